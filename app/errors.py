@@ -1,0 +1,24 @@
+"""The one base error of the project and its few kinds.
+
+Every message says what is wrong and what to do about it; command lines print it without a stack trace.
+"""
+
+
+class GlobalMartError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class SettingsError(GlobalMartError):
+    """A setting is missing, malformed or unknown; the message names the variable and the fix."""
+
+
+class SchemaError(GlobalMartError):
+    """The database is at a schema version this program does not know."""
+
+
+class LedgerError(GlobalMartError):
+    """Kafka and the ledger in PostgreSQL contradict each other; going on would lose or repeat records."""
+
+
+class EmbeddedStackError(GlobalMartError):
+    """An embedded server cannot be installed, started or stopped; the message names the cure."""
