@@ -17,7 +17,7 @@ class Preset:
     file: str
 
 
-#: CDNOW: all orders until June 1998 of the 23,570 customers who first bought at a music shop early in
+#: CDNOW: all orders until June 1998 of the 23,570 customers who first bought at a shop early in
 #: 1997 (Fader and Hardie). 255 of its rows repeat another exactly; each row is an order of its own.
 CDNOW: Final = Preset(
     CsvFormat(
