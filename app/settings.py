@@ -187,7 +187,8 @@ class WorkerSettings(SettingsGroup):
         3.0, "how long a stop or a rebalance waits for running chunks", unit="s", ge=0
     )
     accept_lost_offsets: bool = _setting(
-        False, "go on when Kafka has deleted records that were never consumed, counting them as lost"
+        False,
+        "go on when Kafka has deleted records that were never consumed, counting them as lost",
     )
 
 
@@ -338,5 +339,3 @@ def _unknown_variables(
         close = difflib.get_close_matches(variable, known, n=1)
         advice = f"did you mean {close[0]}?" if close else "see `globalmart settings`"
         yield f"{variable}: no such setting; {advice}"
-
-
