@@ -7,6 +7,7 @@ a partition is held until `release` names its next offset. The offsets committed
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from aiokafka.errors import IllegalStateError
@@ -109,9 +110,8 @@ class ChunkConsumer(Consumer):
 
     async def _wait_until_released(self, timeout: float) -> None:
         self._released.clear()
-        waiter = asyncio.ensure_future(self._released.wait())
-        await asyncio.wait({waiter}, timeout=timeout)
-        waiter.cancel()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._released.wait(), timeout)
 
     # --- rebalances: every doubt ends in a held partition ---
 
@@ -123,9 +123,9 @@ class ChunkConsumer(Consumer):
             self._acked_upto.pop(partition, None)
 
     async def perform_seek(self) -> None:
-        """Faust seeks to Kafka's offsets after a rebalance; the ledger will say better."""
-        self._positions.hold(self.assignment())
-        await super().perform_seek()
+        """Faust asks for a seek to Kafka's committed offsets; the ledger has said better, or will."""
+        for partition in self._positions.released():
+            self._positions.release(partition, self._positions.position(partition) or 0)
 
     # --- own book: the end of the last acked chunk is what may be committed ---
 
