@@ -27,7 +27,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 def _setting(
     default: Any, description: str, *, unit: str = "", guide: str = "", **constraints: Any
 ) -> Any:
-    extra = {"unit": unit, "guide": guide}
+    extra: dict[str, Any] = {"unit": unit, "guide": guide}
     return Field(default, description=description, json_schema_extra=extra, **constraints)
 
 

@@ -19,8 +19,9 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from app.domain.money import MAX_AMOUNT_CENTS
+from app.events.schemas import TransactionEvent
 from app.errors import GlobalMartError
-from app.events.schemas import MAX_AMOUNT_CENTS, TransactionEvent
 from app.generator.record import Record, encode, timestamp_text
 from app.generator.tally import Tally
 from app.topics import TRANSACTIONS

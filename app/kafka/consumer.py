@@ -52,7 +52,7 @@ class ChunkConsumer(Consumer):
 
     # --- fetching ---
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109
         """Fetch once and yield a message per partition; what cannot be handed on holds nothing back."""
         await self._seek_where_due()
         generation = self.app.consumer_generation_id
@@ -101,17 +101,17 @@ class ChunkConsumer(Consumer):
             self.log.info("partitions went away before a seek: %r", seeks)
             self._positions.hold(seeks)
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
         fetchable = self._positions.released() & (active_partitions or set())
         if not fetchable:
             await self._wait_until_released(timeout)
             return {}
         return await super()._getmany(fetchable, timeout)
 
-    async def _wait_until_released(self, timeout: float) -> None:
+    async def _wait_until_released(self, seconds: float) -> None:
         self._released.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._released.wait(), timeout)
+            await asyncio.wait_for(self._released.wait(), seconds)
 
     # --- rebalances: every doubt ends in a held partition ---
 

@@ -111,9 +111,8 @@ async def _let_in(
     """Let a role log in with its password; another login role than the schema's own becomes its member."""
     if password is None:
         return
-    quoted, secret = await connection.fetchrow(
-        "SELECT quote_ident($1), quote_literal($2)", user, password.get_secret_value()
-    )
+    quoted = await connection.fetchval("SELECT quote_ident($1)", user)
+    secret = await connection.fetchval("SELECT quote_literal($1)", password.get_secret_value())
     if user != group:
         exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", user)
         if not exists:

@@ -2,6 +2,7 @@
 
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from app.domain.sales_state import UNNAMED
 from app.events.rows import SourceRecord, TransactionRow
@@ -10,7 +11,7 @@ from app.sink.work import Outcome
 from app.topics import SENT_AT_HEADER
 
 
-def report_outcome(metrics: WorkerMetrics, topic: str, outcome: Outcome) -> None:
+def report_outcome(metrics: WorkerMetrics, topic: str, outcome: Outcome[Any]) -> None:
     """Count the records of a committed work by what became of them."""
     counts = outcome.counts
     for name, number in (

@@ -19,7 +19,7 @@ from app.settings import Settings
 from app.sink.chunk_transaction import ChunkTransaction, PartitionState
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoints
-from app.sink.judging import TransactionJudge
+from app.sink.judging import Judge
 from app.sink.tables import StoredTopic
 from app.sink.work import Outcome
 from app.stream.committer import ChunkCommitter
@@ -72,7 +72,7 @@ class StreamRuntime:
         decoder: Decoder[RowT],
         *,
         connections: int = 1,
-        judge: TransactionJudge | None = None,
+        judge: Judge[RowT] | None = None,
         applied: Callable[[PartitionState, Outcome[RowT]], None] = lambda state, outcome: None,
     ) -> ChunkFlow[RowT]:
         """Build the flow of a topic with its own connections; they are part of the app's life."""
@@ -86,7 +86,7 @@ class StreamRuntime:
         )
 
         def report_and_apply(state: PartitionState, outcome: Outcome[RowT]) -> None:
-            self._live()
+            self.live()
             report_outcome(self.metrics, stored.name, outcome)
             applied(state, outcome)
 
@@ -120,10 +120,10 @@ class StreamRuntime:
         return self.consumer.is_current(chunk)
 
     def _failed(self, topic: str, error: str) -> None:
-        self._live()
+        self.live()
         self.metrics.sink_failures.labels(topic, error).inc()
 
-    def _live(self) -> None:
+    def live(self) -> None:
         """A commit or an attempt at one: the worker is not stuck."""
         self.alive_at = self.clock()
 
@@ -134,7 +134,7 @@ class StreamRuntime:
             self._partitions.drop(partition)
 
     async def _on_assigned(self, sender: Any, assigned: set[TP], **_: Any) -> None:
-        for partition, _ in list(self._partitions.items()):
+        for partition, _state in list(self._partitions.items()):
             self._partitions.drop(partition)
         if assigned:
             self._open(assigned)
@@ -148,10 +148,10 @@ class StreamRuntime:
 
     def _open(self, partitions: set[TP]) -> None:
         generation = self._app.consumer_generation_id
-        self._live()
+        self.live()
 
         def wanted() -> bool:
-            self._live()
+            self.live()
             return self._app.consumer_generation_id == generation and not self._app.should_stop
 
         async def opening() -> None:

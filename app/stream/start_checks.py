@@ -64,8 +64,8 @@ class StartChecks(Service):
 
 
 async def _require_windows(connection: asyncpg.Connection, settings: StreamSettings) -> None:
-    row = await connection.fetchrow("SELECT window_seconds, step_seconds FROM stream_windows")
-    built = (row["window_seconds"], row["step_seconds"])
+    rows = await connection.fetch("SELECT window_seconds, step_seconds FROM stream_windows")
+    built = tuple(rows[0].values())
     wanted = (settings.window_seconds, settings.window_step_seconds)
     if built != wanted:
         raise SchemaError(
