@@ -16,7 +16,7 @@ from rich.console import Console
 from app.cli import generate_options as options
 from app.cli.generate_progress import ProgressView
 from app.generator.csv_orders import CsvError
-from app.generator.jobs import Job, JobError
+from app.generator.jobs import JobError
 from app.generator.request import (
     FileRequest,
     Request,
@@ -30,7 +30,6 @@ from app.generator.sender import DeliveryError
 from app.generator.summary import lines, summary
 from app.settings import GeneratorSettings, Settings, load_settings
 
-EPILOG: Final = options.EPILOG
 #: Options that stand for a setting in this run.
 _SETTINGS: Final = {
     "transaction_rate": "transaction_rate",
@@ -42,7 +41,7 @@ _SETTINGS: Final = {
 }
 
 
-def generate(
+def command(
     context: typer.Context,
     rate: options.Rate = 1.0,
     transaction_rate: options.TransactionRate = None,
@@ -69,16 +68,15 @@ def generate(
     record_time: options.RecordTime = None,
     summary_file: options.SummaryFile = None,
 ) -> None:
-    """Send traffic to Kafka: live, a history, or orders from a file.
-
-    Ctrl-C stops cleanly: what is under way is delivered and the summary printed.
-    """
     settings = load_settings()
     settings.generator = _overridden(settings.generator, context.params)
     with _usage_errors():
         request = _request(context.params)
     figures = _run(request, settings)
     _tell(figures, summary_file)
+
+
+command.__doc__ = options.HELP
 
 
 def _overridden(settings: GeneratorSettings, given: Mapping[str, Any]) -> GeneratorSettings:
@@ -127,22 +125,14 @@ def _record_now(text: str | None) -> bool | None:
 
 
 def _run(request: Request, settings: Settings) -> dict[str, Any]:
-    console = Console(stderr=True)
-    skipped_rows = 0
-
-    def make() -> Job:
-        nonlocal skipped_rows
+    with _usage_errors():
         job, skipped_rows = make_job(request, settings, datetime.now(UTC))
-        view.begin(job.start_us, job.end_us)
-        return job
-
     # A simulated run counts --duration in its own time, which ends the job itself.
     seconds = request.seconds if request.start is None else None
-    with ProgressView(console) as view, _stop_on_signals() as stop, _usage_errors():
-        limits = RunLimits(seconds, request.count)
-        job, outcome = run_job(
-            make, settings, limits, stop, view.say, view.advance, bulk=request.bulk
-        )
+    limits = RunLimits(seconds, request.count)
+    with ProgressView(Console(stderr=True)) as view, _stop_on_signals() as stop:
+        view.begin(job.start_us, job.end_us)
+        outcome = run_job(job, settings, limits, stop, view.say, view.advance, bulk=request.bulk)
     return summary(job, settings.generator.seed, outcome, skipped_rows)
 
 
@@ -170,13 +160,13 @@ def _stop_on_signals() -> Iterator[Event]:
     """Set the event on the first SIGINT or SIGTERM; the second one ends the process as usual."""
     stop = Event()
     signals = (signal.SIGINT, signal.SIGTERM)
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in signals}
+    before = {int(number): signal.getsignal(number) for number in signals}
 
     def ask_to_stop(number: int, _frame: FrameType | None) -> None:
         stop.set()
         signal.signal(number, before[number])
 
-    for number in signals:
+    for number in before:
         signal.signal(number, ask_to_stop)
     try:
         yield stop

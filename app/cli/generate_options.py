@@ -5,23 +5,26 @@ from typing import Annotated, Any, Final
 
 import typer
 
-EPILOG: Final = """
-Examples:
+#: Help of the command: typer keeps paragraphs and joins the lines within one.
+HELP: Final = """Send traffic to Kafka: live, a history, or orders from a file.
 
-  globalmart generate                              the set rates until Ctrl-C
+Ctrl-C stops cleanly: what is under way is delivered and the summary printed.
 
-  globalmart generate --rate 5 --duration 60       five times as much for a minute
+The shares of anomalies, late, repeated and malformed events are settings
+(GLOBALMART_GENERATOR_...).
 
-  globalmart generate --max --count 1000000        as fast as it goes
+Example: globalmart generate --rate 5 --duration 60
 
-  globalmart generate --backfill 90d --seed 7      a repeatable history that ends now
+Example: globalmart generate --max --count 1000000
 
-  globalmart generate --start 2025-06-01 --seed 7 --count 50000      the same bytes every time
+Example: globalmart generate --backfill 90d --seed 7
 
-  globalmart generate --preset cdnow --shift-to-now      18 months of a real shop, ending today
+Example: globalmart generate --start 2025-06-01 --seed 7 --count 50000
 
-  globalmart generate --from-csv shop.csv --map user_id=Customer --map timestamp=Date
-  --map total_amount=Total --date-format "%d.%m.%Y" --speed 3600
+Example: globalmart generate --preset cdnow --shift-to-now
+
+Example: globalmart generate --from-csv shop.csv --speed 3600
+--map user_id=Customer --map timestamp=Date --map total_amount=Total
 """
 
 

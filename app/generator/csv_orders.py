@@ -9,6 +9,7 @@ twice.
 import csv
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -18,8 +19,8 @@ from typing import Any, Final, TextIO
 import msgspec
 import orjson
 
-from app.errors import GlobalMartError
 from app.domain.money import AmountError, parse_cents
+from app.errors import GlobalMartError
 from app.events.schemas import TransactionEvent
 from app.generator.record import encode, timestamp_text
 
@@ -62,15 +63,16 @@ def read_orders(path: Path, layout: CsvFormat, *, skip_bad: bool) -> tuple[list[
     Raises CsvError for a missing column, and for an unusable row unless `skip_bad`.
     """
     orders, skipped = [], 0
-    for number, row in enumerate(_rows(path, layout), start=1):
-        try:
-            orders.append(_order(number, row, layout))
-        except ValueError as error:
-            if not skip_bad:
-                raise CsvError(
-                    f"{path.name}, row {number}: {error}; fix it or use --skip-bad-rows"
-                ) from error
-            skipped += 1
+    with _file_errors(path.name):
+        for number, row in enumerate(_rows(path, layout), start=1):
+            try:
+                orders.append(_order(number, row, layout))
+            except ValueError as error:
+                if not skip_bad:
+                    raise CsvError(
+                        f"{path.name}, row {number}: {error}; fix it or use --skip-bad-rows"
+                    ) from error
+                skipped += 1
     orders.sort(key=lambda order: order.at_us)
     return orders, skipped
 
@@ -81,6 +83,19 @@ def shifted_to(orders: Sequence[CsvOrder], end_us: int) -> list[CsvOrder]:
         return []
     shift_us = (end_us - orders[-1].at_us) // _DAY_US * _DAY_US
     return [CsvOrder(order.at_us + shift_us, order.user_id, order.fields) for order in orders]
+
+
+@contextmanager
+def _file_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise CsvError(
+            f"{name} is not UTF-8 ({error.reason} at byte {error.start}); convert it, for example "
+            f"with `iconv -f latin1 -t utf-8`"
+        ) from error
+    except (OSError, csv.Error) as error:
+        raise CsvError(f"{name} cannot be read: {error}; check the file and --delimiter") from error
 
 
 def _rows(path: Path, layout: CsvFormat) -> Iterator[dict[str, str]]:
@@ -98,6 +113,7 @@ def _rows(path: Path, layout: CsvFormat) -> Iterator[dict[str, str]]:
 
 
 def _lines(file: TextIO, delimiter: str) -> Iterator[list[str]]:
+    """Yield the cells of every line that is not empty, the header first."""
     if delimiter == WHITESPACE:
         return (line.split() for line in file if line.strip())
     return (row for row in csv.reader(file, delimiter=delimiter) if row)

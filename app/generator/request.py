@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from app.generator.csv_orders import FIELDS, CsvFormat, read_orders, shifted_to
+from app.generator.csv_orders import FIELDS, WHITESPACE, CsvFormat, read_orders, shifted_to
 from app.generator.jobs import (
     Job,
     JobError,
@@ -43,6 +43,15 @@ class FileRequest:
     def wanted(self) -> bool:
         """Tell whether orders are to come from a file."""
         return self.path is not None or self.preset is not None
+
+    def check(self) -> None:
+        """Raise JobError for a delimiter or a preset that does not exist."""
+        if self.delimiter not in (None, WHITESPACE) and len(self.delimiter or "") != 1:
+            raise JobError(
+                f"--delimiter is one character or {WHITESPACE!r}, not {self.delimiter!r}"
+            )
+        if self.preset is not None and self.preset not in PRESETS:
+            raise JobError(f"no preset {self.preset!r}; there is: {', '.join(PRESETS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +89,12 @@ class Request:
             raise JobError("--until is the end of a history: it needs --backfill")
         if self.start is not None and self.seconds is None and self.count is None:
             raise JobError("--start plays flat out: limit it with --duration or --count")
-        if self.file.speed is not None and not self.file.wanted:
-            raise JobError("--speed is for files: use --rate for generated traffic")
+        if not self.file.wanted and self.file != FileRequest():
+            raise JobError(
+                "--map, --delimiter, --date-format, --shift-to-now, --speed and --skip-bad-rows are "
+                "for files: give --from-csv or --preset too"
+            )
+        self.file.check()
 
 
 def make_job(request: Request, settings: Settings, now: datetime) -> tuple[Job, int]:
@@ -113,8 +126,6 @@ def _file_job(request: Request, now: datetime) -> tuple[Job, int]:
 
 def _layout(file: FileRequest) -> tuple[Path, CsvFormat]:
     """Return the file and its layout; what is said explicitly goes before the preset."""
-    if file.preset is not None and file.preset not in PRESETS:
-        raise JobError(f"no preset {file.preset!r}; there is: {', '.join(PRESETS)}")
     preset = PRESETS[file.preset] if file.preset is not None else None
     base = preset.layout if preset is not None else CsvFormat({})
     layout = CsvFormat(

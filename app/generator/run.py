@@ -1,6 +1,5 @@
 """Runs a job against Kafka: producer, pacing, progress, stop and summary."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 
@@ -19,8 +18,6 @@ from app.generator.summary import Outcome
 from app.kafka.admin import create_topics
 from app.settings import Settings
 
-JobMaker = Callable[[], Job]
-
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
@@ -31,29 +28,26 @@ class RunLimits:
 
 
 def run_job(
-    make_job: JobMaker, settings: Settings, bounds: RunLimits, stop: Event, say: Say,
-    progress: Progress, *, bulk: bool,
-) -> tuple[Job, Outcome]:  # fmt: skip
+    job: Job, settings: Settings, bounds: RunLimits, stop: Event, say: Say, progress: Progress,
+    *, bulk: bool,
+) -> Outcome:  # fmt: skip
     """Wait for Kafka, play the job until its end, a limit or the stop, and deliver everything.
 
-    The job is made once the broker answers, so that live traffic begins now. What could not be
-    delivered is told in the outcome's `error`; raises KafkaTopicError for topics of another
-    shape.
+    However long the wait was, live traffic begins when it is over. What could not be delivered is
+    told in the outcome's `error`; raises KafkaTopicError for topics of another shape.
     """
     kafka = settings.kafka
     config = producer_config(kafka, settings.generator, bulk=bulk)
     sender = KafkaSender(config, say, stop.is_set)
     if sender.wait_for_broker():
         create_topics(kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours)
-    job = make_job()
     clock = WallClock(stop)
     begin_us = clock.now_us()
     limits = _limits(job, bounds, begin_us, stop)
     pacer = _pacer(job, settings, begin_us)
     error = _play(job, sender, pacer, clock, limits, settings, progress)
     seconds = (clock.now_us() - begin_us) / 1_000_000
-    skipped = pacer.skipped_us / 1_000_000
-    return job, Outcome(limits.sent, seconds, skipped, error)
+    return Outcome(limits.sent, seconds, pacer.skipped_us / 1_000_000, error)
 
 
 def _play(
