@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.postgres.migrate import migrate
-from app.settings import Settings
+from app.settings import ENV_PREFIX, load_settings
 from compose.embedded.ports import choose_port
 from compose.embedded.stack import EmbeddedStack
 from tests.bench import plain_faust
@@ -57,8 +57,8 @@ class Bench:
         self._stack = stack
         self._console = console
         self._logs = var_dir / "logs"
-        self._environment = {**os.environ, **stack.environment()}
-        self._settings = Settings(stack.environment())
+        self._environment = _child_environment(stack)
+        self._settings = load_settings(self._environment)
 
     def run(self, options: argparse.Namespace) -> dict[str, Any]:
         """Throughput of all contenders, then latency; the report."""
@@ -90,7 +90,10 @@ class Bench:
         await fresh_database(self._stack.postgres, database, self._settings.postgres.database)
         dsn = self._stack.postgres.dsn(database=database)
         log = self._logs / f"{database}.log"
-        return await run_contender(contender, self._for(database), dsn, log)
+        environment = self._for(database)
+        if contender.name == "plain_faust":
+            plain_faust.create_changelogs(load_settings(environment))
+        return await run_contender(contender, environment, dsn, log)
 
     def _for(self, database: str) -> dict[str, str]:
         return {
@@ -113,6 +116,12 @@ class Bench:
             return asdict(measure_latency(environment, url, seconds))
 
 
+def _child_environment(stack: EmbeddedStack) -> dict[str, str]:
+    """The embedded servers and nothing of the user's own settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    return {**kept, **stack.environment()}
+
+
 def _contenders(events: int, plain_events: int) -> list[Contender]:
     module = [sys.executable, "-m", "tests.bench.bare_limit"]
     plain = "SELECT count(*) FROM plain_transactions"
@@ -120,7 +129,7 @@ def _contenders(events: int, plain_events: int) -> list[Contender]:
         Contender("worker", [*_FAUST, "app.worker", "worker", "-l", "info"], _LEDGER, events),
         Contender("bare_limit", module, _LEDGER, events),
         Contender(
-            "plain_faust", [*_FAUST, "tests.bench.plain_faust", "worker", "-l", "warn"],
+            "plain_faust", [*_FAUST, "tests.bench.plain_faust", "worker", "-l", "warn", "--without-web"],
             plain, plain_events,
         ),
     ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 import faust
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from app.postgres.connecting import connect_worker
 from app.settings import Settings, load_settings
@@ -27,6 +28,20 @@ GRANT SELECT, INSERT ON plain_transactions, plain_anomalies TO globalmart_worker
 _INSERT = """
 INSERT INTO plain_transactions VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"""
 _INSERT_ANOMALY = "INSERT INTO plain_anomalies VALUES ($1, $2) ON CONFLICT DO NOTHING"
+
+
+TABLES = ("plain_by_category", "plain_by_country", "plain_velocity")
+
+
+def create_changelogs(settings: Settings) -> None:
+    """Create the changelog topics beforehand: Faust's own creation races with the first table write."""
+    group = f"{settings.kafka.group}-plain"
+    topics = [
+        NewTopic(f"{group}-{table}-changelog", settings.kafka.partitions, 1) for table in TABLES
+    ]
+    admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap})
+    for created in admin.create_topics(topics).values():
+        created.result(20)
 
 
 class Transaction(faust.Record):
@@ -56,10 +71,8 @@ def create_app(settings: Settings) -> faust.App:
     topic = app.topic(TRANSACTIONS, value_type=Transaction)
     tables = [
         app.Table(name, default=default, partitions=settings.kafka.partitions).hopping(60, 30)
-        for name, default in (
-            ("plain_by_category", Decimal), ("plain_by_country", Decimal), ("plain_velocity", int),
-        )
-    ]  # fmt: skip
+        for name, default in zip(TABLES, (Decimal, Decimal, int), strict=True)
+    ]
     connections: list[asyncpg.Connection] = []
 
     @app.agent(topic)

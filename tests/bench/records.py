@@ -10,7 +10,10 @@ from app.settings import Settings
 
 
 def fill_transactions(settings: Settings, environment: Mapping[str, str], count: int) -> None:
-    """Create the topics and send `count` transactions at the guide's rate in event time, flat out in real time."""
+    """Create the topics and send `count` transactions at the guide's rate in event time, flat out in real time.
+
+    Without malformed ones: the plain agent would crash on them.
+    """
     kafka = settings.kafka
     create_topics(kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours)
     began = datetime.now(UTC) - timedelta(seconds=count / settings.generator.transaction_rate)
@@ -20,5 +23,5 @@ def fill_transactions(settings: Settings, environment: Mapping[str, str], count:
             "--start", began.strftime("%Y-%m-%dT%H:%M:%S"), "--record-time", "event",
             "--view-rate", "0", "--cart-rate", "0", "--metric-rate", "0",
         ],
-        env=dict(environment), check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        env={**environment, "GLOBALMART_GENERATOR_MALFORMED_SHARE": "0"}, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     )  # fmt: skip
