@@ -28,7 +28,7 @@ COMMANDS: Final = (
     Command("settings", "app.cli.settings", "settings", "Show the settings in effect."),
     Command("migrate", "app.cli.migrate", "migrate", "Bring the database schema up to date."),
     Command("worker", "app.cli.worker", "worker", "Run one stream worker.", passes_on=True),
-    Command("generate", "app.cli.generate", "command", "Send traffic to Kafka."),
+    Command("generate", "app.cli.generate", "generate", "Send traffic to Kafka."),
     Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount and compare."),
     Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),
 )
