@@ -13,5 +13,5 @@ def migrate() -> None:
     from app.postgres.migrate import migrate as apply_migrations
     from app.settings import load_settings
 
-    asyncio.run(apply_migrations(load_settings()))
+    asyncio.run(apply_migrations(load_settings().postgres))
     typer.echo("the schema is up to date")

@@ -184,7 +184,7 @@ def _shape_system_metric(
     return Shaped(row)
 
 
-def _refuse_nul(row: tuple[Any, ...]) -> None:
+def _refuse_nul(row: Iterable[object]) -> None:
     """PostgreSQL's text cannot hold NUL; only fields that are stored matter."""
     if any(isinstance(value, str) and "\x00" in value for value in row):
         raise Refused(Reason.NUL_CHARACTER, "a text field holds a NUL character")

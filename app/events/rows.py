@@ -1,9 +1,9 @@
 """Rows: decoded events in the shape and order in which they are copied to PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from app.events.refusals import DeadLetter
 
@@ -64,7 +64,10 @@ class SystemMetricRow(NamedTuple):
 
 
 class SourceRow(Protocol):
-    """What every row has: the offset of its record."""
+    """What every row has: the offset of its record, and its values one by one."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """The values, in the order of the stage's columns."""
 
     @property
     def source_offset(self) -> int:

@@ -7,6 +7,7 @@ a partition is held until `release` names its next offset. The offsets committed
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from aiokafka.errors import IllegalStateError
@@ -51,7 +52,7 @@ class ChunkConsumer(Consumer):
 
     # --- fetching ---
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109
         """Fetch once and yield a message per partition; what cannot be handed on holds nothing back."""
         await self._seek_where_due()
         generation = self.app.consumer_generation_id
@@ -100,18 +101,17 @@ class ChunkConsumer(Consumer):
             self.log.info("partitions went away before a seek: %r", seeks)
             self._positions.hold(seeks)
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
         fetchable = self._positions.released() & (active_partitions or set())
         if not fetchable:
             await self._wait_until_released(timeout)
             return {}
         return await super()._getmany(fetchable, timeout)
 
-    async def _wait_until_released(self, timeout: float) -> None:
+    async def _wait_until_released(self, seconds: float) -> None:
         self._released.clear()
-        waiter = asyncio.ensure_future(self._released.wait())
-        await asyncio.wait({waiter}, timeout=timeout)
-        waiter.cancel()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._released.wait(), seconds)
 
     # --- rebalances: every doubt ends in a held partition ---
 
@@ -123,9 +123,9 @@ class ChunkConsumer(Consumer):
             self._acked_upto.pop(partition, None)
 
     async def perform_seek(self) -> None:
-        """Faust seeks to Kafka's offsets after a rebalance; the ledger will say better."""
-        self._positions.hold(self.assignment())
-        await super().perform_seek()
+        """Faust asks for a seek to Kafka's committed offsets; the ledger has said better, or will."""
+        for partition in self._positions.released():
+            self._positions.release(partition, self._positions.position(partition) or 0)
 
     # --- own book: the end of the last acked chunk is what may be committed ---
 

@@ -1,6 +1,5 @@
 """Connections to PostgreSQL, by role, with the time-outs this system's guarantees rest on."""
 
-from pathlib import Path
 from typing import Final
 
 import asyncpg
@@ -8,8 +7,6 @@ from pydantic import SecretStr
 
 from app.errors import SettingsError
 from app.settings import PostgresSettings
-
-MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 #: A peer that vanished is noticed by the server within this time, and its locks end with it.
 _TCP_SETTINGS: Final = {

@@ -8,7 +8,7 @@ rebalance or a worker that comes back from the dead changes nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic
+from typing import Generic, cast
 
 import asyncpg
 
@@ -19,7 +19,7 @@ from app.sink import ledger
 from app.sink.dead_letters import insert_dead_letters, wake_publisher
 from app.sink.failures import UnencodableError
 from app.sink.fault_points import FaultPoint, FaultPoints
-from app.sink.judging import TransactionJudge
+from app.sink.judging import Judge
 from app.sink.ledger import Counts, Progress
 from app.sink.tables import StoredTopic
 from app.sink.work import Outcome, Work
@@ -47,7 +47,7 @@ class ChunkTransaction(Generic[RowT]):
         pane: timedelta,
         allowed_lateness_us: int,
         faults: FaultPoints,
-        judge: TransactionJudge | None = None,
+        judge: Judge[RowT] | None = None,
     ) -> None:
         self._stored = stored
         self._pane = pane
@@ -84,7 +84,9 @@ class ChunkTransaction(Generic[RowT]):
             return
         try:
             await connection.copy_records_to_table(
-                self._stored.stage, records=work.decoded.rows, columns=self._stored.stage_columns
+                self._stored.stage,
+                records=cast(list[Sequence[object]], work.decoded.rows),
+                columns=self._stored.stage_columns,
             )
         except (ValueError, TypeError, OverflowError) as error:
             raise UnencodableError(str(error)) from error

@@ -6,7 +6,7 @@ one query for the whole chunk, after its rows have been inserted, so that both w
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import asyncpg
 
@@ -38,6 +38,24 @@ class Raised(NamedTuple):
 
     row: TransactionRow
     anomaly: Anomaly
+
+
+RowContraT = TypeVar("RowContraT", contravariant=True)
+
+
+class Judge(Protocol[RowContraT]):
+    """Judges the accepted rows of a chunk within its transaction."""
+
+    async def judge(
+        self,
+        connection: asyncpg.Connection,
+        partition: int,
+        velocity: PartitionVelocity,
+        rows: Sequence[RowContraT],
+        timestamps_us: Sequence[int],
+    ) -> list[str]:
+        """Types of the anomalies stored."""
+        ...
 
 
 class TransactionJudge:

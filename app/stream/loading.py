@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from app.domain.sales_state import SalesState
+from app.domain.sales_state import Sale, SalesState
 from app.domain.sliding import WINDOW_SECONDS
 from app.domain.velocity import PartitionVelocity
 from app.events.decoding import EPOCH, MICROSECOND
@@ -47,7 +47,7 @@ async def _load_sales(
         prefetch=_PREFETCH_ROWS,
     )  # fmt: skip
     async for row in query:
-        _restore(states[row["source_partition"]].sales, row, now_us)
+        _restore(states[row["source_partition"]], row, now_us)
     return states
 
 
@@ -57,9 +57,11 @@ def _floor(progress: Mapping[int, Progress], now_us: int) -> int:
     return min([now_us - WINDOW_SECONDS * 1_000_000, *horizons])
 
 
-def _restore(sales: SalesState | None, row: Any, now_us: int) -> None:
+def _restore(state: PartitionState, row: Any, now_us: int) -> None:
+    sales = state.sales
     if sales is None:
         return
     timestamp_us = (row["timestamp"] - EPOCH) // MICROSECOND
     sales.velocity.restore(row["user_id"], timestamp_us)
-    sales.add_revenue(timestamp_us, row["cents"], row["category"], row["country"], now_us)
+    sale = Sale(timestamp_us, row["cents"], row["category"], row["country"])
+    sales.accept([sale], state.progress.horizon_us, now_us)
