@@ -19,6 +19,11 @@ class Command:
     summary: str
     passes_on: bool = False
 
+    @property
+    def exists(self) -> bool:
+        """Whether its module is part of this installation."""
+        return importlib.util.find_spec(self.module) is not None
+
 
 COMMANDS: Final = (
     Command(
@@ -28,7 +33,7 @@ COMMANDS: Final = (
     Command("settings", "app.cli.settings", "settings", "Show the settings in effect."),
     Command("migrate", "app.cli.migrate", "migrate", "Bring the database schema up to date."),
     Command("worker", "app.cli.worker", "worker", "Run one stream worker.", passes_on=True),
-    Command("generate", "app.cli.generate", "generate", "Send traffic to Kafka."),
+    Command("generate", "app.cli.generate", "command", "Send traffic to Kafka."),
     Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount and compare."),
     Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),
 )
@@ -47,7 +52,7 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(_no_options)
     called = next((word for word in arguments if not word.startswith("-")), None)
     for command in COMMANDS:
-        if importlib.util.find_spec(command.module) is not None:
+        if command.exists:
             _register(app, command, called)
     return app
 
