@@ -11,12 +11,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from app.postgres.migrate import migrate
 from app.reconcile import reconcile
 from rich.console import Console
 from rich.markup import escape
 
 from app.kafka.admin import create_topics
+from app.postgres.migrate import migrate
 from app.settings import GeneralSettings, Settings, load_settings
 from compose.demo.children import Children
 from compose.demo.report import demo_report, report_table, write_report
@@ -46,7 +46,7 @@ def run(
         allow_memory_broker=True,
         report=lambda text: console.print(escape(text), style="dim", soft_wrap=True),
     )
-    with _sigterm_unwinds(), stack:
+    with _signals_unwind(), stack:
         return _run(stack, duration_seconds, console)
 
 
@@ -124,14 +124,17 @@ def _conclude(report: dict[str, Any], path: Path, console: Console) -> int:
 
 
 @contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    """Turn SIGTERM into an exit that runs every clean-up on its way."""
+def _signals_unwind() -> Iterator[None]:
+    """SIGTERM becomes an exit that runs every clean-up on its way; Ctrl-C works in any shell job."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         sys.exit(_EXIT_TERMINATED)
 
-    former = signal.signal(signal.SIGTERM, leave)
+    # A shell starts background jobs with SIGINT ignored, and Python would leave it so.
+    handlers = {signal.SIGTERM: leave, signal.SIGINT: signal.default_int_handler}
+    former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -1,5 +1,7 @@
 """What the demo shows while it runs."""
 
+from shlex import quote
+
 from rich.table import Table
 from rich.text import Text
 
@@ -24,7 +26,7 @@ def psql_line(stack: EmbeddedStack) -> str:
     """A command that opens psql; the password comes from a file only its owner can read."""
     server = stack.postgres
     return (
-        f"PGPASSFILE={server.password_file} {server.psql} "
+        f"PGPASSFILE={quote(str(server.password_file))} {quote(str(server.psql))} "
         f"-h {LOOPBACK} -p {server.port} -U {OWNER} {DATABASE}"
     )
 
