@@ -20,5 +20,9 @@ class LedgerError(GlobalMartError):
     """Kafka and the ledger in PostgreSQL contradict each other; going on would lose or repeat records."""
 
 
+class KafkaTopicError(GlobalMartError):
+    """A topic cannot be created or does not have the shape the settings ask for."""
+
+
 class EmbeddedStackError(GlobalMartError):
     """An embedded server cannot be installed, started or stopped; the message names the cure."""

@@ -1,0 +1,1 @@
+"""Two ways to run everything together: Docker, and embedded servers for demo and tests."""

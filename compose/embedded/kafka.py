@@ -1,0 +1,144 @@
+"""Apache Kafka itself: one KRaft node, broker and controller in one process, loopback only."""
+
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from typing import Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from app.errors import EmbeddedStackError
+from compose.embedded.java import Java
+from compose.embedded.kafka_jars import pins
+from compose.embedded.ports import LOOPBACK, choose_port, is_listening
+from compose.embedded.process import ServerProcess
+from compose.embedded.server import EmbeddedServer, Workspace
+
+GUIDE_PORT: Final = 9092
+_LARGEST_RECORD_BYTES: Final = 10 * 1024 * 1024 + 64 * 1024
+_HEAP: Final = ("-Xms256m", "-Xmx512m")
+
+# One node: one replica of everything, few partitions of the internal topics, no waiting for others
+# to join.
+_FIXED_PROPERTIES: Final = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "num.partitions": "1",
+    "default.replication.factor": "1",
+    "min.insync.replicas": "1",
+    "offsets.topic.num.partitions": "8",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    "message.max.bytes": str(_LARGEST_RECORD_BYTES),
+    "replica.fetch.max.bytes": str(_LARGEST_RECORD_BYTES),
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "background.threads": "4",
+    "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),
+    "log.retention.check.interval.ms": "60000",
+}
+
+_LOG_CONFIG: Final = """\
+status = warn
+rootLogger.level = info
+rootLogger.appenderRef.out.ref = out
+appender.out.type = Console
+appender.out.name = out
+appender.out.target = SYSTEM_OUT
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d{ISO8601} %p %m (%c{1})%n%xEx
+logger.properties.name = org.apache.kafka.common.config.AbstractConfig
+logger.properties.level = warn
+logger.server.name = kafka.server.KafkaConfig
+logger.server.level = warn
+"""
+
+
+class KafkaServer(EmbeddedServer):
+    """One Kafka node; `bootstrap` is what clients are given."""
+
+    name = "Apache Kafka"
+    description = f"Apache Kafka {pins()['version']}"
+
+    def __init__(self, workspace: Workspace, port: int, java: Java, jars: Path) -> None:
+        process = ServerProcess(self.name, workspace.log("kafka"), workspace.guard)
+        super().__init__(workspace, port, process)
+        self._java = java
+        self._jars = jars
+        self._folder = workspace.folder("kafka")
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port for clients."""
+        return f"{LOOPBACK}:{self.port}"
+
+    def launch(self) -> None:
+        """Write the configuration, format the log folder the first time, start the node."""
+        properties = self._write_configuration()
+        if not (self._folder / "data" / "meta.properties").exists():
+            self._format(properties)
+        self._process.spawn([*self._jvm(), "kafka.Kafka", str(properties)], cwd=self._folder)
+
+    def _answers(self) -> bool:
+        if not is_listening(self.port):
+            return False
+        options = {"bootstrap.servers": self.bootstrap, "log_level": 0, "socket.timeout.ms": 2000}
+        try:
+            return bool(AdminClient(options).list_topics(timeout=2.0).brokers)
+        except KafkaException:
+            return False
+
+    def _jvm(self) -> list[str]:
+        log_config = self._folder / "log4j2.properties"
+        return [
+            str(self._java.executable),
+            *_HEAP,
+            "-XX:+UseG1GC",
+            "-XX:MaxGCPauseMillis=20",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-Djava.awt.headless=true",
+            "-Djava.net.preferIPv4Stack=true",
+            f"-Dlog4j2.configurationFile={log_config}",
+            "-cp",
+            f"{self._jars}/*",
+        ]
+
+    def _write_configuration(self) -> Path:
+        controller_port = choose_port()
+        listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://{LOOPBACK}:{controller_port}"
+        properties = _FIXED_PROPERTIES | {
+            "listeners": listeners,
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
+            "log.dirs": str(self._folder / "data"),
+        }
+        path = self._folder / "server.properties"
+        path.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+        (self._folder / "log4j2.properties").write_text(_LOG_CONFIG)
+        return path
+
+    def _format(self, properties: Path) -> None:
+        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        arguments = ["format", "--config", str(properties), "--cluster-id", cluster_id]
+        with self.log_path.open("ab") as log:
+            done = subprocess.run(
+                [*self._jvm(), "kafka.tools.StorageTool", *arguments],
+                cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False,
+            )  # fmt: skip
+        if done.returncode:
+            raise EmbeddedStackError(
+                f"Kafka could not format its data folder.\n{self._process.log_tail()}"
+            )

