@@ -12,6 +12,7 @@ from app.errors import GlobalMartError
 BATCH_RECORDS: Final = 5_000
 STALL_SECONDS: Final = 60.0
 CALL_SECONDS: Final = 15.0
+POLL_SECONDS: Final = 0.05  # a poll waits for a whole batch or so long, also at the end
 
 
 class RecountError(GlobalMartError):
@@ -42,6 +43,7 @@ class KafkaReader:
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",
                 "isolation.level": "read_uncommitted",
+                "fetch.wait.max.ms": 50,
                 "allow.auto.create.topics": False,
                 "queued.max.messages.kbytes": 32_768,
             }
@@ -81,7 +83,7 @@ class KafkaReader:
         self._consumer.assign([TopicPartition(topic, partition, start)])
         deadline = time.monotonic() + STALL_SECONDS
         while True:
-            messages = await self._call(self._consumer.consume, BATCH_RECORDS, 1.0)
+            messages = await self._call(self._consumer.consume, BATCH_RECORDS, POLL_SECONDS)
             batch, finished = _take(messages, end)
             if batch:
                 deadline = time.monotonic() + STALL_SECONDS

@@ -1,7 +1,6 @@
 """What the recount found: figures expected and found, and every disagreement up to a limit."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -41,8 +40,8 @@ class LostRange:
 class TopicFigures:
     """Per topic, summed over partitions: ledger counters expected and found, and rows found."""
 
-    expected: Counter[str] = field(default_factory=Counter)
-    found: Counter[str] = field(default_factory=Counter)
+    expected: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
+    found: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     rows: int = 0
     rejected_by_database: int = 0
 
@@ -66,14 +65,14 @@ class ReconcileReport:
     anomalies: dict[str, TableFigures] = field(default_factory=dict)
     lost_ranges: list[LostRange] = field(default_factory=list)
     mismatches: list[Mismatch] = field(default_factory=list)
-    kinds: Counter[str] = field(default_factory=Counter)
+    kinds: dict[str, int] = field(default_factory=dict)
     awaiting_publication: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
     def total_mismatches(self) -> int:
         """All disagreements, listed or not."""
-        return self.kinds.total()
+        return sum(self.kinds.values())
 
     @property
     def agrees(self) -> bool:
@@ -87,7 +86,7 @@ class ReconcileReport:
 
     def disagree(self, kind: str, message: str) -> None:
         """Note one disagreement."""
-        self.kinds[kind] += 1
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if len(self.mismatches) < self.limit:
             self.mismatches.append(Mismatch(kind, message))
 
