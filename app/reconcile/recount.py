@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.reconcile.book import Book
-from app.reconcile.expected import PartitionRecount, Scene
+from app.reconcile.expected import PartitionRecount
 from app.reconcile.instants import show_instant
 from app.reconcile.judging import DAY_US, Rules
 from app.reconcile.outbox import Outbox
 from app.reconcile.reading import KafkaReader
 from app.reconcile.report import COUNTERS, LostRange, ReconcileReport
 from app.reconcile.sales import LiveFigures, compare_live, compare_slots, compare_windows
+from app.reconcile.scene import Scene
 from app.reconcile.snapshot import LedgerRow, Snapshot, open_snapshot
 from app.reconcile.spool import Spool
 from app.settings import Settings
@@ -65,6 +66,7 @@ async def _scene(
 
 async def _recount_ledger(scene: Scene, settings: Settings) -> None:
     ledger = await scene.snapshot.ledger()
+    scene.next_offsets = {(line.topic, line.partition): line.next_offset for line in ledger}
     await _check_cluster(scene)
     for line in ledger:
         if line.topic in SOURCE_TOPICS:
