@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.reconcile import ReconcileReport
 from app.settings import Settings
 from compose.embedded.postgres import SUPERUSER
 from compose.embedded.stack import EmbeddedStack
@@ -15,6 +16,11 @@ from tests.reconcile.stream import Sent, script
 
 TEMPLATE = "recount_template"
 _NUMBERS = count(1)
+
+
+def messages(report: ReconcileReport) -> list[str]:
+    """All listed mismatches, one line each."""
+    return [f"{mismatch.kind}: {mismatch.message}" for mismatch in report.mismatches]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """What the recount itself counts, on streams small enough to draw."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -24,9 +25,9 @@ def book(topic: str = TRANSACTIONS) -> Book:
     return Book(topic, 0, lateness_seconds=600, anomaly=AnomalySettings())
 
 
-def raised(*orders: Event) -> list[tuple[str, str, str]]:
+def raised(folder: Path, *orders: Event) -> list[tuple[str, str, str]]:
     """(transaction, type, score) of the anomalies of orders accepted in this sequence."""
-    with Spool(60, 30) as spool:
+    with Spool(60, 30, folder) as spool:
         line = book()
         for event in orders:
             line.accept(event)
@@ -61,15 +62,17 @@ def test_refused_and_repeated_records_leave_the_watermark_alone() -> None:
     assert line.counters == {"dead_lettered": 1, "duplicates": 2, "conflicting": 1}
 
 
-def test_high_value_is_above_the_limit() -> None:
-    assert raised(order("a", 0, "5000.00"), order("b", 0, "5000.01")) == [
+def test_high_value_is_above_the_limit(tmp_path: Path) -> None:
+    assert raised(tmp_path, order("a", 0, "5000.00"), order("b", 0, "5000.01")) == [
         ("b", "high_value", "1.0000")
     ]
-    assert raised(order("a", 0, "5000.25")) == [("a", "high_value", "1.0001")]  # 1.00005 half up
+    assert raised(tmp_path, order("a", 0, "5000.25")) == [
+        ("a", "high_value", "1.0001")
+    ]  # 1.00005 half up
 
 
-def test_unusual_quantity_is_at_the_limit() -> None:
-    assert raised(order("a", 0, quantity=9), order("b", 0, quantity=10)) == [
+def test_unusual_quantity_is_at_the_limit(tmp_path: Path) -> None:
+    assert raised(tmp_path, order("a", 0, quantity=9), order("b", 0, quantity=10)) == [
         ("b", "unusual_quantity", "1.0000")
     ]
 
@@ -89,18 +92,22 @@ def test_unusual_quantity_is_at_the_limit() -> None:
         ([0, 1, 2, 3, 90, 4, 5], [("o6", "1.2000")]),  # what is newer than t does not count
     ],
 )
-def test_rapid_transactions(seconds: list[float], expected: list[tuple[str, str]]) -> None:
-    found = raised(*(order(f"o{number}", second) for number, second in enumerate(seconds)))
+def test_rapid_transactions(
+    tmp_path: Path, seconds: list[float], expected: list[tuple[str, str]]
+) -> None:
+    found = raised(
+        tmp_path, *(order(f"o{number}", second) for number, second in enumerate(seconds))
+    )
     assert found == [(name, "rapid_transactions", score) for name, score in expected]
 
 
-def test_rapid_transactions_are_of_one_user() -> None:
-    assert raised(*(order(f"o{n}", n, user=f"u{n % 2}") for n in range(10))) == []
+def test_rapid_transactions_are_of_one_user(tmp_path: Path) -> None:
+    assert raised(tmp_path, *(order(f"o{n}", n, user=f"u{n % 2}") for n in range(10))) == []
 
 
-def test_one_order_can_raise_everything() -> None:
+def test_one_order_can_raise_everything(tmp_path: Path) -> None:
     burst = [order(f"o{number}", 0) for number in range(5)]
-    kinds = [kind for _, kind, _ in raised(*burst, order("x", 0, "6000", quantity=30))]
+    kinds = [kind for _, kind, _ in raised(tmp_path, *burst, order("x", 0, "6000", quantity=30))]
     assert kinds == ["high_value", "rapid_transactions", "unusual_quantity"]
 
 
@@ -111,14 +118,14 @@ def test_one_order_can_raise_everything() -> None:
     ("second", "starts"),
     [(0, [-30, 0]), (29.999999, [-30, 0]), (30, [0, 30]), (-0.000001, [-60, -30])],
 )
-def test_windows_that_hold_an_order(second: float, starts: list[int]) -> None:
-    with Spool(60, 30) as spool:
+def test_windows_that_hold_an_order(tmp_path: Path, second: float, starts: list[int]) -> None:
+    with Spool(60, 30, tmp_path) as spool:
         spool.accept([(0, round(second * SECOND_US), None, None, 5)])
         assert [line.start_us // SECOND_US for line in spool.windows()] == starts
 
 
-def test_slots_are_exact_sums_sorted_with_nulls_first() -> None:
-    with Spool(60, 60) as spool:
+def test_slots_are_exact_sums_sorted_with_nulls_first(tmp_path: Path) -> None:
+    with Spool(60, 60, tmp_path) as spool:
         spool.accept([(0, 0, "b", None, 999_999_999_999), (0, 59, "b", None, 1)])
         spool.accept([(1, 0, None, "x", 2), (0, 0, None, None, 3)])
         found = [(line.partition, *line[2:]) for line in spool.slots("pane")]
