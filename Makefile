@@ -1,2 +1,59 @@
 # Every target runs on a fresh machine with Python 3.11+, Java and the package registries.
 .DEFAULT_GOAL := help
+SHELL := /bin/sh
+.PHONY: help setup demo test check bench chaos lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CODE := $(wildcard app agents tables batch api grafana compose tests)
+
+# The first Python on the path that is new enough.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+
+# Tests see no settings of ours: they use their own servers and nothing else.
+ISOLATED := env $(foreach name,$(filter GLOBALMART_%,$(.VARIABLES)),-u $(name)) GLOBALMART_ENV_FILE=
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: $(STAMP) ## make .venv with the locked packages; does nothing when it is up to date
+
+demo: $(STAMP) ## run everything on this machine, until Ctrl-C or for DURATION= seconds, and recount it
+	@$(BIN)/globalmart demo $(if $(DURATION),--duration $(DURATION))
+
+test: check ## set-up, all checks and all tests, against real servers
+	@$(ISOLATED) $(BIN)/python -m pytest
+
+check: $(STAMP) ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## measure throughput and latency, write var/bench.json
+	@$(ISOLATED) $(BIN)/python -m tests.bench $(if $(DURATION),--duration $(DURATION))
+
+chaos: $(STAMP) ## kill things at random for DURATION= seconds with SEED=, recount, write var/chaos.json
+	@$(ISOLATED) $(BIN)/python -m tests.chaos $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
+
+lock: $(STAMP) ## resolve pyproject.toml anew into requirements.lock
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --quiet \
+		--prerelease if-necessary-or-explicit --no-emit-index-url --no-annotate --no-header \
+		--upgrade pyproject.toml --output-file requirements.lock
+
+clean: ## remove the environment, caches and everything under var, the embedded servers' data included
+	@if [ -x $(BIN)/globalmart ]; then GLOBALMART_ENV_FILE= $(BIN)/globalmart reset --yes; fi
+	@rm -rf $(VENV) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing; install it, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "$(PYTHON) cannot make a virtual environment; install its venv module (Debian: python3-venv)"; exit 1; }
+	@echo "Installing the locked packages into $(VENV)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -e .
+	@touch $(STAMP)

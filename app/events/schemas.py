@@ -10,7 +10,6 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-MAX_AMOUNT_CENTS: Final = 999_999_999_999  # 9,999,999,999.99
 MAX_QUANTITY: Final = 1_000_000
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=100)]

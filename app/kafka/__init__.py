@@ -1,0 +1,1 @@
+"""Kafka as Faust sees it here: one message per fetched chunk instead of one per record."""

@@ -44,6 +44,9 @@ _FIXED_PROPERTIES: Final = {
     "group.min.session.timeout.ms": "1000",
     "message.max.bytes": str(_LARGEST_RECORD_BYTES),
     "replica.fetch.max.bytes": str(_LARGEST_RECORD_BYTES),
+    # A killed broker is let in again only when the session of its former life has ended.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
     "num.network.threads": "2",
     "num.io.threads": "4",
     "background.threads": "4",
@@ -72,6 +75,7 @@ class KafkaServer(EmbeddedServer):
 
     name = "Apache Kafka"
     description = f"Apache Kafka {pins()['version']}"
+    durable = True
 
     def __init__(self, workspace: Workspace, port: int, java: Java, jars: Path) -> None:
         process = ServerProcess(self.name, workspace.log("kafka"), workspace.guard)
@@ -93,13 +97,7 @@ class KafkaServer(EmbeddedServer):
         self._process.spawn([*self._jvm(), "kafka.Kafka", str(properties)], cwd=self._folder)
 
     def _answers(self) -> bool:
-        if not is_listening(self.port):
-            return False
-        options = {"bootstrap.servers": self.bootstrap, "log_level": 0, "socket.timeout.ms": 2000}
-        try:
-            return bool(AdminClient(options).list_topics(timeout=2.0).brokers)
-        except KafkaException:
-            return False
+        return broker_answers(self.port)
 
     def _jvm(self) -> list[str]:
         log_config = self._folder / "log4j2.properties"
@@ -142,3 +140,15 @@ class KafkaServer(EmbeddedServer):
             raise EmbeddedStackError(
                 f"Kafka could not format its data folder.\n{self._process.log_tail()}"
             )
+
+
+def broker_answers(port: int) -> bool:
+    """Whether a broker on this loopback port tells its metadata."""
+    if not is_listening(port):
+        return False
+    bootstrap = f"{LOOPBACK}:{port}"
+    options = {"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 2000}
+    try:
+        return bool(AdminClient(options).list_topics(timeout=2.0).brokers)
+    except KafkaException:
+        return False

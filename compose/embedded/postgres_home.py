@@ -19,6 +19,8 @@ from compose.embedded.identity import Identity
 
 _LINK: Final = "postgres"
 _PERSISTENT_TEMPORARY: Final = Path("/var/tmp")
+_PREFIX: Final = "globalmart-postgres-"
+_USED_BY: Final = "used-by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,23 @@ def _make_root(root: Path, identity: Identity | None) -> None:
     if identity is None or identity.can_reach(root):
         return
     root.rmdir()
-    base = _PERSISTENT_TEMPORARY if _PERSISTENT_TEMPORARY.is_dir() else None
-    elsewhere = Path(tempfile.mkdtemp(prefix="globalmart-postgres-", dir=base))
+    persistent = _PERSISTENT_TEMPORARY.is_dir()
+    base = _PERSISTENT_TEMPORARY if persistent else Path(tempfile.gettempdir())
+    _remove_abandoned(base)
+    elsewhere = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
     elsewhere.chmod(0o755)
     root.symlink_to(elsewhere)
+    (elsewhere / _USED_BY).write_text(str(root))
+
+
+def _remove_abandoned(base: Path) -> None:
+    """Delete our folders in `base` that no link leads to any more: their stack was deleted."""
+    for folder in base.glob(f"{_PREFIX}*"):
+        note = folder / _USED_BY
+        if folder.stat().st_uid != 0 or not note.exists():
+            continue
+        if Path(note.read_text()).resolve() != folder.resolve():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _owned_data(root: Path, identity: Identity) -> Path:

@@ -19,15 +19,17 @@ SERVICES: Final = ("kafka", "postgres", "mongo")
 _FREE_BYTES: Final = 3 * 1024**3
 
 
-def require(var_dir: Path, services: Collection[str]) -> None:
+def require(var_dir: Path, services: Collection[str], *, java_needed: bool = True) -> None:
     """Raise one EmbeddedStackError that lists every problem found."""
-    problems = list(find_problems(var_dir, services))
+    problems = list(find_problems(var_dir, services, java_needed=java_needed))
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise EmbeddedStackError(f"the embedded servers cannot start here:\n{listed}")
 
 
-def find_problems(var_dir: Path, services: Collection[str] = SERVICES) -> Iterator[str]:
+def find_problems(
+    var_dir: Path, services: Collection[str] = SERVICES, *, java_needed: bool = True
+) -> Iterator[str]:
     """Each problem in one sentence with its cure; nothing when all is well."""
     if sys.platform not in ("linux", "darwin"):
         yield f"{sys.platform} is not supported; use Linux or macOS, or the Docker stack"
@@ -35,7 +37,8 @@ def find_problems(var_dir: Path, services: Collection[str] = SERVICES) -> Iterat
     yield from _told(lambda: _check_folder(var_dir))
     yield from _told(choose_port)
     if "kafka" in services:
-        yield from _told(find_java)
+        if java_needed:
+            yield from _told(find_java)
         yield from _told(lambda: _check_packages("confluent_kafka"))
     if "postgres" in services:
         yield from _told(_check_postgres)

@@ -26,8 +26,11 @@ class Workspace:
         return path
 
     def log(self, name: str) -> Path:
-        """Log file of a server."""
-        return self.folder("logs") / f"{name}.log"
+        """Log file of a server, empty; the one of the run before is kept beside it."""
+        path = self.folder("logs") / f"{name}.log"
+        if path.exists():
+            path.replace(path.with_suffix(".previous.log"))
+        return path
 
 
 class EmbeddedServer(ABC):

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from app.errors import EmbeddedStackError
-from compose.embedded import kafka, mongo, postgres, preflight
+from compose.embedded import kafka, mongo, postgres, preflight, tansu
 from compose.embedded.guard import Guard
 from compose.embedded.java import find_java
 from compose.embedded.kafka import KafkaServer
@@ -19,6 +19,7 @@ from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.postgres import PostgresServer
 from compose.embedded.postgres_home import remove_home
 from compose.embedded.server import EmbeddedServer, Report, Workspace
+from compose.embedded.tansu import TansuServer
 
 _PASSWORDS_FILE: Final = "passwords.json"
 
@@ -28,9 +29,9 @@ class EmbeddedStack:
     way.
 
     `services` is any of kafka, postgres, mongo. `fresh` deletes what an earlier stack stored in
-    `var_dir`. With `preferred_ports` the usual ports are taken where they are free, else others. If
-    this process is killed, a guard process stops the servers. Raises EmbeddedStackError with the
-    cure.
+    `var_dir`. With `preferred_ports` the usual ports are taken where they are free, else others.
+    Where Apache Kafka cannot be fetched, `allow_memory_broker` lets Tansu stand in. If this process
+    is killed, a guard process stops the servers. Raises EmbeddedStackError with the cure.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class EmbeddedStack:
         services: Collection[str] = preflight.SERVICES,
         fresh: bool = False,
         preferred_ports: bool = True,
+        allow_memory_broker: bool = False,
         report: Report = lambda _: None,
     ) -> None:
         self.var_dir = var_dir.absolute()
         self._services = _known(services)
         self._fresh = fresh
         self._preferred_ports = preferred_ports
+        self._allow_memory_broker = allow_memory_broker
         self._report = report
         self._cleanup = ExitStack()
         self._servers: dict[str, EmbeddedServer] = {}
@@ -68,10 +71,10 @@ class EmbeddedStack:
         self._cleanup.close()
 
     @property
-    def kafka(self) -> KafkaServer:
-        """The Kafka node; raises EmbeddedStackError if it was not asked for."""
+    def kafka(self) -> KafkaServer | TansuServer:
+        """The broker; raises EmbeddedStackError if it was not asked for."""
         server = self._server("kafka")
-        assert isinstance(server, KafkaServer)
+        assert isinstance(server, KafkaServer | TansuServer)
         return server
 
     @property
@@ -117,7 +120,7 @@ class EmbeddedStack:
 
     def _start(self) -> None:
         self._report("Checking Java, programs, disk and ports")
-        preflight.require(self.var_dir, self._services)
+        preflight.require(self.var_dir, self._services, java_needed=not self._allow_memory_broker)
         guard = self._cleanup.enter_context(Guard(self.var_dir))
         if self._fresh:
             _remove_data(self.var_dir)
@@ -144,9 +147,16 @@ class EmbeddedStack:
         guide_port, make = makers[name]
         return make(choose_port(guide_port if self._preferred_ports else None))
 
-    def _make_kafka(self, workspace: Workspace, port: int) -> KafkaServer:
-        java = find_java()
-        return KafkaServer(workspace, port, java, ensure_jars(java, self._report))
+    def _make_kafka(self, workspace: Workspace, port: int) -> KafkaServer | TansuServer:
+        try:
+            java = find_java()
+            jars = ensure_jars(java, self._report)
+        except EmbeddedStackError as error:
+            if not self._allow_memory_broker:
+                raise
+            self._report(f"{error}\n{tansu.WARNING}")
+            return TansuServer(workspace, port)
+        return KafkaServer(workspace, port, java, jars)
 
 
 def remove_stack(var_dir: Path) -> None:

@@ -1,0 +1,15 @@
+"""Agent of the topic `cart_events`: stores changes of carts."""
+
+from faust.types import AgentT, AppT
+
+from agents.chunk_agent import declare_agent
+from app.events.decoding import cart_event_decoder
+from app.sink.tables import STORED_CART_EVENTS
+from app.stream.runtime import StreamRuntime
+from app.topics import CART_EVENTS
+
+
+def create_agent(app: AppT, runtime: StreamRuntime) -> AgentT:
+    """Declare the agent."""
+    flow = runtime.flow(STORED_CART_EVENTS, cart_event_decoder(runtime.limits))
+    return declare_agent(app, CART_EVENTS, flow)

@@ -1,0 +1,29 @@
+"""What all agents share: a topic whose messages are chunks, and the loop that hands them to a flow."""
+
+from typing import Any
+
+import faust
+from faust.types import AgentT, AppT, Message, StreamT
+
+from app.stream.flow import ChunkFlow
+
+
+class ChunkSchema(faust.Schema):
+    """Passes chunks through: their records are decoded by the flow, not by Faust."""
+
+    def loads_key(self, app: AppT, message: Message, **_: Any) -> None:
+        """Chunks have no key; their records do."""
+
+    def loads_value(self, app: AppT, message: Message, **_: Any) -> Any:
+        """The chunk itself."""
+        return message.value
+
+
+def declare_agent(app: AppT, topic: str, flow: ChunkFlow[Any]) -> AgentT:
+    """Declare the agent of a topic on the app; the ledger acks, so the stream does not."""
+
+    async def take_chunks(stream: StreamT) -> None:
+        async for event in stream.noack().events():
+            await flow.take(event)
+
+    return app.agent(app.topic(topic, schema=ChunkSchema()), name=topic)(take_chunks)

@@ -1,0 +1,15 @@
+"""Agent of the topic `product_views`: stores product pages seen."""
+
+from faust.types import AgentT, AppT
+
+from agents.chunk_agent import declare_agent
+from app.events.decoding import product_view_decoder
+from app.sink.tables import STORED_PRODUCT_VIEWS
+from app.stream.runtime import StreamRuntime
+from app.topics import PRODUCT_VIEWS
+
+
+def create_agent(app: AppT, runtime: StreamRuntime) -> AgentT:
+    """Declare the agent."""
+    flow = runtime.flow(STORED_PRODUCT_VIEWS, product_view_decoder(runtime.limits))
+    return declare_agent(app, PRODUCT_VIEWS, flow)

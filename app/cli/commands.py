@@ -1,0 +1,78 @@
+"""The one table of commands; only the module of the command that is called gets imported."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import typer
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Where a command lives; `passes_on` marks one that hands unknown arguments to another program."""
+
+    name: str
+    module: str
+    function: str
+    summary: str
+    passes_on: bool = False
+
+
+COMMANDS: Final = (
+    Command(
+        "demo", "app.cli.demo", "demo", "Run everything here, with live traffic, and check it."
+    ),
+    Command("doctor", "app.cli.doctor", "doctor", "Say what is missing on this machine."),
+    Command("settings", "app.cli.settings", "settings", "Show the settings in effect."),
+    Command("migrate", "app.cli.migrate", "migrate", "Bring the database schema up to date."),
+    Command("worker", "app.cli.worker", "worker", "Run one stream worker.", passes_on=True),
+    Command("generate", "app.cli.generate", "command", "Send traffic to Kafka."),
+    Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount and compare."),
+    Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),
+)
+
+
+def build_app(arguments: Sequence[str]) -> typer.Typer:
+    """The application for these arguments; commands not called are listed by their summary only."""
+    app = typer.Typer(
+        name="globalmart",
+        help="GlobalMart: real-time e-commerce analytics, exact to the cent.",
+        epilog="Example: globalmart demo --duration 60",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_no_options)
+    called = next((word for word in arguments if not word.startswith("-")), None)
+    for command in COMMANDS:
+        if importlib.util.find_spec(command.module) is not None:
+            _register(app, command, called)
+    return app
+
+
+def _register(app: typer.Typer, command: Command, called: str | None) -> None:
+    function = _loaded(command) if command.name == called else _not_called
+    more = {"allow_extra_args": True, "ignore_unknown_options": True} if command.passes_on else {}
+    app.command(
+        command.name,
+        short_help=command.summary,
+        help=None if command.name == called else command.summary,
+        context_settings=more,
+    )(function)
+
+
+def _loaded(command: Command) -> Callable[..., Any]:
+    function: Callable[..., Any] = getattr(
+        importlib.import_module(command.module), command.function
+    )
+    return function
+
+
+def _no_options() -> None:
+    """Typer keeps sub-commands even if only one is registered when there is a callback."""
+
+
+def _not_called() -> None:
+    """Stands for a command in the list of all commands."""

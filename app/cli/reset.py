@@ -1,0 +1,24 @@
+"""`globalmart reset`: a clean start for the embedded servers."""
+
+from typing import Annotated
+
+import typer
+
+
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete what the embedded Kafka, PostgreSQL and MongoDB-protocol server stored under var.
+
+    External servers are never touched. Refused while the embedded ones run.
+
+    Example: globalmart reset --yes
+    """
+    from app.settings import load_settings
+    from compose.embedded.stack import remove_stack
+
+    var_dir = load_settings().general.var_dir
+    if not yes:
+        typer.confirm(f"Delete the embedded servers' data in {var_dir}?", abort=True)
+    remove_stack(var_dir)
+    typer.echo(f"deleted the embedded servers' data in {var_dir}")

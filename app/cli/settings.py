@@ -1,0 +1,69 @@
+"""`globalmart settings`: what is in effect, or the README's table of everything there is."""
+
+from typing import Annotated, Any
+
+import typer
+
+
+def settings(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the README's table of all settings instead.")
+    ] = False,
+) -> None:
+    """Show every setting with the value in effect; secrets are masked.
+
+    Exit code 2 and the names of the faulty variables when a setting is wrong.
+
+    Example: GLOBALMART_KAFKA_PARTITIONS=12 globalmart settings
+    """
+    if markdown:
+        typer.echo(markdown_table())
+    else:
+        _print_effective()
+
+
+def markdown_table() -> str:
+    """The table of variables for the README: variable, unit, default, old name, description."""
+    from app.settings import documented_settings
+
+    lines = [
+        "| variable | unit | default | old name | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for variable, field in documented_settings():
+        extra: Any = field.json_schema_extra or {}
+        old = f"`{extra['guide']}`" if extra.get("guide") else ""
+        default = "" if field.default is None else f"`{field.default}`"
+        cells = [f"`{variable}`", extra.get("unit", ""), default, old, field.description or ""]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _print_effective() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from app.settings import Settings, load_settings
+
+    loaded = load_settings()
+    table = Table("variable", "value", "unit", "meaning", box=None, header_style="bold")
+    for name, group in Settings.GROUPS.items():
+        values = getattr(loaded, name)
+        for field_name, field in group.model_fields.items():
+            value = getattr(values, field_name)
+            extra: Any = field.json_schema_extra or {}
+            shown = _shown(value)
+            if value != field.default:
+                shown = f"[bold]{shown}[/]"
+            variable = group.variable(field_name)
+            table.add_row(variable, shown, extra.get("unit", ""), field.description)
+    Console().print(table)
+
+
+def _shown(value: Any) -> str:
+    from pydantic import SecretStr
+    from rich.markup import escape
+
+    if value is None:
+        return "[dim]not set[/]"
+    return "********" if isinstance(value, SecretStr) else escape(str(value))

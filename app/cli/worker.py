@@ -1,0 +1,24 @@
+"""`globalmart worker`: becomes a Faust worker."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+
+def worker(
+    context: typer.Context,
+    log_level: Annotated[str, typer.Option(help="debug, info, warn or error.")] = "info",
+) -> None:
+    """Run one stream worker in this process; several of them share the partitions.
+
+    The same as `faust -A app.worker worker -l info`; further arguments go to Faust.
+
+    Example: globalmart worker --log-level warn
+    """
+    from app.settings import load_settings
+
+    load_settings()  # a wrong setting is told here, before Faust starts
+    command = [sys.executable, "-m", "faust", "-A", "app.worker", "worker", "-l", log_level]
+    os.execv(sys.executable, [*command, *context.args])

@@ -1,0 +1,85 @@
+"""Anomaly rules as data, judged by one pure function.
+
+A rule compares one measure of an accepted transaction with the smallest value that raises it. A new rule
+over an existing measure is a new row in `standard_rules`; a new measure is a new field of `Measures`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from app.domain.money import decimal_from_cents
+
+HIGH_VALUE: Final = "high_value"
+UNUSUAL_QUANTITY: Final = "unusual_quantity"
+RAPID_TRANSACTIONS: Final = "rapid_transactions"
+
+_SCORE_PLACES: Final = Decimal("0.0001")
+
+
+class Measures(NamedTuple):
+    """What rules look at; `recent` counts the user's accepted events in the last 60 s, this one included."""
+
+    amount_cents: int
+    quantity: int
+    recent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Raises `anomaly_type` when the measure reaches `minimum`; measure, minimum and threshold share a unit."""
+
+    anomaly_type: str
+    measure: Callable[[Measures], int]
+    minimum: int
+    threshold: int
+    stated_threshold: Decimal
+    describe: Callable[[Measures], str]
+
+
+class Anomaly(NamedTuple):
+    """A raised rule: score = measure / threshold, four places, half up."""
+
+    anomaly_type: str
+    score: Decimal
+    threshold: Decimal
+    description: str
+
+
+def standard_rules(
+    *, high_value_cents: int, unusual_quantity: int, rapid_transactions: int
+) -> tuple[Rule, ...]:
+    """The contract's three rules: amount above, quantity at least, more than so many in 60 s."""
+    return (
+        Rule(
+            HIGH_VALUE, attrgetter("amount_cents"), high_value_cents + 1, high_value_cents,
+            decimal_from_cents(high_value_cents),
+            lambda m: f"High value transaction: ${decimal_from_cents(m.amount_cents)}",
+        ),
+        Rule(
+            UNUSUAL_QUANTITY, attrgetter("quantity"), unusual_quantity, unusual_quantity,
+            Decimal(unusual_quantity),
+            lambda m: f"Unusual quantity: {m.quantity} items",
+        ),
+        Rule(
+            RAPID_TRANSACTIONS, attrgetter("recent"), rapid_transactions + 1, rapid_transactions,
+            Decimal(rapid_transactions),
+            lambda m: f"Rapid transactions: {m.recent} in 60 seconds",
+        ),
+    )  # fmt: skip
+
+
+def judge(rules: Sequence[Rule], measures: Measures) -> list[Anomaly]:
+    """Every rule the measures raise, in the order of the rules."""
+    return [
+        Anomaly(
+            rule.anomaly_type,
+            (Decimal(value) / rule.threshold).quantize(_SCORE_PLACES, rounding=ROUND_HALF_UP),
+            rule.stated_threshold,
+            rule.describe(measures),
+        )
+        for rule in rules
+        if (value := rule.measure(measures)) >= rule.minimum
+    ]

@@ -1,0 +1,199 @@
+"""From raw Kafka records to rows, strict exactly where the contract is.
+
+One decoder per topic; each knows how to check its key and how to shape its row. Everything is
+judged against the record's own Kafka timestamp, so that a replay gives the same verdict at any time.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Generic, NamedTuple
+
+import msgspec
+
+from app.domain.money import AmountError, parse_cents
+from app.events.refusals import STAGE_DECODE, DeadLetter, Reason, Refused
+from app.events.rows import (
+    CartEventRow,
+    DecodedRecords,
+    ProductViewRow,
+    RowT,
+    SourceRecord,
+    SystemMetricRow,
+    TransactionRow,
+)
+from app.events.schemas import CartEvent, ProductViewEvent, SystemMetricEvent, TransactionEvent
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+_MIN_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+_NUL_ESCAPE: Final = b"\\u0000"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How far an event's time may be from its record's Kafka timestamp, in microseconds."""
+
+    future_tolerance_us: int
+    retention_us: int | None = None
+
+
+class Shaped(NamedTuple, Generic[RowT]):
+    """A row and whether its amount was rounded."""
+
+    row: RowT
+    rounded: bool = False
+
+
+class Decoder(Generic[RowT]):
+    """Decodes the records of one topic; `shape` makes the row out of an event, its time and its offset."""
+
+    def __init__(
+        self,
+        event_type: type[Any],
+        key_field: str,
+        shape: Callable[[Any, datetime, int], Shaped[RowT]],
+        limits: TimeLimits,
+    ) -> None:
+        self._decode = msgspec.json.Decoder(event_type).decode
+        self._key_field = key_field
+        self._shape = shape
+        self._limits = limits
+
+    def decode(self, records: Iterable[SourceRecord]) -> DecodedRecords[RowT]:
+        """Sort records, in offset order, into rows and dead letters."""
+        decoded: DecodedRecords[RowT] = DecodedRecords()
+        for record in records:
+            try:
+                self._take(record, decoded)
+            except Refused as refusal:
+                decoded.dead_letters.append(dead_letter(record, refusal, STAGE_DECODE))
+        return decoded
+
+    def _take(self, record: SourceRecord, decoded: DecodedRecords[RowT]) -> None:
+        value = record.value
+        if not value:
+            raise Refused(Reason.EMPTY_VALUE, "the record has no value")
+        event = self._event(value)
+        timestamp: datetime = event.timestamp
+        naive = timestamp.tzinfo is None
+        if naive:
+            timestamp = timestamp.replace(tzinfo=UTC)
+        timestamp_us = (timestamp - EPOCH) // MICROSECOND
+        if timestamp_us < _MIN_US:
+            raise Refused(Reason.INVALID_FIELD, "timestamp lies before the year 1")
+        row, rounded = self._shape(event, timestamp, record.offset)
+        if _NUL_ESCAPE in value:
+            _refuse_nul(row)
+        if record.key != getattr(event, self._key_field).encode():
+            raise Refused(Reason.KEY_MISMATCH, f"the key is not the {self._key_field}")
+        self._check_time(timestamp_us, record.timestamp * 1000)
+        decoded.rows.append(row)
+        decoded.timestamps_us.append(timestamp_us)
+        if naive:
+            decoded.assumed_utc_offsets.append(record.offset)
+        if rounded:
+            decoded.rounded_offsets.append(record.offset)
+
+    def _event(self, value: bytes) -> Any:
+        try:
+            if not value.isascii():
+                value.decode()
+            return self._decode(value)
+        except msgspec.ValidationError as error:
+            raise _invalid_or_malformed(value, error) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Refused(Reason.MALFORMED_JSON, str(error)) from None
+
+    def _check_time(self, timestamp_us: int, kafka_us: int) -> None:
+        limits = self._limits
+        if timestamp_us > kafka_us + limits.future_tolerance_us:
+            ahead_seconds = (timestamp_us - kafka_us) // 1_000_000
+            raise Refused(Reason.FUTURE_TIMESTAMP, f"{ahead_seconds} s ahead of its record")
+        if limits.retention_us is not None and timestamp_us < kafka_us - limits.retention_us:
+            raise Refused(Reason.BEYOND_RETENTION, "older than the retention of transactions")
+
+
+def dead_letter(record: SourceRecord, refusal: Refused, stage: str) -> DeadLetter:
+    """The dead letter of a refused record."""
+    return DeadLetter(
+        record.offset, record.key, record.value, refusal.reason,
+        refusal.detail.replace("\x00", "\\0"), stage, record.timestamp,
+    )  # fmt: skip
+
+
+def transaction_decoder(limits: TimeLimits) -> Decoder[TransactionRow]:
+    """Decoder of the topic `transactions`."""
+    return Decoder(TransactionEvent, "user_id", _shape_transaction, limits)
+
+
+def product_view_decoder(limits: TimeLimits) -> Decoder[ProductViewRow]:
+    """Decoder of the topic `product_views`."""
+    return Decoder(ProductViewEvent, "user_id", _shape_product_view, limits)
+
+
+def cart_event_decoder(limits: TimeLimits) -> Decoder[CartEventRow]:
+    """Decoder of the topic `cart_events`."""
+    return Decoder(CartEvent, "user_id", _shape_cart_event, limits)
+
+
+def system_metric_decoder(limits: TimeLimits) -> Decoder[SystemMetricRow]:
+    """Decoder of the topic `system_metrics`."""
+    return Decoder(SystemMetricEvent, "host", _shape_system_metric, limits)
+
+
+def _shape_transaction(
+    event: TransactionEvent, timestamp: datetime, offset: int
+) -> Shaped[TransactionRow]:
+    try:
+        cents, rounded = parse_cents(bytes(event.total_amount))
+    except AmountError as error:
+        raise Refused(Reason.INVALID_AMOUNT, f"total_amount: {error}") from None
+    row = TransactionRow(
+        event.transaction_id, event.user_id, timestamp, cents, event.category, event.country,
+        event.payment_method, event.quantity, event.product_id, event.session_id, offset,
+    )  # fmt: skip
+    return Shaped(row, rounded)
+
+
+def _shape_product_view(
+    event: ProductViewEvent, timestamp: datetime, offset: int
+) -> Shaped[ProductViewRow]:
+    row = ProductViewRow(
+        event.event_id, event.user_id, event.session_id, timestamp, event.product_id,
+        event.category, event.country, offset,
+    )  # fmt: skip
+    return Shaped(row)
+
+
+def _shape_cart_event(event: CartEvent, timestamp: datetime, offset: int) -> Shaped[CartEventRow]:
+    row = CartEventRow(
+        event.event_id, event.user_id, event.session_id, timestamp, event.product_id,
+        event.action, event.quantity, event.category, event.country, offset,
+    )  # fmt: skip
+    return Shaped(row)
+
+
+def _shape_system_metric(
+    event: SystemMetricEvent, timestamp: datetime, offset: int
+) -> Shaped[SystemMetricRow]:
+    if not math.isfinite(event.value):
+        raise Refused(Reason.INVALID_FIELD, "value is not a finite number")
+    row = SystemMetricRow(event.host, event.component, event.metric, timestamp, event.value, offset)
+    return Shaped(row)
+
+
+def _refuse_nul(row: Iterable[object]) -> None:
+    """PostgreSQL's text cannot hold NUL; only fields that are stored matter."""
+    if any(isinstance(value, str) and "\x00" in value for value in row):
+        raise Refused(Reason.NUL_CHARACTER, "a text field holds a NUL character")
+
+
+def _invalid_or_malformed(value: bytes, error: msgspec.ValidationError) -> Refused:
+    """A typed decoder stops at the first bad field; broken JSON behind it takes precedence."""
+    try:
+        msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
+        return Refused(Reason.MALFORMED_JSON, str(broken))
+    return Refused(Reason.INVALID_FIELD, str(error))

@@ -1,0 +1,66 @@
+"""The Faust app as this project runs it: local tables, and a stop that waits for running chunks."""
+
+import asyncio
+from typing import Any
+
+import faust
+from faust.app.base import BootStrategy
+from faust.types.transports import ConsumerT
+
+from app.settings import KafkaSettings, WorkerSettings
+from app.stream.lanes import Lanes
+from app.stream.local_tables import LocalTable, LocalTableManager
+
+
+class NoWebServer(BootStrategy):
+    """Faust's own web server listens on every address, and the command line switches it on by itself."""
+
+    enable_web = False
+
+
+class GlobalMartApp(faust.App):
+    """Drains its lanes before partitions are given away."""
+
+    BootStrategy = NoWebServer
+
+    lanes: dict[str, Lanes]
+    drain_seconds: float
+
+    async def _consumer_wait_empty(self, consumer: ConsumerT, logger: Any) -> None:
+        """Wait for the chunks that are being committed, then note their ends in Kafka.
+
+        Called on revoke and on stop. A chunk that takes longer is left behind; the ledger decides who commits it.
+        """
+        running = asyncio.gather(*(lanes.idle() for lanes in self.lanes.values()))
+        try:
+            await asyncio.wait_for(running, timeout=self.drain_seconds)
+        except TimeoutError:
+            logger.info("chunks still run after %s s; the ledger will decide", self.drain_seconds)
+        await consumer.commit()
+
+
+def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings) -> GlobalMartApp:
+    """The configured app, without agents; nothing is connected before it is started."""
+    app = GlobalMartApp(
+        kafka.group,
+        broker=[f"globalmart://{server.strip()}" for server in kafka.bootstrap.split(",")],
+        broker_client_id="globalmart-worker",
+        broker_session_timeout=kafka.session_timeout_seconds,
+        broker_heartbeat_interval=kafka.heartbeat_seconds,
+        broker_max_poll_records=kafka.max_poll_records,
+        broker_commit_interval=2.0,
+        consumer_auto_offset_reset="earliest",
+        stream_buffer_maxsize=worker.buffer_chunks,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        table_standby_replicas=0,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        store="memory://",
+        Table=LocalTable,
+        TableManager=LocalTableManager,
+        loghandlers=[],
+    )
+    app.lanes = {}
+    app.drain_seconds = worker.drain_seconds
+    return app

@@ -1,0 +1,41 @@
+"""Identifiers that never repeat across runs, or always do if a run is seeded."""
+
+import hashlib
+import secrets
+
+
+def run_id(seed: int | None, *circumstances: object) -> str:
+    """Return the prefix of all ids of a run: random, or a digest of seed and circumstances.
+
+    The circumstances (mode, start, rates) keep a seeded history and the seeded live run after it
+    apart.
+    """
+    if seed is None:
+        return secrets.token_hex(5)
+    text = repr((seed, *circumstances)).encode()
+    return hashlib.blake2b(text, digest_size=5).hexdigest()
+
+
+class Ids:
+    """Numbers the sessions, orders and events of one run."""
+
+    __slots__ = ("_events", "_orders", "_prefix", "_sessions")
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._sessions = self._orders = self._events = 0
+
+    def session(self) -> str:
+        """Return the id of another session."""
+        self._sessions += 1
+        return f"s-{self._prefix}-{self._sessions}"
+
+    def order(self) -> str:
+        """Return the id of another transaction."""
+        self._orders += 1
+        return f"t-{self._prefix}-{self._orders}"
+
+    def event(self) -> str:
+        """Return the id of another view or cart event."""
+        self._events += 1
+        return f"e-{self._prefix}-{self._events}"

@@ -1,0 +1,153 @@
+"""A Faust consumer that hands on whole chunks of the source topics and keeps its own book of offsets.
+
+Faust works per message: queue, event, tracking and ack cost more than decoding the record. One message per partition
+and fetch makes that cost vanish. Where to read is decided by the ledger in PostgreSQL: after every rebalance
+a partition is held until `release` names its next offset. The offsets committed to Kafka serve lag displays only.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+from aiokafka.errors import IllegalStateError
+from faust.transport.drivers.aiokafka import Consumer
+from faust.types import TP, ConsumerMessage, Message
+
+from app.kafka.chunks import Chunk
+from app.kafka.positions import Positions
+
+_FETCH_SECONDS = 0.25
+
+
+class ChunkConsumer(Consumer):
+    """Yields one message per partition and fetch; its value is a Chunk."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._positions: Positions[TP] = Positions()
+        self._released = asyncio.Event()
+        self._acked_upto: dict[TP, int] = {}
+
+    # --- what agents and the sink ask for ---
+
+    def hold(self, partition: TP) -> None:
+        """Stop fetching the partition until `release` names an offset; void what was fetched of it."""
+        self._positions.hold([partition])
+
+    def release(self, partition: TP, offset: int) -> None:
+        """Fetch the partition from this offset on; ignored once it has been revoked."""
+        if partition in self.assignment():
+            self._positions.release(partition, offset)
+            self._released.set()
+
+    def is_current(self, chunk: Chunk) -> bool:
+        """Whether the chunk still belongs to this member, generation and epoch of its partition."""
+        partition = TP(chunk.topic, chunk.partition)
+        return (
+            chunk.generation == self.app.consumer_generation_id
+            and chunk.epoch == self._positions.epoch(partition)
+            and self._positions.position(partition) is not None
+        )
+
+    # --- fetching ---
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109
+        """Fetch once and yield a message per partition; what cannot be handed on holds nothing back."""
+        await self._seek_where_due()
+        generation = self.app.consumer_generation_id
+        epochs = {partition: self._positions.epoch(partition) for partition in self.assignment()}
+        records, _ = await self._wait_next_records(min(timeout, _FETCH_SECONDS))
+        if not records or self.should_stop:
+            return
+        for partition, batch in records.items():
+            stale = (
+                not self.flow_active
+                or generation != self.app.consumer_generation_id
+                or epochs.get(partition) != self._positions.epoch(partition)
+            )
+            if stale:
+                continue
+            message = self._chunk_message(partition, batch, generation)
+            if message is not None:
+                yield partition, message
+
+    def _chunk_message(
+        self, partition: TP, batch: list[Any], generation: int
+    ) -> ConsumerMessage | None:
+        start = self._positions.position(partition)
+        if start is None:
+            return None
+        if not self._positions.follows(partition, batch[0].offset):
+            self._positions.release(partition, start)
+            return None
+        epoch = self._positions.epoch(partition)
+        chunk = Chunk(partition.topic, partition.partition, start, batch, generation, epoch)
+        self._positions.advance(partition, chunk.end)
+        last = batch[-1]
+        return ConsumerMessage(
+            partition.topic, partition.partition, start, last.timestamp / 1000.0,
+            last.timestamp_type, None, None, chunk, None, 0, 0, partition,
+            generation_id=generation,
+        )  # fmt: skip
+
+    async def _seek_where_due(self) -> None:
+        seeks = self._positions.take_seeks()
+        if not seeks:
+            return
+        try:
+            await self.seek_wait(seeks)
+        except IllegalStateError:
+            self.log.info("partitions went away before a seek: %r", seeks)
+            self._positions.hold(seeks)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
+        fetchable = self._positions.released() & (active_partitions or set())
+        if not fetchable:
+            await self._wait_until_released(timeout)
+            return {}
+        return await super()._getmany(fetchable, timeout)
+
+    async def _wait_until_released(self, seconds: float) -> None:
+        self._released.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._released.wait(), seconds)
+
+    # --- rebalances: every doubt ends in a held partition ---
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Hold everything: under the eager protocol all partitions go, and some come back."""
+        self._positions.hold(self.assignment() | revoked)
+        await super().on_partitions_revoked(revoked)
+        for partition in revoked:
+            self._acked_upto.pop(partition, None)
+
+    async def perform_seek(self) -> None:
+        """Faust asks for a seek to Kafka's committed offsets; the ledger has said better, or will."""
+        for partition in self._positions.released():
+            self._positions.release(partition, self._positions.position(partition) or 0)
+
+    # --- own book: the end of the last acked chunk is what may be committed ---
+
+    def ack(self, message: Message) -> bool:
+        """Take note of a finished chunk; acks of void chunks are ignored."""
+        chunk: Chunk = message.value
+        message.acked = True
+        self._unacked_messages.discard(message)
+        if not self.is_current(chunk):
+            return False
+        self._acked_upto[message.tp] = chunk.end
+        return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Any:
+        return (
+            partition
+            for partition in list(self._acked_upto)
+            if topics is None or partition in topics or partition.topic in topics
+        )
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._acked_upto.get(tp)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Chunks know their gaps; Faust's interval tree is not needed."""

@@ -1,0 +1,189 @@
+"""Prometheus metrics of the worker: names, units and labels in one place.
+
+Base units, `_total` on counters, no label that grows with users or products; categories and countries are capped.
+Money here is for watching: counters are extrapolated and reset, exact figures are read from PostgreSQL.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+LABEL_CAP: Final = 200
+OTHER: Final = "other"
+
+_LATENCY_BOUNDS: Final = (
+    0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    30.0, 60.0, 300.0,
+)  # fmt: skip
+
+
+class CappedLabel:
+    """Lets the first 200 values of a label through; the rest are `other`."""
+
+    def __init__(self, cap: int = LABEL_CAP) -> None:
+        self._cap = cap
+        self._known: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        """The label to use for the value."""
+        if value in self._known:
+            return value
+        if len(self._known) >= self._cap:
+            return OTHER
+        self._known.add(value)
+        return value
+
+
+class BulkHistogram(Collector):
+    """A histogram that takes many observations at once; prometheus_client's locks for every single one."""
+
+    def __init__(self, name: str, documentation: str, bounds: Sequence[float]) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe_many(self, values: Iterable[float]) -> None:
+        """Count the values."""
+        for value in values:
+            self._counts[bisect_left(self._bounds, value)] += 1
+            self._sum += value
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """The present state, cumulative per bucket."""
+        cumulative, buckets = 0, []
+        for bound, count in zip([*map(str, self._bounds), "+Inf"], self._counts, strict=True):
+            cumulative += count
+            buckets.append((bound, cumulative))
+        yield HistogramMetricFamily(
+            self._name, self._documentation, buckets=buckets, sum_value=self._sum
+        )
+
+
+class WorkerMetrics:
+    """Everything a worker reports."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.category_label = CappedLabel()
+        self.country_label = CappedLabel()
+        self.events = Counter(
+            "globalmart_events",
+            "Records by topic and what became of them.",
+            ["topic", "outcome"],
+            registry=registry,
+        )
+        self.dead_letters = Counter(
+            "globalmart_dead_letters",
+            "Refused records by topic and reason.",
+            ["topic", "reason"],
+            registry=registry,
+        )
+        self.late_events = Counter(
+            "globalmart_late_events",
+            "Stored events behind the watermark by more than allowed.",
+            ["topic"],
+            registry=registry,
+        )
+        self.anomalies = Counter(
+            "globalmart_anomalies", "Anomalies raised by type.", ["type"], registry=registry
+        )
+        self.revenue_by_category = Counter(
+            "globalmart_revenue_by_category",
+            "Revenue stored, by category.",
+            ["category"],
+            registry=registry,
+        )
+        self.revenue_by_country = Counter(
+            "globalmart_revenue_by_country",
+            "Revenue stored, by country.",
+            ["country"],
+            registry=registry,
+        )
+        self.transactions_by_category = Counter(
+            "globalmart_transactions_by_category",
+            "Transactions stored, by category.",
+            ["category"],
+            registry=registry,
+        )
+        self.transactions_by_country = Counter(
+            "globalmart_transactions_by_country",
+            "Transactions stored, by country.",
+            ["country"],
+            registry=registry,
+        )
+        self.live_revenue_by_category = Gauge(
+            "globalmart_live_revenue_by_category",
+            "Revenue of the last 60 s of this worker's partitions, by category.",
+            ["category"],
+            registry=registry,
+        )
+        self.live_revenue_by_country = Gauge(
+            "globalmart_live_revenue_by_country",
+            "Revenue of the last 60 s of this worker's partitions, by country.",
+            ["country"],
+            registry=registry,
+        )
+        self.live_window_end_seconds = Gauge(
+            "globalmart_live_window_end_seconds",
+            "Unix time at which the live revenue windows end.",
+            registry=registry,
+        )
+        self.active_users = Gauge(
+            "globalmart_active_users", "Users whose velocity is in memory.", registry=registry
+        )
+        self.last_event_seconds = Gauge(
+            "globalmart_last_event_timestamp_seconds",
+            "Event time of the newest stored record.",
+            ["topic"],
+            registry=registry,
+        )
+        self.partition_lag = Gauge(
+            "globalmart_partition_lag_records",
+            "Records in Kafka beyond the ledger.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.watermark_seconds = Gauge(
+            "globalmart_watermark_age_seconds",
+            "Age of the watermark of a partition.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.chunk_records = Histogram(
+            "globalmart_chunk_records",
+            "Records per committed chunk.",
+            ["topic"],
+            buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000),
+            registry=registry,
+        )
+        self.sink_seconds = Histogram(
+            "globalmart_sink_seconds",
+            "Time from a decoded chunk to its commit.",
+            ["topic"],
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30),
+            registry=registry,
+        )
+        self.sink_failures = Counter(
+            "globalmart_sink_failures",
+            "Failed attempts to commit a chunk, by kind of error.",
+            ["topic", "error"],
+            registry=registry,
+        )
+        self.outbox_published = Counter(
+            "globalmart_outbox_published",
+            "Rows copied to their Kafka topic.",
+            ["stream"],
+            registry=registry,
+        )
+        self.end_to_end_seconds = BulkHistogram(
+            "globalmart_end_to_end_seconds",
+            "Time from the producer's send to this worker's clock after COMMIT.",
+            _LATENCY_BOUNDS,
+        )
+        registry.register(self.end_to_end_seconds)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The PostgreSQL sink: one transaction per chunk, fenced by the ledger."""

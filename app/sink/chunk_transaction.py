@@ -1,0 +1,168 @@
+"""One transaction per chunk: copy, fence, insert, judge, account, commit.
+
+The stage is filled before any shared lock is taken: no time-out of PostgreSQL ends a COPY whose client was
+stopped. The fence is the ledger's row: it lets a chunk through only where the ledger stands, so a replay, a
+rebalance or a worker that comes back from the dead changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, cast
+
+import asyncpg
+
+from app.domain.lateness import advance_watermark
+from app.domain.sales_state import SalesState
+from app.events.rows import RowT
+from app.sink import ledger
+from app.sink.dead_letters import insert_dead_letters, wake_publisher
+from app.sink.failures import UnencodableError
+from app.sink.fault_points import FaultPoint, FaultPoints
+from app.sink.judging import Judge
+from app.sink.ledger import Counts, Progress
+from app.sink.tables import StoredTopic
+from app.sink.work import Outcome, Work
+
+
+class Fenced(Exception):  # noqa: N818 - an expected outcome
+    """The ledger does not stand where the work begins: somebody else has moved on."""
+
+
+@dataclass(slots=True)
+class PartitionState:
+    """What a worker remembers of a partition; a function of the rows accepted below `progress.next_offset`."""
+
+    progress: Progress
+    sales: SalesState | None = None
+
+
+class ChunkTransaction(Generic[RowT]):
+    """Commits works of one topic; `judge` is given for transactions only."""
+
+    def __init__(
+        self,
+        stored: StoredTopic,
+        *,
+        pane: timedelta,
+        allowed_lateness_us: int,
+        faults: FaultPoints,
+        judge: Judge[RowT] | None = None,
+    ) -> None:
+        self._stored = stored
+        self._pane = pane
+        self._allowed_lateness_us = allowed_lateness_us
+        self._faults = faults
+        self._judge = judge
+        self._insert = stored.insert
+        self._select_duplicates = stored.select_duplicates
+
+    async def commit(
+        self, connection: asyncpg.Connection, state: PartitionState, work: Work[RowT]
+    ) -> Outcome[RowT]:
+        """Commit the work and answer what came of it.
+
+        Raises Fenced when the ledger stands elsewhere. After any exception the state and the connection are
+        not to be trusted: the transaction may have been committed or not.
+        """
+        topic = self._stored.name
+        await self._faults.reached(FaultPoint.BEFORE_BEGIN, topic, connection)
+        async with connection.transaction():
+            await self._copy(connection, work)
+            await self._faults.reached(FaultPoint.AFTER_COPY, topic, connection)
+            await self._pass_fence(connection, work)
+            await self._faults.reached(FaultPoint.AFTER_FENCE, topic, connection)
+            duplicates = await self._store(connection, work)
+            await self._faults.reached(FaultPoint.AFTER_INSERT, topic, connection)
+            outcome = await self._account(connection, state, work, duplicates)
+            await self._faults.reached(FaultPoint.BEFORE_COMMIT, topic, connection)
+        await self._faults.reached(FaultPoint.AFTER_COMMIT, topic, connection)
+        return outcome
+
+    async def _copy(self, connection: asyncpg.Connection, work: Work[RowT]) -> None:
+        if not work.decoded.rows:
+            return
+        try:
+            await connection.copy_records_to_table(
+                self._stored.stage,
+                records=cast(list[Sequence[object]], work.decoded.rows),
+                columns=self._stored.stage_columns,
+            )
+        except (ValueError, TypeError, OverflowError) as error:
+            raise UnencodableError(str(error)) from error
+
+    async def _pass_fence(self, connection: asyncpg.Connection, work: Work[RowT]) -> None:
+        if not await ledger.fence(connection, self._stored.name, work.partition, work.start):
+            raise Fenced(f"{self._stored.name}[{work.partition}] is not at {work.start}")
+
+    async def _store(self, connection: asyncpg.Connection, work: Work[RowT]) -> dict[int, bool]:
+        """Insert the staged rows; offsets of the duplicates among them and whether each conflicts."""
+        if not work.decoded.rows:
+            return {}
+        parameters = [work.partition, self._pane] if self._stored.sums_sales else [work.partition]
+        accepted = await connection.fetchval(self._insert, *parameters)
+        missing = len(work.decoded.rows) - accepted
+        if not missing:
+            return {}
+        found = await connection.fetch(self._select_duplicates, work.partition)
+        if len(found) != missing:
+            raise asyncpg.SerializationError("a duplicate's first row was deleted meanwhile")
+        return {row["source_offset"]: row["conflicting"] for row in found}
+
+    async def _account(
+        self,
+        connection: asyncpg.Connection,
+        state: PartitionState,
+        work: Work[RowT],
+        duplicates: dict[int, bool],
+    ) -> Outcome[RowT]:
+        """Judge the accepted rows, keep the dead letters, move the ledger."""
+        decoded = work.decoded
+        rows, timestamps_us = _accepted(work, duplicates)
+        anomalies: Sequence[str] = ()
+        horizon_us = state.progress.horizon_us
+        if self._judge is not None and state.sales is not None:
+            velocity = state.sales.velocity
+            anomalies = await self._judge.judge(
+                connection, work.partition, velocity, rows, timestamps_us
+            )
+            horizon_us = velocity.next_horizon()
+        letters = decoded.dead_letters
+        await insert_dead_letters(connection, self._stored.name, work.partition, letters)
+        if anomalies or letters:
+            await wake_publisher(connection)
+        watermark_us, late = advance_watermark(
+            state.progress.watermark_us, timestamps_us, self._allowed_lateness_us
+        )
+        progress = Progress(work.end, watermark_us, horizon_us)
+        counts = _counts(work, duplicates, late)
+        await ledger.advance(connection, self._stored.name, work.partition, progress, counts)
+        refusals = [letter.reason.value for letter in letters]
+        return Outcome(work.partition, progress, rows, timestamps_us, counts, anomalies, refusals)
+
+
+def _accepted(
+    work: Work[RowT], duplicates: dict[int, bool]
+) -> tuple[Sequence[RowT], Sequence[int]]:
+    rows, timestamps_us = work.decoded.rows, work.decoded.timestamps_us
+    if not duplicates:
+        return rows, timestamps_us
+    kept = [
+        (row, timestamp_us)
+        for row, timestamp_us in zip(rows, timestamps_us, strict=True)
+        if row.source_offset not in duplicates
+    ]
+    return [row for row, _ in kept], [timestamp_us for _, timestamp_us in kept]
+
+
+def _counts(work: Work[RowT], duplicates: dict[int, bool], late: int) -> Counts:
+    decoded = work.decoded
+    return Counts(
+        stored=len(decoded.rows) - len(duplicates),
+        duplicates=len(duplicates),
+        conflicting=sum(duplicates.values()),
+        dead_lettered=len(decoded.dead_letters),
+        late=late,
+        rounded=sum(offset not in duplicates for offset in decoded.rounded_offsets),
+        assumed_utc=sum(offset not in duplicates for offset in decoded.assumed_utc_offsets),
+    )

@@ -1,0 +1,37 @@
+"""A worker's connection that is replaced whenever there is doubt about it."""
+
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+Connect = Callable[[], Awaitable[asyncpg.Connection]]
+
+
+class SinkConnection:
+    """Holds at most one connection; `prepare` statements run once on each new one."""
+
+    def __init__(self, connect: Connect, prepare: tuple[str, ...] = ()) -> None:
+        self._connect = connect
+        self._prepare = prepare
+        self._connection: asyncpg.Connection | None = None
+
+    async def get(self) -> asyncpg.Connection:
+        """The open connection, or a new one; raises what connecting raises."""
+        if self._connection is None or self._connection.is_closed():
+            connection = await self._connect()
+            for statement in self._prepare:
+                await connection.execute(statement)
+            self._connection = connection
+        return self._connection
+
+    def discard(self) -> None:
+        """Cut the connection without a good-bye: its transaction must not be finished by anyone."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def close(self) -> None:
+        """End the connection politely."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            await connection.close(timeout=2)

@@ -1,0 +1,42 @@
+"""Dead letters on their way into PostgreSQL, and the call that wakes the publisher."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+
+from app.events.decoding import EPOCH
+from app.events.refusals import DeadLetter
+
+OUTBOX_CHANNEL: Final = "globalmart_outbox"
+
+_INSERT: Final = """
+INSERT INTO dead_letters
+    (source_topic, source_partition, source_offset, key, value, reason, detail, stage, kafka_time)
+SELECT $1, $2, * FROM unnest(
+    $3::BIGINT[], $4::BYTEA[], $5::BYTEA[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::TIMESTAMPTZ[])"""
+_NOTIFY: Final = f"NOTIFY {OUTBOX_CHANNEL}"
+
+
+async def insert_dead_letters(
+    connection: asyncpg.Connection, topic: str, partition: int, letters: Sequence[DeadLetter]
+) -> None:
+    """Keep the refused records, raw, within the chunk's transaction."""
+    if not letters:
+        return
+    await connection.execute(
+        _INSERT, topic, partition,
+        [letter.offset for letter in letters],
+        [letter.key for letter in letters],
+        [letter.value for letter in letters],
+        [letter.reason.value for letter in letters],
+        [letter.detail for letter in letters],
+        [letter.stage for letter in letters],
+        [EPOCH + timedelta(milliseconds=letter.kafka_time_ms) for letter in letters],
+    )  # fmt: skip
+
+
+async def wake_publisher(connection: asyncpg.Connection) -> None:
+    """Tell the outbox, once this transaction commits, that there is something to publish."""
+    await connection.execute(_NOTIFY)

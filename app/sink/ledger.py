@@ -1,0 +1,110 @@
+"""The ledger `stream_progress`: how far each source partition is committed.
+
+Its row is the fence: a chunk counts only while it begins exactly where the ledger stands, whoever brings it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+
+from app.events.decoding import EPOCH, MICROSECOND
+
+_SELECT: Final = """
+SELECT partition, next_offset, watermark, horizon FROM stream_progress
+WHERE topic = $1 AND partition = ANY($2::INTEGER[])"""
+_OPEN: Final = """
+INSERT INTO stream_progress (topic, partition, next_offset) VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING"""
+_FENCE: Final = """
+SELECT 1 FROM stream_progress
+WHERE topic = $1 AND partition = $2 AND next_offset = $3 FOR NO KEY UPDATE"""
+_ADVANCE: Final = """
+UPDATE stream_progress SET
+    next_offset = $3, watermark = $4, horizon = $5, consumed = consumed + $6, stored = stored + $7,
+    duplicates = duplicates + $8, conflicting = conflicting + $9, dead_lettered = dead_lettered + $10,
+    late = late + $11, rounded = rounded + $12, assumed_utc = assumed_utc + $13,
+    updated_at = CURRENT_TIMESTAMP
+WHERE topic = $1 AND partition = $2"""
+_LOSE: Final = """
+UPDATE stream_progress SET next_offset = $3, lost = lost + ($3 - next_offset)
+WHERE topic = $1 AND partition = $2 AND next_offset < $3"""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a partition stands; instants in microseconds since the epoch, None before the first event."""
+
+    next_offset: int
+    watermark_us: int | None = None
+    horizon_us: int | None = None
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the records of one chunk."""
+
+    stored: int = 0
+    duplicates: int = 0
+    conflicting: int = 0
+    dead_lettered: int = 0
+    late: int = 0
+    rounded: int = 0
+    assumed_utc: int = 0
+
+    @property
+    def consumed(self) -> int:
+        """All records: nothing disappears."""
+        return self.stored + self.duplicates + self.dead_lettered
+
+
+async def read_progress(
+    connection: asyncpg.Connection, topic: str, partitions: list[int]
+) -> dict[int, Progress]:
+    """Ledger rows of the partitions that have one."""
+    rows = await connection.fetch(_SELECT, topic, partitions)
+    return {
+        row["partition"]: Progress(
+            row["next_offset"], _to_us(row["watermark"]), _to_us(row["horizon"])
+        )
+        for row in rows
+    }
+
+
+async def open_partition(
+    connection: asyncpg.Connection, topic: str, partition: int, first_offset: int
+) -> None:
+    """Begin the ledger of a partition at its first offset, unless somebody has."""
+    await connection.execute(_OPEN, topic, partition, first_offset)
+
+
+async def accept_loss(
+    connection: asyncpg.Connection, topic: str, partition: int, first_offset: int
+) -> None:
+    """Skip offsets Kafka no longer has, and count them as lost."""
+    await connection.execute(_LOSE, topic, partition, first_offset)
+
+
+async def fence(connection: asyncpg.Connection, topic: str, partition: int, start: int) -> bool:
+    """Lock the ledger row if it stands at `start`; False when somebody else has moved on."""
+    return await connection.fetchval(_FENCE, topic, partition, start) is not None
+
+
+async def advance(
+    connection: asyncpg.Connection, topic: str, partition: int, progress: Progress, counts: Counts
+) -> None:
+    """Move the fenced row to the end of the chunk, within its transaction."""
+    await connection.execute(
+        _ADVANCE, topic, partition, progress.next_offset, _from_us(progress.watermark_us),
+        _from_us(progress.horizon_us), counts.consumed, counts.stored, counts.duplicates,
+        counts.conflicting, counts.dead_lettered, counts.late, counts.rounded, counts.assumed_utc,
+    )  # fmt: skip
+
+
+def _to_us(instant: datetime | None) -> int | None:
+    return None if instant is None else (instant - EPOCH) // MICROSECOND
+
+
+def _from_us(instant_us: int | None) -> datetime | None:
+    return None if instant_us is None else EPOCH + timedelta(microseconds=instant_us)

@@ -1,0 +1,166 @@
+"""The stored topics: their table, key and columns, and the statements that follow from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a stage: its name and type there, and what it becomes in the stored table."""
+
+    name: str
+    stage_type: str
+    stored_as: str = ""
+
+    @property
+    def stored_name(self) -> str:
+        """Name in the stored table."""
+        return self.stored_as or self.name
+
+    @property
+    def stored_value(self) -> str:
+        """Expression over the stage that gives the stored value; cents become NUMERIC exactly."""
+        return f"s.{self.name} * 0.01" if self.stored_as else f"s.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTopic:
+    """A topic with its table of the same name; `columns` are the fields of its row, source_offset last."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    sums_sales: bool = False
+
+    @property
+    def stage(self) -> str:
+        """Name of the temporary table chunks are copied to."""
+        return f"stage_{self.name}"
+
+    @property
+    def stage_columns(self) -> list[str]:
+        """Column names in the order of the rows."""
+        return [column.name for column in self.columns]
+
+    @property
+    def create_stage(self) -> str:
+        """A stage lives as long as its connection and is empty after each commit."""
+        columns = ", ".join(f"{c.name} {c.stage_type}" for c in self.columns)
+        return f"CREATE TEMPORARY TABLE {self.stage} ({columns}) ON COMMIT DELETE ROWS"
+
+    @property
+    def insert(self) -> str:
+        """Move the stage ($1 = partition, $2 = pane length) and answer how many rows were accepted.
+
+        The order lets the lowest offset win within a chunk and keeps equal ids in two partitions from deadlocking.
+        """
+        names = ", ".join(c.stored_name for c in self.columns)
+        values = ", ".join(c.stored_value for c in self.columns)
+        order = ", ".join(f"s.{name}" for name in self.key)
+        returning = "timestamp, total_amount, category, country" if self.sums_sales else "1"
+        sums = _SALES_SUMS if self.sums_sales else ""
+        return f"""
+WITH accepted AS (
+    INSERT INTO {self.name} ({names}, source_partition)
+    SELECT {values}, $1::INTEGER FROM {self.stage} s
+    ORDER BY {order}, s.source_offset
+    ON CONFLICT ({", ".join(self.key)}) DO NOTHING
+    RETURNING {returning}
+){sums}
+SELECT count(*) FROM accepted"""
+
+    @property
+    def select_duplicates(self) -> str:
+        """Offsets in the stage that lost to a stored row, and whether their content differs from it."""
+        joined = " AND ".join(f"t.{name} = s.{name}" for name in self.key)
+        content = [c for c in self.columns if c.name not in (*self.key, "source_offset")]
+        ours = ", ".join(c.stored_value for c in content)
+        theirs = ", ".join(f"t.{c.stored_name}" for c in content)
+        return f"""
+SELECT s.source_offset, ROW({ours}) IS DISTINCT FROM ROW({theirs}) AS conflicting
+FROM {self.stage} s JOIN {self.name} t ON {joined}
+WHERE t.source_partition <> $1 OR t.source_offset <> s.source_offset"""
+
+
+_SALES_SUMS: Final = """, slices AS (
+    SELECT
+        date_bin($2::INTERVAL, timestamp, to_timestamp(0)) AS pane_start,
+        date_bin('1 hour', timestamp, to_timestamp(0)) AS hour,
+        category, country, sum(total_amount) AS total_amount, count(*) AS transaction_count
+    FROM accepted GROUP BY 1, 2, 3, 4
+), panes AS (
+    INSERT INTO sales_panes AS p
+        (pane_start, source_partition, category, country, total_amount, transaction_count)
+    SELECT pane_start, $1, category, country, sum(total_amount), sum(transaction_count)
+    FROM slices GROUP BY 1, 3, 4
+    ON CONFLICT ON CONSTRAINT sales_panes_key DO UPDATE SET
+        total_amount = p.total_amount + excluded.total_amount,
+        transaction_count = p.transaction_count + excluded.transaction_count
+), hours AS (
+    INSERT INTO sales_hourly AS h
+        (hour, source_partition, category, country, total_amount, transaction_count)
+    SELECT hour, $1, category, country, sum(total_amount), sum(transaction_count)
+    FROM slices GROUP BY 1, 3, 4
+    ON CONFLICT ON CONSTRAINT sales_hourly_key DO UPDATE SET
+        total_amount = h.total_amount + excluded.total_amount,
+        transaction_count = h.transaction_count + excluded.transaction_count
+), days AS (
+    INSERT INTO sales_daily AS d
+        (day, source_partition, category, country, total_amount, transaction_count)
+    SELECT date_bin('1 day', hour, to_timestamp(0)), $1, category, country,
+        sum(total_amount), sum(transaction_count)
+    FROM slices GROUP BY 1, 3, 4
+    ON CONFLICT ON CONSTRAINT sales_daily_key DO UPDATE SET
+        total_amount = d.total_amount + excluded.total_amount,
+        transaction_count = d.transaction_count + excluded.transaction_count
+)"""
+
+_TEXT: Final = 'TEXT COLLATE "C"'
+
+
+def _columns(*columns: Column | str) -> tuple[Column, ...]:
+    texts = [Column(column, _TEXT) if isinstance(column, str) else column for column in columns]
+    return (*texts, Column("source_offset", "BIGINT"))
+
+
+_TIMESTAMP: Final = Column("timestamp", "TIMESTAMPTZ")
+_QUANTITY: Final = Column("quantity", "INTEGER")
+
+STORED_TRANSACTIONS: Final = StoredTopic(
+    TRANSACTIONS,
+    ("transaction_id",),
+    _columns(
+        "transaction_id", "user_id", _TIMESTAMP,
+        Column("amount_cents", "BIGINT", stored_as="total_amount"),
+        "category", "country", "payment_method", _QUANTITY, "product_id", "session_id",
+    ),
+    sums_sales=True,
+)  # fmt: skip
+STORED_PRODUCT_VIEWS: Final = StoredTopic(
+    PRODUCT_VIEWS,
+    ("event_id",),
+    _columns("event_id", "user_id", "session_id", _TIMESTAMP, "product_id", "category", "country"),
+)
+STORED_CART_EVENTS: Final = StoredTopic(
+    CART_EVENTS,
+    ("event_id",),
+    _columns(
+        "event_id", "user_id", "session_id", _TIMESTAMP, "product_id", "action", _QUANTITY,
+        "category", "country",
+    ),
+)  # fmt: skip
+STORED_SYSTEM_METRICS: Final = StoredTopic(
+    SYSTEM_METRICS,
+    ("host", "component", "metric", "timestamp"),
+    _columns("host", "component", "metric", _TIMESTAMP, Column("value", "DOUBLE PRECISION")),
+)
+
+STORED_TOPICS: Final[Sequence[StoredTopic]] = (
+    STORED_TRANSACTIONS,
+    STORED_PRODUCT_VIEWS,
+    STORED_CART_EVENTS,
+    STORED_SYSTEM_METRICS,
+)

@@ -1,0 +1,1 @@
+"""The running stream: partitions opened from the ledger, lanes that commit chunks, drain, watchdog."""

@@ -1,0 +1,119 @@
+"""Committing a chunk for certain: as long as it takes, never twice, never around a bad record's neighbours.
+
+A store in trouble is waited for; bad data is searched for by halves until the record that the database refuses stands
+alone and becomes a dead letter; a bug is raised. What to believe after a failure is read from the ledger.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Generic
+
+from faust.types import TP
+from mode.utils.logging import get_logger
+
+from app.events.decoding import dead_letter
+from app.events.refusals import STAGE_SINK, Reason, Refused
+from app.events.rows import DecodedRecords, RowT
+from app.kafka.chunks import Chunk
+from app.sink.chunk_transaction import ChunkTransaction, Fenced, PartitionState
+from app.sink.connection import SinkConnection
+from app.sink.failures import Failure, classify
+from app.sink.work import Outcome, Work
+from app.stream.backoff import Backoff
+from app.stream.partitions import Partitions
+
+logger = get_logger(__name__)
+
+
+class ChunkCommitter(Generic[RowT]):
+    """Brings decoded chunks of one topic into PostgreSQL and hands each outcome to `applied`."""
+
+    def __init__(
+        self,
+        transaction: ChunkTransaction[RowT],
+        partitions: Partitions,
+        *,
+        is_current: Callable[[Chunk], bool],
+        applied: Callable[[PartitionState, Outcome[RowT]], None],
+        failed: Callable[[str], None],
+        retry_max_seconds: float,
+    ) -> None:
+        self._transaction = transaction
+        self._partitions = partitions
+        self._is_current = is_current
+        self._applied = applied
+        self._failed = failed
+        self._retry_max_seconds = retry_max_seconds
+
+    async def commit(
+        self, connection: SinkConnection, chunk: Chunk, decoded: DecodedRecords[RowT]
+    ) -> bool:
+        """True once the ledger is past the chunk; False when it no longer is this worker's to commit."""
+        backoff = Backoff(self._retry_max_seconds)
+        work = Work(chunk.partition, chunk.start, chunk.end, decoded)
+        while self._is_current(chunk):
+            try:
+                return await self._bring(connection, chunk, work)
+            except Exception as error:
+                self._distrust(connection, chunk)
+                if not isinstance(error, Fenced) and classify(error) is not Failure.STORE:
+                    raise
+                self._failed(type(error).__name__)
+                logger.warning("%s[%d] is tried again: %r", chunk.topic, chunk.partition, error)
+            await backoff.pause()
+        return False
+
+    async def _bring(self, connection: SinkConnection, chunk: Chunk, work: Work[RowT]) -> bool:
+        """Commit what the ledger has not seen of the chunk; False when the ledger stands before it."""
+        state = await self._state(connection, chunk)
+        next_offset = state.progress.next_offset
+        if next_offset < chunk.start:
+            return False
+        if next_offset < chunk.end:
+            await self._commit_range(connection, chunk, work.between(next_offset, chunk.end))
+        return True
+
+    async def _commit_range(
+        self, connection: SinkConnection, chunk: Chunk, work: Work[RowT]
+    ) -> None:
+        """Commit the work, in halves where the database refuses something in it."""
+        state = await self._state(connection, chunk)
+        try:
+            outcome = await self._transaction.commit(await connection.get(), state, work)
+        except Exception as error:
+            self._distrust(connection, chunk)
+            if isinstance(error, Fenced) or classify(error) is not Failure.DATA:
+                raise
+            for part in _isolate(chunk, work, error):
+                await self._commit_range(connection, chunk, part)
+        else:
+            state.progress = outcome.progress
+            self._applied(state, outcome)
+
+    async def _state(self, connection: SinkConnection, chunk: Chunk) -> PartitionState:
+        partition = TP(chunk.topic, chunk.partition)
+        state = self._partitions.get(partition)
+        if state is None:
+            state = await self._partitions.reload(await connection.get(), partition)
+        if state is None:
+            raise LookupError(f"{chunk.topic}[{chunk.partition}] has no row in the ledger")
+        return state
+
+    def _distrust(self, connection: SinkConnection, chunk: Chunk) -> None:
+        connection.discard()
+        self._partitions.drop(TP(chunk.topic, chunk.partition))
+
+
+def _isolate(chunk: Chunk, work: Work[RowT], error: Exception) -> list[Work[RowT]]:
+    """Two halves of the work, or the single record as a dead letter."""
+    offsets = work.offsets()
+    if len(offsets) > 1:
+        middle = offsets[len(offsets) // 2]
+        return [work.between(work.start, middle), work.between(middle, work.end)]
+    if not work.decoded.rows:
+        raise error
+    record = next(record for record in chunk.records if record.offset == offsets[0])
+    detail = f"{getattr(error, 'sqlstate', None) or type(error).__name__}: {error}"
+    refused = Refused(Reason.REJECTED_BY_DATABASE, detail)
+    letter = dead_letter(record, refused, STAGE_SINK)
+    return [replace(work, decoded=DecodedRecords(dead_letters=[letter]))]

@@ -1,0 +1,134 @@
+"""Health of a worker: metrics on a port of its own, live figures every second, and the watchdog.
+
+The most reported fault of stream workers is one that is up and no longer consumes. Here records beyond the
+ledger without a commit, or an attempt at one, for too long end the process, and its supervisor starts another.
+"""
+
+import errno
+from typing import Any, Final
+
+from faust.types import TP
+from mode import Service
+from mode.utils.logging import get_logger
+from prometheus_client import start_http_server
+
+from app.faust_app import GlobalMartApp
+from app.stream.partitions import Partitions
+from app.stream.runtime import StreamRuntime
+from tables.live import LiveTables
+
+logger = get_logger(__name__)
+
+_PORTS_TRIED: Final = 100
+_LAG_EVERY_SECONDS: Final = 5.0
+
+
+class StalledWorkerError(RuntimeError):
+    """Records wait in Kafka and nothing has happened for longer than allowed."""
+
+
+class WorkerHealth(Service):
+    """Publishes metrics and watches for a stall."""
+
+    abstract = False
+
+    def __init__(
+        self,
+        app: GlobalMartApp,
+        runtime: StreamRuntime,
+        partitions: Partitions,
+        tables: LiveTables,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._app = app
+        self._runtime = runtime
+        self._partitions = partitions
+        self._tables = tables
+        self._metrics = runtime.metrics
+        self._server: Any = None
+        self._lagging = False
+
+    async def on_start(self) -> None:
+        """Serve metrics on the first free port from the configured one on."""
+        settings = self._runtime.settings
+        first = settings.worker.metrics_port
+        for port in range(first, first + _PORTS_TRIED):
+            try:
+                self._server, _ = start_http_server(
+                    port, settings.general.bind, self._metrics.registry
+                )
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue
+            logger.info("metrics on http://%s:%d/metrics", settings.general.bind, port)
+            return
+        raise OSError(f"no free port for metrics from {first} to {first + _PORTS_TRIED - 1}")
+
+    async def on_stop(self) -> None:
+        """Close the metrics port and the loading connection."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+        await self._partitions.close()
+
+    @Service.task
+    async def _show_live_figures(self) -> None:
+        async for _ in self.itertimer(1.0, name="live_figures"):
+            now_us = self._runtime.clock_us()
+            now_second = now_us // 1_000_000
+            self._show_revenue(now_second)
+            for partition, state in list(self._partitions.items()):
+                if state.progress.watermark_us is not None:
+                    age_seconds = (now_us - state.progress.watermark_us) / 1e6
+                    self._metrics.watermark_seconds.labels(*partition).set(age_seconds)
+
+    def _show_revenue(self, now_second: int) -> None:
+        metrics = self._metrics
+        self._tables.expire(now_second)
+        for gauge, label, cents_by_name in (
+            (
+                metrics.live_revenue_by_category, metrics.category_label,
+                self._tables.category_cents(now_second),
+            ),
+            (
+                metrics.live_revenue_by_country, metrics.country_label,
+                self._tables.country_cents(now_second),
+            ),
+        ):  # fmt: skip
+            gauge.clear()
+            for name, cents in cents_by_name.items():
+                gauge.labels(label(name)).inc(cents / 100)
+        metrics.active_users.set(self._tables.users())
+        metrics.live_window_end_seconds.set(now_second)
+
+    @Service.task
+    async def _watch(self) -> None:
+        async for _ in self.itertimer(_LAG_EVERY_SECONDS, name="watchdog"):
+            lags = await self._lags()
+            for partition, lag in lags.items():
+                self._metrics.partition_lag.labels(*partition).set(lag)
+            await self._bark_if_stalled(any(lags.values()))
+
+    async def _lags(self) -> dict[TP, int]:
+        states = dict(self._partitions.items())
+        if not states:
+            return {}
+        ends = await self._runtime.consumer.highwaters(*states)
+        return {
+            partition: max(0, ends[partition] - state.progress.next_offset)
+            for partition, state in states.items()
+            if partition in ends
+        }
+
+    async def _bark_if_stalled(self, lagging: bool) -> None:
+        runtime = self._runtime
+        if not lagging or not self._lagging:
+            runtime.alive_at = max(runtime.alive_at, runtime.clock())
+        self._lagging = lagging
+        silent_seconds = runtime.clock() - runtime.alive_at
+        if silent_seconds > runtime.settings.worker.watchdog_seconds:
+            await self._app.crash(
+                StalledWorkerError(f"records wait in Kafka, no commit for {silent_seconds:.0f} s")
+            )

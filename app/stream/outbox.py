@@ -1,0 +1,218 @@
+"""The outbox: anomalies and dead letters reach their topics after they are committed, at least once.
+
+Identities of concurrent transactions commit out of order, so readers that go by "id greater than" skip rows. One
+publisher at a time gives positions to committed rows, copies them to Kafka and notes how far it came, all in
+one transaction on the row of `outbox_progress`; whoever holds that row is the publisher.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+import orjson
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from mode import Service
+from mode.utils.logging import get_logger
+
+from app.metrics import WorkerMetrics
+from app.postgres.connecting import connect_worker
+from app.settings import Settings
+from app.sink.connection import SinkConnection
+from app.sink.dead_letters import OUTBOX_CHANNEL
+from app.sink.failures import Failure, classify
+from app.stream.backoff import Backoff
+from app.topics import ANOMALIES, DEAD_LETTERS
+
+logger = get_logger(__name__)
+
+_BATCH: Final = 1000
+_POLL_SECONDS: Final = 1.0
+_SEND_SECONDS: Final = 4.0  # below idle_in_transaction_session_timeout
+
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A record for Kafka."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStream:
+    """A table whose rows are numbered and copied to the topic of the stream's name."""
+
+    name: str
+    table: str
+    to_copy: Callable[[asyncpg.Record], Copy]
+
+
+def anomaly_copy(row: asyncpg.Record) -> Copy:
+    """The row as JSON with exact numbers, key `transaction_id:type`."""
+    value = {
+        "transaction_id": row["transaction_id"],
+        "user_id": row["user_id"],
+        "anomaly_type": row["anomaly_type"],
+        "anomaly_score": orjson.Fragment(str(row["anomaly_score"])),
+        "amount": orjson.Fragment(str(row["amount"])),
+        "threshold": orjson.Fragment(str(row["threshold"])),
+        "event_time": row["event_time"],
+        "detected_at": row["detected_at"],
+        "description": row["description"],
+        "position": row["position"],
+    }
+    key = f"{row['transaction_id']}:{row['anomaly_type']}".encode()
+    return Copy(key, orjson.dumps(value, option=orjson.OPT_UTC_Z), [])
+
+
+def dead_letter_copy(row: asyncpg.Record) -> Copy:
+    """The raw bytes; where they came from and why they were refused is in the headers."""
+    headers = {
+        "source_topic": row["source_topic"],
+        "source_partition": str(row["source_partition"]),
+        "source_offset": str(row["source_offset"]),
+        "reason": row["reason"],
+        "stage": row["stage"],
+        "time": row["created_at"].isoformat(),
+    }
+    encoded = [(name, text.encode()) for name, text in headers.items()]
+    return Copy(row["key"], row["value"], encoded)
+
+
+STREAMS: Final = (
+    OutboxStream(ANOMALIES, "transaction_anomalies", anomaly_copy),
+    OutboxStream(DEAD_LETTERS, "dead_letters", dead_letter_copy),
+)
+
+_TAKE_TURN: Final = """
+SELECT numbered_position, published_position FROM outbox_progress
+WHERE stream = $1 FOR UPDATE SKIP LOCKED"""
+_ADVANCE: Final = """
+UPDATE outbox_progress
+SET numbered_position = $2, published_position = $3, updated_at = CURRENT_TIMESTAMP
+WHERE stream = $1"""
+
+
+class OutboxPublisher(Service):
+    """Wakes on NOTIFY, or every second; every worker runs one, the row lock lets one at a time publish."""
+
+    abstract = False
+
+    def __init__(self, settings: Settings, metrics: WorkerMetrics, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._settings = settings
+        self._metrics = metrics
+        self._woken = asyncio.Event()
+        self._connection = SinkConnection(self._connect)
+        self._producer: AIOKafkaProducer | None = None
+
+    async def on_stop(self) -> None:
+        """End the connections."""
+        await self._connection.close()
+        await self._drop_producer()
+
+    @Service.task
+    async def _publish(self) -> None:
+        backoff = Backoff(self._settings.postgres.retry_max_seconds)
+        while not self.should_stop:
+            try:
+                for stream in STREAMS:
+                    while await self._publish_batch(stream) == _BATCH:
+                        pass
+                await self._wait()
+                backoff = Backoff(self._settings.postgres.retry_max_seconds)
+            except Exception as error:
+                self._connection.discard()
+                if classify(error) is not Failure.STORE and not isinstance(error, KafkaError):
+                    raise
+                logger.warning("the outbox is tried again: %r", error)
+                await self._drop_producer()
+                await backoff.pause()
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+        except TimeoutError:
+            return
+        finally:
+            self._woken.clear()
+
+    async def _publish_batch(self, stream: OutboxStream) -> int:
+        """Number, copy and note up to a batch of rows; how many were copied."""
+        connection = await self._connection.get()
+        async with connection.transaction():
+            turn = await connection.fetchrow(_TAKE_TURN, stream.name)
+            if turn is None:
+                return 0
+            numbered = turn["numbered_position"]
+            numbered += await _number(connection, stream, numbered)
+            published = turn["published_position"]
+            rows = await _read(connection, stream, published)
+            if not rows and numbered == turn["numbered_position"]:
+                return 0
+            await self._send(stream, rows)
+            published += len(rows)
+            await connection.execute(_ADVANCE, stream.name, numbered, published)
+        self._metrics.outbox_published.labels(stream.name).inc(len(rows))
+        return len(rows)
+
+    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
+        producer = await self._get_producer()
+        copies = [stream.to_copy(row) for row in rows]
+        async with asyncio.timeout(_SEND_SECONDS):
+            sent = [
+                await producer.send(stream.name, copy.value, key=copy.key, headers=copy.headers)
+                for copy in copies
+            ]
+            await asyncio.gather(*sent)
+
+    async def _get_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._settings.kafka.bootstrap, acks="all",
+                enable_idempotence=True, max_request_size=16 * 1024 * 1024,
+            )  # fmt: skip
+            await producer.start()
+            self._producer = producer
+        return self._producer
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def _connect(self) -> asyncpg.Connection:
+        connection = await connect_worker(self._settings.postgres, "globalmart-worker outbox")
+        await connection.add_listener(OUTBOX_CHANNEL, lambda *_: self._woken.set())
+        return connection
+
+
+async def _number(connection: asyncpg.Connection, stream: OutboxStream, last: int) -> int:
+    """Give the next positions to committed rows without one; how many there were."""
+    status = await connection.execute(
+        f"""
+        WITH batch AS (
+            SELECT id, row_number() OVER (ORDER BY id) AS place FROM (
+                SELECT id FROM {stream.table} WHERE position IS NULL ORDER BY id LIMIT {_BATCH}
+            ) AS unnumbered
+        )
+        UPDATE {stream.table} t SET position = $1 + batch.place FROM batch WHERE t.id = batch.id""",
+        last,
+    )
+    return int(status.rsplit(" ", 1)[1])
+
+
+async def _read(
+    connection: asyncpg.Connection, stream: OutboxStream, published: int
+) -> list[asyncpg.Record]:
+    rows: list[asyncpg.Record] = await connection.fetch(
+        f"SELECT * FROM {stream.table} WHERE position > $1 ORDER BY position LIMIT {_BATCH}",
+        published,
+    )
+    return rows

@@ -1,0 +1,180 @@
+"""The partitions this worker owns: opened from the ledger, dropped at the first doubt.
+
+Opening reads the ledger and the state, makes sure that Kafka still holds what comes next, and only then lets
+the consumer fetch. A state is dropped after any failed transaction and when its partition is revoked.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+import asyncpg
+from faust.types import TP
+from mode.utils.logging import get_logger
+
+from app.errors import LedgerError
+from app.sink import ledger
+from app.sink.chunk_transaction import PartitionState
+from app.sink.connection import SinkConnection
+from app.sink.failures import Failure, classify
+from app.stream.backoff import Backoff
+from app.stream.loading import load_states
+
+logger = get_logger(__name__)
+
+
+class PartitionSource(Protocol):
+    """What opening needs of the Kafka consumer."""
+
+    def hold(self, partition: TP) -> None:
+        """Stop fetching the partition."""
+
+    def release(self, partition: TP, offset: int) -> None:
+        """Fetch the partition from the offset on."""
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """First offsets Kafka holds."""
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """Offsets after the last record."""
+
+
+class StateListener(Protocol):
+    """Told which state is in force, so that tables show it."""
+
+    def opened(self, partition: TP, state: PartitionState) -> None:
+        """The state was loaded."""
+
+    def dropped(self, partition: TP) -> None:
+        """The state is no longer valid here."""
+
+
+class Partitions:
+    """States of the assigned partitions."""
+
+    def __init__(
+        self,
+        connection: SinkConnection,
+        listener: StateListener,
+        *,
+        clock_us: Callable[[], int],
+        retry_max_seconds: float,
+        accept_lost_offsets: bool,
+    ) -> None:
+        self._connection = connection
+        self._listener = listener
+        self._clock_us = clock_us
+        self._retry_max_seconds = retry_max_seconds
+        self._accept_lost_offsets = accept_lost_offsets
+        self._states: dict[TP, PartitionState] = {}
+        self._serial = asyncio.Lock()
+
+    def get(self, partition: TP) -> PartitionState | None:
+        """The state, unless it was dropped or not loaded yet."""
+        return self._states.get(partition)
+
+    def items(self) -> Iterable[tuple[TP, PartitionState]]:
+        """All states in force."""
+        return self._states.items()
+
+    def drop(self, partition: TP) -> None:
+        """Forget the state: it may not be what the ledger says."""
+        if self._states.pop(partition, None) is not None:
+            self._listener.dropped(partition)
+
+    async def reload(self, connection: asyncpg.Connection, partition: TP) -> PartitionState | None:
+        """Read one partition's state again; None when the ledger has no row for it."""
+        self.drop(partition)
+        loaded = await load_states(
+            connection, partition.topic, [partition.partition], self._clock_us()
+        )
+        state = loaded.get(partition.partition)
+        if state is not None:
+            self._install(partition, state)
+        return state
+
+    async def open(
+        self, source: PartitionSource, partitions: set[TP], wanted: Callable[[], bool]
+    ) -> None:
+        """Load the partitions and release them; waits for the database as long as they are wanted."""
+        backoff = Backoff(self._retry_max_seconds)
+        while wanted():
+            try:
+                async with self._serial:
+                    await self._open_once(source, partitions, wanted)
+                return
+            except Exception as error:
+                self._connection.discard()
+                if classify(error) is not Failure.STORE:
+                    raise
+                logger.warning("PostgreSQL is away, partitions stay held: %s", error)
+            await backoff.pause()
+
+    async def close(self) -> None:
+        """End the connection used for loading."""
+        await self._connection.close()
+
+    async def _open_once(
+        self, source: PartitionSource, partitions: set[TP], wanted: Callable[[], bool]
+    ) -> None:
+        connection = await self._connection.get()
+        await self._ensure_ledger(connection, source, partitions)
+        loaded: dict[TP, PartitionState] = {}
+        for topic, numbers in _by_topic(partitions).items():
+            states = await load_states(connection, topic, numbers, self._clock_us())
+            loaded.update({TP(topic, number): state for number, state in states.items()})
+        if not wanted():
+            return
+        for partition, state in loaded.items():
+            self._install(partition, state)
+            source.release(partition, state.progress.next_offset)
+
+    async def _ensure_ledger(
+        self, connection: asyncpg.Connection, source: PartitionSource, partitions: set[TP]
+    ) -> None:
+        """Give every partition a ledger row, and refuse one that Kafka contradicts."""
+        earliest = await source.earliest_offsets(*partitions)
+        ends = await source.highwaters(*partitions)
+        for topic, numbers in _by_topic(partitions).items():
+            progress = await ledger.read_progress(connection, topic, numbers)
+            for number in numbers:
+                partition = TP(topic, number)
+                at = progress.get(number)
+                if at is None:
+                    await ledger.open_partition(connection, topic, number, earliest[partition])
+                elif at.next_offset > ends[partition]:
+                    raise LedgerError(_ledger_is_ahead(partition, at.next_offset, ends[partition]))
+                elif at.next_offset < earliest[partition]:
+                    await self._lose(connection, partition, at.next_offset, earliest[partition])
+
+    async def _lose(
+        self, connection: asyncpg.Connection, partition: TP, next_offset: int, earliest: int
+    ) -> None:
+        if not self._accept_lost_offsets:
+            raise LedgerError(
+                f"Kafka has deleted offsets {next_offset} to {earliest - 1} of {partition.topic}"
+                f"[{partition.partition}] before they were consumed. Restore them, or set "
+                "GLOBALMART_WORKER_ACCEPT_LOST_OFFSETS=true to go on and count them as lost."
+            )
+        await ledger.accept_loss(connection, partition.topic, partition.partition, earliest)
+        logger.error("accepted the loss of %r up to offset %d", partition, earliest)
+
+    def _install(self, partition: TP, state: PartitionState) -> None:
+        self._states[partition] = state
+        self._listener.opened(partition, state)
+
+
+def _by_topic(partitions: set[TP]) -> dict[str, list[int]]:
+    by_topic: defaultdict[str, list[int]] = defaultdict(list)
+    for partition in sorted(partitions):
+        by_topic[partition.topic].append(partition.partition)
+    return by_topic
+
+
+def _ledger_is_ahead(partition: TP, next_offset: int, end: int) -> str:
+    return (
+        f"the ledger has committed {partition.topic}[{partition.partition}] up to offset {next_offset}, but Kafka "
+        f"ends at {end}: this is another or a wiped Kafka. Point GLOBALMART_KAFKA_BOOTSTRAP at the right one, or "
+        "start with an empty database."
+    )

@@ -1,0 +1,64 @@
+"""What a committed chunk means for the metrics."""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from app.domain.sales_state import UNNAMED
+from app.events.rows import SourceRecord, TransactionRow
+from app.metrics import WorkerMetrics
+from app.sink.work import Outcome
+from app.topics import SENT_AT_HEADER
+
+
+def report_outcome(metrics: WorkerMetrics, topic: str, outcome: Outcome[Any]) -> None:
+    """Count the records of a committed work by what became of them."""
+    counts = outcome.counts
+    for name, number in (
+        ("stored", counts.stored),
+        ("duplicate", counts.duplicates),
+        ("dead_letter", counts.dead_lettered),
+    ):
+        if number:
+            metrics.events.labels(topic, name).inc(number)
+    for reason, number in Tally(outcome.refusals).items():
+        metrics.dead_letters.labels(topic, reason).inc(number)
+    for anomaly_type, number in Tally(outcome.anomalies).items():
+        metrics.anomalies.labels(anomaly_type).inc(number)
+    if counts.late:
+        metrics.late_events.labels(topic).inc(counts.late)
+    if outcome.progress.watermark_us is not None:
+        metrics.last_event_seconds.labels(topic).set(outcome.progress.watermark_us / 1e6)
+
+
+def report_sales(metrics: WorkerMetrics, rows: Sequence[TransactionRow]) -> None:
+    """Count revenue and transactions by category and country."""
+    for counter, transactions, label, names in (
+        (
+            metrics.revenue_by_category, metrics.transactions_by_category, metrics.category_label,
+            [row.category for row in rows],
+        ),
+        (
+            metrics.revenue_by_country, metrics.transactions_by_country, metrics.country_label,
+            [row.country for row in rows],
+        ),
+    ):  # fmt: skip
+        cents: Tally[str] = Tally()
+        for name, row in zip(names, rows, strict=True):
+            cents[name or UNNAMED] += row.amount_cents
+        for name, number in Tally(name or UNNAMED for name in names).items():
+            transactions.labels(label(name)).inc(number)
+            counter.labels(label(name)).inc(cents[name] / 100)
+
+
+def report_latency(
+    metrics: WorkerMetrics, records: Sequence[SourceRecord], clock: Callable[[], float]
+) -> None:
+    """Observe the time from each record's send to now; records without the header are left out."""
+    now = clock()
+    metrics.end_to_end_seconds.observe_many(
+        now - int(value) / 1000
+        for record in records
+        for name, value in record.headers
+        if name == SENT_AT_HEADER and value.isdigit()
+    )

@@ -1,0 +1,173 @@
+"""The stream runtime of one worker: builds the flows and answers Faust's rebalances."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, cast
+
+from faust.types import TP
+from mode.utils.logging import get_logger
+
+from app.events.decoding import Decoder, TimeLimits
+from app.events.rows import RowT
+from app.faust_app import GlobalMartApp
+from app.kafka.chunks import Chunk
+from app.kafka.consumer import ChunkConsumer
+from app.metrics import WorkerMetrics
+from app.postgres.connecting import connect_worker
+from app.settings import Settings
+from app.sink.chunk_transaction import ChunkTransaction, PartitionState
+from app.sink.connection import SinkConnection
+from app.sink.fault_points import FaultPoints
+from app.sink.judging import Judge
+from app.sink.tables import StoredTopic
+from app.sink.work import Outcome
+from app.stream.committer import ChunkCommitter
+from app.stream.flow import ChunkFlow
+from app.stream.lanes import Lanes
+from app.stream.partitions import Partitions
+from app.stream.reporting import report_outcome
+
+logger = get_logger(__name__)
+
+_SECOND_US = 1_000_000
+_DAY_US = 86_400 * _SECOND_US
+
+
+class StreamRuntime:
+    """Shared by the agents of one worker; `clock` gives Unix time in seconds."""
+
+    def __init__(
+        self,
+        app: GlobalMartApp,
+        settings: Settings,
+        partitions: Partitions,
+        metrics: WorkerMetrics,
+        faults: FaultPoints,
+        clock: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.clock = clock
+        self.limits = _time_limits(settings)
+        self.alive_at = 0.0
+        self._app = app
+        self._partitions = partitions
+        self._faults = faults
+        app.on_partitions_assigned.connect(self._on_assigned)
+        app.on_partitions_revoked.connect(self._on_revoked)
+
+    def clock_us(self) -> int:
+        """Unix time in microseconds."""
+        return int(self.clock() * _SECOND_US)
+
+    @property
+    def consumer(self) -> ChunkConsumer:
+        """The consumer of the running app."""
+        return cast(ChunkConsumer, self._app.consumer)
+
+    def flow(
+        self,
+        stored: StoredTopic,
+        decoder: Decoder[RowT],
+        *,
+        connections: int = 1,
+        judge: Judge[RowT] | None = None,
+        applied: Callable[[PartitionState, Outcome[RowT]], None] = lambda state, outcome: None,
+    ) -> ChunkFlow[RowT]:
+        """Build the flow of a topic with its own connections; they are part of the app's life."""
+        lanes = self._lanes(stored, connections)
+        transaction: ChunkTransaction[RowT] = ChunkTransaction(
+            stored,
+            pane=timedelta(seconds=self.settings.stream.window_step_seconds),
+            allowed_lateness_us=self.settings.stream.allowed_lateness_seconds * _SECOND_US,
+            faults=self._faults,
+            judge=judge,
+        )
+
+        def report_and_apply(state: PartitionState, outcome: Outcome[RowT]) -> None:
+            self.live()
+            report_outcome(self.metrics, stored.name, outcome)
+            applied(state, outcome)
+
+        committer = ChunkCommitter(
+            transaction,
+            self._partitions,
+            is_current=self._is_current,
+            applied=report_and_apply,
+            failed=lambda error: self._failed(stored.name, error),
+            retry_max_seconds=self.settings.postgres.retry_max_seconds,
+        )
+        return ChunkFlow(
+            decoder, lanes, committer, is_current=self._is_current, reopen=self._reopen,
+            metrics=self.metrics, clock=self.clock,
+        )  # fmt: skip
+
+    def _lanes(self, stored: StoredTopic, connections: int) -> Lanes:
+        application = f"globalmart-worker {stored.name}"
+        pool = [
+            SinkConnection(
+                lambda: connect_worker(self.settings.postgres, application), (stored.create_stage,)
+            )
+            for _ in range(connections)
+        ]
+        lanes = Lanes(pool, self._app.crash)
+        self._app.lanes[stored.name] = lanes
+        self._app.add_dependency(lanes)
+        return lanes
+
+    def _is_current(self, chunk: Chunk) -> bool:
+        return self.consumer.is_current(chunk)
+
+    def _failed(self, topic: str, error: str) -> None:
+        self.live()
+        self.metrics.sink_failures.labels(topic, error).inc()
+
+    def live(self) -> None:
+        """A commit or an attempt at one: the worker is not stuck."""
+        self.alive_at = self.clock()
+
+    # --- rebalances ---
+
+    async def _on_revoked(self, sender: Any, revoked: set[TP], **_: Any) -> None:
+        for partition in revoked:
+            self._partitions.drop(partition)
+
+    async def _on_assigned(self, sender: Any, assigned: set[TP], **_: Any) -> None:
+        for partition, _state in list(self._partitions.items()):
+            self._partitions.drop(partition)
+        if assigned:
+            self._open(assigned)
+
+    def _reopen(self, partition: TP) -> None:
+        """The ledger stands elsewhere than the consumer thought: ask it again."""
+        logger.warning("%r is opened again from the ledger", partition)
+        self.consumer.hold(partition)
+        self._partitions.drop(partition)
+        self._open({partition})
+
+    def _open(self, partitions: set[TP]) -> None:
+        generation = self._app.consumer_generation_id
+        self.live()
+
+        def wanted() -> bool:
+            self.live()
+            return self._app.consumer_generation_id == generation and not self._app.should_stop
+
+        async def opening() -> None:
+            try:
+                await self._partitions.open(self.consumer, partitions, wanted)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - nothing would ever be fetched again
+                await self._app.crash(error)
+
+        self._app.add_future(opening())
+
+
+def _time_limits(settings: Settings) -> TimeLimits:
+    days = settings.stream.retention_days
+    return TimeLimits(
+        settings.stream.future_tolerance_seconds * _SECOND_US,
+        None if days is None else days * _DAY_US,
+    )

@@ -1,0 +1,86 @@
+"""What must be true before a worker touches anything: the schema, the window geometry, the Kafka it belongs to."""
+
+from typing import Any
+
+import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError
+from mode import Service
+from mode.utils.logging import get_logger
+
+from app.errors import LedgerError, SchemaError
+from app.postgres.connecting import connect_worker
+from app.postgres.migrate import require_schema
+from app.settings import Settings, StreamSettings
+from app.sink.failures import Failure, classify
+from app.stream.backoff import Backoff
+
+logger = get_logger(__name__)
+
+
+class StartChecks(Service):
+    """Waits for PostgreSQL and Kafka, then refuses to start a worker that would do harm."""
+
+    abstract = False
+
+    def __init__(self, settings: Settings, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._settings = settings
+
+    async def on_start(self) -> None:
+        """Raises SchemaError or LedgerError with the fix; waits as long as a store is away."""
+        cluster_id = await self._cluster_id()
+        backoff = Backoff(self._settings.postgres.retry_max_seconds)
+        while not self.should_stop:
+            try:
+                return await self._check(cluster_id)
+            except Exception as error:
+                if classify(error) is not Failure.STORE:
+                    raise
+                logger.warning("waiting for PostgreSQL: %s", error)
+            await backoff.pause()
+
+    async def _cluster_id(self) -> str:
+        backoff = Backoff(self._settings.postgres.retry_max_seconds)
+        while True:
+            admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka.bootstrap)
+            try:
+                await admin.start()
+                return str((await admin.describe_cluster())["cluster_id"])
+            except KafkaConnectionError as error:
+                logger.warning("waiting for Kafka: %s", error)
+            finally:
+                await admin.close()
+            await backoff.pause()
+
+    async def _check(self, cluster_id: str) -> None:
+        connection = await connect_worker(self._settings.postgres, "globalmart-worker start")
+        try:
+            await require_schema(connection)
+            await _require_windows(connection, self._settings.stream)
+            await _require_source(connection, cluster_id)
+        finally:
+            await connection.close(timeout=2)
+
+
+async def _require_windows(connection: asyncpg.Connection, settings: StreamSettings) -> None:
+    rows = await connection.fetch("SELECT window_seconds, step_seconds FROM stream_windows")
+    built = tuple(rows[0].values())
+    wanted = (settings.window_seconds, settings.window_step_seconds)
+    if built != wanted:
+        raise SchemaError(
+            f"the stored panes were built for windows of {built[0]} s every {built[1]} s, the settings say "
+            f"{wanted[0]} s every {wanted[1]} s: run `globalmart migrate --rebuild-windows`"
+        )
+
+
+async def _require_source(connection: asyncpg.Connection, cluster_id: str) -> None:
+    await connection.execute(
+        "INSERT INTO stream_source (cluster_id) VALUES ($1) ON CONFLICT DO NOTHING", cluster_id
+    )
+    ours = await connection.fetchval("SELECT cluster_id FROM stream_source")
+    if ours != cluster_id:
+        raise LedgerError(
+            f"this database has consumed Kafka cluster {ours}, but GLOBALMART_KAFKA_BOOTSTRAP leads to {cluster_id}, "
+            "whose offsets mean other records: connect the right one, or use an empty database"
+        )

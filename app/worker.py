@@ -1,0 +1,93 @@
+"""The stream worker's composition root: `faust -A app.worker worker -l info`.
+
+Nothing is built when this module is imported; Faust's command asks it for `app`.
+"""
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from faust.types import TP
+from prometheus_client import CollectorRegistry
+
+from agents import cart_events, product_views, system_metrics, transactions
+from app.domain.anomalies import standard_rules
+from app.faust_app import GlobalMartApp, create_faust_app
+from app.metrics import WorkerMetrics
+from app.postgres.connecting import connect_worker
+from app.settings import AnomalySettings, Settings, load_settings
+from app.sink.chunk_transaction import PartitionState
+from app.sink.connection import SinkConnection
+from app.sink.fault_points import FaultPoints, NoFaults
+from app.sink.judging import TransactionJudge
+from app.stream.health import WorkerHealth
+from app.stream.outbox import OutboxPublisher
+from app.stream.partitions import Partitions
+from app.stream.runtime import StreamRuntime
+from app.stream.start_checks import StartChecks
+from app.topics import TRANSACTIONS
+from tables.live import LiveTables
+
+
+class _TablesFollowStates:
+    """Shows the states of transaction partitions in the live tables."""
+
+    def __init__(self, tables: LiveTables) -> None:
+        self._tables = tables
+
+    def opened(self, partition: TP, state: PartitionState) -> None:
+        """Show the loaded state."""
+        if partition.topic == TRANSACTIONS and state.sales is not None:
+            self._tables.show(partition.partition, state.sales)
+
+    def dropped(self, partition: TP) -> None:
+        """Show it no longer."""
+        if partition.topic == TRANSACTIONS:
+            self._tables.hide(partition.partition)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    faults: FaultPoints | None = None,
+    registry: CollectorRegistry | None = None,
+) -> GlobalMartApp:
+    """A worker with its agents, tables and services; nothing runs or connects before it is started."""
+    app = create_faust_app(settings.kafka, settings.worker)
+    metrics = WorkerMetrics(registry or CollectorRegistry())
+    tables = LiveTables.create(app)
+    app.add_dependency(StartChecks(settings))
+    partitions = Partitions(
+        SinkConnection(lambda: connect_worker(settings.postgres, "globalmart-worker ledger")),
+        _TablesFollowStates(tables),
+        clock_us=lambda: time.time_ns() // 1000,
+        retry_max_seconds=settings.postgres.retry_max_seconds,
+        accept_lost_offsets=settings.worker.accept_lost_offsets,
+    )
+    runtime = StreamRuntime(app, settings, partitions, metrics, faults or NoFaults(), time.time)
+    transactions.create_agent(app, runtime, _judge(settings.anomaly), tables)
+    product_views.create_agent(app, runtime)
+    cart_events.create_agent(app, runtime)
+    system_metrics.create_agent(app, runtime)
+    app.add_dependency(OutboxPublisher(settings, metrics))
+    app.add_dependency(WorkerHealth(app, runtime, partitions, tables))
+    return app
+
+
+def _judge(settings: AnomalySettings) -> TransactionJudge:
+    rules = standard_rules(
+        high_value_cents=int(settings.high_value * 100),
+        unusual_quantity=settings.unusual_quantity,
+        rapid_transactions=settings.rapid_transactions,
+    )
+    return TransactionJudge(rules, lambda: datetime.now(UTC))
+
+
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    worker = create_app(load_settings())
+    globals()["app"] = worker
+    logging.getLogger(__name__).debug("worker built")
+    return worker
