@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Generic, NamedTuple
+from typing import Any, Final, Generic
 
 import msgspec
 
@@ -39,21 +39,17 @@ class TimeLimits:
     retention_us: int | None = None
 
 
-class Shaped(NamedTuple, Generic[RowT]):
-    """A row and whether its amount was rounded."""
-
-    row: RowT
-    rounded: bool = False
-
-
 class Decoder(Generic[RowT]):
-    """Decodes the records of one topic; `shape` makes the row out of an event, its time and its offset."""
+    """Decodes the records of one topic.
+
+    `shape` makes the row out of an event, its time and its offset, and tells whether an amount was rounded.
+    """
 
     def __init__(
         self,
         event_type: type[Any],
         key_field: str,
-        shape: Callable[[Any, datetime, int], Shaped[RowT]],
+        shape: Callable[[Any, datetime, int], tuple[RowT, bool]],
         limits: TimeLimits,
     ) -> None:
         self._decode = msgspec.json.Decoder(event_type).decode
@@ -145,7 +141,7 @@ def system_metric_decoder(limits: TimeLimits) -> Decoder[SystemMetricRow]:
 
 def _shape_transaction(
     event: TransactionEvent, timestamp: datetime, offset: int
-) -> Shaped[TransactionRow]:
+) -> tuple[TransactionRow, bool]:
     try:
         cents, rounded = parse_cents(bytes(event.total_amount))
     except AmountError as error:
@@ -154,34 +150,36 @@ def _shape_transaction(
         event.transaction_id, event.user_id, timestamp, cents, event.category, event.country,
         event.payment_method, event.quantity, event.product_id, event.session_id, offset,
     )  # fmt: skip
-    return Shaped(row, rounded)
+    return row, rounded
 
 
 def _shape_product_view(
     event: ProductViewEvent, timestamp: datetime, offset: int
-) -> Shaped[ProductViewRow]:
+) -> tuple[ProductViewRow, bool]:
     row = ProductViewRow(
         event.event_id, event.user_id, event.session_id, timestamp, event.product_id,
         event.category, event.country, offset,
     )  # fmt: skip
-    return Shaped(row)
+    return row, False
 
 
-def _shape_cart_event(event: CartEvent, timestamp: datetime, offset: int) -> Shaped[CartEventRow]:
+def _shape_cart_event(
+    event: CartEvent, timestamp: datetime, offset: int
+) -> tuple[CartEventRow, bool]:
     row = CartEventRow(
         event.event_id, event.user_id, event.session_id, timestamp, event.product_id,
         event.action, event.quantity, event.category, event.country, offset,
     )  # fmt: skip
-    return Shaped(row)
+    return row, False
 
 
 def _shape_system_metric(
     event: SystemMetricEvent, timestamp: datetime, offset: int
-) -> Shaped[SystemMetricRow]:
+) -> tuple[SystemMetricRow, bool]:
     if not math.isfinite(event.value):
         raise Refused(Reason.INVALID_FIELD, "value is not a finite number")
     row = SystemMetricRow(event.host, event.component, event.metric, timestamp, event.value, offset)
-    return Shaped(row)
+    return row, False
 
 
 def _refuse_nul(row: Iterable[object]) -> None:

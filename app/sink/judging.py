@@ -79,14 +79,13 @@ class TransactionJudge:
             for row, timestamp_us in zip(rows, timestamps_us, strict=True)
         ]
         counts = await _complete(connection, partition, rows, recent)
-        raised = [
-            Raised(row, anomaly)
-            for row, count in zip(rows, counts, strict=True)
-            for anomaly in judge(self._rules, Measures(row.amount_cents, row.quantity, count))
-        ]
-        if raised:
-            await self._store(connection, raised)
-        return [anomaly.anomaly_type for _, anomaly in raised]
+        measures = Measures(
+            [row.amount_cents for row in rows], [row.quantity for row in rows], counts
+        )
+        anomalies = judge(self._rules, measures)
+        if anomalies:
+            await self._store(connection, [Raised(rows[a.place], a) for a in anomalies])
+        return [anomaly.anomaly_type for anomaly in anomalies]
 
     async def _store(self, connection: asyncpg.Connection, raised: Sequence[Raised]) -> None:
         await connection.execute(

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from app.reconcile import ReconcileReport
 from rich.table import Table
 
+from app.reconcile import ReconcileReport
 from app.settings import AnomalySettings
 from compose.demo.figures import Figures
 from compose.demo.latency import Latency

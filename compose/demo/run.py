@@ -11,12 +11,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from app.reconcile import reconcile
 from rich.console import Console
 from rich.markup import escape
 
 from app.kafka.admin import create_topics
 from app.postgres.migrate import migrate
+from app.reconcile import reconcile
 from app.settings import GeneralSettings, Settings, load_settings
 from compose.demo.children import Children
 from compose.demo.report import demo_report, report_table, write_report

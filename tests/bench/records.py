@@ -23,5 +23,6 @@ def fill_transactions(settings: Settings, environment: Mapping[str, str], count:
             "--start", began.strftime("%Y-%m-%dT%H:%M:%S"), "--record-time", "event",
             "--view-rate", "0", "--cart-rate", "0", "--metric-rate", "0",
         ],
-        env={**environment, "GLOBALMART_GENERATOR_MALFORMED_SHARE": "0"}, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        env={**environment, "GLOBALMART_GENERATOR_MALFORMED_SHARE": "0"},
+        check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     )  # fmt: skip
