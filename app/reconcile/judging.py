@@ -26,7 +26,7 @@ DAY_US: Final = 86_400 * SECOND_US
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Settings the verdict depends on; `retention_days` concerns transactions alone."""
+    """Settings the verdict depends on; the retention of transactions bounds every topic."""
 
     future_tolerance_seconds: int
     retention_days: int | None
@@ -49,7 +49,7 @@ def judge(topic: str, record: Record, rules: Rules) -> Event:
         raise RefusedError(NUL_CHARACTER)
     if record.key != event.values[KEY_COLUMN[topic]].encode("utf-8"):
         raise RefusedError(KEY_MISMATCH)
-    _check_time(topic, event.time_us - record.time_ms * 1000, rules)
+    _check_time(event.time_us - record.time_ms * 1000, rules)
     return event
 
 
@@ -77,9 +77,9 @@ def _amount(value: Any) -> tuple[Decimal, bool]:
         raise RefusedError(INVALID_AMOUNT) from None
 
 
-def _check_time(topic: str, ahead_us: int, rules: Rules) -> None:
+def _check_time(ahead_us: int, rules: Rules) -> None:
     if ahead_us > rules.future_tolerance_seconds * SECOND_US:
         raise RefusedError(FUTURE_TIMESTAMP)
-    days = rules.retention_days if topic == TRANSACTIONS else None
+    days = rules.retention_days
     if days is not None and -ahead_us > days * DAY_US:
         raise RefusedError(BEYOND_RETENTION)

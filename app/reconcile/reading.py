@@ -45,6 +45,7 @@ class KafkaReader:
                 "isolation.level": "read_uncommitted",
                 "fetch.wait.max.ms": 10,
                 "allow.auto.create.topics": False,
+                "queued.min.messages": 20_000,
                 "queued.max.messages.kbytes": 32_768,
             }
         )
