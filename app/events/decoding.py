@@ -4,6 +4,7 @@ One decoder per topic; each knows how to check its key and how to shape its row.
 judged against the record's own Kafka timestamp, so that a replay gives the same verdict at any time.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -97,10 +98,8 @@ class Decoder(Generic[RowT]):
             if not value.isascii():
                 value.decode()
             return self._decode(value)
-        except msgspec.ValidationError as error:
-            raise _invalid_or_malformed(value, error) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Refused(Reason.MALFORMED_JSON, str(error)) from None
+            raise _invalid_or_malformed(value, error) from None
 
     def _check_time(self, timestamp_us: int, kafka_us: int) -> None:
         limits = self._limits
@@ -188,10 +187,21 @@ def _refuse_nul(row: Iterable[object]) -> None:
         raise Refused(Reason.NUL_CHARACTER, "a text field holds a NUL character")
 
 
-def _invalid_or_malformed(value: bytes, error: msgspec.ValidationError) -> Refused:
-    """A typed decoder stops at the first bad field; broken JSON behind it takes precedence."""
+def _invalid_or_malformed(value: bytes, error: Exception) -> Refused:
+    """A typed decoder stops at the first fault; JSON that is broken elsewhere takes precedence."""
+    reason = Reason.INVALID_FIELD if _is_json(value) else Reason.MALFORMED_JSON
+    return Refused(reason, str(error))
+
+
+def _is_json(value: bytes) -> bool:
+    """Whether the standard library reads it, without NaN, infinities and lone surrogates."""
     try:
-        msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
-        return Refused(Reason.MALFORMED_JSON, str(broken))
-    return Refused(Reason.INVALID_FIELD, str(error))
+        document = json.loads(value.decode(), parse_constant=_refuse_constant, parse_int=str)
+        json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
