@@ -13,7 +13,7 @@ from compose.embedded.process import ServerProcess
 from compose.embedded.stack import EmbeddedStack
 
 _PROJECT: Final = Path(__file__).parents[2]
-_WORKER_READY_SECONDS: Final = 60.0
+_WORKER_READY_SECONDS: Final = 120.0
 
 
 class Children:
