@@ -8,7 +8,7 @@ from app.reconcile.amounts import BadAmountError, parse_amount
 from app.reconcile.fields import FIELDS, INVALID_FIELD, KEY_COLUMN, RefusedError
 from app.reconcile.instants import SECOND_US
 from app.reconcile.reading import Record
-from app.reconcile.strict_json import MalformedError, parse
+from app.reconcile.strict_json import Document, MalformedError, parse
 from app.topics import TRANSACTIONS
 
 EMPTY_VALUE: Final = "empty_value"
@@ -60,14 +60,23 @@ def _decode(topic: str, record: Record) -> Event:
         document = parse(record.value)
     except MalformedError:
         raise RefusedError(MALFORMED_JSON) from None
-    if not isinstance(document, dict):
+    if not isinstance(document, Document):
         raise RefusedError(INVALID_FIELD)
+    for name, value in document.overridden:
+        _check_overridden(topic, name, value)
     fields = {field.name: field.take(document) for field in FIELDS[topic]}
     fields["timestamp"], assumed_utc = fields["timestamp"]
     rounded = False
     if topic == TRANSACTIONS:
         fields["total_amount"], rounded = _amount(fields["total_amount"])
     return Event(tuple(fields.values()), fields["timestamp"], rounded, assumed_utc)
+
+
+def _check_overridden(topic: str, name: str, value: Any) -> None:
+    """A field given twice must be of its type both times; the last one counts."""
+    for field in FIELDS[topic]:
+        if field.name == name:
+            field.take({name: value})
 
 
 def _amount(value: Any) -> tuple[Decimal, bool]:

@@ -35,6 +35,12 @@ def read_metrics(port: int) -> str | None:
 
 def read_latency(page: str) -> Latency:
     """Quantiles of the histogram, all its label sets added up."""
+    buckets = read_buckets(page)
+    return Latency(quantile(buckets, 0.5), quantile(buckets, 0.99))
+
+
+def read_buckets(page: str) -> dict[float, float]:
+    """The histogram's cumulative counts by upper bound in seconds."""
     buckets: dict[float, float] = {}
     for family in text_string_to_metric_families(page):
         if family.name == HISTOGRAM:
@@ -42,7 +48,7 @@ def read_latency(page: str) -> Latency:
                 if sample.name.endswith("_bucket"):
                     limit = float(sample.labels["le"])
                     buckets[limit] = buckets.get(limit, 0.0) + sample.value
-    return Latency(quantile(buckets, 0.5), quantile(buckets, 0.99))
+    return buckets
 
 
 def quantile(buckets: Mapping[float, float], share: float) -> float | None:

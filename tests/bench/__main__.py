@@ -103,7 +103,7 @@ class Bench:
             "GLOBALMART_WORKER_METRICS_PORT": str(choose_port()),
         }
 
-    def _latency(self, seconds: float) -> dict[str, float]:
+    def _latency(self, seconds: float) -> dict[str, float | None]:
         database = "bench_latency"
         asyncio.run(
             fresh_database(self._stack.postgres, database, self._settings.postgres.database)
@@ -111,9 +111,9 @@ class Bench:
         environment = self._for(database)
         with _running_worker(environment, self._logs / "latency.log"):
             asyncio.run(_caught_up(self._stack.postgres.dsn(database=database), environment))
-            url = f"http://127.0.0.1:{environment['GLOBALMART_WORKER_METRICS_PORT']}/metrics"
+            port = int(environment["GLOBALMART_WORKER_METRICS_PORT"])
             self._console.log(f"Latency at the guide's rates for {seconds:.0f} s")
-            return asdict(measure_latency(environment, url, seconds))
+            return measure_latency(environment, port, seconds)
 
 
 def _child_environment(stack: EmbeddedStack) -> dict[str, str]:
