@@ -5,10 +5,11 @@ stopped. The fence is the ledger's row: it lets a chunk through only where the l
 rebalance or a worker that comes back from the dead changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, cast
+from typing import Any, Final, Generic, Self, cast
 
 import asyncpg
 
@@ -24,6 +25,10 @@ from app.sink.ledger import Counts, Progress
 from app.sink.tables import StoredTopic
 from app.sink.work import Outcome, Work
 
+#: Up to so many rows travel as arrays. They fit a socket's buffer, so that no worker is stopped half way through
+#: sending them while it holds the fence.
+_FEW_ROWS: Final = 100
+
 
 class Fenced(Exception):  # noqa: N818 - an expected outcome
     """The ledger does not stand where the work begins: somebody else has moved on."""
@@ -35,6 +40,26 @@ class PartitionState:
 
     progress: Progress
     sales: SalesState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """The statements over one source of rows."""
+
+    insert: str
+    duplicates: str
+
+    @classmethod
+    def staged(cls, stored: StoredTopic) -> Self:
+        source = f"{stored.stage} s"
+        return cls(stored.insert(source), stored.select_duplicates(source))
+
+    @classmethod
+    def from_arrays(cls, stored: StoredTopic) -> Self:
+        return cls(
+            stored.insert(stored.from_arrays(stored.insert_parameters + 1)),
+            stored.select_duplicates(stored.from_arrays(2)),
+        )
 
 
 class ChunkTransaction(Generic[RowT]):
@@ -54,8 +79,8 @@ class ChunkTransaction(Generic[RowT]):
         self._allowed_lateness_us = allowed_lateness_us
         self._faults = faults
         self._judge = judge
-        self._insert = stored.insert
-        self._select_duplicates = stored.select_duplicates
+        self._large = _Statements.staged(stored)
+        self._small = _Statements.from_arrays(stored)
 
     async def commit(
         self, connection: asyncpg.Connection, state: PartitionState, work: Work[RowT]
@@ -80,31 +105,33 @@ class ChunkTransaction(Generic[RowT]):
         return outcome
 
     async def _copy(self, connection: asyncpg.Connection, work: Work[RowT]) -> None:
-        if not work.decoded.rows:
+        """Bring a large chunk to its stage; a small one travels with the statements."""
+        if _is_small(work):
             return
-        try:
+        rows = cast(list[Sequence[object]], work.decoded.rows)
+        with _encoding():
             await connection.copy_records_to_table(
-                self._stored.stage,
-                records=cast(list[Sequence[object]], work.decoded.rows),
-                columns=self._stored.stage_columns,
+                self._stored.stage, records=rows, columns=self._stored.column_names
             )
-        except (ValueError, TypeError, OverflowError) as error:
-            raise UnencodableError(str(error)) from error
 
     async def _pass_fence(self, connection: asyncpg.Connection, work: Work[RowT]) -> None:
         if not await ledger.fence(connection, self._stored.name, work.partition, work.start):
             raise Fenced(f"{self._stored.name}[{work.partition}] is not at {work.start}")
 
     async def _store(self, connection: asyncpg.Connection, work: Work[RowT]) -> dict[int, bool]:
-        """Insert the staged rows; offsets of the duplicates among them and whether each conflicts."""
+        """Insert the rows; offsets of the duplicates among them and whether each conflicts."""
         if not work.decoded.rows:
             return {}
-        parameters = [work.partition, self._pane] if self._stored.sums_sales else [work.partition]
-        accepted = await connection.fetchval(self._insert, *parameters)
+        statements, arrays = self._large, []
+        if _is_small(work):
+            statements, arrays = self._small, [*map(list, zip(*work.decoded.rows, strict=True))]
+        own = [work.partition, self._pane][: self._stored.insert_parameters]
+        with _encoding():
+            accepted = await connection.fetchval(statements.insert, *own, *arrays)
         missing = len(work.decoded.rows) - accepted
         if not missing:
             return {}
-        found = await connection.fetch(self._select_duplicates, work.partition)
+        found = await connection.fetch(statements.duplicates, work.partition, *arrays)
         if len(found) != missing:
             raise asyncpg.SerializationError("a duplicate's first row was deleted meanwhile")
         return {row["source_offset"]: row["conflicting"] for row in found}
@@ -139,6 +166,19 @@ class ChunkTransaction(Generic[RowT]):
         await ledger.advance(connection, self._stored.name, work.partition, progress, counts)
         refusals = [letter.reason.value for letter in letters]
         return Outcome(work.partition, progress, rows, timestamps_us, counts, anomalies, refusals)
+
+
+def _is_small(work: Work[Any]) -> bool:
+    return len(work.decoded.rows) <= _FEW_ROWS
+
+
+@contextmanager
+def _encoding() -> Iterator[None]:
+    """asyncpg raises these for values it cannot bring into PostgreSQL's format, before it sends them."""
+    try:
+        yield
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UnencodableError(str(error)) from error
 
 
 def _accepted(
