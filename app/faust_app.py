@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import faust
+from faust.app.base import BootStrategy
 from faust.types.transports import ConsumerT
 
 from app.settings import KafkaSettings, WorkerSettings
@@ -11,8 +12,16 @@ from app.stream.lanes import Lanes
 from app.stream.local_tables import LocalTable, LocalTableManager
 
 
+class NoWebServer(BootStrategy):
+    """Faust's own web server listens on every address, and the command line switches it on by itself."""
+
+    enable_web = False
+
+
 class GlobalMartApp(faust.App):
     """Drains its lanes before partitions are given away."""
+
+    BootStrategy = NoWebServer
 
     lanes: dict[str, Lanes]
     drain_seconds: float
@@ -48,7 +57,6 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings) -> GlobalMart
         topic_allow_declare=False,
         topic_disable_leader=True,
         store="memory://",
-        web_enabled=False,
         Table=LocalTable,
         TableManager=LocalTableManager,
         loghandlers=[],
