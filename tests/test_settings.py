@@ -51,7 +51,7 @@ def test_every_problem_is_named_at_once() -> None:
     [
         ("GLOBALMART_KAFKA_BOOTSTRP", "did you mean GLOBALMART_KAFKA_BOOTSTRAP?"),
         ("GLOBALMART_POSTGRES_HOSTNAME", "did you mean GLOBALMART_POSTGRES_HOST?"),
-        ("GLOBALMART_X", "see `globalmart settings`"),
+        ("GLOBALMART_QQQQQQQQQQQQQQQQ", "see `globalmart settings`"),
     ],
 )
 def test_an_unknown_variable_is_refused_with_advice(variable: str, advice: str) -> None:
