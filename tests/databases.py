@@ -87,9 +87,7 @@ async def blank_database(stack: EmbeddedStack) -> AsyncIterator[Database]:
     await drop_database(stack, name)
 
 
-async def create_database(
-    stack: EmbeddedStack, name: str, *, template: str = "template1"
-) -> None:
+async def create_database(stack: EmbeddedStack, name: str, *, template: str = "template1") -> None:
     """Make a database that belongs to the owner."""
     await _administer(
         stack, f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER} STRATEGY FILE_COPY"

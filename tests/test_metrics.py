@@ -99,7 +99,10 @@ def test_sales_by_category_and_country(metrics: WorkerMetrics) -> None:
     ]
     report_sales(metrics, rows)
     assert _shown(metrics, "globalmart_revenue_by_category_total") == {("a",): 2, ("unknown",): 0}
-    assert _shown(metrics, "globalmart_revenue_by_country_total") == {("X",): 1.5, ("unknown",): 0.5}
+    assert _shown(metrics, "globalmart_revenue_by_country_total") == {
+        ("X",): 1.5,
+        ("unknown",): 0.5,
+    }
     transactions = "globalmart_transactions_by_category_total"
     assert _shown(metrics, transactions) == {("a",): 2, ("unknown",): 1}
     transactions = "globalmart_transactions_by_country_total"

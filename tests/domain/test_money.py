@@ -107,7 +107,9 @@ def _parsed(value: bytes) -> Cents | None:
 
 _DIGITS = st.text("0123456789", min_size=1, max_size=12)
 _NUMBERS = st.builds(
-    lambda sign, whole, fraction, exponent, quotes: f"{quotes}{sign}{whole}{fraction}{exponent}{quotes}",
+    lambda sign, whole, fraction, exponent, quotes: (
+        f"{quotes}{sign}{whole}{fraction}{exponent}{quotes}"
+    ),
     st.sampled_from(["", "", "", "-", "+"]),
     _DIGITS,
     st.one_of(st.just(""), _DIGITS.map(lambda digits: f".{digits}")),

@@ -98,9 +98,7 @@ def test_known_counts_equal_a_naive_count(chunks: list[Events], rising: bool) ->
 def test_a_restored_state_answers_like_the_one_that_lived(
     chunks: list[Events], then: Events
 ) -> None:
-    lived, history = PartitionVelocity(), Events()
-    for lived, history in _lived(chunks, rising=True):
-        pass
+    lived, history = ([(PartitionVelocity(), Events()), *_lived(chunks, rising=True)])[-1]
     restored = PartitionVelocity(lived.horizon_us)
     for user, timestamp in reversed(history):
         restored.restore(user, timestamp)

@@ -78,7 +78,7 @@ REFUSED: list[tuple[bytes | None, Reason]] = [
 ]
 
 #: Each record breaks the rule of its reason and of every later one; the first is given.
-PRECEDENCE = [
+PRECEDENCE: list[tuple[bytes | None, Reason]] = [
     (b"{\x00", Reason.MALFORMED_JSON),
     (order(quantity=0, total_amount=-1, user_id="b\x00b"), Reason.INVALID_FIELD),
     (order(total_amount=-1, user_id="b\x00b", timestamp="2027-01-01T00:00:00Z"), Reason.INVALID_AMOUNT),
@@ -94,9 +94,7 @@ def _reason(decoder: Decoder[Any], record: Record) -> Reason | None:
     return decoded.dead_letters[0].reason if decoded.dead_letters else None
 
 
-@pytest.mark.parametrize(
-    ("value", "reason"), REFUSED + PRECEDENCE, ids=lambda v: str(v)[-60:]
-)
+@pytest.mark.parametrize(("value", "reason"), REFUSED + PRECEDENCE, ids=lambda v: str(v)[-60:])
 def test_refused(value: bytes | None, reason: Reason) -> None:
     assert _reason(transaction_decoder(LIMITS), Record(value)) is reason
 
@@ -157,7 +155,9 @@ def test_null_is_the_same_as_absent() -> None:
 def test_timestamps(text: str, instant: datetime, assumed: bool) -> None:
     decoded = transaction_decoder(LIMITS).decode([Record(order(timestamp=text), offset=3)])
     assert [row.timestamp for row in decoded.rows] == [instant]
-    assert decoded.timestamps_us == [(instant - NOON) // timedelta(microseconds=1) + KAFKA_MS * 1000]
+    assert decoded.timestamps_us == [
+        (instant - NOON) // timedelta(microseconds=1) + KAFKA_MS * 1000
+    ]
     assert decoded.assumed_utc_offsets == ([3] if assumed else [])
 
 

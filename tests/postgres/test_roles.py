@@ -43,7 +43,9 @@ async def test_the_reader_only_reads(database: Database) -> None:
         for relation in (*ALL, "sales_metrics"):
             assert await reader.fetch(f"SELECT * FROM {relation} LIMIT 1") is not None
         for table in ALL:
-            await _refused(reader, f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM {table}")
+            await _refused(
+                reader, f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM {table}"
+            )
             await _refused(reader, f"SELECT * FROM {table} FOR UPDATE")
             await _refused(reader, f"DELETE FROM {table}")
             await _refused(reader, f"TRUNCATE {table}")

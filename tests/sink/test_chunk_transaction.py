@@ -21,6 +21,7 @@ from app.sink.tables import (
 from tests.databases import Database
 from tests.sink.works import NOON, Sink, letter, order, work_of
 
+
 async def _ledger(database: Database, partition: int = 0) -> dict[str, object]:
     rows = await database.fetch("SELECT * FROM stream_progress WHERE partition = $1", partition)
     return dict(rows[0])
@@ -28,9 +29,7 @@ async def _ledger(database: Database, partition: int = 0) -> dict[str, object]:
 
 async def _ids(database: Database) -> dict[str, tuple[int, int]]:
     rows = await database.fetch("SELECT * FROM transactions")
-    return {
-        row["transaction_id"]: (row["source_partition"], row["source_offset"]) for row in rows
-    }
+    return {row["transaction_id"]: (row["source_partition"], row["source_offset"]) for row in rows}
 
 
 async def test_an_order_is_stored_as_it_came(database: Database) -> None:
@@ -195,7 +194,11 @@ async def test_duplicates_move_neither_watermark_nor_figures(database: Database)
 async def test_the_ledger_refuses_figures_that_do_not_add_up(database: Database) -> None:
     async with database.worker() as connection:
         await ledger.open_partition(connection, "transactions", 0, 0)
-        for change in ("stored = 1", "consumed = 1", "duplicates = 1, stored = -1, conflicting = 2"):
+        for change in (
+            "stored = 1",
+            "consumed = 1",
+            "duplicates = 1, stored = -1, conflicting = 2",
+        ):
             with pytest.raises(asyncpg.CheckViolationError):
                 await connection.execute(f"UPDATE stream_progress SET {change}")
 

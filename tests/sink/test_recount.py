@@ -1,7 +1,7 @@
 """Every figure the sink keeps, against a naive recount of a dirty random stream."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -99,7 +99,7 @@ def _pane(at: datetime) -> datetime:
     return at.replace(second=at.second // 30 * 30, microsecond=0)
 
 
-STARTS = {
+STARTS: dict[str, Callable[[datetime], list[datetime]]] = {
     "pane_start": lambda at: [_pane(at)],
     "window_start": lambda at: [_pane(at), _pane(at) - timedelta(seconds=30)],
     "hour": lambda at: [at.replace(minute=0, second=0, microsecond=0)],
