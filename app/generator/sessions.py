@@ -22,7 +22,7 @@ from app.generator.world import World
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
 _BURST_SPREAD: Final = 5  # a burst has one to five orders more than it takes to be noticed
-_BURST_SPAN_US: Final = 40 * SECOND_US
+_BURST_SPAN_US: Final = 20 * SECOND_US
 _REDRAWS: Final = 10
 
 
