@@ -23,7 +23,7 @@ SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
 _BURST_SPREAD: Final = 5  # a burst has one to five orders more than it takes to be noticed
 _BURST_SPAN_US: Final = 20 * SECOND_US
-_REDRAWS: Final = 10
+_REDRAWS: Final = 20
 
 
 def mean_burst_size(rapid_transactions: int) -> float:
@@ -47,7 +47,7 @@ class Sessions:
         self._rng = rng
         self._think_us = think_us
         self._rapid = rapid_transactions
-        self._gap_us = MINUTE_US // rapid_transactions + SECOND_US
+        self._gap_us = 2 * MINUTE_US // rapid_transactions
         self._free_at_us = array("q", [0]) * len(world.population.country_of)
         self._steering = Steering(rng.random())
 

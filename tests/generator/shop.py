@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from app.events.decoding import (
@@ -56,6 +57,15 @@ def settings(**changes: Any) -> GeneratorSettings:
 
 
 def world(config: GeneratorSettings) -> World:
+    """The world of these settings, built once."""
+    return _world(config.users, config.products, config.categories, config.countries)
+
+
+@cache
+def _world(users: int, products: int, categories: int, countries: str) -> World:
+    config = GeneratorSettings(
+        users=users, products=products, categories=categories, countries=countries
+    )
     return build_world(config, ANOMALY)
 
 

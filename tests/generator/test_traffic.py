@@ -51,10 +51,8 @@ def test_records_come_in_the_order_they_are_sent() -> None:
     ids=str,
 )
 def test_every_topic_meets_its_rate(rates: Rates) -> None:
-    seconds = 300
-    counts = Counter(
-        record.topic for record in play(live(settings(**NO_FAULTS), rates), seconds)
-    )
+    seconds = 100
+    counts = Counter(record.topic for record in play(live(settings(**NO_FAULTS), rates), seconds))
     for topic, rate in zip(SOURCE_TOPICS, astuple(rates), strict=True):
         # Events come in sessions of several: allow for clumps of three, four deviations.
         slack = 4 * (3 * rate * seconds) ** 0.5
