@@ -151,14 +151,21 @@ class Sessions:
         self._free_at_us[user] = max(self._free_at_us[user], start_us) + self._gap_us
         return user
 
-    def _quiet_user(self, start_us: int, fraction: float) -> int:
-        return self._free_user(start_us - 2 * MINUTE_US, fraction)
-
-    def _free_user(self, free_at_us: int, fraction: float) -> int:
+    def _free_user(self, start_us: int, fraction: float) -> int:
         for _ in range(_REDRAWS):
             user = self._world.population.draw(self._rng, fraction)
-            if self._free_at_us[user] <= free_at_us:
-                return user
+            if self._free_at_us[user] <= start_us:
+                break
+        return user
+
+    def _quiet_user(self, start_us: int, fraction: float) -> int:
+        """Draw anybody who has not bought for two minutes, busy customer or not."""
+        population = self._world.population
+        for _ in range(_REDRAWS):
+            user = int(self._rng.random() * len(population.joined))
+            quiet = self._free_at_us[user] <= start_us - 2 * MINUTE_US
+            if quiet and population.is_there(user, fraction):
+                break
         return user
 
     def _think(self, visit: Visit) -> None:

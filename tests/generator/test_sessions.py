@@ -16,13 +16,13 @@ def sessions() -> list[list[Event]]:
     """The events of each session in the order of their time; bursts left out."""
     events: dict[str, list[Event]] = defaultdict(list)
     config = settings(**NO_FAULTS, rapid_share=0.0, high_value_share=0.0)
-    for record in play(live(config), 120):
+    for record in play(live(config), 190):
         event = orjson.loads(record.value or b"")
         if "session_id" in event:
             events[event["session_id"]].append(event)
     # Sessions under way at the start or the end are cut.
-    begun = [told for told in events.values() if told[0]["timestamp"] > "2025-06-15T15:07:30"]
-    return [told for told in begun if told[-1]["timestamp"] < "2025-06-15T15:08:00"]
+    begun = [told for told in events.values() if told[0]["timestamp"] > "2025-06-15T15:08:40"]
+    return [told for told in begun if told[-1]["timestamp"] < "2025-06-15T15:09:20"]
 
 
 def orders(told: list[Event]) -> list[Event]:
@@ -46,7 +46,7 @@ def test_what_is_paid_is_what_is_in_the_cart_at_checkout(sessions: list[list[Eve
                 cart[event["product_id"]] -= event["quantity"]
             elif event.get("action") == "checkout":
                 checked_out += 1
-                assert event == {**event, **told[-2]}
+                assert event is told[-2]
                 (order,) = orders(told[-1:])
                 assert +cart == Counter({order["product_id"]: order["quantity"]})
     assert checked_out > 100
@@ -60,7 +60,6 @@ def test_nothing_follows_an_order_and_there_is_at_most_one(sessions: list[list[E
 
 def test_what_is_bought_was_looked_at_last(sessions: list[list[Event]]) -> None:
     for told in sessions:
-        views = [event["product_id"] for event in told if "event_id" in event]
         views = [e["product_id"] for e in told if "event_id" in e and "action" not in e]
         if views and orders(told):
             assert orders(told)[0]["product_id"] == views[-1]
