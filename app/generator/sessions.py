@@ -47,7 +47,7 @@ class Sessions:
         self._rng = rng
         self._think_us = think_us
         self._rapid = rapid_transactions
-        self._gap_us = 2 * MINUTE_US // rapid_transactions
+        self._gap_us = _gap_us(mix, len(world.population.joined), rapid_transactions)
         self._free_at_us = array("q", [0]) * len(world.population.country_of)
         self._steering = Steering(rng.random())
 
@@ -170,3 +170,14 @@ class Sessions:
 
     def _think(self, visit: Visit) -> None:
         visit.clock_us += 1 + int(self._rng.expovariate(1.0) * self._think_us)
+
+
+def _gap_us(mix: SessionMix, users: int, rapid_transactions: int) -> int:
+    """Return how long a customer who bought is left alone: so long that no burst comes about.
+
+    Shorter where customers are too few for the rate: at most a quarter of them can be left alone, and
+    orders then do come rapidly.
+    """
+    orders = mix.per_second[SessionKind.CART_BUY] + mix.per_second[SessionKind.DIRECT_BUY]
+    spared = 0.25 * users / orders * SECOND_US if orders else MINUTE_US
+    return int(min(2 * MINUTE_US / rapid_transactions, spared))
