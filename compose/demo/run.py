@@ -21,7 +21,7 @@ from app.settings import DemoSettings, GeneralSettings, Settings, load_settings
 from compose.demo.children import Children
 from compose.demo.latency import read_buckets, read_metrics
 from compose.demo.live import read_live_figures
-from compose.demo.report import demo_report, report_table, write_report
+from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
 from compose.demo.status import addresses, psql_line
 from compose.demo.watch import Watch
 from compose.embedded.stack import EmbeddedStack
@@ -123,7 +123,7 @@ async def _in(watch: Watch, wait: Callable[[], Awaitable[None]]) -> None:
 
 def _conclude(report: dict[str, Any], path: Path, console: Console) -> int:
     write_report(report, path)
-    console.print(report_table(report))
+    console.print(report_table(report), checks_table(report), latency_line(report), sep="\n")
     for detail in report["details"]:
         console.print(escape(detail), style="red", soft_wrap=True)
     if report["mismatches"]:
