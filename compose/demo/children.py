@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from app.errors import EmbeddedStackError
+from app.settings import DemoSettings
 from compose.demo.latency import read_metrics
 from compose.embedded.ports import choose_port
 from compose.embedded.process import ServerProcess
@@ -28,6 +29,7 @@ class Children:
         }
         self.worker = stack.child("worker")
         self.generator = stack.child("generator", signal.SIGINT)
+        self.history = stack.child("history", signal.SIGINT)
 
     def start_worker(self) -> None:
         """Start a worker as any Faust user would and wait until its metrics answer."""
@@ -36,6 +38,21 @@ class Children:
         self.worker.wait_until(
             lambda: read_metrics(self.metrics_port) is not None, _WORKER_READY_SECONDS
         )
+
+    def start_history(self, settings: DemoSettings) -> None:
+        """Start sending the days before today; ends by itself."""
+        self._spawn(
+            self.history,
+            ["-m", "app.cli", "generate", "--backfill", f"{settings.history_days}d",
+             "--orders-per-day", str(settings.history_orders_per_day)],
+        )  # fmt: skip
+
+    def history_is_sent(self) -> bool:
+        """Whether all of it is in Kafka; raises EmbeddedStackError with the log if it failed."""
+        code = self.history.exit_code
+        if code:
+            raise EmbeddedStackError(f"sending the history failed.\n{self.history.log_tail()}")
+        return code == 0
 
     def start_generator(self) -> None:
         """Start live traffic at the rates of the settings."""

@@ -33,9 +33,10 @@ def read_metrics(port: int) -> str | None:
         return None
 
 
-def read_latency(page: str) -> Latency:
-    """Quantiles of the histogram, all its label sets added up."""
-    buckets = read_buckets(page)
+def read_latency(page: str, since: Mapping[float, float] | None = None) -> Latency:
+    """Quantiles of what the histogram counted since the given buckets, all label sets added up."""
+    since = since or {}
+    buckets = {limit: count - since.get(limit, 0.0) for limit, count in read_buckets(page).items()}
     return Latency(quantile(buckets, 0.5), quantile(buckets, 0.99))
 
 

@@ -33,7 +33,11 @@ def demo_report(
                 (kind, recount.anomaly(kind)) for kind in AnomalySettings.model_fields
             )
         },
-        "windows": {"rows": windows.found, "mismatches": windows.mismatches},
+        "windows": {
+            "expected": windows.expected,
+            "rows": windows.found,
+            "mismatches": windows.mismatches,
+        },
         "latency_seconds": {"p50": latency.p50, "p99": latency.p99},
         "mismatches": recount.total_mismatches + balance_mismatches(figures),
         "details": [f"{one.kind}: {one.message}" for one in recount.mismatches],
@@ -53,6 +57,26 @@ def write_report(report: dict[str, Any], path: Path) -> None:
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     draft.replace(path)
+
+
+def checks_table(report: dict[str, Any]) -> Table:
+    """Anomalies by type and windows: what the recount expected and what is stored."""
+    table = Table("recount", "expected", "found", box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for kind, counts in report["anomalies"].items():
+        table.add_row(f"anomalies {kind}", f"{counts['expected']:,}", f"{counts['found']:,}")
+    windows = report["windows"]
+    table.add_row("sales windows", f"{windows['expected']:,}", f"{windows['rows']:,}")
+    return table
+
+
+def latency_line(report: dict[str, Any]) -> str:
+    """The live traffic's way from the producer's send to the commit."""
+    p50, p99 = (report["latency_seconds"][name] for name in ("p50", "p99"))
+    if p50 is None or p99 is None:
+        return "no live record was measured"
+    return f"latency from sent to committed: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms"
 
 
 def report_table(report: dict[str, Any]) -> Table:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,9 +17,11 @@ from rich.markup import escape
 from app.kafka.admin import create_topics
 from app.postgres.migrate import migrate
 from app.reconcile import reconcile
-from app.settings import GeneralSettings, Settings, load_settings
+from app.settings import DemoSettings, GeneralSettings, Settings, load_settings
 from compose.demo.children import Children
-from compose.demo.report import demo_report, report_table, write_report
+from compose.demo.latency import read_buckets, read_metrics
+from compose.demo.live import read_live_figures
+from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
 from compose.demo.status import addresses, psql_line
 from compose.demo.watch import Watch
 from compose.embedded.stack import EmbeddedStack
@@ -57,16 +59,20 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console)
     children = Children(stack, environ)
     console.print("Starting the worker", style="dim")
     children.start_worker()
+    _send_history(stack, children, settings.demo, console)
+    since = read_buckets(read_metrics(children.metrics_port) or "")
     children.start_generator()
     console.print(addresses(stack, children.metrics_port))
     console.print(escape(psql_line(stack)), soft_wrap=True)
-    seconds = _let_traffic_flow(stack, children, duration_seconds, console)
+    watch = Watch(stack, children, console, since)
+    seconds = _let_traffic_flow(watch, duration_seconds, console)
     children.generator.stop()
-    last = _catch_up(stack, children, console)
+    console.print("Waiting for the last records", style="dim")
+    asyncio.run(_in(watch, watch.catching_up))
     console.print("Recounting everything", style="dim")
-    recount = asyncio.run(reconcile(settings))
-    broker = stack.kafka.description
-    report = demo_report(seconds, broker, last.figures, last.latency, recount)
+    live = read_live_figures(children.metrics_port)
+    recount = asyncio.run(reconcile(settings, live_tables=live))
+    report = demo_report(seconds, stack.kafka.description, watch.figures, watch.latency, recount)
     return _conclude(report, stack.var_dir / REPORT_NAME, console)
 
 
@@ -82,38 +88,42 @@ def _prepare(settings: Settings, console: Console) -> None:
     create_topics(kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours)
 
 
-def _let_traffic_flow(
-    stack: EmbeddedStack, children: Children, duration_seconds: float | None, console: Console
-) -> float:
+def _send_history(
+    stack: EmbeddedStack, children: Children, settings: DemoSettings, console: Console
+) -> None:
+    if not settings.history_days:
+        return
+    console.print(
+        f"Sending {settings.history_days} days of history through the stream", style="dim"
+    )
+    children.start_history(settings)
+    watch = Watch(stack, children, console)
+
+    async def history() -> None:
+        await watch.history()
+        await watch.catching_up()
+
+    asyncio.run(_in(watch, history))
+
+
+def _let_traffic_flow(watch: Watch, duration_seconds: float | None, console: Console) -> float:
     """Show traffic to its end or to Ctrl-C; returns its seconds."""
-
-    async def flow() -> None:
-        async with Watch(stack, children, console) as watch:
-            await watch.traffic(duration_seconds)
-
     started = time.monotonic()
     try:
-        asyncio.run(flow())
+        asyncio.run(_in(watch, lambda: watch.traffic(duration_seconds)))
     except KeyboardInterrupt:
         console.print("Ending the traffic; Ctrl-C again ends without the recount")
     return time.monotonic() - started
 
 
-def _catch_up(stack: EmbeddedStack, children: Children, console: Console) -> Watch:
-    """Wait for the last records; returns the watch with the final figures."""
-
-    async def catch_up() -> Watch:
-        async with Watch(stack, children, console) as watch:
-            await watch.catching_up()
-            return watch
-
-    console.print("Waiting for the last records", style="dim")
-    return asyncio.run(catch_up())
+async def _in(watch: Watch, wait: Callable[[], Awaitable[None]]) -> None:
+    async with watch:
+        await wait()
 
 
 def _conclude(report: dict[str, Any], path: Path, console: Console) -> int:
     write_report(report, path)
-    console.print(report_table(report))
+    console.print(report_table(report), checks_table(report), latency_line(report), sep="\n")
     for detail in report["details"]:
         console.print(escape(detail), style="red", soft_wrap=True)
     if report["mismatches"]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Final, Self
 
@@ -25,7 +26,14 @@ _STUCK_SECONDS: Final = 60.0
 class Watch:
     """Looks at stores and worker once a second, shows a line, and remembers the last look."""
 
-    def __init__(self, stack: EmbeddedStack, children: Children, console: Console) -> None:
+    def __init__(
+        self,
+        stack: EmbeddedStack,
+        children: Children,
+        console: Console,
+        since: Mapping[float, float] | None = None,
+    ) -> None:
+        self._since = since
         self._stack = stack
         self._children = children
         self._console = console
@@ -56,6 +64,13 @@ class Watch:
             left = _LOOK_SECONDS if ends is None else min(_LOOK_SECONDS, ends - time.monotonic())
             await asyncio.sleep(max(left, 0.0))
 
+    async def history(self) -> None:
+        """Show the stream until all of the history has been sent."""
+        while not self._children.history_is_sent():
+            self._children.check_worker()
+            await self._look()
+            await asyncio.sleep(_LOOK_SECONDS)
+
     async def catching_up(self) -> None:
         """Wait until nothing is left to commit; raises EmbeddedStackError if the lag stands still."""
         await self._look()
@@ -76,7 +91,7 @@ class Watch:
         before, self.figures = self.figures, await self._reader.read()
         page = await asyncio.to_thread(read_metrics, self._children.metrics_port)
         if page is not None:
-            self.latency = read_latency(page)
+            self.latency = read_latency(page, self._since)
         self._show(before)
 
     def _show(self, before: Figures) -> None:
