@@ -176,7 +176,7 @@ class WorkerSettings(SettingsGroup):
 
     GROUP: ClassVar[str] = "WORKER_"
     sink_connections: int = _setting(
-        2, "PostgreSQL connections that write transactions side by side", ge=1, le=32
+        4, "PostgreSQL connections that write transactions side by side", ge=1, le=32
     )
     buffer_chunks: int = _setting(6, "chunks buffered per topic before fetching pauses", ge=1)
     metrics_port: Port = _setting(9101, "first port tried for Prometheus metrics")
