@@ -12,4 +12,4 @@ from app.topics import SYSTEM_METRICS
 def create_agent(app: AppT, runtime: StreamRuntime) -> AgentT:
     """Declare the agent."""
     flow = runtime.flow(STORED_SYSTEM_METRICS, system_metric_decoder(runtime.limits))
-    return declare_agent(app, SYSTEM_METRICS, flow)
+    return declare_agent(app, SYSTEM_METRICS, flow, "Stores measurements of the shop's hosts.")
