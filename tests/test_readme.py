@@ -15,6 +15,9 @@ from app.metrics import WorkerMetrics
 from app.postgres.migrate import known_migrations
 from app.settings import ENV_FILE_VARIABLE, PostgresSettings, documented_settings
 from app.topics import TOPICS
+from tests.databases import Database, database
+
+__all__ = ["database"]
 
 _PROJECT = Path(__file__).parents[1]
 _PAGES = ("README.md", "CHANGELOG.md", "DECISIONS.md")
@@ -123,6 +126,16 @@ def test_the_table_of_tables_is_complete() -> None:
     sql = "\n".join(migration.sql for migration in known_migrations())
     made = set(re.findall(r"^CREATE (?:TABLE|VIEW) (\w+)", sql, re.M)) | {"schema_version"}
     assert set(_first_column(_section("PostgreSQL"), header="table")) == made
+
+
+async def test_the_queries_run_as_the_reader(database: Database) -> None:
+    blocks = re.findall(r"^```sql\n(.*?)^```", _README, re.M | re.S)
+    code = re.sub(r"--.*", "", "\n".join(blocks))
+    queries = [query for query in code.split(";") if query.split()[:1] == ["SELECT"]]
+    assert queries
+    async with database.reader() as connection:
+        for query in queries:
+            await connection.fetch(query)
 
 
 @pytest.mark.parametrize("page", _PAGES)
