@@ -10,6 +10,7 @@ from faust.types.transports import ConsumerT
 from app.settings import KafkaSettings, WorkerSettings
 from app.stream.lanes import Lanes
 from app.stream.local_tables import LocalTable, LocalTableManager
+from app.stream.partitions import Partitions
 
 
 class NoWebServer(BootStrategy):
@@ -24,6 +25,7 @@ class GlobalMartApp(faust.App):
     BootStrategy = NoWebServer
 
     lanes: dict[str, Lanes]
+    partitions: Partitions
     drain_seconds: float
 
     async def _consumer_wait_empty(self, consumer: ConsumerT, logger: Any) -> None:

@@ -61,7 +61,7 @@ def create_app(
     metrics = WorkerMetrics(registry or CollectorRegistry())
     tables = LiveTables.create(app)
     app.add_dependency(StartChecks(settings))
-    partitions = Partitions(
+    partitions = app.partitions = Partitions(
         SinkConnection(lambda: connect_worker(settings.postgres, "globalmart-worker ledger")),
         _TablesFollowStates(tables),
         clock_us=lambda: time.time_ns() // 1000,

@@ -62,6 +62,9 @@ class Terminating:
             await self._database.terminate(connection.get_server_pid())
 
 
+PARTITION = TP(TRANSACTIONS, 0)
+
+
 class Bench:
     """A committer of transactions over one connection, and what it told."""
 
@@ -105,6 +108,7 @@ class Bench:
 async def bench(database: Database, faults: Any = None) -> AsyncIterator[Bench]:
     """A bench with the ledger of partition 0 opened."""
     made = Bench(database, faults or NoFaults())
+    made.partitions.assign([PARTITION])
     await ledger.open_partition(await made.loading.get(), TRANSACTIONS, 0, 0)
     yield made
     await made.connection.close()
@@ -232,3 +236,20 @@ async def test_a_bug_is_raised(database: Database) -> None:
         with pytest.raises(asyncpg.UndefinedTableError):
             await bench_.commit([order(0)])
     assert await _offsets(database, "transactions") == []
+
+
+async def test_a_state_loaded_for_a_revoked_partition_is_not_in_force(database: Database) -> None:
+    async with bench(database) as made:
+        made.partitions.assign(())
+        state = await made.partitions.reload(await made.loading.get(), PARTITION)
+        assert state is not None
+        assert made.partitions.get(PARTITION) is None
+        assert not made.partitions.holds(PARTITION, state)
+
+
+async def test_an_assignment_forgets_what_was_known_before(database: Database) -> None:
+    async with bench(database) as made:
+        state = await made.partitions.reload(await made.loading.get(), PARTITION)
+        assert state is not None and made.partitions.holds(PARTITION, state)
+        made.partitions.assign([PARTITION])
+        assert made.partitions.get(PARTITION) is None
