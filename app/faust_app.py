@@ -1,6 +1,7 @@
 """The Faust app as this project runs it: local tables, and a stop that waits for running chunks."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -41,11 +42,12 @@ class GlobalMartApp(faust.App):
         await consumer.commit()
 
 
-def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings) -> GlobalMartApp:
+def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path) -> GlobalMartApp:
     """The configured app, without agents; nothing is connected before it is started."""
     app = GlobalMartApp(
         kafka.group,
         broker=[f"globalmart://{server.strip()}" for server in kafka.bootstrap.split(",")],
+        datadir=str(var_dir / "faust"),
         broker_client_id="globalmart-worker",
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_heartbeat_interval=kafka.heartbeat_seconds,

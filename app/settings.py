@@ -143,7 +143,7 @@ class StreamSettings(SettingsGroup):
         300, "how far ahead of its Kafka timestamp an event may be before it is refused", unit="s"
     )
     retention_days: int | None = _setting(
-        None, "age at which transactions are deleted and refused; unset keeps them for ever",
+        None, "age from which transactions are refused, and may be deleted; unset keeps them for ever",
         unit="d", ge=1,
     )  # fmt: skip
 

@@ -1,5 +1,7 @@
 """The live tables show what the open partitions add up to."""
 
+from pathlib import Path
+
 import pytest
 
 from app.domain.sales_state import SalesState
@@ -13,10 +15,10 @@ SECOND = 1_000_000
 
 
 @pytest.fixture
-def tables() -> LiveTables:
+def tables(tmp_path: Path) -> LiveTables:
     """Tables of an app that is never started."""
     settings = Settings({})
-    return LiveTables.create(create_faust_app(settings.kafka, settings.worker))
+    return LiveTables.create(create_faust_app(settings.kafka, settings.worker, tmp_path))
 
 
 def _state(*sales: Sold) -> SalesState:
