@@ -42,8 +42,8 @@ def segment_name(r_score: Column, f_score: Column) -> Column:
     return f.try_element_at(table, r_score * 10 + f_score)
 
 
-def with_scores(customers: DataFrame, value: str, bucket: Column, score: str) -> DataFrame:
-    """Add the integer column `score` for the not-null column `value`.
+def score_table(customers: DataFrame, value: str, bucket: Column, score: str) -> DataFrame:
+    """The distinct values of the not-null column `value`, each with its integer `score`.
 
     `bucket` must never fall while `value` rises, and be the same for equal values.
     """
@@ -53,8 +53,7 @@ def with_scores(customers: DataFrame, value: str, bucket: Column, score: str) ->
     below = below.rowsBetween(Window.unboundedPreceding, -1)
     within = counted.withColumn("_within", f.coalesce(f.sum("_count").over(below), f.lit(0)))
     ranked = within.join(f.broadcast(_offsets(counted)), "_bucket")
-    scores = ranked.select(value, _score().alias(score))
-    return customers.join(scores, value)
+    return ranked.select(value, _score().alias(score))
 
 
 def _offsets(counted: DataFrame) -> DataFrame:

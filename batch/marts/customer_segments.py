@@ -41,9 +41,12 @@ HISTORY: Final = t.StructType(
 )
 
 
-def customer_segments(transactions: DataFrame, previous: DataFrame, as_of: date) -> DataFrame:
-    """One row per customer with a purchase; `previous` has the columns of HISTORY."""
-    scored = _scored(_customers(transactions))
+def customer_segments(customers: DataFrame, previous: DataFrame, as_of: date) -> DataFrame:
+    """One row per customer; `customers` as `customer_totals` makes them, `previous` as HISTORY says.
+
+    `customers` is read several times: persist it.
+    """
+    scored = _scored(customers)
     former = previous.select("user_id", f.col("segment_name").alias("previous_segment"))
     columns = {
         "recency": f.date_diff(f.lit(as_of), f.to_date("last_purchase")),
@@ -54,7 +57,8 @@ def customer_segments(transactions: DataFrame, previous: DataFrame, as_of: date)
     return contract(scored.withColumns(columns).join(former, "user_id", "left"), SCHEMA)
 
 
-def _customers(transactions: DataFrame) -> DataFrame:
+def customer_totals(transactions: DataFrame) -> DataFrame:
+    """Last purchase, number, sum and country of every customer with a purchase."""
     last = f.struct("timestamp", "transaction_id")
     return transactions.groupBy("user_id").agg(
         f.max("timestamp").alias("last_purchase"),
@@ -66,7 +70,13 @@ def _customers(transactions: DataFrame) -> DataFrame:
 
 def _scored(customers: DataFrame) -> DataFrame:
     """Buckets: the day, the count itself, and steps of a sixteenth of a natural logarithm."""
-    by_r = rfm.with_scores(customers, "last_purchase", f.to_date("last_purchase"), "r_score")
-    by_f = rfm.with_scores(by_r, "frequency", f.col("frequency"), "f_score")
     logarithm = f.floor(f.log1p(f.col("monetary").cast("double")) * 16)
-    return rfm.with_scores(by_f, "monetary", logarithm, "m_score")
+    scores = (
+        ("last_purchase", f.to_date("last_purchase"), "r_score"),
+        ("frequency", f.col("frequency"), "f_score"),
+        ("monetary", logarithm, "m_score"),
+    )
+    scored = customers
+    for value, bucket, score in scores:
+        scored = scored.join(rfm.score_table(customers, value, bucket, score), value)
+    return scored
