@@ -1,0 +1,102 @@
+"""`globalmart reconcile`: recount the stream from Kafka and say whether PostgreSQL agrees."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from app.errors import GlobalMartError
+from app.reconcile import ReconcileReport, reconcile
+from app.reconcile.report import COUNTERS, TableFigures
+from app.settings import load_settings
+
+EXIT_DISAGREE = 1
+EXIT_INCOMPLETE = 3
+
+
+def reconcile_command(
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the whole report to this file.")
+    ] = None,
+) -> None:
+    """Recount every record up to the ledger and compare all tables with it.
+
+    Exit code 0: all agree. 1: something disagrees, or a store cannot be read. 3: nothing
+    disagrees, but Kafka has deleted records, which could not be recounted.
+
+    Example: globalmart reconcile --json var/reconcile.json
+    """
+    console = Console()
+    try:
+        report = asyncio.run(reconcile(load_settings()))
+    except GlobalMartError as error:
+        Console(stderr=True).print(f"[red]{escape(str(error))}[/red]")
+        raise typer.Exit(EXIT_DISAGREE) from None
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(report.to_json(), encoding="utf-8")
+    print_report(report, console)
+    raise typer.Exit(exit_code(report))
+
+
+def exit_code(report: ReconcileReport) -> int:
+    """0 agree, 1 disagree, 3 agree as far as it could be recounted."""
+    if not report.agrees:
+        return EXIT_DISAGREE
+    return 0 if report.complete else EXIT_INCOMPLETE
+
+
+def print_report(report: ReconcileReport, console: Console) -> None:
+    """Tables of figures, then lost ranges and disagreements, then the verdict."""
+    console.print(_ledger_table(report))
+    console.print(_figures_table("tables", report.tables))
+    console.print(_figures_table("anomalies", report.anomalies))
+    for stream, count in report.awaiting_publication.items():
+        console.print(f"{stream}: {count} rows not yet published")
+    for lost in report.lost_ranges:
+        place = f"{lost.topic}[{lost.partition}]"
+        text = f"{place}: offsets {lost.start} to {lost.end - 1} are gone from Kafka, not recounted"
+        console.print(escape(text), style="yellow")
+    for mismatch in report.mismatches:
+        console.print(escape(f"{mismatch.kind}: {mismatch.message}"), style="red", soft_wrap=True)
+    console.print(_verdict(report))
+
+
+def _ledger_table(report: ReconcileReport) -> Table:
+    table = Table(title="ledger: found (expected, where it differs)", title_justify="left")
+    table.add_column("topic")
+    for name in ("rows", *COUNTERS, "rejected by database"):
+        table.add_column(name, justify="right")
+    for topic, figures in report.topics.items():
+        cells = [_cell(figures.expected[name], figures.found[name]) for name in COUNTERS]
+        rows = _cell(figures.expected["stored"], figures.rows)
+        table.add_row(topic, rows, *cells, str(figures.rejected_by_database))
+    return table
+
+
+def _figures_table(title: str, tables: dict[str, TableFigures]) -> Table:
+    table = Table("name", title=title, title_justify="left")
+    for name in ("expected", "found", "mismatches"):
+        table.add_column(name, justify="right")
+    for name, figures in tables.items():
+        counts = (figures.expected, figures.found, figures.mismatches)
+        table.add_row(name, *(f"{count:,}" for count in counts))
+    return table
+
+
+def _cell(expected: int, found: int) -> str:
+    return f"{found:,}" if expected == found else f"[red]{found:,} ({expected:,})[/red]"
+
+
+def _verdict(report: ReconcileReport) -> str:
+    if not report.agrees:
+        hidden = report.total_mismatches - len(report.mismatches)
+        more = f", {hidden:,} of them not listed" if hidden else ""
+        return f"[red]disagree: {report.total_mismatches:,} mismatches{more}[/red]"
+    if not report.complete:
+        return "[yellow]agree in everything that could be recounted[/yellow]"
+    return f"[green]agree[/green] ({report.seconds:.1f} s)"

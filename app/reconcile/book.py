@@ -1,0 +1,73 @@
+"""What became of each record of one partition: the recount's own ledger line."""
+
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+from app.reconcile.anomalies import AnomalyRules
+from app.reconcile.fields import COLUMNS
+from app.reconcile.instants import SECOND_US
+from app.reconcile.judging import Event
+from app.reconcile.spool import Anomaly, Spool
+from app.settings import AnomalySettings
+from app.topics import TRANSACTIONS
+
+
+class Book:
+    """Counters and watermark of a partition; accepted orders go on to the spool."""
+
+    def __init__(
+        self, topic: str, partition: int, lateness_seconds: int, anomaly: AnomalySettings
+    ) -> None:
+        self.counters: Counter[str] = Counter()
+        self.watermark_us: int | None = None
+        self._topic = topic
+        self._partition = partition
+        self._lateness_us = lateness_seconds * SECOND_US
+        self._rules = AnomalyRules(anomaly)
+        self._orders: list[tuple[int, int, str | None, str | None, int]] = []
+        self._anomalies: list[Anomaly] = []
+
+    def accept(self, event: Event) -> None:
+        """The next event in offset order that is stored."""
+        self.counters["stored"] += 1
+        self.counters["rounded"] += event.rounded
+        self.counters["assumed_utc"] += event.assumed_utc
+        self._advance(event.time_us)
+        if self._topic == TRANSACTIONS:
+            self._add_order(event)
+
+    def refuse(self) -> None:
+        """The next record is a dead letter."""
+        self.counters["dead_lettered"] += 1
+
+    def repeat(self, *, conflicting: bool) -> None:
+        """The next record repeats a stored event, `conflicting` with other content."""
+        self.counters["duplicates"] += 1
+        self.counters["conflicting"] += conflicting
+
+    def flush(self, spool: Spool) -> None:
+        """Hand the accepted orders and their anomalies over."""
+        spool.accept(self._orders)
+        spool.raise_anomalies(self._anomalies)
+        self._orders.clear()
+        self._anomalies.clear()
+
+    def _advance(self, time_us: int) -> None:
+        if self.watermark_us is None or time_us > self.watermark_us:
+            self.watermark_us = time_us
+        elif self.watermark_us - time_us > self._lateness_us:
+            self.counters["late"] += 1
+
+    def _add_order(self, event: Event) -> None:
+        order: dict[str, Any] = dict(zip(COLUMNS[TRANSACTIONS], event.values, strict=True))
+        self._orders.append(
+            (
+                self._partition,
+                event.time_us,
+                order["category"],
+                order["country"],
+                int(Decimal(order["total_amount"]).scaleb(2)),
+            )
+        )
+        self._anomalies.extend(self._rules.judge(event.values))

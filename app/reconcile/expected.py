@@ -1,0 +1,194 @@
+"""The recount of one partition: every record from Kafka beside what PostgreSQL says became of it.
+
+Kafka cannot tell which of two equal ids in two partitions was committed first, so that alone is
+taken from PostgreSQL; a stored row counts only where the record at its offset is a candidate with
+its content.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from app.reconcile.book import Book
+from app.reconcile.fields import COLUMNS, IDENTITY, RefusedError
+from app.reconcile.instants import show_instant
+from app.reconcile.judging import REJECTED_BY_DATABASE, SINK_STAGE, Event, Rules, judge
+from app.reconcile.reading import KafkaReader, Record
+from app.reconcile.report import ReconcileReport
+from app.reconcile.rows import ByOffset, DeadRow, dead_rows
+from app.reconcile.snapshot import Snapshot, StoredRow
+from app.reconcile.spool import Spool
+
+
+@dataclass(slots=True)
+class Scene:
+    """What the recount of every partition shares.
+
+    `deleted_before_us` says per topic up to which event time retention may have deleted rows.
+    """
+
+    kafka: KafkaReader
+    snapshot: Snapshot
+    spool: Spool
+    report: ReconcileReport
+    rules: Rules
+    deleted_before_us: Mapping[str, int] = field(default_factory=dict)
+    missing: set[tuple[Any, ...]] = field(default_factory=set)
+
+
+class PartitionRecount:
+    """Walks one partition of a source topic, batch by batch, in offset order."""
+
+    def __init__(self, scene: Scene, topic: str, partition: int, book: Book) -> None:
+        self._scene = scene
+        self._report = scene.report
+        self._topic = topic
+        self._partition = partition
+        self._book = book
+        self._identity: Final = [COLUMNS[topic].index(name) for name in IDENTITY[topic]]
+        self._rows: ByOffset[StoredRow] = ByOffset(scene.snapshot.stored(topic, partition))
+        self._dead: ByOffset[DeadRow] = ByOffset(dead_rows(scene.snapshot, topic, partition))
+
+    async def run(self, first: int, end: int) -> None:
+        """Recount offsets [first, end); rows below are taken as they are, beyond are reported."""
+        await self._trust_below(first)
+        async for batch in self._scene.kafka.read(self._topic, self._partition, first, end):
+            await self._walk(batch)
+        await self._report_rest()
+
+    async def _trust_below(self, first: int) -> None:
+        """Kafka no longer holds these records: their rows stand for them, and sums still fit."""
+        time_at = COLUMNS[self._topic].index("timestamp")
+        low = 0
+        while low < first:
+            low = min(first, low + 5_000)
+            for row in (await self._rows.below(low)).values():
+                self._report.topic(self._topic).rows += 1
+                self._book.accept(Event(row.values, row.values[time_at], False, False))
+            for _ in await self._dead.below(low):
+                self._book.refuse()
+            self._book.flush(self._scene.spool)
+
+    async def _walk(self, batch: list[Record]) -> None:
+        end = batch[-1].offset + 1
+        rows, dead = await self._rows.below(end), await self._dead.below(end)
+        self._report.topic(self._topic).rows += len(rows)
+        verdicts = [self._judge(record) for record in batch]
+        absent = [
+            self._id(verdict.values)
+            for record, verdict in zip(batch, verdicts, strict=True)
+            if isinstance(verdict, Event) and record.offset not in rows
+        ]
+        winners = await self._scene.snapshot.winners(self._topic, absent)
+        for record, verdict in zip(batch, verdicts, strict=True):
+            self._book.counters["consumed"] += 1
+            row, letter = rows.pop(record.offset, None), dead.pop(record.offset, None)
+            self._settle(record, verdict, row, letter, winners)
+        self._report_extra(rows.values(), dead.values())
+        self._book.flush(self._scene.spool)
+
+    def _judge(self, record: Record) -> Event | str:
+        try:
+            return judge(self._topic, record, self._scene.rules)
+        except RefusedError as refusal:
+            return refusal.reason
+
+    def _settle(
+        self,
+        record: Record,
+        verdict: Event | str,
+        row: StoredRow | None,
+        letter: DeadRow | None,
+        winners: Mapping[tuple[Any, ...], StoredRow],
+    ) -> None:
+        if isinstance(verdict, str):
+            self._expect_dead(record, verdict, letter)
+            self._report_extra([row] if row else [], [])
+        elif letter is not None and letter.reason == REJECTED_BY_DATABASE and row is None:
+            self._report.topic(self._topic).rejected_by_database += 1
+            self._expect_dead(record, REJECTED_BY_DATABASE, letter)
+        else:
+            self._report_extra([], [letter] if letter else [])
+            self._settle_candidate(record, verdict, row, winners)
+
+    def _settle_candidate(
+        self,
+        record: Record,
+        event: Event,
+        row: StoredRow | None,
+        winners: Mapping[tuple[Any, ...], StoredRow],
+    ) -> None:
+        identity = self._id(event.values)
+        if row is not None:
+            self._compare(record, event, row)
+            self._book.accept(event)
+        elif (winner := winners.get(identity)) is not None:
+            self._check_winner(record, winner)
+            self._book.repeat(conflicting=winner.values != event.values)
+        elif (self._topic, *identity) in self._scene.missing:
+            self._book.repeat(conflicting=False)
+        else:
+            self._scene.missing.add((self._topic, *identity))
+            self._report_missing(record, event)
+            self._book.accept(event)
+
+    def _check_winner(self, record: Record, winner: StoredRow) -> None:
+        if winner.partition == self._partition and winner.offset > record.offset:
+            self._disagree(
+                "winner",
+                record.offset,
+                f"comes first in its partition, but offset {winner.offset} is stored for its id",
+            )
+
+    def _compare(self, record: Record, event: Event, row: StoredRow) -> None:
+        names = COLUMNS[self._topic]
+        for name, expected, found in zip(names, event.values, row.values, strict=True):
+            if expected != found:
+                if name == "timestamp":
+                    expected, found = show_instant(expected), show_instant(found)
+                self._disagree(
+                    "field", record.offset, f"{name} is {found!r}, expected {expected!r}"
+                )
+
+    def _report_missing(self, record: Record, event: Event) -> None:
+        if event.time_us >= self._scene.deleted_before_us.get(self._topic, event.time_us):
+            self._disagree("missing_row", record.offset, f"no row {self._id(event.values)!r}")
+
+    def _expect_dead(self, record: Record, reason: str, letter: DeadRow | None) -> None:
+        self._book.refuse()
+        if letter is None:
+            self._disagree("missing_dead_letter", record.offset, f"no dead letter, reason {reason}")
+            return
+        if letter.reason != reason:
+            self._disagree("reason", record.offset, f"reason {letter.reason}, expected {reason}")
+        elif (letter.stage == SINK_STAGE) != (reason == REJECTED_BY_DATABASE):
+            self._disagree("stage", record.offset, f"stage {letter.stage} for reason {reason}")
+        for name, expected, found in (
+            ("key", record.key, letter.key),
+            ("value", record.value, letter.value),
+            ("kafka_time", record.time_ms * 1000, letter.time_us),
+        ):
+            if expected != found:
+                text = f"{name} of the dead letter is {found!r:.200}, expected {expected!r:.200}"
+                self._disagree("dead_letter", record.offset, text)
+
+    async def _report_rest(self) -> None:
+        async for row in self._rows.rest():
+            self._report.topic(self._topic).rows += 1
+            self._report_extra([row], [])
+        async for letter in self._dead.rest():
+            self._report_extra([], [letter])
+
+    def _report_extra(self, rows: Any, letters: Any) -> None:
+        for row in rows:
+            text = f"row {self._id(row.values)!r} is stored and should not be"
+            self._disagree("extra_row", row.offset, text)
+        for letter in letters:
+            text = f"a dead letter, reason {letter.reason}, that should not be"
+            self._disagree("extra_dead_letter", letter.offset, text)
+
+    def _id(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(values[index] for index in self._identity)
+
+    def _disagree(self, kind: str, offset: int, text: str) -> None:
+        self._report.disagree(kind, f"{self._topic}[{self._partition}]@{offset}: {text}")

@@ -1,0 +1,127 @@
+"""Records of a topic partition straight from Kafka: no group, no commits, offset to offset."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Final, NamedTuple, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from app.errors import GlobalMartError
+
+BATCH_RECORDS: Final = 5_000
+STALL_SECONDS: Final = 60.0
+CALL_SECONDS: Final = 15.0
+POLL_SECONDS: Final = 0.05  # a poll waits for a whole batch or so long, also at the end
+
+
+class RecountError(GlobalMartError):
+    """The recount could not be made, so nothing is known about agreement."""
+
+
+class Record(NamedTuple):
+    """A Kafka record; `time_ms` is its Kafka timestamp, Unix time in milliseconds."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    time_ms: int
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class KafkaReader:
+    """Reads partitions one after the other; use as a context manager."""
+
+    def __init__(self, bootstrap: str) -> None:
+        # Without subscribe() and commits the group exists in name only: the client demands one.
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "globalmart-reconcile",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_uncommitted",
+                "fetch.wait.max.ms": 50,
+                "allow.auto.create.topics": False,
+                "queued.max.messages.kbytes": 32_768,
+            }
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    async def cluster_id(self) -> str:
+        """The id of the cluster that answers."""
+        metadata = await self._call(self._consumer.list_topics, timeout=CALL_SECONDS)
+        return str(metadata.cluster_id)
+
+    async def partitions(self, topic: str) -> list[int]:
+        """Partition numbers of a topic in order; empty where the topic does not exist."""
+        metadata = await self._call(self._consumer.list_topics, timeout=CALL_SECONDS)
+        found = metadata.topics.get(topic)
+        return sorted(found.partitions) if found is not None and found.error is None else []
+
+    async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """First offset still held and the offset after the last."""
+        where = TopicPartition(topic, partition)
+        low, high = await self._call(
+            self._consumer.get_watermark_offsets, where, timeout=CALL_SECONDS
+        )
+        return int(low), int(high)
+
+    async def read(
+        self, topic: str, partition: int, start: int, end: int
+    ) -> AsyncIterator[list[Record]]:
+        """Batches of the records with start <= offset < end, in offset order."""
+        if start >= end:
+            return
+        self._consumer.assign([TopicPartition(topic, partition, start)])
+        deadline = time.monotonic() + STALL_SECONDS
+        while True:
+            messages = await self._call(self._consumer.consume, BATCH_RECORDS, POLL_SECONDS)
+            batch, finished = _take(messages, end)
+            if batch:
+                deadline = time.monotonic() + STALL_SECONDS
+                yield batch
+            if finished:
+                return
+            if time.monotonic() > deadline:
+                raise RecountError(f"{topic}[{partition}]: Kafka has sent nothing; is it up?")
+
+    async def _call(self, function: Any, *args: Any, **named: Any) -> Any:
+        try:
+            return await asyncio.to_thread(function, *args, **named)
+        except KafkaException as error:
+            raise RecountError(
+                f"Kafka: {error.args[0]}; check GLOBALMART_KAFKA_BOOTSTRAP"
+            ) from None
+
+
+def _take(messages: list[Message], end: int) -> tuple[list[Record], bool]:
+    batch: list[Record] = []
+    for message in messages:
+        error = message.error()
+        if error is not None:
+            if error.code() == KafkaError._PARTITION_EOF:
+                return batch, True
+            raise RecountError(f"{message.topic()}: {error}; offsets may have expired, run again")
+        if message.offset() < end:
+            batch.append(_record(message))
+        if message.offset() >= end - 1:
+            return batch, True
+    return batch, False
+
+
+def _record(message: Message) -> Record:
+    headers = tuple((name, _bytes(value)) for name, value in message.headers() or ())
+    key, value = _bytes(message.key()), _bytes(message.value())
+    return Record(message.offset(), key, value, message.timestamp()[1], headers)
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode("utf-8") if isinstance(value, str) else value

@@ -1,0 +1,148 @@
+"""The whole recount: composition of reading, judging, expecting and comparing."""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from app.reconcile.book import Book
+from app.reconcile.expected import PartitionRecount, Scene
+from app.reconcile.instants import show_instant
+from app.reconcile.judging import DAY_US, Rules
+from app.reconcile.outbox import Outbox
+from app.reconcile.reading import KafkaReader
+from app.reconcile.report import COUNTERS, LostRange, ReconcileReport
+from app.reconcile.sales import LiveFigures, compare_live, compare_slots, compare_windows
+from app.reconcile.snapshot import LedgerRow, Snapshot, open_snapshot
+from app.reconcile.spool import Spool
+from app.settings import Settings
+from app.topics import SOURCE_TOPICS, TRANSACTIONS
+
+#: Counters that rows alone still tell when Kafka has deleted the records behind them.
+_FROM_ROWS: Final = ("stored", "dead_lettered", "late")
+
+
+async def reconcile(
+    settings: Settings, *, live_tables: LiveFigures | None = None
+) -> ReconcileReport:
+    """Recount every source record up to the ledger and compare all that PostgreSQL holds with it.
+
+    Workers may write meanwhile: one snapshot of PostgreSQL decides how far Kafka is read.
+    `live_tables` are compared with the rows of that snapshot, so the stream has to be quiet for
+    them. Raises RecountError when Kafka or PostgreSQL cannot be read.
+    """
+    started = time.monotonic()
+    report = ReconcileReport()
+    stream = settings.stream
+    async with open_snapshot(settings.postgres) as snapshot:
+        with (
+            KafkaReader(settings.kafka.bootstrap) as kafka,
+            Spool(stream.window_seconds, stream.window_step_seconds) as spool,
+        ):
+            scene = await _scene(settings, kafka, snapshot, spool, report)
+            await _recount_ledger(scene, settings)
+            await _compare_derived(scene, settings)
+            if live_tables is not None:
+                compare_live(spool, live_tables, report)
+    report.seconds = round(time.monotonic() - started, 3)
+    return report
+
+
+async def _scene(
+    settings: Settings,
+    kafka: KafkaReader,
+    snapshot: Snapshot,
+    spool: Spool,
+    report: ReconcileReport,
+) -> Scene:
+    stream = settings.stream
+    rules = Rules(stream.future_tolerance_seconds, stream.retention_days)
+    deleted: Mapping[str, int] = {}
+    if stream.retention_days is not None:
+        now = await snapshot.row("SELECT CURRENT_TIMESTAMP")
+        deleted = {TRANSACTIONS: now[0] - stream.retention_days * DAY_US}
+    return Scene(kafka, snapshot, spool, report, rules, deleted)
+
+
+async def _recount_ledger(scene: Scene, settings: Settings) -> None:
+    ledger = await scene.snapshot.ledger()
+    await _check_cluster(scene)
+    for line in ledger:
+        if line.topic in SOURCE_TOPICS:
+            await _recount_line(scene, settings, line)
+        else:
+            scene.report.disagree("ledger", f"{line.topic} is in the ledger and is no source topic")
+    await _report_strangers(scene, ledger)
+
+
+async def _check_cluster(scene: Scene) -> None:
+    row = await scene.snapshot.row("SELECT cluster_id FROM stream_source")
+    cluster_id = await scene.kafka.cluster_id()
+    if row is not None and row["cluster_id"] != cluster_id:
+        text = f"the ledger is of cluster {row['cluster_id']}, Kafka says {cluster_id}"
+        scene.report.disagree("ledger", text)
+
+
+async def _recount_line(scene: Scene, settings: Settings, line: LedgerRow) -> None:
+    first, end = await _readable(scene, line)
+    lateness = settings.stream.allowed_lateness_seconds
+    book = Book(line.topic, line.partition, lateness, settings.anomaly)
+    await PartitionRecount(scene, line.topic, line.partition, book).run(first, end)
+    _compare_counters(scene.report, line, book, COUNTERS if first == 0 else _FROM_ROWS)
+
+
+async def _readable(scene: Scene, line: LedgerRow) -> tuple[int, int]:
+    """The offsets [first, end) to recount; what Kafka deleted or never had is reported."""
+    if line.partition not in await scene.kafka.partitions(line.topic):
+        scene.report.disagree("ledger", f"{line.topic}[{line.partition}] does not exist in Kafka")
+        return 0, 0
+    low, high = await scene.kafka.bounds(line.topic, line.partition)
+    if line.next_offset > high:
+        text = f"{line.topic}[{line.partition}] ends at {high}, the ledger is at {line.next_offset}"
+        scene.report.disagree("ledger", text)
+    first = min(low, line.next_offset)
+    if first > 0:
+        scene.report.lost_ranges.append(LostRange(line.topic, line.partition, 0, first))
+    return first, min(line.next_offset, high)
+
+
+def _compare_counters(
+    report: ReconcileReport, line: LedgerRow, book: Book, names: tuple[str, ...]
+) -> None:
+    figures = report.topic(line.topic)
+    place = f"{line.topic}[{line.partition}]"
+    for name in COUNTERS:
+        figures.expected[name] += book.counters[name]
+        figures.found[name] += line.counters[name]
+        if name in names and line.counters[name] != book.counters[name]:
+            text = f"{name} is {line.counters[name]}, expected {book.counters[name]}"
+            report.disagree("counter", f"ledger {place}: {text}")
+    if line.watermark_us != book.watermark_us:
+        found, expected = (
+            "none" if moment is None else show_instant(moment)
+            for moment in (line.watermark_us, book.watermark_us)
+        )
+        report.disagree("watermark", f"ledger {place}: watermark {found}, expected {expected}")
+
+
+async def _report_strangers(scene: Scene, ledger: list[LedgerRow]) -> None:
+    """Rows and dead letters of partitions the ledger has no line for."""
+    known = {(line.topic, line.partition) for line in ledger}
+    for topic in SOURCE_TOPICS:
+        for partition, count in (await scene.snapshot.stored_counts(topic)).items():
+            if (topic, partition) not in known:
+                text = f"{count} rows of {topic}[{partition}], which the ledger does not know"
+                scene.report.disagree("extra_row", text)
+    for (topic, partition), count in (await scene.snapshot.dead_letter_counts()).items():
+        if (topic, partition) not in known:
+            text = f"{count} dead letters of {topic}[{partition}], which the ledger does not know"
+            scene.report.disagree("extra_dead_letter", text)
+
+
+async def _compare_derived(scene: Scene, settings: Settings) -> None:
+    spool, snapshot, report = scene.spool, scene.snapshot, scene.report
+    await compare_slots(spool, snapshot, report)
+    await compare_windows(spool, snapshot, report, settings.stream.window_seconds)
+    outbox = Outbox(spool, snapshot, report)
+    await outbox.load(scene.kafka)
+    await outbox.compare_anomalies()
+    await outbox.compare_dead_letter_copies()

@@ -1,0 +1,114 @@
+"""Panes, rollups, windows and live figures against the accepted orders."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Final
+
+from app.reconcile.amounts import CENT
+from app.reconcile.instants import SECOND_US, show_instant, to_us
+from app.reconcile.merging import merge, nulls_first
+from app.reconcile.report import ReconcileReport
+from app.reconcile.snapshot import Snapshot
+from app.reconcile.spool import SalesLine, Spool
+
+#: Kind of slot: the table that holds it and the column it starts at.
+SLOTS: Final[Mapping[str, tuple[str, str]]] = {
+    "pane": ("sales_panes", "pane_start"),
+    "hour": ("sales_hourly", "hour"),
+    "day": ("sales_daily", "day"),
+}
+LIVE_SECONDS: Final = 60
+LIVE_TABLES: Final[Mapping[str, str]] = {
+    "revenue_by_category": "category",
+    "revenue_by_country": "country",
+}
+_ORDER: Final = 'category COLLATE "C" NULLS FIRST, country COLLATE "C" NULLS FIRST'
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFigures:
+    """Live tables summed over all workers at `now` (aware): cents by key, by table name."""
+
+    now: datetime
+    cents: Mapping[str, Mapping[str | None, int]]
+
+
+async def compare_slots(spool: Spool, snapshot: Snapshot, report: ReconcileReport) -> None:
+    """Every pane, hour and day of every partition."""
+    for kind, (table, start) in SLOTS.items():
+        found = snapshot.stream(
+            f"SELECT {start}, source_partition, category, country, transaction_count, total_amount "
+            f"FROM {table} ORDER BY {start}, source_partition, {_ORDER}"
+        )
+        async for expected, row in merge(spool.slots(kind), found, _line_key, _row_key):
+            _compare(table, expected, row, _figures(expected), report)
+
+
+async def compare_windows(
+    spool: Spool, snapshot: Snapshot, report: ReconcileReport, window_seconds: int
+) -> None:
+    """Every row of `sales_metrics`, with its end and its average (half up to the cent)."""
+    found = snapshot.stream(
+        "SELECT window_start, NULL::integer, category, country, transaction_count, total_amount, "
+        "window_end, avg_transaction_value "
+        f"FROM sales_metrics ORDER BY window_start, {_ORDER}"
+    )
+    async for expected, row in merge(spool.windows(), found, _line_key, _row_key):
+        figures = _figures(expected)
+        if expected is not None and figures is not None:
+            average = (figures[1] / expected.orders).quantize(CENT, rounding=ROUND_HALF_UP)
+            figures = (*figures, expected.start_us + window_seconds * SECOND_US, average)
+        _compare("sales_metrics", expected, row, figures, report)
+
+
+def compare_live(spool: Spool, live: LiveFigures, report: ReconcileReport) -> None:
+    """The live tables against the orders in (now - 60 s, now]; keys without any may be absent."""
+    until_us = to_us(live.now)
+    for table, column in LIVE_TABLES.items():
+        expected = spool.revenue(column, until_us - LIVE_SECONDS * SECOND_US, until_us)
+        found = live.cents[table]
+        figures = report.table(table)
+        figures.expected, figures.found = len(expected), len(found)
+        for key in expected.keys() | found.keys():
+            if expected.get(key, 0) != found.get(key, 0):
+                figures.mismatches += 1
+                text = f"{found.get(key, 0)} cents, expected {expected.get(key, 0)}"
+                report.disagree(table, f"{table} {key!r} at {live.now.isoformat()}: {text}")
+
+
+def _figures(line: SalesLine | None) -> tuple[Any, ...] | None:
+    return None if line is None else (line.orders, Decimal(line.cents).scaleb(-2))
+
+
+def _line_key(line: SalesLine) -> Any:
+    return nulls_first(*line[:4])
+
+
+def _row_key(row: Any) -> Any:
+    return nulls_first(*row[:4])
+
+
+def _compare(
+    table: str,
+    expected: SalesLine | None,
+    row: Any,
+    figures: tuple[Any, ...] | None,
+    report: ReconcileReport,
+) -> None:
+    tally = report.table(table)
+    tally.expected += expected is not None
+    tally.found += row is not None
+    found = None if row is None else tuple(row[4:])
+    if found == figures:
+        return
+    tally.mismatches += 1
+    start_us, partition, category, country = (expected or row)[:4]
+    place = "" if partition is None else f" partition {partition}"
+    name = f"{table} {show_instant(start_us)}{place} {category!r} {country!r}"
+    report.disagree(table, f"{name}: {_show(found)}, expected {_show(figures)}")
+
+
+def _show(figures: tuple[Any, ...] | None) -> str:
+    return "no row" if figures is None else ", ".join(map(str, figures))
