@@ -1,4 +1,4 @@
-"""Orders from a CSV file, as a source of records.
+"""Reads orders from a CSV file.
 
 Each row is an order of its own: two identical rows are two orders. A file without a column for
 `transaction_id` gets `csv-<digest>-<row>`: eight hex digits of the row's text and its number (the
@@ -8,29 +8,27 @@ twice.
 
 import csv
 import hashlib
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import msgspec
 import orjson
 
-from app.domain.money import MAX_AMOUNT_CENTS
-from app.events.schemas import TransactionEvent
+from app.domain.money import AmountError, parse_cents
 from app.errors import GlobalMartError
-from app.generator.record import Record, encode, timestamp_text
-from app.generator.tally import Tally
-from app.topics import TRANSACTIONS
+from app.events.schemas import TransactionEvent
+from app.generator.record import encode, timestamp_text
 
 WHITESPACE: Final = "whitespace"
 REQUIRED: Final = ("user_id", "timestamp", "total_amount")
 FIELDS: Final = TransactionEvent.__struct_fields__
+_WHOLE: Final = ""  # the whole row, beside its fields
 _DAY_US: Final = 86_400_000_000
-_NEVER_US: Final = 1 << 62
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,7 +38,10 @@ class CsvError(GlobalMartError):
 
 @dataclass(frozen=True, slots=True)
 class CsvFormat:
-    """Layout of a file: column of each field, delimiter or "whitespace", date format or ISO."""
+    """Layout of a file: column of each field, delimiter or "whitespace", date format or ISO.
+
+    A field that is not named is read from the column of its own name, if the file has one.
+    """
 
     columns: Mapping[str, str]
     delimiter: str = ","
@@ -62,15 +63,16 @@ def read_orders(path: Path, layout: CsvFormat, *, skip_bad: bool) -> tuple[list[
     Raises CsvError for a missing column, and for an unusable row unless `skip_bad`.
     """
     orders, skipped = [], 0
-    for number, row in enumerate(_rows(path, layout), start=1):
-        try:
-            orders.append(_order(number, row, layout))
-        except ValueError as error:
-            if not skip_bad:
-                raise CsvError(
-                    f"{path.name}, row {number}: {error}; fix it or use --skip-bad-rows"
-                ) from error
-            skipped += 1
+    with _file_errors(path.name):
+        for number, row in enumerate(_rows(path, layout), start=1):
+            try:
+                orders.append(_order(number, row, layout))
+            except ValueError as error:
+                if not skip_bad:
+                    raise CsvError(
+                        f"{path.name}, row {number}: {error}; fix it or use --skip-bad-rows"
+                    ) from error
+                skipped += 1
     orders.sort(key=lambda order: order.at_us)
     return orders, skipped
 
@@ -83,67 +85,70 @@ def shifted_to(orders: Sequence[CsvOrder], end_us: int) -> list[CsvOrder]:
     return [CsvOrder(order.at_us + shift_us, order.user_id, order.fields) for order in orders]
 
 
-class CsvSource:
-    """Plays orders that are sorted by time; their timestamps stay as they are."""
-
-    def __init__(self, orders: Sequence[CsvOrder]) -> None:
-        self.tally = Tally()
-        self._orders = orders
-        self._times = [order.at_us for order in orders]
-        self._next = 0
-
-    @property
-    def next_us(self) -> int:
-        """Time of the next order."""
-        return self._times[self._next] if self._next < len(self._times) else _NEVER_US
-
-    def records(self, until_us: int, offset_us: int, record_us: int | None) -> Iterator[Record]:
-        """Yield the orders before a time; they are history, so `offset_us` does not move them."""
-        stop = bisect_left(self._times, until_us)
-        while self._next < stop:
-            order = self._orders[self._next]
-            self._next += 1
-            self.tally.topics[TRANSACTIONS].produced += 1
-            value = encode({**order.fields, "timestamp": timestamp_text(order.at_us)})
-            at_us = order.at_us if record_us is None else record_us
-            yield Record(TRANSACTIONS, order.user_id.encode(), value, at_us)
+@contextmanager
+def _file_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise CsvError(
+            f"{name} is not UTF-8 ({error.reason} at byte {error.start}); convert it, for example "
+            f"with `iconv -f latin1 -t utf-8`"
+        ) from error
+    except (OSError, csv.Error) as error:
+        raise CsvError(f"{name} cannot be read: {error}; check the file and --delimiter") from error
 
 
 def _rows(path: Path, layout: CsvFormat) -> Iterator[dict[str, str]]:
+    """Yield the texts of each row by the name of their field."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        if layout.delimiter == WHITESPACE:
-            lines: Iterator[list[str]] = (line.split() for line in file if line.strip())
-        else:
-            lines = (row for row in csv.reader(file, delimiter=layout.delimiter) if row)
+        lines = _lines(file, layout.delimiter)
         header = [name.strip() for name in next(lines, [])]
-        missing = [column for column in layout.columns.values() if column not in header]
-        if missing:
-            raise CsvError(
-                f"{path.name} has no column {', '.join(missing)}; it has: {', '.join(header)}. "
-                "Name the columns with --map field=column and check --delimiter"
-            )
+        columns = _columns(path.name, header, layout)
         for line in lines:
-            yield dict(zip(header, line, strict=False))
+            texts = dict(zip(header, line, strict=False))
+            row = {field: texts.get(column, "").strip() for field, column in columns.items()}
+            row.setdefault("transaction_id", "")
+            row[_WHOLE] = "\x1f".join(line)
+            yield row
+
+
+def _lines(file: TextIO, delimiter: str) -> Iterator[list[str]]:
+    """Yield the cells of every line that is not empty, the header first."""
+    if delimiter == WHITESPACE:
+        return (line.split() for line in file if line.strip())
+    return (row for row in csv.reader(file, delimiter=delimiter) if row)
+
+
+def _columns(name: str, header: Sequence[str], layout: CsvFormat) -> dict[str, str]:
+    own_names = {field: field for field in FIELDS if field in header or field in REQUIRED}
+    columns = {**own_names, **layout.columns}
+    missing = [column for column in columns.values() if column not in header]
+    if missing:
+        raise CsvError(
+            f"{name} has no column {', '.join(missing)}; it has: {', '.join(header)}. "
+            "Name the columns with --map field=column and check --delimiter"
+        )
+    return columns
 
 
 def _order(number: int, row: dict[str, str], layout: CsvFormat) -> CsvOrder:
-    given = {field: row.get(column, "").strip() for field, column in layout.columns.items()}
-    given.setdefault("transaction_id", _derived_id(number, row))
+    whole = row.pop(_WHOLE)
+    row["transaction_id"] = row["transaction_id"] or _derived_id(number, whole)
     for field in REQUIRED:
-        if not given[field]:
-            raise ValueError(f"column {layout.columns[field]} is empty")
-    at_us = _microseconds(given.pop("timestamp"), layout.date_format)
-    fields: dict[str, Any] = {field: text for field, text in given.items() if text}
-    fields["total_amount"] = orjson.Fragment(_amount_text(given["total_amount"]))
+        if not row[field]:
+            raise ValueError(f"{field} is empty")
+    at_us = _microseconds(row.pop("timestamp"), layout.date_format)
+    fields: dict[str, Any] = {field: text for field, text in row.items() if text}
+    fields["total_amount"] = orjson.Fragment(_amount_text(row["total_amount"]))
     if "quantity" in fields:
         fields["quantity"] = int(fields["quantity"])
     _check({**fields, "timestamp": timestamp_text(at_us)})
-    return CsvOrder(at_us, given["user_id"], fields)
+    return CsvOrder(at_us, row["user_id"], fields)
 
 
-def _derived_id(number: int, row: dict[str, str]) -> str:
-    text = "\x1f".join(row.values()).encode()
-    return f"csv-{hashlib.blake2b(text, digest_size=4).hexdigest()}-{number}"
+def _derived_id(number: int, whole_row: str) -> str:
+    digest = hashlib.blake2b(whole_row.encode(), digest_size=4).hexdigest()
+    return f"csv-{digest}-{number}"
 
 
 def _microseconds(text: str, date_format: str | None) -> int:
@@ -154,13 +159,13 @@ def _microseconds(text: str, date_format: str | None) -> int:
 
 
 def _amount_text(text: str) -> str:
+    """Return the amount as a plain JSON number with all its decimals."""
     try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not an amount") from None
-    if not amount.is_finite() or not 0 <= amount * 100 <= MAX_AMOUNT_CENTS:
-        raise ValueError(f"the amount {text} is not between 0 and 9999999999.99")
-    return f"{amount:f}"
+        amount = f"{Decimal(text):f}"
+        parse_cents(amount.encode())
+    except (InvalidOperation, AmountError) as error:
+        raise ValueError(f"{text!r} is no amount from 0 to 9999999999.99") from error
+    return amount
 
 
 def _check(fields: dict[str, Any]) -> None:

@@ -7,7 +7,8 @@ from random import Random
 from typing import Final, Protocol
 
 from app.errors import GlobalMartError
-from app.generator.csv_orders import CsvOrder, CsvSource
+from app.generator.csv_orders import CsvOrder
+from app.generator.csv_source import CsvSource
 from app.generator.ids import run_id
 from app.generator.mix import Rates
 from app.generator.play import FOREVER_US, Source
@@ -86,14 +87,13 @@ def simulated_job(
     return Job("simulated", name, traffic, start_us, end_us, None, False, record_now)
 
 
-def backfill_job(
-    settings: Settings, length: timedelta, end_us: int, orders_per_day: float, *, record_now: bool
-) -> Job:
+def backfill_job(settings: Settings, length: timedelta, end_us: int, *, record_now: bool) -> Job:
     """Return a history up to an end, with the other topics in proportion to the orders."""
     rates = configured_rates(settings, 1.0)
     if rates.transactions <= 0:
         raise JobError("a history is sized by its orders: TRANSACTION_RATE must be above 0")
-    rates = rates.scaled(orders_per_day / _DAY_SECONDS / rates.transactions)
+    per_second = settings.generator.orders_per_day / _DAY_SECONDS
+    rates = rates.scaled(per_second / rates.transactions)
     start_us = end_us - length // timedelta(microseconds=1)
     name = _name(settings, "backfill", start_us, end_us, rates)
     plan = Plan(rates, start_us, end_us, settings.generator.day_curve_depth, name)

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from app.errors import GlobalMartError
 from app.generator.record import Record
 from app.settings import GeneratorSettings, KafkaSettings
-from app.topics import SENT_AT_HEADER, SOURCE_TOPICS
+from app.topics import SENT_AT_HEADER
 
 _QUEUE_RECORDS: Final = 100_000
 _QUEUE_KBYTES: Final = 128 * 1024
@@ -70,21 +70,16 @@ class KafkaSender:
         callbacks = {"error_cb": self._on_error, "on_delivery": self._on_failure}
         self._producer = Producer({**config, **callbacks})
 
-    def wait_for_topics(self) -> None:
-        """Wait for the broker; raises DeliveryError if it lacks a source topic."""
+    def wait_for_broker(self) -> bool:
+        """Wait until the broker answers; False if a stop came first."""
         while not self._stopping():
             try:
-                known = self._producer.list_topics(timeout=2.0).topics
+                self._producer.list_topics(timeout=2.0)
             except KafkaException as error:
                 self._notice(f"waiting for Kafka at {self._bootstrap}: {error.args[0].str()}")
-                continue
-            missing = [topic for topic in SOURCE_TOPICS if topic not in known]
-            if missing:
-                raise DeliveryError(
-                    f"Kafka at {self._bootstrap} has no topic {', '.join(missing)}; "
-                    "create the topics first with `globalmart up` or `globalmart demo`"
-                )
-            return
+            else:
+                return True
+        return False
 
     def send(self, records: Sequence[Record], sent_at_ms: int) -> None:
         """Queue records; waits while the queue is full, until the broker takes some or a stop."""

@@ -1,0 +1,175 @@
+"""`globalmart generate`: live traffic, a history, or orders from a CSV file."""
+
+import json
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import Any, Final
+
+import typer
+from rich.console import Console
+
+from app.cli import generate_options as options
+from app.cli.generate_progress import ProgressView
+from app.generator.csv_orders import CsvError
+from app.generator.jobs import JobError
+from app.generator.request import (
+    FileRequest,
+    Request,
+    make_job,
+    parse_columns,
+    parse_length,
+    parse_time,
+)
+from app.generator.run import RunLimits, run_job
+from app.generator.sender import DeliveryError
+from app.generator.summary import lines, summary
+from app.settings import GeneratorSettings, Settings, load_settings
+
+#: Options that stand for a setting in this run.
+_SETTINGS: Final = {
+    "transaction_rate": "transaction_rate",
+    "view_rate": "product_view_rate",
+    "cart_rate": "cart_event_rate",
+    "metric_rate": "system_metric_rate",
+    "orders_per_day": "orders_per_day",
+    "seed": "seed",
+}
+
+
+def command(
+    context: typer.Context,
+    rate: options.Rate = 1.0,
+    transaction_rate: options.TransactionRate = None,
+    view_rate: options.ViewRate = None,
+    cart_rate: options.CartRate = None,
+    metric_rate: options.MetricRate = None,
+    flat_out: options.FlatOut = False,
+    day_curve: options.DayCurve = False,
+    start: options.Start = None,
+    backfill: options.Backfill = None,
+    until: options.Until = None,
+    orders_per_day: options.OrdersPerDay = None,
+    from_csv: options.FromCsv = None,
+    preset: options.Preset = None,
+    columns: options.Columns = None,
+    delimiter: options.Delimiter = None,
+    date_format: options.DateFormat = None,
+    shift_to_now: options.ShiftToNow = False,
+    speed: options.Speed = None,
+    skip_bad_rows: options.SkipBadRows = False,
+    duration: options.Duration = None,
+    count: options.Count = None,
+    seed: options.Seed = None,
+    record_time: options.RecordTime = None,
+    summary_file: options.SummaryFile = None,
+) -> None:
+    settings = load_settings()
+    settings.generator = _overridden(settings.generator, context.params)
+    with _usage_errors():
+        request = _request(context.params)
+    figures = _run(request, settings)
+    _tell(figures, summary_file)
+
+
+command.__doc__ = options.HELP
+
+
+def _overridden(settings: GeneratorSettings, given: Mapping[str, Any]) -> GeneratorSettings:
+    update = {
+        name: given[option] for option, name in _SETTINGS.items() if given[option] is not None
+    }
+    return settings.model_copy(update=update)
+
+
+def _request(given: Mapping[str, Any]) -> Request:
+    """Return the request; raises JobError for what cannot be read or contradicts itself."""
+    request = Request(
+        rate=given["rate"],
+        flat_out=given["flat_out"],
+        day_curve=given["day_curve"],
+        seconds=given["duration"],
+        count=given["count"],
+        start=parse_time(given["start"]) if given["start"] else None,
+        backfill=parse_length(given["backfill"]) if given["backfill"] else None,
+        until=parse_time(given["until"]) if given["until"] else None,
+        record_now=_record_now(given["record_time"]),
+        file=_file_request(given),
+    )
+    request.check()
+    return request
+
+
+def _file_request(given: Mapping[str, Any]) -> FileRequest:
+    return FileRequest(
+        path=given["from_csv"],
+        preset=given["preset"],
+        columns=parse_columns(given["columns"] or []),
+        delimiter=given["delimiter"],
+        date_format=given["date_format"],
+        skip_bad_rows=given["skip_bad_rows"],
+        shift_to_now=given["shift_to_now"],
+        speed=given["speed"],
+    )
+
+
+def _record_now(text: str | None) -> bool | None:
+    known = {None: None, "now": True, "event": False}
+    if text not in known:
+        raise JobError(f"{text!r} is no record time: choose event or now")
+    return known[text]
+
+
+def _run(request: Request, settings: Settings) -> dict[str, Any]:
+    with _usage_errors():
+        job, skipped_rows = make_job(request, settings, datetime.now(UTC))
+    # A simulated run counts --duration in its own time, which ends the job itself.
+    seconds = request.seconds if request.start is None else None
+    limits = RunLimits(seconds, request.count)
+    with ProgressView(Console(stderr=True)) as view, _stop_on_signals() as stop:
+        view.begin(job.start_us, job.end_us)
+        outcome = run_job(job, settings, limits, stop, view.say, view.advance, bulk=request.bulk)
+    return summary(job, settings.generator.seed, outcome, skipped_rows)
+
+
+def _tell(figures: dict[str, Any], summary_file: Path | None) -> None:
+    """Print the summary and write it; raises DeliveryError if records were not delivered."""
+    for line in lines(figures):
+        typer.echo(line)
+    if summary_file is not None:
+        summary_file.write_text(json.dumps(figures, indent=2) + "\n")
+    if figures["error"]:
+        raise DeliveryError(figures["error"])
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Turn mistakes in what was asked for into exit code 2 with the usage."""
+    try:
+        yield
+    except (JobError, CsvError) as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[Event]:
+    """Set the event on the first SIGINT or SIGTERM; the second one ends the process as usual."""
+    stop = Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {int(number): signal.getsignal(number) for number in signals}
+
+    def ask_to_stop(number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, before[number])
+
+    for number in before:
+        signal.signal(number, ask_to_stop)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
