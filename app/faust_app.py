@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import faust
+from faust.app.base import BootStrategy
 from faust.types.transports import ConsumerT
 
 from app.settings import KafkaSettings, WorkerSettings
@@ -11,9 +12,16 @@ from app.stream.lanes import Lanes
 from app.stream.local_tables import LocalTable, LocalTableManager
 
 
+class _NoWebServer(BootStrategy):
+    """Faust's own web server listens on all addresses, and its command turns it on; here it never starts."""
+
+    enable_web = False
+
+
 class GlobalMartApp(faust.App):
     """Drains its lanes before partitions are given away."""
 
+    BootStrategy = _NoWebServer
     lanes: dict[str, Lanes]
     drain_seconds: float
 
