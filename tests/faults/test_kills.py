@@ -1,11 +1,14 @@
 """kill -9 of workers in the middle of a load."""
 
 import asyncio
+from collections.abc import Callable
 
 from tests.faults.world import World
 
 
-async def test_a_lone_worker_is_killed_twice(world: World) -> None:
+async def test_a_lone_worker_is_killed_twice(
+    world: World, record_property: Callable[[str, object], None]
+) -> None:
     load = asyncio.create_task(world.bursts(60))
     for _ in range(2):
         worker = world.worker()
@@ -14,7 +17,7 @@ async def test_a_lone_worker_is_killed_twice(world: World) -> None:
         worker.kill()
     last = world.worker()
     seconds = await world.consuming(last)
-    print(f"processing again {seconds:.1f} s after the restart")
+    record_property("seconds_to_processing_again", round(seconds, 1))
     await load
     await world.exact()
     assert last.exit_code is None
@@ -36,7 +39,9 @@ async def test_two_workers_are_killed_in_turn(world: World) -> None:
     await world.exact()
 
 
-async def test_both_workers_are_killed_at_once(world: World) -> None:
+async def test_both_workers_are_killed_at_once(
+    world: World, record_property: Callable[[str, object], None]
+) -> None:
     load = asyncio.create_task(world.bursts(40))
     pair = [world.worker(), world.worker()]
     for worker in pair:
@@ -45,6 +50,6 @@ async def test_both_workers_are_killed_at_once(world: World) -> None:
     for worker in pair:
         worker.kill()
     seconds = await world.consuming(world.worker())
-    print(f"processing again {seconds:.1f} s after the restart")
+    record_property("seconds_to_processing_again", round(seconds, 1))
     await load
     await world.exact()

@@ -51,7 +51,11 @@ class World:
     # --- workers ---
 
     def worker(
-        self, application: str = "app.worker", *, faults: dict[str, str] | None = None, **changes: str
+        self,
+        application: str = "app.worker",
+        *,
+        faults: dict[str, str] | None = None,
+        **changes: str,
     ) -> WorkerProcess:
         """Start a worker; `faults` are the variables of an armed or a broken one."""
         log = self._folder / f"worker-{len(self.workers) + 1}.log"
@@ -95,6 +99,14 @@ class World:
             await connection.close()
         return rows
 
+    async def execute(self, script: str) -> None:
+        """Run a script, as the superuser."""
+        connection = await databases.connect(self.stack, self.database)
+        try:
+            await connection.execute(script)
+        finally:
+            await connection.close()
+
     async def ledger(self) -> dict[topics.Partition, int]:
         """Next offset of every partition in the ledger."""
         rows = await self.sql("SELECT topic, partition, next_offset FROM stream_progress")
@@ -105,9 +117,7 @@ class World:
         rows = await self.sql("SELECT coalesce(sum(consumed), 0)::BIGINT FROM stream_progress")
         return int(rows[0][0])
 
-    async def until(
-        self, true: Callable[[], Any], seconds: float, *watched: WorkerProcess
-    ) -> None:
+    async def until(self, true: Callable[[], Any], seconds: float, *watched: WorkerProcess) -> None:
         """Wait for a condition; fails when a watched worker ends or time runs out."""
         deadline = time.monotonic() + seconds
         while True:
@@ -147,6 +157,16 @@ class World:
             behind = {p: (ledger.get(p), end) for p, end in ends.items() if ledger.get(p) != end}
             text = str(error).splitlines()[0]
             raise AssertionError(f"{text}: ledger behind: {behind}{self._tails()}") from None
+
+    async def settled(self, worker: WorkerProcess, seconds: float = 30.0) -> None:
+        """Wait until a worker that came back has met the others' rebalance and the ledger rests."""
+        await self.until(
+            lambda: worker.log().count("Executing _on_partitions_assigned") > 1, seconds
+        )
+        last: tuple[int, int] = (-1, -2)
+        while last[0] != last[1]:
+            last = (last[1], await self.committed())
+            await asyncio.sleep(1.0)
 
     async def recount(self) -> ReconcileReport:
         """The verdict of the independent recount."""
