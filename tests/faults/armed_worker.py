@@ -1,13 +1,14 @@
 """A worker that harms itself at a named point: `faust -A tests.faults.armed_worker worker`.
 
-Variables: FAULT_POINT, FAULT_ACTION (kill, stop, disconnect, exception, bug, stall), FAULT_AFTER (at which pass of the
-point, 1 is the first), FAULT_TOPIC (passes of other topics do not count; transactions if absent).
+Variables: FAULT_POINT (one or more, comma separated), FAULT_ACTION (kill, stop, disconnect, exception, bug, stall),
+FAULT_AFTER (at which pass of the first point, 1 is the first; each further point is left alone two passes longer),
+FAULT_TOPIC (passes of other topics do not count; transactions if absent).
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import asyncpg
@@ -53,37 +54,34 @@ _ACTIONS: Final = {
 
 
 class ArmedFaults:
-    """Does harm once, at the n-th pass of one point."""
+    """Does harm once at each point, at its n-th pass."""
 
     def __init__(
         self,
-        point: FaultPoint,
-        harm: Callable[[asyncpg.Connection], Any],
-        after: int,
+        passes: Mapping[FaultPoint, int],
+        harm: Callable[[asyncpg.Connection], Awaitable[None]],
         topic: str,
     ) -> None:
-        self._point = point
+        self._passes_left = dict(passes)
         self._harm = harm
-        self._passes_left = after
         self._topic = topic
 
     async def reached(self, point: FaultPoint, topic: str, connection: asyncpg.Connection) -> None:
         """Count down to the harm."""
-        if point is not self._point or topic != self._topic:
+        if topic != self._topic or point not in self._passes_left:
             return
-        self._passes_left -= 1
-        if self._passes_left == 0:
+        self._passes_left[point] -= 1
+        if self._passes_left[point] == 0:
             await self._harm(connection)
 
 
 def armed_faults(environ: Mapping[str, str]) -> ArmedFaults:
     """The faults the environment asks for."""
-    return ArmedFaults(
-        FaultPoint(environ["FAULT_POINT"]),
-        _ACTIONS[environ["FAULT_ACTION"]],
-        int(environ["FAULT_AFTER"]),
-        environ.get("FAULT_TOPIC", TRANSACTIONS),
-    )
+    first = int(environ["FAULT_AFTER"])
+    points = environ["FAULT_POINT"].split(",")
+    passes = {FaultPoint(point): first + 2 * place for place, point in enumerate(points)}
+    harm = _ACTIONS[environ["FAULT_ACTION"]]
+    return ArmedFaults(passes, harm, environ.get("FAULT_TOPIC", TRANSACTIONS))
 
 
 def __getattr__(name: str) -> Any:

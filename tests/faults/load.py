@@ -37,7 +37,7 @@ MALFORMED: Final[dict[str, Spoil]] = {
     "array": lambda event: b"[1, 2]",
     "nan": lambda event: _dump(event).replace(b'"total_amount"', b'"total_amount": NaN, "x"'),
     "missing": lambda event: _dump({k: v for k, v in event.items() if k != "timestamp"}),
-    "mistyped": lambda event: _dump(event | {"user_id": 7}),
+    "mistyped": lambda event: _dump(event | {"timestamp": [7]}),
     "too long": lambda event: _dump(event | {"category": "c" * 101, "host": "h" * 101}),
     "nul": lambda event: _dump(event | {"user_id": "u\0", "host": "h\0"}),
     "other key": lambda event: _dump(event | {"user_id": "somebody", "host": "else"}),

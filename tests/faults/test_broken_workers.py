@@ -29,8 +29,10 @@ async def test_without_the_fence_a_zombie_does_damage(world: World) -> None:
 
 
 async def test_chunks_beyond_the_ledger_lose_records(world: World) -> None:
-    world.send(8000)
-    world.worker(BROKEN, faults={"BROKEN": "start"})
+    world.send(3000)
+    worker = world.worker(BROKEN, faults={"BROKEN": "start"})
+    await world.until(lambda: "metrics on" in worker.log(), 30, worker)
+    await world.bursts(30)
     report = await _report(world)
     assert report.kinds.get("missing_row", 0) > 0, report.kinds
 

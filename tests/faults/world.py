@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +29,7 @@ class World:
         self.database = database
         self.group = database
         self.sender = Sender(stack.kafka.bootstrap)
-        self.traffic = Traffic(seed=hash_free_seed(database))
+        self.traffic = Traffic(seed=_seed(database))
         self.workers: list[WorkerProcess] = []
         self._folder = folder
 
@@ -192,9 +193,9 @@ class World:
         return "".join(worker.tail() for worker in self.workers)
 
 
-def hash_free_seed(name: str) -> int:
+def _seed(name: str) -> int:
     """A seed that is the same in every run."""
-    return sum(ord(letter) * 31**place for place, letter in enumerate(name)) % 100_000
+    return zlib.crc32(name.encode()) % 100_000
 
 
 def _has_committed(worker: WorkerProcess) -> bool:
