@@ -19,6 +19,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
 
 setup: $(STAMP) ## make .venv with the locked packages; does nothing when it is up to date
+	@echo "$(VENV) is up to date"
 
 demo: $(STAMP) ## run everything on this machine, until Ctrl-C or for DURATION= seconds, and recount it
 	@$(BIN)/globalmart demo $(if $(DURATION),--duration $(DURATION))

@@ -1,11 +1,8 @@
 """Agent of the topic `transactions`: stores orders, judges them, keeps the live tables."""
 
-from collections.abc import Iterator
-
 from faust.types import AgentT, AppT
 
 from agents.chunk_agent import declare_agent
-from app.domain.sales_state import Sale
 from app.events.decoding import transaction_decoder
 from app.events.rows import TransactionRow
 from app.sink.chunk_transaction import PartitionState
@@ -25,7 +22,9 @@ def create_agent(
 
     def applied(state: PartitionState, outcome: Outcome[TransactionRow]) -> None:
         if state.sales is not None:
-            state.sales.accept(_sales(outcome), outcome.progress.horizon_us, runtime.clock_us())
+            state.sales.accept(
+                outcome.rows, outcome.timestamps_us, outcome.progress.horizon_us, runtime.clock_us()
+            )
             tables.show(outcome.partition, state.sales)
         report_sales(runtime.metrics, outcome.rows)
 
@@ -37,8 +36,3 @@ def create_agent(
         applied=applied,
     )
     return declare_agent(app, TRANSACTIONS, flow)
-
-
-def _sales(outcome: Outcome[TransactionRow]) -> Iterator[Sale]:
-    for row, timestamp_us in zip(outcome.rows, outcome.timestamps_us, strict=True):
-        yield Sale(timestamp_us, row.amount_cents, row.category, row.country)

@@ -29,10 +29,21 @@ class _NoWebServer(BootStrategy):
     enable_web = False
 
 
+class NoWebServer(BootStrategy):
+    """Faust's own web server listens on every address, and the command line switches it on by itself."""
+
+    enable_web = False
+
+
 class GlobalMartApp(faust.App):
     """Drains its lanes before partitions are given away."""
 
+<<<<<<< HEAD
     BootStrategy = _NoWebServer
+=======
+    BootStrategy = NoWebServer
+
+>>>>>>> main
     lanes: dict[str, Lanes]
     drain_seconds: float
     _start_error: Exception | None = None
@@ -108,7 +119,6 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings) -> GlobalMart
         topic_allow_declare=False,
         topic_disable_leader=True,
         store="memory://",
-        web_enabled=False,
         Table=LocalTable,
         TableManager=LocalTableManager,
         loghandlers=[],

@@ -281,6 +281,18 @@ class GeneratorSettings(SettingsGroup):
         return tuple(dict.fromkeys(name for name in names if name))
 
 
+class DemoSettings(SettingsGroup):
+    """What `globalmart demo` begins with."""
+
+    GROUP: ClassVar[str] = "DEMO_"
+    history_days: int = _setting(
+        90, "days of history sent through the stream before the live traffic", unit="d", ge=0
+    )
+    history_orders_per_day: float = _setting(
+        500.0, "orders of each of these days; views and carts in proportion", unit="1/d", gt=0
+    )
+
+
 class Settings:
     """All groups of one process."""
 
@@ -292,6 +304,7 @@ class Settings:
         "anomaly": AnomalySettings,
         "worker": WorkerSettings,
         "generator": GeneratorSettings,
+        "demo": DemoSettings,
     }
 
     def __init__(self, values: Mapping[str, str]) -> None:
@@ -312,6 +325,7 @@ class Settings:
         self.anomaly: AnomalySettings = groups["anomaly"]
         self.worker: WorkerSettings = groups["worker"]
         self.generator: GeneratorSettings = groups["generator"]
+        self.demo: DemoSettings = groups["demo"]
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:

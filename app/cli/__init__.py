@@ -1,6 +1,7 @@
 """The `globalmart` command line: one table of commands, one module each, loaded when it is called.
 
-Exit codes: 0 all is well, 1 a failure or a disagreement, 2 wrong usage or settings, 130 interrupted.
+Exit codes: 0 all is well, 1 a failure or a disagreement, 2 wrong usage or settings, 130
+interrupted.
 """
 
 import sys

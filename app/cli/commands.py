@@ -19,6 +19,11 @@ class Command:
     summary: str
     passes_on: bool = False
 
+    @property
+    def exists(self) -> bool:
+        """Whether its module is part of this installation."""
+        return importlib.util.find_spec(self.module) is not None
+
 
 COMMANDS: Final = (
     Command(
@@ -47,7 +52,7 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(_no_options)
     called = next((word for word in arguments if not word.startswith("-")), None)
     for command in COMMANDS:
-        if importlib.util.find_spec(command.module) is not None:
+        if command.exists:
             _register(app, command, called)
     return app
 

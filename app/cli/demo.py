@@ -21,6 +21,6 @@ def demo(
 
     Example: globalmart demo --duration 60
     """
-    from compose.demo import run
+    from compose.demo.run import run
 
     raise typer.Exit(run(duration_seconds=duration, fresh=not keep))

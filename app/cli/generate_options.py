@@ -93,7 +93,7 @@ RecordTime = Annotated[
     str | None,
     _option(
         _RUN,
-        "Kafka timestamp of old events: their own time (default for a history) or now (for files).",
+        "Kafka timestamp of old events: now (default: Kafka deletes by it) or their own time.",
         metavar="event|now",
     ),
 ]

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.errors import GlobalMartError
 from app.reconcile import ReconcileReport, reconcile
 from app.reconcile.report import COUNTERS, TableFigures
 from app.settings import load_settings
@@ -25,21 +24,16 @@ def reconcile_command(
 ) -> None:
     """Recount every record up to the ledger and compare all tables with it.
 
-    Exit code 0: all agree. 1: something disagrees, or a store cannot be read. 3: nothing
-    disagrees, but Kafka has deleted records, which could not be recounted.
+    Exit codes: 0 all agree; 1 something disagrees or a store cannot be read; 3 nothing disagrees,
+    but Kafka has deleted records that could not be recounted.
 
     Example: globalmart reconcile --json var/reconcile.json
     """
-    console = Console()
-    try:
-        report = asyncio.run(reconcile(load_settings()))
-    except GlobalMartError as error:
-        Console(stderr=True).print(f"[red]{escape(str(error))}[/red]")
-        raise typer.Exit(EXIT_DISAGREE) from None
+    report = asyncio.run(reconcile(load_settings()))
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(report.to_json(), encoding="utf-8")
-    print_report(report, console)
+    print_report(report, Console())
     raise typer.Exit(exit_code(report))
 
 
@@ -67,14 +61,17 @@ def print_report(report: ReconcileReport, console: Console) -> None:
 
 
 def _ledger_table(report: ReconcileReport) -> Table:
-    table = Table(title="ledger: found (expected, where it differs)", title_justify="left")
-    table.add_column("topic")
-    for name in ("rows", *COUNTERS, "rejected by database"):
-        table.add_column(name, justify="right")
-    for topic, figures in report.topics.items():
-        cells = [_cell(figures.expected[name], figures.found[name]) for name in COUNTERS]
-        rows = _cell(figures.expected["stored"], figures.rows)
-        table.add_row(topic, rows, *cells, str(figures.rejected_by_database))
+    table = Table(title="ledger (expected, where it differs)", title_justify="left")
+    table.add_column("")
+    for topic in report.topics:
+        table.add_column(topic, justify="right")
+    figures = report.topics.values()
+    table.add_row("rows", *(_cell(topic.expected["stored"], topic.rows) for topic in figures))
+    for name in COUNTERS:
+        cells = (_cell(topic.expected[name], topic.found[name]) for topic in figures)
+        table.add_row(name.replace("_", " "), *cells)
+    rejected = (f"{topic.rejected_by_database:,}" for topic in figures)
+    table.add_row("rejected by database", *rejected)
     return table
 
 

@@ -20,11 +20,14 @@ _SCORE_PLACES: Final = Decimal("0.0001")
 
 
 class Measures(NamedTuple):
-    """What rules look at; `recent` counts the user's accepted events in the last 60 s, this one included."""
+    """What rules look at, one list per measure, place by place the accepted transactions of a chunk.
 
-    amount_cents: int
-    quantity: int
-    recent: int
+    `recent` counts the user's accepted events in the last 60 s, the transaction itself included.
+    """
+
+    amount_cents: Sequence[int]
+    quantity: Sequence[int]
+    recent: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,17 @@ class Rule:
     """Raises `anomaly_type` when the measure reaches `minimum`; measure, minimum and threshold share a unit."""
 
     anomaly_type: str
-    measure: Callable[[Measures], int]
+    measure: Callable[[Measures], Sequence[int]]
     minimum: int
     threshold: int
     stated_threshold: Decimal
-    describe: Callable[[Measures], str]
+    describe: Callable[[int], str]
 
 
 class Anomaly(NamedTuple):
-    """A raised rule: score = measure / threshold, four places, half up."""
+    """A rule raised by the transaction at `place`: score = measure / threshold, four places, half up."""
 
+    place: int
     anomaly_type: str
     score: Decimal
     threshold: Decimal
@@ -56,30 +60,31 @@ def standard_rules(
         Rule(
             HIGH_VALUE, attrgetter("amount_cents"), high_value_cents + 1, high_value_cents,
             decimal_from_cents(high_value_cents),
-            lambda m: f"High value transaction: ${decimal_from_cents(m.amount_cents)}",
+            lambda cents: f"High value transaction: ${decimal_from_cents(cents)}",
         ),
         Rule(
             UNUSUAL_QUANTITY, attrgetter("quantity"), unusual_quantity, unusual_quantity,
             Decimal(unusual_quantity),
-            lambda m: f"Unusual quantity: {m.quantity} items",
+            lambda quantity: f"Unusual quantity: {quantity} items",
         ),
         Rule(
             RAPID_TRANSACTIONS, attrgetter("recent"), rapid_transactions + 1, rapid_transactions,
             Decimal(rapid_transactions),
-            lambda m: f"Rapid transactions: {m.recent} in 60 seconds",
+            lambda recent: f"Rapid transactions: {recent} in 60 seconds",
         ),
     )  # fmt: skip
 
 
 def judge(rules: Sequence[Rule], measures: Measures) -> list[Anomaly]:
-    """Every rule the measures raise, in the order of the rules."""
+    """Everything the rules raise, rule by rule; a pass over one list of integers is all an ordinary event costs."""
     return [
-        Anomaly(
-            rule.anomaly_type,
-            (Decimal(value) / rule.threshold).quantize(_SCORE_PLACES, rounding=ROUND_HALF_UP),
-            rule.stated_threshold,
-            rule.describe(measures),
-        )
+        _raise(rule, place, value)
         for rule in rules
-        if (value := rule.measure(measures)) >= rule.minimum
+        for place, value in enumerate(rule.measure(measures))
+        if value >= rule.minimum
     ]
+
+
+def _raise(rule: Rule, place: int, value: int) -> Anomaly:
+    score = (Decimal(value) / rule.threshold).quantize(_SCORE_PLACES, rounding=ROUND_HALF_UP)
+    return Anomaly(place, rule.anomaly_type, score, rule.stated_threshold, rule.describe(value))

@@ -1,7 +1,8 @@
 """Exact amounts: from the bytes of a JSON value to integer cents, without a float on the way."""
 
+import json
 import re
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple
 
 MAX_AMOUNT_CENTS: Final = 999_999_999_999  # 9,999,999,999.99
@@ -9,7 +10,9 @@ MAX_AMOUNT_CENTS: Final = 999_999_999_999  # 9,999,999,999.99
 _CENT: Final = Decimal("0.01")
 _MAX_AMOUNT: Final = Decimal(MAX_AMOUNT_CENTS).scaleb(-2)
 _PLAIN: Final = re.compile(rb'("?)(\d{1,10})(?:\.(\d{1,2}))?\1')
-_NUMBER: Final = re.compile(rb'("?)(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)\1')
+_NUMBER: Final = re.compile(r"(-?(?:0|[1-9]\d*)(?:\.\d+)?)(?:[eE]([+-]?\d+))?", re.ASCII)
+#: Beyond this every number is zero or too large, and Decimal's own limits are far.
+_EXPONENT_LIMIT: Final = 100_000
 
 
 class AmountError(ValueError):
@@ -41,15 +44,9 @@ def parse_cents(json_value: bytes) -> Cents:
 
 
 def _parse_any(json_value: bytes) -> Cents:
-    number = _NUMBER.fullmatch(json_value)
-    if number is None:
-        raise AmountError("neither a number nor a decimal string")
-    try:
-        amount = Decimal(number.group(2).decode("ascii"))
-    except InvalidOperation:
-        raise AmountError("exponent out of range") from None
-    if not amount.is_finite() or amount < 0:
-        raise AmountError("negative or not finite")
+    amount = _exact(json_value)
+    if amount < 0:
+        raise AmountError("negative")
     if amount > _MAX_AMOUNT + _CENT:
         raise AmountError("above 9,999,999,999.99")
     exact = amount.quantize(_CENT, rounding=ROUND_HALF_UP)
@@ -57,6 +54,28 @@ def _parse_any(json_value: bytes) -> Cents:
     if cents > MAX_AMOUNT_CENTS:
         raise AmountError("above 9,999,999,999.99")
     return Cents(cents, exact != amount)
+
+
+def _exact(json_value: bytes) -> Decimal:
+    """The number; an exponent that no Decimal can hold is cut to one with the same verdict."""
+    try:
+        text = json_value.decode()
+        if text.startswith('"'):
+            text = json.loads(text)
+    except ValueError:
+        raise AmountError("neither a number nor a decimal string") from None
+    number = _NUMBER.fullmatch(text)
+    if number is None:
+        raise AmountError("neither a number nor a decimal string")
+    mantissa, exponent = number.groups("0")
+    limit = _EXPONENT_LIMIT + len(mantissa)
+    return Decimal(f"{mantissa}E{min(max(_small_int(exponent), -limit), limit)}")
+
+
+def _small_int(digits: str) -> int:
+    """An integer, cut to 18 digits: int() refuses thousands of them."""
+    sign = -1 if digits.startswith("-") else 1
+    return sign * int(digits.lstrip("+-0")[:18] or "0")
 
 
 def decimal_from_cents(cents: int) -> Decimal:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, Protocol
 
 from app.domain.sliding import WINDOW_SECONDS, SlidingRevenue
 from app.domain.velocity import PartitionVelocity
@@ -11,13 +11,20 @@ from app.domain.velocity import PartitionVelocity
 UNNAMED: Final = "unknown"
 
 
-class Sale(NamedTuple):
+class Sale(Protocol):
     """What the live figures need of an accepted transaction."""
 
-    timestamp_us: int
-    cents: int
-    category: str | None
-    country: str | None
+    @property
+    def amount_cents(self) -> int:
+        """Amount in cents."""
+
+    @property
+    def category(self) -> str | None:
+        """Category, if named."""
+
+    @property
+    def country(self) -> str | None:
+        """Country, if named."""
 
 
 @dataclass(slots=True)
@@ -28,13 +35,20 @@ class SalesState:
     by_category: SlidingRevenue = field(default_factory=SlidingRevenue)
     by_country: SlidingRevenue = field(default_factory=SlidingRevenue)
 
-    def accept(self, sales: Iterable[Sale], horizon_us: int | None, now_us: int) -> None:
+    def accept(
+        self,
+        sales: Iterable[Sale],
+        timestamps_us: Iterable[int],
+        horizon_us: int | None,
+        now_us: int,
+    ) -> None:
         """Follow a committed chunk: count its events in the live figures, forget below the horizon."""
         oldest_us = now_us - WINDOW_SECONDS * 1_000_000
-        for sale in sales:
-            if sale.timestamp_us > oldest_us:
-                self.by_category.add(sale.category or UNNAMED, sale.timestamp_us, sale.cents)
-                self.by_country.add(sale.country or UNNAMED, sale.timestamp_us, sale.cents)
+        for sale, timestamp_us in zip(sales, timestamps_us, strict=True):
+            if timestamp_us > oldest_us:
+                cents = sale.amount_cents
+                self.by_category.add(sale.category or UNNAMED, timestamp_us, cents)
+                self.by_country.add(sale.country or UNNAMED, timestamp_us, cents)
         self.velocity.raise_horizon(horizon_us)
 
     def expire(self, now_second: int) -> None:

@@ -4,11 +4,12 @@ One decoder per topic; each knows how to check its key and how to shape its row.
 judged against the record's own Kafka timestamp, so that a replay gives the same verdict at any time.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Generic, NamedTuple
+from typing import Any, Final, Generic
 
 import msgspec
 
@@ -39,21 +40,17 @@ class TimeLimits:
     retention_us: int | None = None
 
 
-class Shaped(NamedTuple, Generic[RowT]):
-    """A row and whether its amount was rounded."""
-
-    row: RowT
-    rounded: bool = False
-
-
 class Decoder(Generic[RowT]):
-    """Decodes the records of one topic; `shape` makes the row out of an event, its time and its offset."""
+    """Decodes the records of one topic.
+
+    `shape` makes the row out of an event, its time and its offset, and tells whether an amount was rounded.
+    """
 
     def __init__(
         self,
         event_type: type[Any],
         key_field: str,
-        shape: Callable[[Any, datetime, int], Shaped[RowT]],
+        shape: Callable[[Any, datetime, int], tuple[RowT, bool]],
         limits: TimeLimits,
     ) -> None:
         self._decode = msgspec.json.Decoder(event_type).decode
@@ -101,10 +98,8 @@ class Decoder(Generic[RowT]):
             if not value.isascii():
                 value.decode()
             return self._decode(value)
-        except msgspec.ValidationError as error:
-            raise _invalid_or_malformed(value, error) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Refused(Reason.MALFORMED_JSON, str(error)) from None
+            raise _invalid_or_malformed(value, error) from None
 
     def _check_time(self, timestamp_us: int, kafka_us: int) -> None:
         limits = self._limits
@@ -145,7 +140,7 @@ def system_metric_decoder(limits: TimeLimits) -> Decoder[SystemMetricRow]:
 
 def _shape_transaction(
     event: TransactionEvent, timestamp: datetime, offset: int
-) -> Shaped[TransactionRow]:
+) -> tuple[TransactionRow, bool]:
     try:
         cents, rounded = parse_cents(bytes(event.total_amount))
     except AmountError as error:
@@ -154,34 +149,36 @@ def _shape_transaction(
         event.transaction_id, event.user_id, timestamp, cents, event.category, event.country,
         event.payment_method, event.quantity, event.product_id, event.session_id, offset,
     )  # fmt: skip
-    return Shaped(row, rounded)
+    return row, rounded
 
 
 def _shape_product_view(
     event: ProductViewEvent, timestamp: datetime, offset: int
-) -> Shaped[ProductViewRow]:
+) -> tuple[ProductViewRow, bool]:
     row = ProductViewRow(
         event.event_id, event.user_id, event.session_id, timestamp, event.product_id,
         event.category, event.country, offset,
     )  # fmt: skip
-    return Shaped(row)
+    return row, False
 
 
-def _shape_cart_event(event: CartEvent, timestamp: datetime, offset: int) -> Shaped[CartEventRow]:
+def _shape_cart_event(
+    event: CartEvent, timestamp: datetime, offset: int
+) -> tuple[CartEventRow, bool]:
     row = CartEventRow(
         event.event_id, event.user_id, event.session_id, timestamp, event.product_id,
         event.action, event.quantity, event.category, event.country, offset,
     )  # fmt: skip
-    return Shaped(row)
+    return row, False
 
 
 def _shape_system_metric(
     event: SystemMetricEvent, timestamp: datetime, offset: int
-) -> Shaped[SystemMetricRow]:
+) -> tuple[SystemMetricRow, bool]:
     if not math.isfinite(event.value):
         raise Refused(Reason.INVALID_FIELD, "value is not a finite number")
     row = SystemMetricRow(event.host, event.component, event.metric, timestamp, event.value, offset)
-    return Shaped(row)
+    return row, False
 
 
 def _refuse_nul(row: Iterable[object]) -> None:
@@ -190,10 +187,21 @@ def _refuse_nul(row: Iterable[object]) -> None:
         raise Refused(Reason.NUL_CHARACTER, "a text field holds a NUL character")
 
 
-def _invalid_or_malformed(value: bytes, error: msgspec.ValidationError) -> Refused:
-    """A typed decoder stops at the first bad field; broken JSON behind it takes precedence."""
+def _invalid_or_malformed(value: bytes, error: Exception) -> Refused:
+    """A typed decoder stops at the first fault; JSON that is broken elsewhere takes precedence."""
+    reason = Reason.INVALID_FIELD if _is_json(value) else Reason.MALFORMED_JSON
+    return Refused(reason, str(error))
+
+
+def _is_json(value: bytes) -> bool:
+    """Whether the standard library reads it, without NaN, infinities and lone surrogates."""
     try:
-        msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
-        return Refused(Reason.MALFORMED_JSON, str(broken))
-    return Refused(Reason.INVALID_FIELD, str(error))
+        document = json.loads(value.decode(), parse_constant=_refuse_constant, parse_int=str)
+        json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -84,7 +84,10 @@ class SourceRecord(Protocol):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Name and value of each header."""
 
 
 @dataclass(slots=True)

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from enum import IntEnum
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from app.generator.weighted import Weighted
 from app.settings import GeneratorSettings
+
+_HOLD_US: Final = 20_000_000
 
 
 class Fault(IntEnum):
@@ -41,10 +43,15 @@ class Draft:
 class Trouble:
     """Draws the fault of each event and the lateness of each session, at the set shares."""
 
-    __slots__ = ("_faults", "_late_share", "_lateness_us", "_rng")
+    __slots__ = ("_faults", "_hold_us", "_late_share", "_lateness_us", "_rng")
 
-    def __init__(self, settings: GeneratorSettings, lateness_us: int, rng: Random) -> None:
-        """Take the shares and the allowed lateness, which a late event exceeds by half at least."""
+    def __init__(
+        self, settings: GeneratorSettings, lateness_us: int, pace: float, rng: Random
+    ) -> None:
+        """Take the shares and the allowed lateness, which a late event exceeds by half at least.
+
+        `pace` is 1, or less where sessions are compressed; events out of order are held as briefly.
+        """
         shares = (
             settings.out_of_order_share,
             settings.duplicate_share,
@@ -55,6 +62,7 @@ class Trouble:
         self._faults = Weighted((1.0 - min(1.0, sum(shares)), *shares))
         self._late_share = settings.late_share
         self._lateness_us = max(1_000_000, lateness_us)
+        self._hold_us = _HOLD_US * pace
         self._rng = rng
 
     def lateness_us(self) -> int:
@@ -64,10 +72,10 @@ class Trouble:
         return int(self._lateness_us * (1.5 + self._rng.expovariate(1.0)))
 
     def strike(self, draft: Draft) -> Draft:
-        """Draw the fault of a draft; one out of order is sent up to 20 s after it happened."""
+        """Draw the fault of a draft; one out of order is sent 1 to 20 s after it happened."""
         draft.fault = Fault(self._faults.draw(self._rng.random()))
         if draft.fault is Fault.OUT_OF_ORDER:
-            held_us = int(1_000_000 * (1.0 + 19.0 * self._rng.random()))
+            held_us = int(self._hold_us * (0.05 + 0.95 * self._rng.random()))
             draft.at_us += held_us
             draft.delay_us += held_us
             draft.marks = (*draft.marks, "out_of_order")

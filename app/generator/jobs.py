@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from random import Random
 from typing import Final, Protocol
 
 from app.errors import GlobalMartError
+from app.generator.assembly import build_traffic
 from app.generator.csv_orders import CsvOrder
 from app.generator.csv_source import CsvSource
 from app.generator.ids import run_id
 from app.generator.mix import Rates
+from app.generator.plan import Plan
 from app.generator.play import FOREVER_US, Source
 from app.generator.tally import Tally
-from app.generator.traffic import Plan, Traffic
+from app.generator.traffic import Traffic
 from app.generator.world import build_world
 from app.settings import Settings
 
@@ -70,7 +71,7 @@ def live_job(
         rates = rates.scaled(max(1.0, _FLAT_OUT_RATE / rates.total))
     depth = settings.generator.day_curve_depth if day_curve else 0.0
     name = _name(settings, "live", start_us, rates)
-    traffic = _traffic(settings, Plan(rates, start_us, None, depth, name), name)
+    traffic = _traffic(settings, Plan(rates, start_us, None, depth, name))
     speed = None if flat_out else 1.0
     return Job("live", name, traffic, start_us, FOREVER_US, speed, True, True)
 
@@ -83,7 +84,7 @@ def simulated_job(
         raise JobError("every rate is 0: nothing to send; raise a rate or --rate")
     end_us = FOREVER_US if seconds is None else start_us + int(seconds * 1_000_000)
     name = _name(settings, "simulated", start_us, rates)
-    traffic = _traffic(settings, Plan(rates, start_us, None, 0.0, name), name)
+    traffic = _traffic(settings, Plan(rates, start_us, None, 0.0, name))
     return Job("simulated", name, traffic, start_us, end_us, None, False, record_now)
 
 
@@ -97,7 +98,7 @@ def backfill_job(settings: Settings, length: timedelta, end_us: int, *, record_n
     start_us = end_us - length // timedelta(microseconds=1)
     name = _name(settings, "backfill", start_us, end_us, rates)
     plan = Plan(rates, start_us, end_us, settings.generator.day_curve_depth, name)
-    traffic = _traffic(settings, plan, name)
+    traffic = _traffic(settings, plan)
     return Job("backfill", name, traffic, start_us, end_us, None, False, record_now)
 
 
@@ -114,8 +115,6 @@ def _name(settings: Settings, *circumstances: object) -> str:
     return run_id(settings.generator.seed, shape, *circumstances)
 
 
-def _traffic(settings: Settings, plan: Plan, name: str) -> Traffic:
-    generator = settings.generator
-    world = build_world(generator, settings.anomaly)
-    rng = Random(name)
-    return Traffic(world, plan, generator, settings.anomaly, settings.stream, rng)
+def _traffic(settings: Settings, plan: Plan) -> Traffic:
+    world = build_world(settings.generator, settings.anomaly)
+    return build_traffic(world, plan, settings.generator, settings.anomaly, settings.stream)

@@ -79,8 +79,8 @@ class SessionMix:
         return sum(self.per_second)
 
     def kinds(self) -> Weighted:
-        """Return the kinds weighed by their rates; the mix must have sessions."""
-        return Weighted(self.per_second)
+        """Return the kinds weighed by their rates, all alike where there are no sessions."""
+        return Weighted(self.per_second if self.rate else (1.0,) * len(self.per_second))
 
     @property
     def mean_steps(self) -> float:

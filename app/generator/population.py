@@ -35,9 +35,13 @@ class Population:
         """Return a customer who is there at a fraction of the history, the busier the likelier."""
         for _ in range(_ATTEMPTS):
             user = self._activity.draw(rng.random())
-            if self.joined[user] <= fraction <= self.left[user]:
+            if self.is_there(user, fraction):
                 return user
         return 0  # the first customer always stays
+
+    def is_there(self, user: int, fraction: float) -> bool:
+        """Tell whether a customer is one at a fraction of the history."""
+        return self.joined[user] <= fraction <= self.left[user]
 
 
 def build_population(rng: Random, users: int, countries: int) -> Population:

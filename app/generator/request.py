@@ -102,12 +102,14 @@ def make_job(request: Request, settings: Settings, now: datetime) -> tuple[Job, 
     rates = configured_rates(settings, request.rate)
     if request.file.wanted:
         return _file_job(request, now)
-    record_now = bool(request.record_now)
     if request.backfill is not None:
         end_us = microseconds(request.until or now)
+        # Kafka deletes by a record's own timestamp: one that old would go before it is consumed.
+        record_now = request.record_now is not False
         return backfill_job(settings, request.backfill, end_us, record_now=record_now), 0
     if request.start is not None:
         start_us = microseconds(request.start)
+        record_now = bool(request.record_now)
         return simulated_job(settings, rates, start_us, request.seconds, record_now=record_now), 0
     flat_out, day_curve = request.flat_out, request.day_curve
     start_us = microseconds(now)

@@ -22,8 +22,8 @@ from app.generator.world import World
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
 _BURST_SPREAD: Final = 5  # a burst has one to five orders more than it takes to be noticed
-_BURST_SPAN_US: Final = 40 * SECOND_US
-_REDRAWS: Final = 10
+_BURST_SPAN_US: Final = 20 * SECOND_US
+_REDRAWS: Final = 20
 
 
 def mean_burst_size(rapid_transactions: int) -> float:
@@ -47,7 +47,7 @@ class Sessions:
         self._rng = rng
         self._think_us = think_us
         self._rapid = rapid_transactions
-        self._gap_us = MINUTE_US // rapid_transactions + SECOND_US
+        self._gap_us = _gap_us(mix, len(world.population.joined), rapid_transactions)
         self._free_at_us = array("q", [0]) * len(world.population.country_of)
         self._steering = Steering(rng.random())
 
@@ -151,15 +151,33 @@ class Sessions:
         self._free_at_us[user] = max(self._free_at_us[user], start_us) + self._gap_us
         return user
 
-    def _quiet_user(self, start_us: int, fraction: float) -> int:
-        return self._free_user(start_us - 2 * MINUTE_US, fraction)
-
-    def _free_user(self, free_at_us: int, fraction: float) -> int:
+    def _free_user(self, start_us: int, fraction: float) -> int:
         for _ in range(_REDRAWS):
             user = self._world.population.draw(self._rng, fraction)
-            if self._free_at_us[user] <= free_at_us:
-                return user
+            if self._free_at_us[user] <= start_us:
+                break
+        return user
+
+    def _quiet_user(self, start_us: int, fraction: float) -> int:
+        """Draw anybody who has not bought for two minutes, busy customer or not."""
+        population = self._world.population
+        for _ in range(_REDRAWS):
+            user = int(self._rng.random() * len(population.joined))
+            quiet = self._free_at_us[user] <= start_us - 2 * MINUTE_US
+            if quiet and population.is_there(user, fraction):
+                break
         return user
 
     def _think(self, visit: Visit) -> None:
         visit.clock_us += 1 + int(self._rng.expovariate(1.0) * self._think_us)
+
+
+def _gap_us(mix: SessionMix, users: int, rapid_transactions: int) -> int:
+    """Return how long a customer who bought is left alone: so long that no burst comes about.
+
+    Shorter where customers are too few for the rate: at most a quarter of them can be left alone, and
+    orders then do come rapidly.
+    """
+    orders = mix.per_second[SessionKind.CART_BUY] + mix.per_second[SessionKind.DIRECT_BUY]
+    spared = 0.25 * users / orders * SECOND_US if orders else MINUTE_US
+    return int(min(2 * MINUTE_US / rapid_transactions, spared))

@@ -59,7 +59,7 @@ async def _connect(
         return await asyncpg.connect(
             host=settings.host, port=settings.port, database=settings.database, user=user,
             password=password.get_secret_value(), timeout=settings.connect_timeout_seconds,
-            command_timeout=settings.command_timeout_seconds,
+            command_timeout=settings.command_timeout_seconds, max_cached_statement_lifetime=0,
             server_settings={"application_name": application, **session},
         )  # fmt: skip
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError) as error:

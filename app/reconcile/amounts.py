@@ -9,7 +9,7 @@ from app.reconcile.strict_json import Number
 CENT: Final = Decimal("0.01")
 LIMIT: Final = Decimal("9999999999.995")  # the least amount that rounds beyond 9,999,999,999.99
 
-_NUMBER: Final = re.compile(r"(-?(?:0|[1-9][0-9]*)(?:\.([0-9]+))?)(?:[eE]([+-]?[0-9]+))?")
+_NUMBER: Final = re.compile(r"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)(?:[eE]([+-]?[0-9]+))?")
 _EXPONENT_CAP: Final = (
     10**9
 )  # beyond the length of any record: digits cannot bring it back into range
@@ -20,20 +20,19 @@ class BadAmountError(ValueError):
 
 
 def parse_amount(value: Any) -> tuple[Decimal, bool]:
-    """The amount in whole cents, half up, and whether more than two decimals were given.
+    """The amount in whole cents, half up, and whether that changed it.
 
-    Decimals count as written (`1.230` has three, `1230e-3` too), not by what rounding changed.
+    Trailing zeros are no decimals: `1.230` has two and is not rounded.
     """
     match = _NUMBER.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise BadAmountError("neither a number nor a decimal string")
-    mantissa, fraction, exponent = match.groups()
-    shift = _capped(exponent or "0")
-    exact = _shifted(Decimal(mantissa), shift)
+    mantissa, exponent = match.groups()
+    exact = _shifted(Decimal(mantissa), _capped(exponent or "0"))
     if exact < 0 or exact >= LIMIT:
         raise BadAmountError("outside 0 to 9,999,999,999.99")
-    rounded = len(fraction or "") - shift > 2
-    return abs(exact.quantize(CENT, rounding=ROUND_HALF_UP)), rounded
+    amount = exact.quantize(CENT, rounding=ROUND_HALF_UP)
+    return abs(amount), amount != exact
 
 
 def _capped(exponent: str) -> int:

@@ -6,34 +6,16 @@ its content.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from app.reconcile.book import Book
 from app.reconcile.fields import COLUMNS, IDENTITY, RefusedError
 from app.reconcile.instants import show_instant
-from app.reconcile.judging import REJECTED_BY_DATABASE, SINK_STAGE, Event, Rules, judge
-from app.reconcile.reading import KafkaReader, Record
-from app.reconcile.report import ReconcileReport
+from app.reconcile.judging import REJECTED_BY_DATABASE, SINK_STAGE, Event, judge
+from app.reconcile.reading import Record
 from app.reconcile.rows import ByOffset, DeadRow, dead_rows
-from app.reconcile.snapshot import Snapshot, StoredRow
-from app.reconcile.spool import Spool
-
-
-@dataclass(slots=True)
-class Scene:
-    """What the recount of every partition shares.
-
-    `deleted_before_us` says per topic up to which event time retention may have deleted rows.
-    """
-
-    kafka: KafkaReader
-    snapshot: Snapshot
-    spool: Spool
-    report: ReconcileReport
-    rules: Rules
-    deleted_before_us: Mapping[str, int] = field(default_factory=dict)
-    missing: set[tuple[Any, ...]] = field(default_factory=set)
+from app.reconcile.scene import Scene
+from app.reconcile.snapshot import StoredRow
 
 
 class PartitionRecount:
@@ -77,7 +59,7 @@ class PartitionRecount:
         absent = [
             self._id(verdict.values)
             for record, verdict in zip(batch, verdicts, strict=True)
-            if isinstance(verdict, Event) and record.offset not in rows
+            if isinstance(verdict, Event) and not self._is_row_of(verdict, rows.get(record.offset))
         ]
         winners = await self._scene.snapshot.winners(self._topic, absent)
         for record, verdict in zip(batch, verdicts, strict=True):
@@ -118,27 +100,36 @@ class PartitionRecount:
         row: StoredRow | None,
         winners: Mapping[tuple[Any, ...], StoredRow],
     ) -> None:
-        identity = self._id(event.values)
-        if row is not None:
+        identity, settled = self._id(event.values), self._scene.settled
+        topic_identity, winner = (self._topic, *identity), winners.get(identity)
+        if row is not None and (topic_identity in settled or self._is_stray(row, winner)):
+            self._report_extra([row], [])
+            row = None
+        if topic_identity in settled:
+            self._book.repeat(conflicting=settled[topic_identity] != event.values)
+        elif row is not None:
             self._compare(record, event, row)
             self._book.accept(event)
-        elif (winner := winners.get(identity)) is not None:
-            self._check_winner(record, winner)
+        elif winner is not None and self._may_win(record, winner):
             self._book.repeat(conflicting=winner.values != event.values)
-        elif (self._topic, *identity) in self._scene.missing:
-            self._book.repeat(conflicting=False)
         else:
-            self._scene.missing.add((self._topic, *identity))
-            self._report_missing(record, event)
+            settled[topic_identity] = event.values
+            self._report_missing(record, event, winner)
             self._book.accept(event)
 
-    def _check_winner(self, record: Record, winner: StoredRow) -> None:
-        if winner.partition == self._partition and winner.offset > record.offset:
-            self._disagree(
-                "winner",
-                record.offset,
-                f"comes first in its partition, but offset {winner.offset} is stored for its id",
-            )
+    def _is_row_of(self, event: Event, row: StoredRow | None) -> bool:
+        return row is not None and self._id(row.values) == self._id(event.values)
+
+    def _is_stray(self, row: StoredRow, winner: StoredRow | None) -> bool:
+        """Whether the row at a record's offset is not its own: its id is stored elsewhere."""
+        return winner is not None and winner[:2] != row[:2]
+
+    def _may_win(self, record: Record, winner: StoredRow) -> bool:
+        """The lowest offset of the same partition, or any of another one that the ledger covers."""
+        if winner.partition == self._partition:
+            return winner.offset < record.offset
+        end = self._scene.next_offsets.get((self._topic, winner.partition), 0)
+        return winner.offset < end
 
     def _compare(self, record: Record, event: Event, row: StoredRow) -> None:
         names = COLUMNS[self._topic]
@@ -150,8 +141,11 @@ class PartitionRecount:
                     "field", record.offset, f"{name} is {found!r}, expected {expected!r}"
                 )
 
-    def _report_missing(self, record: Record, event: Event) -> None:
-        if event.time_us >= self._scene.deleted_before_us.get(self._topic, event.time_us):
+    def _report_missing(self, record: Record, event: Event, winner: StoredRow | None) -> None:
+        if winner is not None:
+            place = f"{self._topic}[{winner.partition}]@{winner.offset}"
+            self._disagree("winner", record.offset, f"should be stored, but {place} is, for its id")
+        elif event.time_us >= self._scene.deleted_before_us.get(self._topic, event.time_us):
             self._disagree("missing_row", record.offset, f"no row {self._id(event.values)!r}")
 
     def _expect_dead(self, record: Record, reason: str, letter: DeadRow | None) -> None:

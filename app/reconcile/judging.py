@@ -8,7 +8,7 @@ from app.reconcile.amounts import BadAmountError, parse_amount
 from app.reconcile.fields import FIELDS, INVALID_FIELD, KEY_COLUMN, RefusedError
 from app.reconcile.instants import SECOND_US
 from app.reconcile.reading import Record
-from app.reconcile.strict_json import MalformedError, parse
+from app.reconcile.strict_json import Document, MalformedError, parse
 from app.topics import TRANSACTIONS
 
 EMPTY_VALUE: Final = "empty_value"
@@ -26,7 +26,7 @@ DAY_US: Final = 86_400 * SECOND_US
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Settings the verdict depends on; `retention_days` concerns transactions alone."""
+    """Settings the verdict depends on; the retention of transactions bounds every topic."""
 
     future_tolerance_seconds: int
     retention_days: int | None
@@ -49,7 +49,7 @@ def judge(topic: str, record: Record, rules: Rules) -> Event:
         raise RefusedError(NUL_CHARACTER)
     if record.key != event.values[KEY_COLUMN[topic]].encode("utf-8"):
         raise RefusedError(KEY_MISMATCH)
-    _check_time(topic, event.time_us - record.time_ms * 1000, rules)
+    _check_time(event.time_us - record.time_ms * 1000, rules)
     return event
 
 
@@ -60,14 +60,23 @@ def _decode(topic: str, record: Record) -> Event:
         document = parse(record.value)
     except MalformedError:
         raise RefusedError(MALFORMED_JSON) from None
-    if not isinstance(document, dict):
+    if not isinstance(document, Document):
         raise RefusedError(INVALID_FIELD)
+    for name, value in document.overridden:
+        _check_overridden(topic, name, value)
     fields = {field.name: field.take(document) for field in FIELDS[topic]}
     fields["timestamp"], assumed_utc = fields["timestamp"]
     rounded = False
     if topic == TRANSACTIONS:
         fields["total_amount"], rounded = _amount(fields["total_amount"])
     return Event(tuple(fields.values()), fields["timestamp"], rounded, assumed_utc)
+
+
+def _check_overridden(topic: str, name: str, value: Any) -> None:
+    """A field given twice must be of its type both times; the last one counts."""
+    for field in FIELDS[topic]:
+        if field.name == name:
+            field.take({name: value})
 
 
 def _amount(value: Any) -> tuple[Decimal, bool]:
@@ -77,9 +86,9 @@ def _amount(value: Any) -> tuple[Decimal, bool]:
         raise RefusedError(INVALID_AMOUNT) from None
 
 
-def _check_time(topic: str, ahead_us: int, rules: Rules) -> None:
+def _check_time(ahead_us: int, rules: Rules) -> None:
     if ahead_us > rules.future_tolerance_seconds * SECOND_US:
         raise RefusedError(FUTURE_TIMESTAMP)
-    days = rules.retention_days if topic == TRANSACTIONS else None
+    days = rules.retention_days
     if days is not None and -ahead_us > days * DAY_US:
         raise RefusedError(BEYOND_RETENTION)

@@ -12,7 +12,7 @@ from app.errors import GlobalMartError
 BATCH_RECORDS: Final = 5_000
 STALL_SECONDS: Final = 60.0
 CALL_SECONDS: Final = 15.0
-POLL_SECONDS: Final = 0.05  # a poll waits for a whole batch or so long, also at the end
+POLL_SECONDS: Final = 0.02  # a poll waits for a whole batch or so long, also at the end
 
 
 class RecountError(GlobalMartError):
@@ -43,8 +43,9 @@ class KafkaReader:
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",
                 "isolation.level": "read_uncommitted",
-                "fetch.wait.max.ms": 50,
+                "fetch.wait.max.ms": 10,
                 "allow.auto.create.topics": False,
+                "queued.min.messages": 20_000,
                 "queued.max.messages.kbytes": 32_768,
             }
         )

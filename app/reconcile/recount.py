@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.reconcile.book import Book
-from app.reconcile.expected import PartitionRecount, Scene
+from app.reconcile.expected import PartitionRecount
 from app.reconcile.instants import show_instant
 from app.reconcile.judging import DAY_US, Rules
 from app.reconcile.outbox import Outbox
 from app.reconcile.reading import KafkaReader
 from app.reconcile.report import COUNTERS, LostRange, ReconcileReport
 from app.reconcile.sales import LiveFigures, compare_live, compare_slots, compare_windows
+from app.reconcile.scene import Scene
 from app.reconcile.snapshot import LedgerRow, Snapshot, open_snapshot
 from app.reconcile.spool import Spool
 from app.settings import Settings
@@ -32,11 +33,12 @@ async def reconcile(
     """
     started = time.monotonic()
     report = ReconcileReport()
-    stream = settings.stream
+    stream, var_dir = settings.stream, settings.general.var_dir
+    var_dir.mkdir(parents=True, exist_ok=True)
     async with open_snapshot(settings.postgres) as snapshot:
         with (
             KafkaReader(settings.kafka.bootstrap) as kafka,
-            Spool(stream.window_seconds, stream.window_step_seconds) as spool,
+            Spool(stream.window_seconds, stream.window_step_seconds, var_dir) as spool,
         ):
             scene = await _scene(settings, kafka, snapshot, spool, report)
             await _recount_ledger(scene, settings)
@@ -65,7 +67,9 @@ async def _scene(
 
 async def _recount_ledger(scene: Scene, settings: Settings) -> None:
     ledger = await scene.snapshot.ledger()
+    scene.next_offsets = {(line.topic, line.partition): line.next_offset for line in ledger}
     await _check_cluster(scene)
+    await _check_windows(scene, settings)
     for line in ledger:
         if line.topic in SOURCE_TOPICS:
             await _recount_line(scene, settings, line)
@@ -79,6 +83,15 @@ async def _check_cluster(scene: Scene) -> None:
     cluster_id = await scene.kafka.cluster_id()
     if row is not None and row["cluster_id"] != cluster_id:
         text = f"the ledger is of cluster {row['cluster_id']}, Kafka says {cluster_id}"
+        scene.report.disagree("ledger", text)
+
+
+async def _check_windows(scene: Scene, settings: Settings) -> None:
+    row = await scene.snapshot.row("SELECT window_seconds, step_seconds FROM stream_windows")
+    stored = None if row is None else tuple(row)
+    wanted = (settings.stream.window_seconds, settings.stream.window_step_seconds)
+    if stored != wanted:
+        text = f"panes are of windows and steps of {stored} s, the settings say {wanted}"
         scene.report.disagree("ledger", text)
 
 

@@ -122,25 +122,29 @@ def _stored_row(row: Any) -> StoredRow:
 
 @asynccontextmanager
 async def open_snapshot(settings: PostgresSettings) -> AsyncIterator[Snapshot]:
-    """Connect as the reader and hold one snapshot; raises RecountError where PostgreSQL is away."""
-    password = settings.reader_password
+    """Connect as the reader and hold one snapshot; raises RecountError when PostgreSQL fails."""
     try:
-        connection = await asyncpg.connect(
-            host=settings.host,
-            port=settings.port,
-            database=settings.database,
-            user=settings.reader_user,
-            password=password.get_secret_value() if password else None,
-            timeout=settings.connect_timeout_seconds,
-        )
-    except (OSError, asyncpg.PostgresError) as error:
+        connection = await _connect(settings)
+        try:
+            await _use_microseconds(connection)
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                yield Snapshot(connection)
+        finally:
+            await connection.close()
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise RecountError(f"PostgreSQL: {error}; check GLOBALMART_POSTGRES_*") from error
-    try:
-        await _use_microseconds(connection)
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            yield Snapshot(connection)
-    finally:
-        await connection.close()
+
+
+async def _connect(settings: PostgresSettings) -> "asyncpg.Connection[Any]":
+    password = settings.reader_password
+    return await asyncpg.connect(
+        host=settings.host,
+        port=settings.port,
+        database=settings.database,
+        user=settings.reader_user,
+        password=password.get_secret_value() if password else None,
+        timeout=settings.connect_timeout_seconds,
+    )
 
 
 async def _use_microseconds(connection: "asyncpg.Connection[Any]") -> None:

@@ -52,12 +52,16 @@ class SalesLine(NamedTuple):
 
 
 class Spool:
-    """Write everything, then ask for sorted sums; use as a context manager."""
+    """Write everything, then ask for sorted sums; use as a context manager.
 
-    def __init__(self, window_seconds: int, step_seconds: int) -> None:
+    The file lives in a folder of its own below `parent`; SQLite sorts beside it or in its own
+    temporary folder.
+    """
+
+    def __init__(self, window_seconds: int, step_seconds: int, parent: Path) -> None:
         self._window_us = window_seconds * SECOND_US
         self._step_us = step_seconds * SECOND_US
-        self._folder = TemporaryDirectory(prefix="globalmart-reconcile-")
+        self._folder = TemporaryDirectory(prefix="reconcile-", dir=parent)
         self._database = sqlite3.connect(Path(self._folder.name) / "expected.sqlite")
         self._database.executescript(_TABLES)
 

@@ -9,6 +9,15 @@ class MalformedError(ValueError):
     """The bytes are not one JSON document in UTF-8."""
 
 
+class Document(dict[str, Any]):
+    """A JSON object; the last of equal keys wins, `overridden` keeps the earlier ones."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        winners = {key: place for place, (key, _) in enumerate(pairs)}
+        self.overridden = [pair for place, pair in enumerate(pairs) if winners[pair[0]] != place]
+
+
 class Number(str):
     """The literal of a JSON number, so that no digit is lost before a rule asks for it."""
 
@@ -22,14 +31,18 @@ _HALF_PAIR: Final = re.compile(
 
 
 def parse(raw: bytes) -> Any:
-    """Parse one document; the last of equal keys wins. Raises MalformedError.
+    """Parse one document, objects as Documents. Raises MalformedError.
 
     Nesting beyond the interpreter's recursion limit counts as malformed: no event is nested at all.
     """
     try:
         text = raw.decode("utf-8")
         document = json.loads(
-            text, parse_int=Number, parse_float=Number, parse_constant=_refuse_constant
+            text,
+            object_pairs_hook=Document,
+            parse_int=Number,
+            parse_float=Number,
+            parse_constant=_refuse_constant,
         )
     except (ValueError, RecursionError) as error:
         raise MalformedError(str(error)) from None

@@ -5,10 +5,11 @@ stopped. The fence is the ledger's row: it lets a chunk through only where the l
 rebalance or a worker that comes back from the dead changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, cast
+from typing import Any, Final, Generic, Self, cast
 
 import asyncpg
 
@@ -16,13 +17,17 @@ from app.domain.lateness import advance_watermark
 from app.domain.sales_state import SalesState
 from app.events.rows import RowT
 from app.sink import ledger
-from app.sink.dead_letters import insert_dead_letters, wake_publisher
+from app.sink.dead_letters import insert_dead_letters, prepare_dead_letters, wake_publisher
 from app.sink.failures import UnencodableError
 from app.sink.fault_points import FaultPoint, FaultPoints
 from app.sink.judging import Judge
-from app.sink.ledger import Counts, Progress
+from app.sink.ledger import NO_PARTITION, Counts, Progress
 from app.sink.tables import StoredTopic
 from app.sink.work import Outcome, Work
+
+#: Up to so many rows travel as arrays. They fit a socket's buffer, so that no worker is stopped half way through
+#: sending them while it holds the fence.
+_FEW_ROWS: Final = 100
 
 
 class Fenced(Exception):  # noqa: N818 - an expected outcome
@@ -35,6 +40,26 @@ class PartitionState:
 
     progress: Progress
     sales: SalesState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """The statements over one source of rows."""
+
+    insert: str
+    duplicates: str
+
+    @classmethod
+    def staged(cls, stored: StoredTopic) -> Self:
+        source = f"{stored.stage} s"
+        return cls(stored.insert(source), stored.select_duplicates(source))
+
+    @classmethod
+    def from_arrays(cls, stored: StoredTopic) -> Self:
+        return cls(
+            stored.insert(stored.from_arrays(stored.insert_parameters + 1)),
+            stored.select_duplicates(stored.from_arrays(2)),
+        )
 
 
 class ChunkTransaction(Generic[RowT]):
@@ -54,8 +79,8 @@ class ChunkTransaction(Generic[RowT]):
         self._allowed_lateness_us = allowed_lateness_us
         self._faults = faults
         self._judge = judge
-        self._insert = stored.insert
-        self._select_duplicates = stored.select_duplicates
+        self._large = _Statements.staged(stored)
+        self._small = _Statements.from_arrays(stored)
 
     async def commit(
         self, connection: asyncpg.Connection, state: PartitionState, work: Work[RowT]
@@ -66,6 +91,7 @@ class ChunkTransaction(Generic[RowT]):
         not to be trusted: the transaction may have been committed or not.
         """
         topic = self._stored.name
+        await self._prepare_once(connection)
         await self._faults.reached(FaultPoint.BEFORE_BEGIN, topic, connection)
         async with connection.transaction():
             await self._copy(connection, work)
@@ -79,35 +105,56 @@ class ChunkTransaction(Generic[RowT]):
         await self._faults.reached(FaultPoint.AFTER_COMMIT, topic, connection)
         return outcome
 
-    async def _copy(self, connection: asyncpg.Connection, work: Work[RowT]) -> None:
-        if not work.decoded.rows:
+    async def _prepare_once(self, connection: asyncpg.Connection) -> None:
+        """Run every statement without effect, so that each is prepared before any lock is held.
+
+        A worker stopped between a statement's Parse and its Bind looks active to PostgreSQL, and no time-out ends
+        that: its locks would keep the next owner out until it goes on.
+        """
+        if connection in self._prepared:
             return
-        try:
+        await connection.fetchval(self._insert, *self._insert_parameters(NO_PARTITION))
+        await connection.fetch(self._select_duplicates, NO_PARTITION)
+        await ledger.prepare(connection, self._stored.name)
+        await prepare_dead_letters(connection)
+        if self._judge is not None:
+            await self._judge.prepare(connection)
+        self._prepared.add(connection)
+
+    async def _copy(self, connection: asyncpg.Connection, work: Work[RowT]) -> None:
+        """Bring a large chunk to its stage; a small one travels with the statements."""
+        if _is_small(work):
+            return
+        rows = cast(list[Sequence[object]], work.decoded.rows)
+        with _encoding():
             await connection.copy_records_to_table(
-                self._stored.stage,
-                records=cast(list[Sequence[object]], work.decoded.rows),
-                columns=self._stored.stage_columns,
+                self._stored.stage, records=rows, columns=self._stored.column_names
             )
-        except (ValueError, TypeError, OverflowError) as error:
-            raise UnencodableError(str(error)) from error
 
     async def _pass_fence(self, connection: asyncpg.Connection, work: Work[RowT]) -> None:
         if not await ledger.fence(connection, self._stored.name, work.partition, work.start):
             raise Fenced(f"{self._stored.name}[{work.partition}] is not at {work.start}")
 
     async def _store(self, connection: asyncpg.Connection, work: Work[RowT]) -> dict[int, bool]:
-        """Insert the staged rows; offsets of the duplicates among them and whether each conflicts."""
+        """Insert the rows; offsets of the duplicates among them and whether each conflicts."""
         if not work.decoded.rows:
             return {}
-        parameters = [work.partition, self._pane] if self._stored.sums_sales else [work.partition]
-        accepted = await connection.fetchval(self._insert, *parameters)
+        statements, arrays = self._large, []
+        if _is_small(work):
+            statements, arrays = self._small, [*map(list, zip(*work.decoded.rows, strict=True))]
+        own = [work.partition, self._pane][: self._stored.insert_parameters]
+        with _encoding():
+            accepted = await connection.fetchval(statements.insert, *own, *arrays)
         missing = len(work.decoded.rows) - accepted
         if not missing:
             return {}
-        found = await connection.fetch(self._select_duplicates, work.partition)
+        found = await connection.fetch(statements.duplicates, work.partition, *arrays)
         if len(found) != missing:
             raise asyncpg.SerializationError("a duplicate's first row was deleted meanwhile")
         return {row["source_offset"]: row["conflicting"] for row in found}
+
+    def _insert_parameters(self, partition: int) -> list[Any]:
+        return [partition, self._pane] if self._stored.sums_sales else [partition]
 
     async def _account(
         self,
@@ -139,6 +186,19 @@ class ChunkTransaction(Generic[RowT]):
         await ledger.advance(connection, self._stored.name, work.partition, progress, counts)
         refusals = [letter.reason.value for letter in letters]
         return Outcome(work.partition, progress, rows, timestamps_us, counts, anomalies, refusals)
+
+
+def _is_small(work: Work[Any]) -> bool:
+    return len(work.decoded.rows) <= _FEW_ROWS
+
+
+@contextmanager
+def _encoding() -> Iterator[None]:
+    """asyncpg raises these for values it cannot bring into PostgreSQL's format, before it sends them."""
+    try:
+        yield
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UnencodableError(str(error)) from error
 
 
 def _accepted(

@@ -6,13 +6,15 @@ from typing import Final
 
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
 
+TEXT: Final = "TEXT"
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a stage: its name and type there, and what it becomes in the stored table."""
+    """A field of a row: its name and type on the way in, and what it becomes in the stored table."""
 
     name: str
-    stage_type: str
+    type: str = TEXT
     stored_as: str = ""
 
     @property
@@ -22,13 +24,22 @@ class Column:
 
     @property
     def stored_value(self) -> str:
-        """Expression over the stage that gives the stored value; cents become NUMERIC exactly."""
+        """Expression over the source that gives the stored value; cents become NUMERIC exactly."""
         return f"s.{self.name} * 0.01" if self.stored_as else f"s.{self.name}"
+
+    @property
+    def ordered(self) -> str:
+        """Expression to sort by: bytes, whichever way the rows came in."""
+        return f's.{self.name} COLLATE "C"' if self.type == TEXT else f"s.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTopic:
-    """A topic with its table of the same name; `columns` are the fields of its row, source_offset last."""
+    """A topic with its table of the same name; `columns` are the fields of its row, source_offset last.
+
+    Rows come in through a stage (COPY to a temporary table) or, when they are few, as arrays: a COPY and the
+    truncation of its stage cost about a millisecond, arrays cost more per row.
+    """
 
     name: str
     key: tuple[str, ...]
@@ -37,52 +48,61 @@ class StoredTopic:
 
     @property
     def stage(self) -> str:
-        """Name of the temporary table chunks are copied to."""
+        """Name of the temporary table large chunks are copied to."""
         return f"stage_{self.name}"
 
     @property
-    def stage_columns(self) -> list[str]:
-        """Column names in the order of the rows."""
+    def column_names(self) -> list[str]:
+        """Names in the order of the rows."""
         return [column.name for column in self.columns]
 
     @property
     def create_stage(self) -> str:
         """A stage lives as long as its connection and is empty after each commit."""
-        columns = ", ".join(f"{c.name} {c.stage_type}" for c in self.columns)
+        columns = ", ".join(f"{c.name} {c.type}" for c in self.columns)
         return f"CREATE TEMPORARY TABLE {self.stage} ({columns}) ON COMMIT DELETE ROWS"
 
+    def from_arrays(self, first_parameter: int) -> str:
+        """A source for `insert` and `select_duplicates`: an array per column, from that parameter on."""
+        numbered = enumerate(self.columns, start=first_parameter)
+        arrays = ", ".join(f"${number}::{column.type}[]" for number, column in numbered)
+        return f"unnest({arrays}) AS s ({', '.join(self.column_names)})"
+
     @property
-    def insert(self) -> str:
-        """Move the stage ($1 = partition, $2 = pane length) and answer how many rows were accepted.
+    def insert_parameters(self) -> int:
+        """How many parameters `insert` has of its own: the partition and, for sales, the pane length."""
+        return 2 if self.sums_sales else 1
+
+    def insert(self, source: str) -> str:
+        """Move the source into the table and answer how many rows were accepted.
 
         The order lets the lowest offset win within a chunk and keeps equal ids in two partitions from deadlocking.
         """
         names = ", ".join(c.stored_name for c in self.columns)
         values = ", ".join(c.stored_value for c in self.columns)
-        order = ", ".join(f"s.{name}" for name in self.key)
+        order = ", ".join(c.ordered for c in self.columns if c.name in self.key)
         returning = "timestamp, total_amount, category, country" if self.sums_sales else "1"
         sums = _SALES_SUMS if self.sums_sales else ""
         return f"""
 WITH accepted AS (
     INSERT INTO {self.name} ({names}, source_partition)
-    SELECT {values}, $1::INTEGER FROM {self.stage} s
+    SELECT {values}, $1::INTEGER FROM {source}
     ORDER BY {order}, s.source_offset
     ON CONFLICT ({", ".join(self.key)}) DO NOTHING
     RETURNING {returning}
 ){sums}
 SELECT count(*) FROM accepted"""
 
-    @property
-    def select_duplicates(self) -> str:
-        """Offsets in the stage that lost to a stored row, and whether their content differs from it."""
+    def select_duplicates(self, source: str) -> str:
+        """Offsets in the source that lost to a stored row, and whether their content differs ($1 = partition)."""
         joined = " AND ".join(f"t.{name} = s.{name}" for name in self.key)
         content = [c for c in self.columns if c.name not in (*self.key, "source_offset")]
         ours = ", ".join(c.stored_value for c in content)
         theirs = ", ".join(f"t.{c.stored_name}" for c in content)
         return f"""
 SELECT s.source_offset, ROW({ours}) IS DISTINCT FROM ROW({theirs}) AS conflicting
-FROM {self.stage} s JOIN {self.name} t ON {joined}
-WHERE t.source_partition <> $1 OR t.source_offset <> s.source_offset"""
+FROM {source} JOIN {self.name} t ON {joined}
+WHERE t.source_partition <> $1::INTEGER OR t.source_offset <> s.source_offset"""
 
 
 _SALES_SUMS: Final = """, slices AS (
@@ -118,11 +138,9 @@ _SALES_SUMS: Final = """, slices AS (
         transaction_count = d.transaction_count + excluded.transaction_count
 )"""
 
-_TEXT: Final = 'TEXT COLLATE "C"'
-
 
 def _columns(*columns: Column | str) -> tuple[Column, ...]:
-    texts = [Column(column, _TEXT) if isinstance(column, str) else column for column in columns]
+    texts = [Column(column) if isinstance(column, str) else column for column in columns]
     return (*texts, Column("source_offset", "BIGINT"))
 
 

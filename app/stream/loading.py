@@ -5,11 +5,11 @@ PostgreSQL is the changelog: state is a function of the accepted rows, so it is 
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from app.domain.sales_state import Sale, SalesState
+from app.domain.sales_state import SalesState
 from app.domain.sliding import WINDOW_SECONDS
 from app.domain.velocity import PartitionVelocity
 from app.events.decoding import EPOCH, MICROSECOND
@@ -21,6 +21,14 @@ _RECENT_ROWS: Final = """
 SELECT source_partition, user_id, timestamp, (total_amount * 100)::BIGINT AS cents, category, country
 FROM transactions WHERE source_partition = ANY($1::INTEGER[]) AND timestamp > $2"""
 _PREFETCH_ROWS: Final = 5000
+
+
+class _StoredSale(NamedTuple):
+    """A stored transaction as the live figures see it."""
+
+    amount_cents: int
+    category: str | None
+    country: str | None
 
 
 async def load_states(
@@ -63,5 +71,5 @@ def _restore(state: PartitionState, row: Any, now_us: int) -> None:
         return
     timestamp_us = (row["timestamp"] - EPOCH) // MICROSECOND
     sales.velocity.restore(row["user_id"], timestamp_us)
-    sale = Sale(timestamp_us, row["cents"], row["category"], row["country"])
-    sales.accept([sale], state.progress.horizon_us, now_us)
+    sale = _StoredSale(row["cents"], row["category"], row["country"])
+    sales.accept([sale], [timestamp_us], state.progress.horizon_us, now_us)

@@ -72,7 +72,10 @@ def anomaly_copy(row: asyncpg.Record) -> Copy:
 
 
 def dead_letter_copy(row: asyncpg.Record) -> Copy:
-    """The raw bytes; where they came from and why they were refused is in the headers."""
+    """The raw bytes; where they came from and why they were refused is in the headers.
+
+    A record needs a key or a value: one that had neither is copied with an empty value.
+    """
     headers = {
         "source_topic": row["source_topic"],
         "source_partition": str(row["source_partition"]),
@@ -82,7 +85,8 @@ def dead_letter_copy(row: asyncpg.Record) -> Copy:
         "time": row["created_at"].isoformat(),
     }
     encoded = [(name, text.encode()) for name, text in headers.items()]
-    return Copy(row["key"], row["value"], encoded)
+    key, value = row["key"], row["value"]
+    return Copy(key, b"" if key is value is None else value, encoded)
 
 
 STREAMS: Final = (

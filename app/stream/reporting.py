@@ -33,22 +33,19 @@ def report_outcome(metrics: WorkerMetrics, topic: str, outcome: Outcome[Any]) ->
 
 def report_sales(metrics: WorkerMetrics, rows: Sequence[TransactionRow]) -> None:
     """Count revenue and transactions by category and country."""
-    for counter, transactions, label, names in (
-        (
-            metrics.revenue_by_category, metrics.transactions_by_category, metrics.category_label,
-            [row.category for row in rows],
-        ),
-        (
-            metrics.revenue_by_country, metrics.transactions_by_country, metrics.country_label,
-            [row.country for row in rows],
-        ),
-    ):  # fmt: skip
-        cents: Tally[str] = Tally()
-        for name, row in zip(names, rows, strict=True):
-            cents[name or UNNAMED] += row.amount_cents
-        for name, number in Tally(name or UNNAMED for name in names).items():
-            transactions.labels(label(name)).inc(number)
-            counter.labels(label(name)).inc(cents[name] / 100)
+    by_category: dict[str | None, list[int]] = {}
+    by_country: dict[str | None, list[int]] = {}
+    for row in rows:
+        by_category.setdefault(row.category, []).append(row.amount_cents)
+        by_country.setdefault(row.country, []).append(row.amount_cents)
+    for category, cents in by_category.items():
+        label = metrics.category_label(category or UNNAMED)
+        metrics.transactions_by_category.labels(label).inc(len(cents))
+        metrics.revenue_by_category.labels(label).inc(sum(cents) / 100)
+    for country, cents in by_country.items():
+        label = metrics.country_label(country or UNNAMED)
+        metrics.transactions_by_country.labels(label).inc(len(cents))
+        metrics.revenue_by_country.labels(label).inc(sum(cents) / 100)
 
 
 def report_latency(

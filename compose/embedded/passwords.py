@@ -24,11 +24,12 @@ def load_passwords(path: Path) -> dict[str, str]:
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     if missing := [role for role in ROLES if role not in known]:
         known |= {role: secrets.token_urlsafe(24) for role in missing}
-        _write_private(path, json.dumps(known, indent=2) + "\n")
+        write_private(path, json.dumps(known, indent=2) + "\n")
     return known
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Replace the file at once by one that only its owner can read."""
     draft = path.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

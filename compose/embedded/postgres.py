@@ -15,6 +15,7 @@ import asyncpg
 
 from app.errors import EmbeddedStackError
 from compose.embedded.identity import unprivileged_identity
+from compose.embedded.passwords import write_private
 from compose.embedded.ports import LOOPBACK
 from compose.embedded.postgres_home import prepare_home
 from compose.embedded.process import ServerProcess
@@ -63,6 +64,11 @@ class PostgresServer(EmbeddedServer):
         """The wheel's own psql program."""
         return self._home.programs / "psql"
 
+    @property
+    def password_file(self) -> Path:
+        """The owner's password as libpq reads it from PGPASSFILE."""
+        return self._workspace.var_dir / "pgpass"
+
     def dsn(self, user: str = OWNER, database: str = DATABASE) -> str:
         """A connection string with the password of the owner or of the superuser."""
         role = "postgres_superuser" if user == SUPERUSER else "postgres_owner"
@@ -84,6 +90,8 @@ class PostgresServer(EmbeddedServer):
         """Wait for an answer and see to the owner's role and database."""
         super().wait_ready()
         _run(self._ensure_owner)
+        password = self._passwords["postgres_owner"]
+        write_private(self.password_file, f"{LOOPBACK}:{self.port}:*:{OWNER}:{password}\n")
 
     def _answers(self) -> bool:
         return _run(lambda: _connects(self.dsn(SUPERUSER, "postgres")))

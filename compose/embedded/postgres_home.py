@@ -8,6 +8,7 @@ there.
 """
 
 import importlib.util
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -84,11 +85,14 @@ def _make_root(root: Path, identity: Identity | None) -> None:
 
 def _remove_abandoned(base: Path) -> None:
     """Delete our folders in `base` that no link leads to any more: their stack was deleted."""
-    for folder in base.glob(f"{_PREFIX}*"):
-        note = folder / _USED_BY
-        if folder.stat().st_uid != 0 or not note.exists():
+    for note in base.glob(f"{_PREFIX}*/{_USED_BY}"):
+        folder = note.parent
+        try:
+            abandoned = Path(note.read_text()).resolve() != folder.resolve()
+            ours = folder.stat().st_uid == os.geteuid()
+        except OSError:  # another launcher is removing it right now, or it is another user's
             continue
-        if Path(note.read_text()).resolve() != folder.resolve():
+        if abandoned and ours:
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -42,6 +42,11 @@ class ServerProcess:
         return self._child is not None and self._child.poll() is None
 
     @property
+    def exit_code(self) -> int | None:
+        """How the process ended; None while it runs or before it was started."""
+        return None if self._child is None else self._child.poll()
+
+    @property
     def pid(self) -> int:
         """Process id of the running server; raises EmbeddedStackError when it does not run."""
         if self._child is None or not self.alive:

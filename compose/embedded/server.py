@@ -37,7 +37,7 @@ class EmbeddedServer(ABC):
     """A server on one loopback port; it can be stopped, killed and started again on it."""
 
     name: str
-    ready_seconds: float = 60.0
+    ready_seconds: float = 120.0
 
     def __init__(self, workspace: Workspace, port: int, process: ServerProcess) -> None:
         self.port = port

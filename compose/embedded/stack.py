@@ -1,6 +1,7 @@
 """The embedded servers of one data folder as one context manager."""
 
 import shutil
+import signal
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,7 @@ from compose.embedded.passwords import load_passwords
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.postgres import PostgresServer
 from compose.embedded.postgres_home import remove_home
+from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Report, Workspace
 from compose.embedded.tansu import TansuServer
 
@@ -53,6 +55,7 @@ class EmbeddedStack:
         self._cleanup = ExitStack()
         self._servers: dict[str, EmbeddedServer] = {}
         self._passwords: Mapping[str, str] = {}
+        self._workspace: Workspace | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -113,6 +116,15 @@ class EmbeddedStack:
             }
         return variables
 
+    def child(self, name: str, stop_signal: signal.Signals = signal.SIGTERM) -> ServerProcess:
+        """A process beside the servers, yet to be spawned: logged, guarded, stopped before them."""
+        if self._workspace is None:
+            raise EmbeddedStackError(f"start the stack before the {name}")
+        log_path = self._workspace.log(name)
+        process = ServerProcess(name, log_path, self._workspace.guard, stop_signal)
+        self._cleanup.callback(process.stop)
+        return process
+
     def _server(self, name: str) -> EmbeddedServer:
         if name not in self._servers:
             raise EmbeddedStackError(f"this stack was started without {name}; add it to `services`")
@@ -125,7 +137,7 @@ class EmbeddedStack:
         if self._fresh:
             _remove_data(self.var_dir)
         self._passwords = load_passwords(self.var_dir / _PASSWORDS_FILE)
-        workspace = Workspace(self.var_dir, guard, self._report)
+        workspace = self._workspace = Workspace(self.var_dir, guard, self._report)
         for name in self._services:
             server = self._servers[name] = self._make(name, workspace)
             self._cleanup.callback(server.stop)
@@ -170,7 +182,8 @@ def _remove_data(var_dir: Path) -> None:
     remove_home(var_dir)
     for folder in ("kafka", "mongo"):
         shutil.rmtree(var_dir / folder, ignore_errors=True)
-    (var_dir / _PASSWORDS_FILE).unlink(missing_ok=True)
+    for file in (_PASSWORDS_FILE, "pgpass"):
+        (var_dir / file).unlink(missing_ok=True)
 
 
 def _known(services: Collection[str]) -> tuple[str, ...]:

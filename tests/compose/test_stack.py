@@ -1,31 +1,56 @@
-"""The whole stack as its users see it: answers, survives restarts, leaves nothing behind."""
+"""The stack as a whole; its servers have tests of their own."""
+
+from pathlib import Path
 
 import asyncpg
-from confluent_kafka.admin import AdminClient
+import pytest
 
-from app.kafka.admin import create_topics
-from app.topics import TOPICS
+from app.errors import EmbeddedStackError
+from app.settings import load_settings
+from compose.embedded import preflight
 from compose.embedded.stack import EmbeddedStack
 
 
-async def test_postgres_answers_as_the_owner(stack: EmbeddedStack) -> None:
+async def test_postgres_answers_as_the_owner_and_is_durable(stack: EmbeddedStack) -> None:
     connection = await asyncpg.connect(stack.postgres.dsn())
     try:
         row = await connection.fetchrow(
-            "SELECT current_user::text, current_database()::text, current_setting('fsync')"
+            "SELECT current_user::text, current_database()::text, "
+            "current_setting('fsync'), current_setting('synchronous_commit')"
         )
     finally:
         await connection.close()
     assert row is not None
-    assert tuple(row) == ("globalmart", "globalmart", "on")
+    assert tuple(row) == ("globalmart", "globalmart", "on", "on")
 
 
-def test_topics_are_created_once(stack: EmbeddedStack) -> None:
-    create_topics(stack.kafka.bootstrap, 6, 1, 48.0)
-    assert create_topics(stack.kafka.bootstrap, 6, 1, 48.0) == []
-    present = (
-        AdminClient({"bootstrap.servers": stack.kafka.bootstrap}).list_topics(timeout=10).topics
-    )
-    assert {spec.name: len(present[spec.name].partitions) for spec in TOPICS} == {
-        spec.name: 6 for spec in TOPICS
-    }
+def test_its_environment_is_a_full_set_of_settings(stack: EmbeddedStack) -> None:
+    settings = load_settings(stack.environment())
+    assert settings.kafka.bootstrap == stack.kafka.bootstrap
+    assert settings.postgres.port == stack.postgres.port
+    passwords = [
+        settings.postgres.owner_password,
+        settings.postgres.worker_password,
+        settings.postgres.reader_password,
+    ]
+    assert len({password.get_secret_value() for password in passwords if password}) == 3
+
+
+def test_a_service_not_asked_for_is_named(stack: EmbeddedStack) -> None:
+    with pytest.raises(EmbeddedStackError, match="without mongo"):
+        _ = stack.mongo
+
+
+def test_an_unknown_service_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddedStackError, match="no such service: redis"):
+        EmbeddedStack(tmp_path, services=("redis",))
+
+
+def test_preflight_tells_the_problem_and_the_cure(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EmbeddedStackError, match=r"cannot be made.*\n?.*GLOBALMART_VAR_DIR"):
+        preflight.require(tmp_path / "file" / "var", preflight.SERVICES)
+
+
+def test_preflight_finds_nothing_wrong_here(tmp_path: Path) -> None:
+    assert list(preflight.find_problems(tmp_path)) == []

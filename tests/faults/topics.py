@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from app.kafka.admin import create_topics
@@ -44,12 +44,24 @@ def end_offsets(bootstrap: str, partitions: int = PARTITIONS) -> dict[Partition,
     reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "faults-ends", "log_level": 0})
     try:
         return {
-            (topic, number): reader.get_watermark_offsets(TopicPartition(topic, number), 10)[1]
+            (topic, number): _end_offset(reader, TopicPartition(topic, number))
             for topic in SOURCE_TOPICS
             for number in range(partitions)
         }
     finally:
         reader.close()
+
+
+def _end_offset(reader: Consumer, partition: TopicPartition) -> int:
+    """Topics that were just made have no leader for a moment."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            return int(reader.get_watermark_offsets(partition, 10)[1])
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def delete_records(bootstrap: str, before: dict[Partition, int]) -> None:

@@ -159,16 +159,6 @@ class World:
             text = str(error).splitlines()[0]
             raise AssertionError(f"{text}: ledger behind: {behind}{self._tails()}") from None
 
-    async def settled(self, worker: WorkerProcess, seconds: float = 30.0) -> None:
-        """Wait until a worker that came back has met the others' rebalance and the ledger rests."""
-        await self.until(
-            lambda: worker.log().count("Executing _on_partitions_assigned") > 1, seconds
-        )
-        last: tuple[int, int] = (-1, -2)
-        while last[0] != last[1]:
-            last = (last[1], await self.committed())
-            await asyncio.sleep(1.0)
-
     async def recount(self) -> ReconcileReport:
         """The verdict of the independent recount."""
         settings = Settings(self.environment())

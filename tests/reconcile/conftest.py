@@ -1,12 +1,13 @@
 """A stream in real Kafka and its faultless image in PostgreSQL, cloned for every test."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import pytest
 
+from app.reconcile import ReconcileReport
 from app.settings import Settings
 from compose.embedded.postgres import SUPERUSER
 from compose.embedded.stack import EmbeddedStack
@@ -15,6 +16,11 @@ from tests.reconcile.stream import Sent, script
 
 TEMPLATE = "recount_template"
 _NUMBERS = count(1)
+
+
+def messages(report: ReconcileReport) -> list[str]:
+    """All listed mismatches, one line each."""
+    return [f"{mismatch.kind}: {mismatch.message}" for mismatch in report.mismatches]
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +39,9 @@ def source(stack: EmbeddedStack) -> Iterator[list[Sent]]:
 
 @dataclass(frozen=True)
 class World:
-    """Settings of the reader, and a way to run SQL as the superuser."""
+    """The reader's variables and settings, and a way to run SQL as the superuser."""
 
+    variables: Mapping[str, str]
     settings: Settings
     execute: Callable[..., Awaitable[Any]]
 
@@ -47,7 +54,8 @@ async def world(stack: EmbeddedStack, source: list[Sent]) -> AsyncIterator[World
     name = f"recount_{next(_NUMBERS)}"
     await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     connection = await stores.connect(stack.postgres.dsn(SUPERUSER, name))
-    yield World(_settings(stack, name), connection.execute)
+    variables = _variables(stack, name)
+    yield World(variables, Settings(variables), connection.execute)
     await connection.close()
     await admin.execute(f"DROP DATABASE {name}")
     await admin.close()
@@ -63,10 +71,9 @@ async def _ensure_template(stack: EmbeddedStack, source: list[Sent], admin: Any)
     await connection.close()
 
 
-def _settings(stack: EmbeddedStack, database: str) -> Settings:
-    variables = stack.environment() | {
+def _variables(stack: EmbeddedStack, database: str) -> dict[str, str]:
+    return stack.environment() | {
         "GLOBALMART_POSTGRES_DATABASE": database,
         "GLOBALMART_POSTGRES_READER_USER": stores.READER,
         "GLOBALMART_POSTGRES_READER_PASSWORD": stores.READER_PASSWORD,
     }
-    return Settings(variables)

@@ -42,7 +42,9 @@ KEYS: Final[Mapping[str, bytes]] = dict.fromkeys(VALID, b"u1") | {SYSTEM_METRICS
 
 def encode(topic: str, **changes: Any) -> bytes:
     """The valid event with fields changed, or left out where the change is Ellipsis."""
-    fields = {name: value for name, value in (VALID[topic] | changes).items() if value is not ...}
+    fields = {
+        name: value for name, value in {**VALID[topic], **changes}.items() if value is not ...
+    }
     return json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 

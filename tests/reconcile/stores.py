@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from app.topics import ANOMALIES, DEAD_LETTERS, TOPICS
@@ -50,6 +50,13 @@ def delete_topics(bootstrap: str) -> None:
     """Leave no topic with this module's number of partitions behind."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     for answer in admin.delete_topics([topic.name for topic in TOPICS]).values():
+        answer.result(_ANSWER_SECONDS)
+
+
+def delete_head(bootstrap: str, topic: str, partition: int, before: int) -> None:
+    """Let Kafka forget the records below an offset, as retention does."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    for answer in admin.delete_records([TopicPartition(topic, partition, before)]).values():
         answer.result(_ANSWER_SECONDS)
 
 

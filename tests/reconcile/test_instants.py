@@ -15,10 +15,7 @@ def by_msgspec(text: str) -> tuple[int, bool] | None:
         moment = msgspec.json.decode(msgspec.json.encode(text), type=datetime)
     except msgspec.ValidationError:
         return None
-    try:
-        return to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC)), not moment.tzinfo
-    except OverflowError:
-        return None
+    return to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC)), not moment.tzinfo
 
 
 def by_recount(text: str) -> tuple[int, bool] | None:
@@ -58,6 +55,7 @@ def by_recount(text: str) -> tuple[int, bool] | None:
         )
     ]
     + ["", "now", "1735689600", "2025-1-1T00:00:00Z", "9999-12-31T23:59:59.9999999Z"]
+    + ["9999-12-31T23:59:59-01:00"]
     + ["\u0662025-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "2025-13-01T00:00:00Z"],
 )
 def test_agrees_with_msgspec(text: str) -> None:
@@ -65,7 +63,7 @@ def test_agrees_with_msgspec(text: str) -> None:
 
 
 def beyond_utc(text: str) -> bool:
-    """A local time whose UTC date falls outside the years 1 to 9999: no instant for the recount."""
+    """A local time whose UTC date falls before the year 1: no instant for the recount."""
     return by_recount(text) is None and text.startswith("0001-01-01T00:00:00+")
 
 

@@ -1,18 +1,20 @@
 """The recount against real Kafka and PostgreSQL: agrees with what is right, names what is not."""
 
+import asyncio
 import json
+import os
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from app.reconcile import LiveFigures, ReconcileReport, reconcile
+from app.reconcile import LiveFigures, RecountError, reconcile
+from app.reconcile.snapshot import open_snapshot
+from app.settings import Settings
 from app.topics import SYSTEM_METRICS, TRANSACTIONS
-from tests.reconcile.conftest import World
+from tests.reconcile.conftest import World, messages
 from tests.reconcile.stream import at
-
-
-def messages(report: ReconcileReport) -> list[str]:
-    return [f"{mismatch.kind}: {mismatch.message}" for mismatch in report.mismatches]
 
 
 async def test_agrees_with_a_faultless_store(world: World) -> None:
@@ -81,13 +83,35 @@ async def test_agrees_with_a_faultless_store(world: World) -> None:
         (
             "UPDATE transactions SET source_offset = 99 WHERE transaction_id = 't2'",
             [
-                "winner: transactions[0]@1: comes first in its partition, but offset 99 is stored",
+                "winner: transactions[0]@1: should be stored, but transactions[0]@99 is, for",
                 "extra_row: transactions[0]@99: row ('t2',)",
             ],
         ),
         (
-            "UPDATE transactions SET source_partition = 5 WHERE transaction_id = 'shared'",
-            ["extra_row: 1 rows of transactions[5], which the ledger does not know"],
+            "UPDATE transactions SET source_partition = 5 WHERE transaction_id = 't6'",
+            [
+                "winner: transactions[1]@1: should be stored, but transactions[5]@1 is",
+                "extra_row: 1 rows of transactions[5], which the ledger does not know",
+            ],
+        ),
+        (
+            "UPDATE transactions SET source_partition = 0, source_offset = 15 "
+            "WHERE transaction_id = 'shared'",
+            [
+                "counter: ledger transactions[0]: stored is 10, expected 11",
+                "counter: ledger transactions[0]: duplicates is 3, expected 2",
+                "watermark: ledger transactions[0]",
+                "counter: ledger transactions[1]: stored is 2, expected 1",
+                "counter: ledger transactions[1]: duplicates is 0, expected 1",
+                "counter: ledger transactions[1]: late is 1, expected 0",
+                "watermark: ledger transactions[1]",
+                "sales_panes: sales_panes 2025-12-01T12:31:00+00:00 partition 0",
+                "sales_panes: sales_panes 2025-12-01T12:31:00+00:00 partition 1",
+                "sales_hourly: sales_hourly 2025-12-01T12:00:00+00:00 partition 0",
+                "sales_hourly: sales_hourly 2025-12-01T12:00:00+00:00 partition 1",
+                "sales_daily: sales_daily 2025-12-01T00:00:00+00:00 partition 0",
+                "sales_daily: sales_daily 2025-12-01T00:00:00+00:00 partition 1",
+            ],
         ),
         (
             "DELETE FROM system_metrics",
@@ -180,6 +204,10 @@ async def test_agrees_with_a_faultless_store(world: World) -> None:
             ["ledger: the ledger is of cluster another, Kafka says"],
         ),
         (
+            "UPDATE stream_windows SET step_seconds = 60",
+            ["ledger: panes are of windows and steps of (60, 60) s, the settings say (60, 30)"],
+        ),
+        (
             "UPDATE outbox_progress SET numbered_position = 2, published_position = 2 "
             "WHERE stream = 'anomalies'",
             ["outbox: anomalies: position 3 is given, numbered are 2"],
@@ -247,3 +275,37 @@ async def test_live_tables(world: World) -> None:
     later = LiveFigures(at(1800) + timedelta(seconds=60), cents)
     report = await reconcile(world.settings, live_tables=later)
     assert report.kinds == {"revenue_by_category": 2, "revenue_by_country": 2}
+
+
+async def test_json_file_and_exit_code(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "reports" / "reconcile.json"
+    program = "import typer; from app.cli.reconcile import *; typer.run(reconcile_command)"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, "--json", str(file)),
+        env={**os.environ, **world.variables},
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    assert await process.wait() == 0
+    assert json.loads(file.read_text())["agrees"] is True
+
+
+async def test_worker_that_writes_meanwhile(world: World) -> None:
+    """The snapshot decides: what is committed during the recount belongs to the next one."""
+    async with open_snapshot(world.settings.postgres) as snapshot:
+        before = await snapshot.ledger()
+        await world.execute("UPDATE stream_progress SET next_offset = next_offset + 1")
+        await world.execute("DELETE FROM transactions")
+        assert await snapshot.ledger() == before
+        assert len([row async for row in snapshot.stored(TRANSACTIONS, 0)]) == 10
+
+
+async def test_rows_deleted_by_retention_are_not_missed(world: World) -> None:
+    await world.execute("DELETE FROM transactions WHERE transaction_id = 't4'")
+    keeping_a_day = {**world.variables, "GLOBALMART_STREAM_RETENTION_DAYS": "1"}
+    assert messages(await reconcile(Settings(keeping_a_day))) == []
+
+
+async def test_a_role_that_may_not_read_is_named(world: World) -> None:
+    await world.execute("REVOKE SELECT ON stream_progress FROM globalmart_reader")
+    with pytest.raises(RecountError, match="permission denied for table stream_progress"):
+        await reconcile(world.settings)

@@ -180,7 +180,7 @@ FROM (
     FROM sales_panes
     UNION ALL
     SELECT
-        ((pane_start AT TIME ZONE 'UTC') - interval '30 seconds') AT TIME ZONE 'UTC',
+        ((pane_start AT TIME ZONE 'UTC') - interval '30 seconds') AT TIME ZONE 'UTC' AS window_start,
         category, country, total_amount, transaction_count, created_at
     FROM sales_panes
 ) AS pane_of_window

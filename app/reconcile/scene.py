@@ -1,0 +1,30 @@
+"""What the recount of every partition shares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.reconcile.judging import Rules
+from app.reconcile.reading import KafkaReader
+from app.reconcile.report import ReconcileReport
+from app.reconcile.snapshot import Snapshot
+from app.reconcile.spool import Spool
+
+
+@dataclass(slots=True)
+class Scene:
+    """Stores, rules and findings, handed from partition to partition.
+
+    `deleted_before_us` says per topic up to which event time retention may have deleted rows.
+    `settled` holds the content of accepted events whose row is missing or stands at a wrong place,
+    by topic and identity. `next_offsets` is the ledger by topic and partition.
+    """
+
+    kafka: KafkaReader
+    snapshot: Snapshot
+    spool: Spool
+    report: ReconcileReport
+    rules: Rules
+    deleted_before_us: Mapping[str, int] = field(default_factory=dict)
+    settled: dict[tuple[Any, ...], tuple[Any, ...]] = field(default_factory=dict)
+    next_offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""The demo: everything started here, live traffic, and at its end a recount of every figure."""

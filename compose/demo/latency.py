@@ -1,0 +1,72 @@
+"""End-to-end latency from the worker's own histogram."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from compose.embedded.ports import LOOPBACK
+
+HISTOGRAM: Final = "globalmart_end_to_end_seconds"
+_ANSWER_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds from the producer's send to PostgreSQL's commit; None while nothing was measured."""
+
+    p50: float | None = None
+    p99: float | None = None
+
+
+def read_metrics(port: int) -> str | None:
+    """The worker's metrics page, None while it does not answer."""
+    try:
+        with urllib.request.urlopen(
+            f"http://{LOOPBACK}:{port}/metrics", timeout=_ANSWER_SECONDS
+        ) as answer:
+            return str(answer.read().decode())
+    except (OSError, urllib.error.URLError):
+        return None
+
+
+def read_latency(page: str, since: Mapping[float, float] | None = None) -> Latency:
+    """Quantiles of what the histogram counted since the given buckets, all label sets added up."""
+    since = since or {}
+    buckets = {limit: count - since.get(limit, 0.0) for limit, count in read_buckets(page).items()}
+    return Latency(quantile(buckets, 0.5), quantile(buckets, 0.99))
+
+
+def read_buckets(page: str) -> dict[float, float]:
+    """The histogram's cumulative counts by upper bound in seconds."""
+    buckets: dict[float, float] = {}
+    for family in text_string_to_metric_families(page):
+        if family.name == HISTOGRAM:
+            for sample in family.samples:
+                if sample.name.endswith("_bucket"):
+                    limit = float(sample.labels["le"])
+                    buckets[limit] = buckets.get(limit, 0.0) + sample.value
+    return buckets
+
+
+def quantile(buckets: Mapping[float, float], share: float) -> float | None:
+    """The quantile as Prometheus computes it: linear within its bucket, of cumulative counts.
+
+    In the last, unlimited bucket the answer is the limit below it.
+    """
+    limits = sorted(buckets)
+    if not limits or buckets[limits[-1]] == 0:
+        return None
+    rank = share * buckets[limits[-1]]
+    below_limit, below_count = 0.0, 0.0
+    for limit in limits:
+        if buckets[limit] >= rank:
+            if limit == float("inf"):
+                return below_limit
+            inside = buckets[limit] - below_count
+            return below_limit + (limit - below_limit) * (rank - below_count) / inside
+        below_limit, below_count = limit, buckets[limit]
+    return below_limit

@@ -1,0 +1,35 @@
+"""The worker's live tables as its metrics page shows them."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.domain.sales_state import UNNAMED
+from app.reconcile import LiveFigures
+from compose.demo.latency import read_metrics
+
+_WINDOW_END: Final = "globalmart_live_window_end_seconds"
+_PREFIX: Final = "globalmart_live_"
+_TABLES: Final = ("revenue_by_category", "revenue_by_country")
+
+
+def read_live_figures(port: int) -> LiveFigures | None:
+    """Cents per table and name at the second the worker last computed them; None if it does not answer."""
+    page = read_metrics(port)
+    return None if page is None else parse_live_figures(page)
+
+
+def parse_live_figures(page: str) -> LiveFigures:
+    """Read a metrics page; the gauges hold currency units with exact cents below 2**53."""
+    cents: dict[str, dict[str | None, int]] = {table: {} for table in _TABLES}
+    now_seconds = 0.0
+    for family in text_string_to_metric_families(page):
+        if family.name == _WINDOW_END:
+            now_seconds = family.samples[0].value
+        table = family.name.removeprefix(_PREFIX)
+        if family.name.startswith(_PREFIX) and table in cents:
+            for sample in family.samples:
+                name = next(iter(sample.labels.values()))
+                cents[table][None if name == UNNAMED else name] = round(sample.value * 100)
+    return LiveFigures(datetime.fromtimestamp(now_seconds, UTC), cents)

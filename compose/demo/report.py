@@ -1,0 +1,89 @@
+"""The demo's verdict: a table on the screen and `demo-report.json`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from app.reconcile import ReconcileReport
+from app.settings import AnomalySettings
+from compose.demo.figures import Figures
+from compose.demo.latency import Latency
+
+_COUNTERS = ("produced", "stored", "duplicates", "dead_lettered", "late")
+
+
+def demo_report(
+    seconds: float, broker: str, figures: Figures, latency: Latency, recount: ReconcileReport
+) -> dict[str, Any]:
+    """Everything the demo found as plain data; per topic, per anomaly type, for the windows."""
+    windows = recount.table("sales_metrics")
+    counters = {
+        name: {topic: getattr(counts, name) for topic, counts in figures.topics.items()}
+        for name in _COUNTERS
+    }
+    return {
+        "duration_seconds": round(seconds, 1),
+        "broker": broker,
+        **counters,
+        "anomalies": {
+            kind: {"expected": found.expected, "found": found.found}
+            for kind, found in (
+                (kind, recount.anomaly(kind)) for kind in AnomalySettings.model_fields
+            )
+        },
+        "windows": {
+            "expected": windows.expected,
+            "rows": windows.found,
+            "mismatches": windows.mismatches,
+        },
+        "latency_seconds": {"p50": latency.p50, "p99": latency.p99},
+        "mismatches": recount.total_mismatches + balance_mismatches(figures),
+        "details": [f"{one.kind}: {one.message}" for one in recount.mismatches],
+    }
+
+
+def balance_mismatches(figures: Figures) -> int:
+    """Topics where produced is not stored + duplicates + dead-lettered, all being committed."""
+    return sum(
+        topic.produced != topic.stored + topic.duplicates + topic.dead_lettered
+        for topic in figures.topics.values()
+    )
+
+
+def write_report(report: dict[str, Any], path: Path) -> None:
+    """Put the report in place at once, so that no reader sees half of one."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def checks_table(report: dict[str, Any]) -> Table:
+    """Anomalies by type and windows: what the recount expected and what is stored."""
+    table = Table("recount", "expected", "found", box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for kind, counts in report["anomalies"].items():
+        table.add_row(f"anomalies {kind}", f"{counts['expected']:,}", f"{counts['found']:,}")
+    windows = report["windows"]
+    table.add_row("sales windows", f"{windows['expected']:,}", f"{windows['rows']:,}")
+    return table
+
+
+def latency_line(report: dict[str, Any]) -> str:
+    """The live traffic's way from the producer's send to the commit."""
+    p50, p99 = (report["latency_seconds"][name] for name in ("p50", "p99"))
+    if p50 is None or p99 is None:
+        return "no live record was measured"
+    return f"latency from sent to committed: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms"
+
+
+def report_table(report: dict[str, Any]) -> Table:
+    """The counters per topic."""
+    table = Table("topic", *(name.replace("_", " ") for name in _COUNTERS), box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for topic in report["produced"]:
+        table.add_row(topic, *(f"{report[name][topic]:,}" for name in _COUNTERS))
+    return table

@@ -1,0 +1,150 @@
+"""The composition root of the demo."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from rich.console import Console
+from rich.markup import escape
+
+from app.kafka.admin import create_topics
+from app.postgres.migrate import migrate
+from app.reconcile import reconcile
+from app.settings import DemoSettings, GeneralSettings, Settings, load_settings
+from compose.demo.children import Children
+from compose.demo.latency import read_buckets, read_metrics
+from compose.demo.live import read_live_figures
+from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
+from compose.demo.status import addresses, psql_line
+from compose.demo.watch import Watch
+from compose.embedded.stack import EmbeddedStack
+
+SERVICES: Final = ("kafka", "postgres")
+REPORT_NAME: Final = "demo-report.json"
+_EXIT_TERMINATED: Final = 128 + signal.SIGTERM
+
+
+def run(
+    *, duration_seconds: float | None = None, fresh: bool = True, console: Console | None = None
+) -> int:
+    """Run the demo and return its exit code: 0 if every figure agrees with the recount, else 1.
+
+    Ctrl-C during the traffic ends the traffic and still recounts; at any other time, or a second
+    time, it ends everything. Raises GlobalMartError when something cannot be started.
+    """
+    console = Console() if console is None else console
+    var_dir = GeneralSettings.read(os.environ).var_dir
+    stack = EmbeddedStack(
+        var_dir,
+        services=SERVICES,
+        fresh=fresh,
+        allow_memory_broker=True,
+        report=lambda text: console.print(escape(text), style="dim", soft_wrap=True),
+    )
+    with _signals_unwind(), stack:
+        return _run(stack, duration_seconds, console)
+
+
+def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console) -> int:
+    environ = _environment(stack)
+    settings = load_settings(environ)
+    _prepare(settings, console)
+    children = Children(stack, environ)
+    console.print("Starting the worker", style="dim")
+    children.start_worker()
+    _send_history(stack, children, settings.demo, console)
+    since = read_buckets(read_metrics(children.metrics_port) or "")
+    children.start_generator()
+    console.print(addresses(stack, children.metrics_port))
+    console.print(escape(psql_line(stack)), soft_wrap=True)
+    watch = Watch(stack, children, console, since)
+    seconds = _let_traffic_flow(watch, duration_seconds, console)
+    children.generator.stop()
+    console.print("Waiting for the last records", style="dim")
+    asyncio.run(_in(watch, watch.catching_up))
+    console.print("Recounting everything", style="dim")
+    live = read_live_figures(children.metrics_port)
+    recount = asyncio.run(reconcile(settings, live_tables=live))
+    report = demo_report(seconds, stack.kafka.description, watch.figures, watch.latency, recount)
+    return _conclude(report, stack.var_dir / REPORT_NAME, console)
+
+
+def _environment(stack: EmbeddedStack) -> Mapping[str, str]:
+    """Our environment with every address and password replaced by the embedded servers'."""
+    return {**os.environ, **stack.environment()}
+
+
+def _prepare(settings: Settings, console: Console) -> None:
+    console.print("Migrating the database and creating the topics", style="dim")
+    asyncio.run(migrate(settings.postgres))
+    kafka = settings.kafka
+    create_topics(kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours)
+
+
+def _send_history(
+    stack: EmbeddedStack, children: Children, settings: DemoSettings, console: Console
+) -> None:
+    if not settings.history_days:
+        return
+    console.print(
+        f"Sending {settings.history_days} days of history through the stream", style="dim"
+    )
+    children.start_history(settings)
+    watch = Watch(stack, children, console)
+
+    async def history() -> None:
+        await watch.history()
+        await watch.catching_up()
+
+    asyncio.run(_in(watch, history))
+
+
+def _let_traffic_flow(watch: Watch, duration_seconds: float | None, console: Console) -> float:
+    """Show traffic to its end or to Ctrl-C; returns its seconds."""
+    started = time.monotonic()
+    try:
+        asyncio.run(_in(watch, lambda: watch.traffic(duration_seconds)))
+    except KeyboardInterrupt:
+        console.print("Ending the traffic; Ctrl-C again ends without the recount")
+    return time.monotonic() - started
+
+
+async def _in(watch: Watch, wait: Callable[[], Awaitable[None]]) -> None:
+    async with watch:
+        await wait()
+
+
+def _conclude(report: dict[str, Any], path: Path, console: Console) -> int:
+    write_report(report, path)
+    console.print(report_table(report), checks_table(report), latency_line(report), sep="\n")
+    for detail in report["details"]:
+        console.print(escape(detail), style="red", soft_wrap=True)
+    if report["mismatches"]:
+        console.print(f"[bold red]{report['mismatches']:,} mismatches[/], see {escape(str(path))}")
+        return 1
+    console.print(f"[green]every figure agrees with the recount[/], see {escape(str(path))}")
+    return 0
+
+
+@contextmanager
+def _signals_unwind() -> Iterator[None]:
+    """SIGTERM becomes an exit that runs every clean-up on its way; Ctrl-C works in any shell job."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.exit(_EXIT_TERMINATED)
+
+    # A shell starts background jobs with SIGINT ignored, and Python would leave it so.
+    handlers = {signal.SIGTERM: leave, signal.SIGINT: signal.default_int_handler}
+    former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -1,0 +1,51 @@
+"""What the demo shows while it runs."""
+
+from shlex import quote
+
+from rich.table import Table
+from rich.text import Text
+
+from compose.demo.figures import Figures
+from compose.demo.latency import Latency
+from compose.embedded.ports import LOOPBACK
+from compose.embedded.postgres import DATABASE, OWNER
+from compose.embedded.stack import EmbeddedStack
+
+
+def addresses(stack: EmbeddedStack, metrics_port: int) -> Table:
+    """Where everything answers, and a line to paste for a look into the database."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Kafka", stack.kafka.bootstrap, stack.kafka.description)
+    table.add_row("PostgreSQL", f"{LOOPBACK}:{stack.postgres.port}", f"database {DATABASE}")
+    table.add_row("worker metrics", f"http://{LOOPBACK}:{metrics_port}/metrics", "")
+    table.add_row("logs", str(stack.var_dir / "logs"), "")
+    return table
+
+
+def psql_line(stack: EmbeddedStack) -> str:
+    """A command that opens psql; the password comes from a file only its owner can read."""
+    server = stack.postgres
+    return (
+        f"PGPASSFILE={quote(str(server.password_file))} {quote(str(server.psql))} "
+        f"-h {LOOPBACK} -p {server.port} -U {OWNER} {DATABASE}"
+    )
+
+
+def status_line(before: Figures, now: Figures, latency: Latency) -> Text:
+    """Totals, rate since `before`, lag, anomalies, dead letters and latency in one line."""
+    seconds = max(now.at_seconds - before.at_seconds, 1e-9)
+    rate = (now.total("stored") - before.total("stored")) / seconds
+    anomalies = ", ".join(f"{kind} {count:,}" for kind, count in now.anomalies.items()) or "none"
+    parts = [
+        f"produced {now.total('produced'):,}",
+        f"stored {now.total('stored'):,} ({rate:,.0f}/s)",
+        f"lag {now.total('lag'):,}",
+        f"anomalies {anomalies}",
+        f"dead letters {now.total('dead_lettered'):,}",
+        f"p50 {_milliseconds(latency.p50)}, p99 {_milliseconds(latency.p99)}",
+    ]
+    return Text(" | ".join(parts))
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1000:.0f} ms"

@@ -1,0 +1,194 @@
+"""Runs the benchmark and writes `var/bench.json`."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from time import sleep
+from typing import Any
+
+import asyncpg
+from rich.console import Console
+from rich.table import Table
+
+from app.postgres.migrate import migrate
+from app.settings import ENV_PREFIX, load_settings
+from compose.embedded.ports import choose_port
+from compose.embedded.stack import EmbeddedStack
+from tests.bench import plain_faust
+from tests.bench.databases import fresh_database
+from tests.bench.latency import measure_latency, start_worker
+from tests.bench.measuring import Contender, Measured, run_contender
+from tests.bench.records import fill_transactions
+
+_FAUST = [sys.executable, "-m", "faust", "-A"]
+_LEDGER = "SELECT coalesce(sum(consumed), 0) FROM stream_progress WHERE topic = 'transactions'"
+
+
+def main() -> None:
+    """Parse the options and run."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--events", type=int, default=300_000, help="transactions in the topic")
+    parser.add_argument("--plain-events", type=int, default=3_000, help="share of the plain agent")
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved runs of each contender")
+    parser.add_argument("--duration", type=float, default=30, help="seconds of the latency part")
+    options = parser.parse_args()
+    console = Console(stderr=True)
+    var_dir = Path("var/bench")
+    with EmbeddedStack(
+        var_dir, services=("kafka", "postgres"), fresh=True, preferred_ports=False,
+        report=console.log,
+    ) as stack:  # fmt: skip
+        report = Bench(stack, console, var_dir).run(options)
+    Path("var/bench.json").write_text(json.dumps(report, indent=2) + "\n")
+    _print(report)
+
+
+class Bench:
+    """The parts of a benchmark run on one stack."""
+
+    def __init__(self, stack: EmbeddedStack, console: Console, var_dir: Path) -> None:
+        self._stack = stack
+        self._console = console
+        self._logs = var_dir / "logs"
+        self._environment = _child_environment(stack)
+        self._settings = load_settings(self._environment)
+
+    def run(self, options: argparse.Namespace) -> dict[str, Any]:
+        """Throughput of all contenders, then latency; the report."""
+        asyncio.run(self._migrate())
+        self._console.log(f"Filling the topic with {options.events:,} transactions")
+        fill_transactions(self._settings, self._environment, options.events)
+        runs: dict[str, list[Measured]] = {}
+        for number in range(options.rounds):
+            for contender in _contenders(options.events, options.plain_events):
+                measured = asyncio.run(self._round(contender, number))
+                runs.setdefault(contender.name, []).append(measured)
+                self._console.log(f"{contender.name}: {measured.events_per_second:,.0f} events/s")
+        return {
+            "broker": "Apache Kafka",
+            "cores": os.cpu_count(),
+            "throughput": {name: _summary(measured) for name, measured in runs.items()},
+            "ratios": _ratios(runs),
+            "latency_seconds": self._latency(options.duration),
+        }
+
+    async def _migrate(self) -> None:
+        await migrate(self._settings.postgres)
+        connection = await asyncpg.connect(self._stack.postgres.dsn())
+        await connection.execute(plain_faust.CREATE_TABLES)
+        await connection.close()
+
+    async def _round(self, contender: Contender, number: int) -> Measured:
+        database = f"bench_{contender.name}_{number}"
+        await fresh_database(self._stack.postgres, database, self._settings.postgres.database)
+        dsn = self._stack.postgres.dsn(database=database)
+        log = self._logs / f"{database}.log"
+        environment = self._for(database)
+        if contender.name == "plain_faust":
+            plain_faust.create_changelogs(load_settings(environment))
+        return await run_contender(contender, environment, dsn, log)
+
+    def _for(self, database: str) -> dict[str, str]:
+        return {
+            **self._environment,
+            "GLOBALMART_POSTGRES_DATABASE": database,
+            "GLOBALMART_KAFKA_GROUP": database,
+            "GLOBALMART_WORKER_METRICS_PORT": str(choose_port()),
+        }
+
+    def _latency(self, seconds: float) -> dict[str, float | None]:
+        database = "bench_latency"
+        asyncio.run(
+            fresh_database(self._stack.postgres, database, self._settings.postgres.database)
+        )
+        environment = self._for(database)
+        with _running_worker(environment, self._logs / "latency.log"):
+            asyncio.run(_caught_up(self._stack.postgres.dsn(database=database), environment))
+            port = int(environment["GLOBALMART_WORKER_METRICS_PORT"])
+            self._console.log(f"Latency at the guide's rates for {seconds:.0f} s")
+            return measure_latency(environment, port, seconds)
+
+
+def _child_environment(stack: EmbeddedStack) -> dict[str, str]:
+    """The embedded servers and nothing of the user's own settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    return {**kept, **stack.environment()}
+
+
+def _contenders(events: int, plain_events: int) -> list[Contender]:
+    module = [sys.executable, "-m", "tests.bench.bare_limit"]
+    plain = "SELECT count(*) FROM plain_transactions"
+    return [
+        Contender("worker", [*_FAUST, "app.worker", "worker", "-l", "info"], _LEDGER, events),
+        Contender("bare_limit", module, _LEDGER, events),
+        Contender(
+            "plain_faust", [*_FAUST, "tests.bench.plain_faust", "worker", "-l", "warn", "--without-web"],
+            plain, plain_events,
+        ),
+    ]  # fmt: skip
+
+
+@contextmanager
+def _running_worker(environment: Mapping[str, str], log: Path) -> Iterator[None]:
+    process = start_worker(environment, log)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+async def _caught_up(dsn: str, environment: Mapping[str, str]) -> None:
+    """Wait until the worker has committed everything in the topic and is idle."""
+    connection = await asyncpg.connect(dsn)
+    last, unchanged = -1, 0
+    while unchanged < 4:
+        consumed = int(await connection.fetchval(_LEDGER))
+        unchanged = unchanged + 1 if consumed == last and consumed else 0
+        last = consumed
+        sleep(0.5)
+    await connection.close()
+
+
+def _summary(runs: list[Measured]) -> dict[str, Any]:
+    fields = ("events_per_second", "cpu_us_per_event", "peak_rss_mb")
+    medians = {name: round(median(getattr(run, name) for run in runs), 1) for name in fields}
+    return {"events": runs[0].events, **medians, "runs": [asdict(run) for run in runs]}
+
+
+def _ratios(runs: Mapping[str, list[Measured]]) -> dict[str, float]:
+    """Medians of the round-by-round ratios of events per second."""
+
+    def ratio(other: str) -> float:
+        pairs = zip(runs["worker"], runs[other], strict=True)
+        return round(median(a.events_per_second / b.events_per_second for a, b in pairs), 2)
+
+    return {
+        "worker_to_bare_limit": ratio("bare_limit"),
+        "worker_to_plain_faust": ratio("plain_faust"),
+    }
+
+
+def _print(report: Mapping[str, Any]) -> None:
+    table = Table(
+        "contender", "events/s", "CPU us/event", "peak RSS MB", title="Kafka to PostgreSQL"
+    )
+    for name, figures in report["throughput"].items():
+        table.add_row(
+            name, f"{figures['events_per_second']:,.0f}", f"{figures['cpu_us_per_event']:.1f}",
+            f"{figures['peak_rss_mb']:.0f}",
+        )  # fmt: skip
+    console = Console()
+    console.print(table)
+    console.print(f"ratios: {report['ratios']}   latency: {report['latency_seconds']}")
+
+
+if __name__ == "__main__":
+    main()

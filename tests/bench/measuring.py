@@ -1,0 +1,118 @@
+"""Measuring a contender from outside: events per second, CPU per event and memory of its process."""
+
+import asyncio
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import asyncpg
+import psutil
+
+_POLL_SECONDS = 0.05
+_STARTED_SECONDS = 60.0
+_SILENT_SECONDS = 60.0
+
+
+class ContenderError(Exception):
+    """A contender died or made no progress; carries the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run; rates count from the first committed records to the last."""
+
+    events: int
+    events_per_second: float
+    cpu_us_per_event: float
+    peak_rss_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A command, and the query that answers how many events it has committed."""
+
+    name: str
+    command: Sequence[str]
+    progress: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    seconds: float
+    events: int
+    cpu_seconds: float
+
+
+async def run_contender(
+    contender: Contender, environment: Mapping[str, str], dsn: str, log: Path
+) -> Measured:
+    """Start the contender, wait until it has committed all its events, stop it."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            contender.command, env=dict(environment), stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            return await _observe(contender, psutil.Process(process.pid), dsn)
+        except (ContenderError, psutil.NoSuchProcess) as error:
+            tail = log.read_text(errors="replace")[-2000:]
+            raise ContenderError(f"{contender.name}: {error}\n{tail}") from error
+        finally:
+            process.kill()
+            process.wait()
+
+
+async def _observe(contender: Contender, process: psutil.Process, dsn: str) -> Measured:
+    connection = await asyncpg.connect(dsn)
+    try:
+        first = last = await _first_sample(connection, contender, process)
+        while last.events < contender.events:
+            await asyncio.sleep(_POLL_SECONDS)
+            sample = await _sample(connection, contender, process)
+            if sample.events > last.events:
+                last = sample
+            elif sample.seconds - last.seconds > _SILENT_SECONDS:
+                raise ContenderError(f"stuck at {last.events} of {contender.events} events")
+        return _measured(first, last, process)
+    finally:
+        await connection.close()
+
+
+async def _first_sample(
+    connection: asyncpg.Connection, contender: Contender, process: psutil.Process
+) -> _Sample:
+    began = monotonic()
+    while monotonic() - began < _STARTED_SECONDS:
+        sample = await _sample(connection, contender, process)
+        if sample.events:
+            return sample
+        await asyncio.sleep(_POLL_SECONDS)
+    raise ContenderError(f"committed nothing within {_STARTED_SECONDS:.0f} s")
+
+
+async def _sample(
+    connection: asyncpg.Connection, contender: Contender, process: psutil.Process
+) -> _Sample:
+    if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+        raise ContenderError("died")
+    events = int(await connection.fetchval(contender.progress))
+    cpu = process.cpu_times()
+    return _Sample(monotonic(), events, cpu.user + cpu.system)
+
+
+def _measured(first: _Sample, last: _Sample, process: psutil.Process) -> Measured:
+    events = last.events - first.events
+    return Measured(
+        last.events,
+        events / (last.seconds - first.seconds),
+        (last.cpu_seconds - first.cpu_seconds) * 1e6 / events,
+        _peak_rss_mb(process.pid),
+    )
+
+
+def _peak_rss_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024

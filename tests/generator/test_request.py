@@ -1,0 +1,113 @@
+"""What can be asked for, and how mistakes are told."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.generator.jobs import JobError
+from app.generator.request import (
+    FileRequest,
+    Request,
+    make_job,
+    parse_columns,
+    parse_length,
+    parse_time,
+)
+from app.settings import Settings
+
+NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
+FEW = {
+    "GLOBALMART_GENERATOR_USERS": "100",
+    "GLOBALMART_GENERATOR_PRODUCTS": "100",
+    "GLOBALMART_GENERATOR_TRANSACTION_RATE": "2",
+    "GLOBALMART_GENERATOR_PRODUCT_VIEW_RATE": "3",
+    "GLOBALMART_GENERATOR_CART_EVENT_RATE": "1",
+    "GLOBALMART_GENERATOR_SEED": "1",
+}
+SMALL = Settings(FEW)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("90d", timedelta(days=90)), ("12h", timedelta(hours=12)), ("1.5h", timedelta(minutes=90))],
+)
+def test_lengths(text: str, length: timedelta) -> None:
+    assert parse_length(text) == length
+
+
+@pytest.mark.parametrize("text", ["", "90", "d", "-3d", "0d", "3 days"])
+def test_what_is_no_length(text: str) -> None:
+    with pytest.raises(JobError, match="90d"):
+        parse_length(text)
+
+
+def test_times_are_utc_unless_they_say_otherwise() -> None:
+    assert parse_time("2025-07-01T14:00:00+02:00") == parse_time("2025-07-01T12:00:00") == NOW
+    with pytest.raises(JobError, match="no time"):
+        parse_time("tomorrow")
+
+
+def test_mappings() -> None:
+    assert parse_columns(["user_id=Kunde", "timestamp=a=b"]) == {
+        "user_id": "Kunde",
+        "timestamp": "a=b",
+    }
+    with pytest.raises(JobError, match="the fields are"):
+        parse_columns(["customer=x"])
+    with pytest.raises(JobError, match="no mapping"):
+        parse_columns(["user_id"])
+
+
+@pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        (Request(backfill=timedelta(days=1), start=NOW, count=1), "exclude each other"),
+        (Request(until=NOW), "--backfill"),
+        (Request(start=NOW), "--duration or --count"),
+        (Request(file=FileRequest(speed=2.0)), "--from-csv"),
+        (Request(file=FileRequest(preset="nosuch")), "cdnow"),
+        (Request(file=FileRequest(path=Path("x"), delimiter="::")), "one character"),
+    ],
+)
+def test_contradictions_are_refused(request_: Request, complaint: str) -> None:
+    with pytest.raises(JobError, match=complaint):
+        request_.check()
+
+
+def test_bulk_is_for_everything_but_paced_traffic() -> None:
+    assert not Request().bulk
+    assert not Request(file=FileRequest(preset="cdnow", speed=60.0)).bulk
+    assert Request(flat_out=True).bulk
+    assert Request(backfill=timedelta(days=1)).bulk
+
+
+def test_a_history_ends_now_or_when_told() -> None:
+    job, _ = make_job(Request(backfill=timedelta(days=2)), SMALL, NOW)
+    assert job.end_us - job.start_us == 2 * 86_400_000_000
+    assert job.end_us == int(NOW.timestamp()) * 1_000_000
+    earlier, _ = make_job(
+        Request(backfill=timedelta(days=2), until=NOW - timedelta(days=1)), SMALL, NOW
+    )
+    assert earlier.end_us == job.end_us - 86_400_000_000
+
+
+def test_seeded_runs_share_ids_only_where_everything_is_the_same() -> None:
+    def name(request: Request, now: datetime = NOW) -> str:
+        return make_job(request, SMALL, now)[0].run_id
+
+    fixed = Request(start=NOW, count=10)
+    assert name(fixed) == name(fixed)
+    others = {name(Request()), name(Request(rate=2.0)), name(Request(), NOW + timedelta(seconds=1))}
+    assert len({name(fixed), *others}) == 4
+
+
+def test_runs_without_a_seed_never_share_ids() -> None:
+    unseeded = Settings({name: text for name, text in FEW.items() if not name.endswith("SEED")})
+    names = {make_job(Request(start=NOW, count=1), unseeded, NOW)[0].run_id for _ in range(5)}
+    assert len(names) == 5
+
+
+def test_all_rates_zero_is_refused() -> None:
+    with pytest.raises(JobError, match="every rate is 0"):
+        make_job(Request(rate=0.0), SMALL, NOW)

@@ -1,0 +1,75 @@
+"""Migrations: once, in order, by one at a time, and never over an edited or newer history."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from app.errors import SchemaError, SettingsError
+from app.postgres.connecting import connect_worker
+from app.postgres.migrate import MIGRATIONS, known_migrations, migrate, require_schema
+from tests.databases import Database
+
+NEWEST = known_migrations()[-1].version
+
+
+def test_versions_count_up_from_one_and_every_file_is_known() -> None:
+    versions = [migration.version for migration in known_migrations()]
+    assert versions == list(range(1, NEWEST + 1))
+    assert len(list(MIGRATIONS.iterdir())) == len(versions)
+
+
+async def test_migrating_twice_does_nothing_the_second_time(blank_database: Database) -> None:
+    applied = await migrate(blank_database.postgres)
+    assert [migration.version for migration in applied] == list(range(1, NEWEST + 1))
+    assert await migrate(blank_database.postgres) == []
+    async with blank_database.worker() as connection:
+        await require_schema(connection)
+
+
+async def test_concurrent_migrations_take_turns(blank_database: Database) -> None:
+    applied = await asyncio.gather(*(migrate(blank_database.postgres) for _ in range(3)))
+    assert sorted(map(len, applied)) == [0, 0, NEWEST]
+
+
+async def test_an_edited_file_is_refused(database: Database) -> None:
+    async with database.owner() as owner:
+        await owner.execute("UPDATE schema_version SET checksum = 'other' WHERE version = 1")
+    with pytest.raises(SchemaError, match="edited after they were applied: spine"):
+        await migrate(database.postgres)
+
+
+async def test_a_newer_database_is_refused(database: Database) -> None:
+    async with database.owner() as owner:
+        await owner.execute(
+            "INSERT INTO schema_version (version, name, checksum) VALUES ($1, 'later', 'x')",
+            NEWEST + 1,
+        )
+        with pytest.raises(SchemaError, match=f"version {NEWEST + 1}"):
+            await require_schema(owner)
+    with pytest.raises(SchemaError, match="newer than this program"):
+        await migrate(database.postgres)
+
+
+async def test_an_empty_database_is_not_for_a_worker(blank_database: Database) -> None:
+    async with blank_database.owner() as owner:
+        with pytest.raises(SchemaError, match="globalmart migrate"):
+            await require_schema(owner)
+
+
+async def test_a_missing_password_names_its_variable(database: Database) -> None:
+    without = database.postgres.model_copy(update={"worker_password": None})
+    with pytest.raises(SettingsError, match="GLOBALMART_POSTGRES_WORKER_PASSWORD"):
+        await connect_worker(without, "test")
+
+
+async def test_logins_of_other_names_become_members(blank_database: Database) -> None:
+    other = blank_database.postgres.model_copy(update={"worker_user": "shop worker"})
+    await migrate(other)
+    await migrate(other)
+    connection: asyncpg.Connection = await connect_worker(other, "test")
+    try:
+        assert await connection.fetchval("SELECT current_user::TEXT") == "shop worker"
+        await connection.execute("INSERT INTO stream_source (cluster_id) VALUES ('c')")
+    finally:
+        await connection.close()

@@ -1,0 +1,52 @@
+"""What each role may do: the worker adds, the reader reads, nobody but the owner takes away."""
+
+import asyncpg
+import pytest
+
+from tests.databases import Database
+
+ROWS = ("transactions", "product_views", "cart_events", "system_metrics")
+KEPT = (*ROWS, "transaction_anomalies", "dead_letters")
+SUMS = ("stream_progress", "sales_panes", "sales_hourly", "sales_daily")
+ALL = (*KEPT, *SUMS, "outbox_progress", "stream_source", "stream_windows", "schema_version")
+
+
+async def _refused(connection: asyncpg.Connection, statement: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(statement)
+
+
+async def test_the_tables_are_these(database: Database) -> None:
+    rows = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    assert sorted(row["tablename"] for row in rows) == sorted(ALL)
+
+
+async def test_the_worker_takes_nothing_away(database: Database) -> None:
+    async with database.worker() as worker:
+        for table in ALL:
+            await _refused(worker, f"TRUNCATE {table}")
+            await _refused(worker, f"DELETE FROM {table}")
+            await _refused(worker, f"ALTER TABLE {table} ADD COLUMN more INTEGER")
+            await _refused(worker, f"DROP TABLE {table}")
+        for table in ROWS:
+            await _refused(worker, f"UPDATE {table} SET source_offset = 0")
+        await _refused(worker, "UPDATE transaction_anomalies SET amount = 0")
+        await _refused(worker, "UPDATE dead_letters SET value = NULL")
+        await _refused(worker, "UPDATE stream_source SET cluster_id = 'x'")
+        await _refused(worker, "UPDATE stream_windows SET step_seconds = 1")
+        await _refused(worker, "INSERT INTO schema_version VALUES (99, 'x', 'x')")
+        await _refused(worker, "CREATE TABLE more (id INTEGER)")
+
+
+async def test_the_reader_only_reads(database: Database) -> None:
+    async with database.reader() as reader:
+        for relation in (*ALL, "sales_metrics"):
+            assert await reader.fetch(f"SELECT * FROM {relation} LIMIT 1") is not None
+        for table in ALL:
+            await _refused(
+                reader, f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM {table}"
+            )
+            await _refused(reader, f"SELECT * FROM {table} FOR UPDATE")
+            await _refused(reader, f"DELETE FROM {table}")
+            await _refused(reader, f"TRUNCATE {table}")
+        await _refused(reader, "CREATE TABLE more (id INTEGER)")

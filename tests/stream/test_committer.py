@@ -1,0 +1,234 @@
+"""Committing for certain: bad records stand alone, a store in trouble is waited for, a bug is raised."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import pytest
+from faust.types import TP
+
+from app.events.decoding import EPOCH, MICROSECOND
+from app.events.rows import DecodedRecords, TransactionRow
+from app.kafka.chunks import Chunk
+from app.postgres.connecting import connect_worker
+from app.sink import ledger
+from app.sink.chunk_transaction import ChunkTransaction, PartitionState
+from app.sink.connection import SinkConnection
+from app.sink.fault_points import FaultPoint, NoFaults
+from app.sink.tables import STORED_TRANSACTIONS
+from app.sink.work import Outcome
+from app.stream.committer import ChunkCommitter
+from app.stream.partitions import Partitions
+from app.topics import TRANSACTIONS
+from tests.databases import Database
+from tests.sink.works import MINUTE_US, PANE, order
+
+
+@dataclass
+class Record:
+    """A Kafka record as far as the sink looks at it."""
+
+    offset: int
+    timestamp: int = 1_770_000_000_000
+    key: bytes | None = b"ada"
+    value: bytes | None = b"{}"
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
+
+
+class Listener:
+    """Hears of states and does nothing."""
+
+    def opened(self, partition: TP, state: PartitionState) -> None:
+        """A state was loaded."""
+
+    def dropped(self, partition: TP) -> None:
+        """A state was dropped."""
+
+
+class Terminating:
+    """Ends the server process of the first transaction that reaches a point."""
+
+    def __init__(self, database: Database, point: FaultPoint) -> None:
+        self._database = database
+        self._point: FaultPoint | None = point
+
+    async def reached(self, point: FaultPoint, topic: str, connection: asyncpg.Connection) -> None:
+        """Strike once."""
+        if point is self._point:
+            self._point = None
+            await self._database.terminate(connection.get_server_pid())
+
+
+class Bench:
+    """A committer of transactions over one connection, and what it told."""
+
+    def __init__(self, database: Database, faults: Any) -> None:
+        self.outcomes: list[Outcome[TransactionRow]] = []
+        self.failures: list[str] = []
+        self.current: Callable[[], bool] = lambda: True
+        self.connection = self._connection(database)
+        self.loading = self._connection(database)
+        self.partitions = Partitions(
+            self.loading, Listener(), clock_us=lambda: 0, retry_max_seconds=0.1,
+            accept_lost_offsets=False,
+        )  # fmt: skip
+        self.committer: ChunkCommitter[TransactionRow] = ChunkCommitter(
+            ChunkTransaction(
+                STORED_TRANSACTIONS, pane=PANE, allowed_lateness_us=MINUTE_US, faults=faults
+            ),
+            self.partitions,
+            is_current=lambda chunk: self.current(),
+            applied=lambda state, outcome: self.outcomes.append(outcome),
+            failed=self.failures.append,
+            retry_max_seconds=0.1,
+        )
+
+    @staticmethod
+    def _connection(database: Database) -> SinkConnection:
+        return SinkConnection(
+            lambda: connect_worker(database.postgres, "test"), (STORED_TRANSACTIONS.create_stage,)
+        )
+
+    async def commit(self, rows: list[TransactionRow], start: int = 0) -> bool:
+        """Commit the rows as one chunk of partition 0."""
+        records = [Record(row.source_offset) for row in rows]
+        chunk = Chunk(TRANSACTIONS, 0, start, records, 1, 1)
+        stamps = [(row.timestamp - EPOCH) // MICROSECOND for row in rows]
+        decoded = DecodedRecords(rows=rows, timestamps_us=stamps)
+        return await self.committer.commit(self.connection, chunk, decoded)
+
+
+@asynccontextmanager
+async def bench(database: Database, faults: Any = None) -> AsyncIterator[Bench]:
+    """A bench with the ledger of partition 0 opened."""
+    made = Bench(database, faults or NoFaults())
+    await ledger.open_partition(await made.loading.get(), TRANSACTIONS, 0, 0)
+    yield made
+    await made.connection.close()
+    await made.loading.close()
+
+
+_REJECTING = """
+CREATE FUNCTION reject() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.transaction_id LIKE 'bad%' THEN
+        RAISE EXCEPTION 'rejected %', NEW.transaction_id USING ERRCODE = substr(NEW.transaction_id, 5);
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER reject BEFORE INSERT ON transactions FOR EACH ROW EXECUTE FUNCTION reject();"""
+
+
+async def _offsets(database: Database, table: str) -> list[int]:
+    rows = await database.fetch(f"SELECT source_offset FROM {table} ORDER BY 1")
+    return [row["source_offset"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "bad", [{0: "22000"}, {19: "23514"}, {3: "22000", 4: "23514", 17: "22P02"}], ids=str
+)
+async def test_exactly_the_refused_records_become_dead_letters(
+    database: Database, bad: dict[int, str]
+) -> None:
+    rows = [
+        order(n, transaction_id=f"bad-{bad[n]}" if n in bad else f"good-{n}") for n in range(20)
+    ]
+    async with database.owner() as owner:
+        await owner.execute(_REJECTING)
+    async with bench(database) as bench_:
+        assert await bench_.commit(rows)
+        assert sum(len(outcome.rows) for outcome in bench_.outcomes) == 20 - len(bad)
+        assert bench_.failures == []
+    letters = await database.fetch("SELECT * FROM dead_letters ORDER BY source_offset")
+    assert [(row["source_offset"], row["stage"], row["reason"]) for row in letters] == [
+        (offset, "sink", "rejected_by_database") for offset in bad
+    ]
+    for row, sqlstate in zip(letters, bad.values(), strict=True):
+        assert row["detail"] == f"{sqlstate}: rejected bad-{sqlstate}"
+        assert (row["key"], row["value"]) == (b"ada", b"{}")
+    assert await _offsets(database, "transactions") == [n for n in range(20) if n not in bad]
+    (at,) = await database.fetch("SELECT * FROM stream_progress")
+    assert (at["next_offset"], at["consumed"], at["dead_lettered"]) == (20, 20, len(bad))
+
+
+@pytest.mark.parametrize("size", [9, 150], ids=["arrays", "stage"])
+async def test_a_value_that_cannot_be_encoded_stands_alone(database: Database, size: int) -> None:
+    rows = [order(n, quantity=2**40 if n == 5 else 1) for n in range(size)]
+    async with bench(database) as bench_:
+        assert await bench_.commit(rows)
+    assert await _offsets(database, "dead_letters") == [5]
+    assert await _offsets(database, "transactions") == [n for n in range(size) if n != 5]
+
+
+@pytest.mark.parametrize("point", list(FaultPoint))
+async def test_a_session_killed_anywhere_commits_the_chunk_once(
+    database: Database, point: FaultPoint
+) -> None:
+    async with bench(database, Terminating(database, point)) as bench_:
+        assert await bench_.commit([order(n) for n in range(10)])
+        assert await bench_.commit([order(n) for n in range(10, 12)], start=10)
+    assert await _offsets(database, "transactions") == list(range(12))
+    (at,) = await database.fetch("SELECT * FROM stream_progress")
+    assert (at["next_offset"], at["stored"], at["duplicates"]) == (12, 12, 0)
+    (pane,) = await database.fetch("SELECT sum(transaction_count) AS number FROM sales_panes")
+    assert pane["number"] == 12
+
+
+async def test_a_chunk_partly_done_is_cut_to_what_the_ledger_has_not_seen(
+    database: Database,
+) -> None:
+    async with bench(database) as bench_:
+        await bench_.commit([order(n) for n in range(5)])
+        assert await bench_.commit([order(n) for n in range(8)])
+        assert await bench_.commit([order(n) for n in range(8)])
+    assert await _offsets(database, "transactions") == list(range(8))
+    (at,) = await database.fetch("SELECT * FROM stream_progress")
+    assert (at["next_offset"], at["duplicates"]) == (8, 0)
+
+
+async def test_a_chunk_beyond_the_ledger_is_not_taken(database: Database) -> None:
+    async with bench(database) as bench_:
+        assert not await bench_.commit([order(3)], start=3)
+    assert await _offsets(database, "transactions") == []
+
+
+async def test_somebody_else_moved_on(database: Database) -> None:
+    """A zombie's state is behind the ledger: the fence throws it back, the ledger puts it right."""
+    rows = [order(n) for n in range(6)]
+    async with bench(database) as zombie, bench(database) as owner:
+        await zombie.commit(rows[:2])
+        await owner.commit(rows[2:4], start=2)
+        assert await zombie.commit(rows[2:], start=2)
+        assert zombie.failures == ["Fenced"]
+    assert await _offsets(database, "transactions") == list(range(6))
+    (at,) = await database.fetch("SELECT * FROM stream_progress")
+    assert (at["stored"], at["duplicates"]) == (6, 0)
+
+
+async def test_a_revoked_chunk_is_given_up_while_the_store_is_in_trouble(
+    database: Database,
+) -> None:
+    async with bench(database) as bench_, database.owner() as holder:
+        await bench_.connection.get()
+        connection = await bench_.connection.get()
+        await connection.execute("SET lock_timeout = '50ms'")
+        async with holder.transaction():
+            await holder.execute("LOCK TABLE transactions")
+            running = asyncio.create_task(bench_.commit([order(0)]))
+            while not bench_.failures:
+                await asyncio.sleep(0.01)
+            bench_.current = lambda: False
+        assert not await running
+        assert bench_.failures == ["LockNotAvailableError"]
+
+
+async def test_a_bug_is_raised(database: Database) -> None:
+    async with database.owner() as owner:
+        await owner.execute("DROP TABLE sales_daily")
+    async with bench(database) as bench_:
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await bench_.commit([order(0)])
+    assert await _offsets(database, "transactions") == []

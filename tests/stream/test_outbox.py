@@ -1,0 +1,237 @@
+"""The outbox on real Kafka and PostgreSQL: gapless positions, every row on its topic at least once."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from time import monotonic, sleep
+from typing import Any
+
+import asyncpg
+import pytest
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from prometheus_client import CollectorRegistry
+
+from app.kafka.admin import create_topics
+from app.metrics import WorkerMetrics
+from app.sink.dead_letters import insert_dead_letters, wake_publisher
+from app.stream.outbox import OutboxPublisher, OutboxStream
+from app.topics import ANOMALIES, DEAD_LETTERS
+from compose.embedded.stack import EmbeddedStack
+from tests.databases import Database
+from tests.sink.works import NOON, letter
+
+PARTITIONS = 6
+_DEADLINE_SECONDS = 30.0
+_INSERT = """
+INSERT INTO transaction_anomalies (transaction_id, user_id, amount, anomaly_score, anomaly_type,
+    detected_at, description, event_time, threshold)
+SELECT id, 'ada', 9999999999.99, 2000000.0000, 'high_value', $2, 'text', $2, 5000.00
+FROM unnest($1::TEXT[]) AS id"""
+
+
+class Topic:
+    """What has been written to a topic since this was made."""
+
+    def __init__(self, bootstrap: str, name: str) -> None:
+        create_topics(bootstrap, PARTITIONS, 1, 48.0)
+        self._consumer = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": "outbox-test", "log_level": 0}
+        )
+        partitions = [TopicPartition(name, number) for number in range(PARTITIONS)]
+        for partition in partitions:
+            partition.offset = self._end(partition)
+        self._consumer.assign(partitions)
+        self.messages: list[Message] = []
+
+    def _end(self, partition: TopicPartition) -> int:
+        """End of the partition; a new one has no leader for a moment."""
+        deadline = monotonic() + _DEADLINE_SECONDS
+        while True:
+            try:
+                end: int = self._consumer.get_watermark_offsets(partition, timeout=5)[1]
+                return end
+            except KafkaException:
+                if monotonic() > deadline:
+                    raise
+                sleep(0.1)
+
+    def read(self, count: int) -> list[Message]:
+        """At least so many messages, or what there is at the deadline."""
+        deadline = monotonic() + _DEADLINE_SECONDS
+        while len(self.messages) < count and monotonic() < deadline:
+            message = self._consumer.poll(0.1)
+            if message is not None:
+                assert message.error() is None
+                self.messages.append(message)
+        return self.messages
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()
+
+
+@pytest.fixture
+def anomalies(stack: EmbeddedStack) -> Iterator[Topic]:
+    """The topic `anomalies` from now on."""
+    topic = Topic(stack.kafka.bootstrap, ANOMALIES)
+    yield topic
+    topic.close()
+
+
+@pytest.fixture
+def dead_letters(stack: EmbeddedStack) -> Iterator[Topic]:
+    """The topic `dead_letters` from now on."""
+    topic = Topic(stack.kafka.bootstrap, DEAD_LETTERS)
+    yield topic
+    topic.close()
+
+
+async def _raise(connection: asyncpg.Connection, *ids: str) -> None:
+    await connection.execute(_INSERT, ids, NOON)
+    await wake_publisher(connection)
+
+
+@asynccontextmanager
+async def publishing(
+    database: Database, kind: type[OutboxPublisher] = OutboxPublisher, number: int = 1
+) -> AsyncIterator[Sequence[OutboxPublisher]]:
+    """Publishers of so many workers, running."""
+    metrics = WorkerMetrics(CollectorRegistry())
+    publishers = [kind(database.settings, metrics) for _ in range(number)]
+    for publisher in publishers:
+        await publisher.start()
+    try:
+        yield publishers
+    finally:
+        for publisher in publishers:
+            await publisher.stop()
+
+
+async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(_DEADLINE_SECONDS):
+        while not await holds():
+            await asyncio.sleep(0.02)
+
+
+async def _published(database: Database, stream: str, position: int) -> None:
+    query = "SELECT 1 FROM outbox_progress WHERE stream = $1 AND published_position = $2"
+
+    async def holds() -> bool:
+        return bool(await database.fetch(query, stream, position))
+
+    await _until(holds)
+
+
+async def _positions(database: Database) -> dict[str, int]:
+    rows = await database.fetch("SELECT transaction_id, position FROM transaction_anomalies")
+    return {row["transaction_id"]: row["position"] for row in rows}
+
+
+def _json(message: Message) -> dict[str, Any]:
+    value = message.value()
+    assert isinstance(value, bytes)
+    decoded: dict[str, Any] = json.loads(value, parse_float=Decimal)
+    return decoded
+
+
+async def test_an_anomaly_reaches_its_topic_exactly(database: Database, anomalies: Topic) -> None:
+    async with database.worker() as worker, publishing(database):
+        await _raise(worker, "t1")
+        await _published(database, ANOMALIES, 1)
+    (message,) = anomalies.read(1)
+    assert message.key() == b"t1:high_value"
+    assert b'"amount":9999999999.99,' in (message.value() or b"")
+    assert _json(message) == {
+        "transaction_id": "t1", "user_id": "ada", "anomaly_type": "high_value",
+        "anomaly_score": Decimal("2000000.0000"), "amount": Decimal("9999999999.99"),
+        "threshold": Decimal("5000.00"), "event_time": "2026-03-01T12:00:00Z",
+        "detected_at": "2026-03-01T12:00:00Z", "description": "text", "position": 1,
+    }  # fmt: skip
+
+
+async def test_a_dead_letter_reaches_its_topic_raw(database: Database, dead_letters: Topic) -> None:
+    async with database.worker() as worker, publishing(database):
+        bare = letter(6)._replace(key=None, value=None)
+        await insert_dead_letters(worker, "transactions", 2, [letter(5), bare])
+        await _published(database, DEAD_LETTERS, 2)
+    messages = {dict(m.headers() or [])["source_offset"]: m for m in dead_letters.read(2)}
+    first = messages[b"5"]
+    assert (first.key(), first.value()) == (b"key", b"\x00raw\xff")
+    headers: dict[str, object] = dict(first.headers() or [])
+    assert set(headers) == {
+        "source_topic", "source_partition", "source_offset", "reason", "stage", "time",
+    }  # fmt: skip
+    assert (headers["source_topic"], headers["source_partition"]) == (b"transactions", b"2")
+    assert (headers["reason"], headers["stage"]) == (b"malformed_json", b"decode")
+    assert (messages[b"6"].key(), messages[b"6"].value()) == (None, b""), "Kafka wants one of them"
+
+
+async def test_rows_that_commit_out_of_order_get_gapless_positions(
+    database: Database, anomalies: Topic
+) -> None:
+    async with database.worker() as slow, database.worker() as quick, publishing(database):
+        transaction = slow.transaction()
+        await transaction.start()
+        await _raise(slow, "first-id")
+        await _raise(quick, "committed-first", "committed-second")
+        await _published(database, ANOMALIES, 2)
+        await transaction.commit()
+        await _published(database, ANOMALIES, 3)
+    assert await _positions(database) == {
+        "committed-first": 1, "committed-second": 2, "first-id": 3,
+    }  # fmt: skip
+    published = {_json(m)["transaction_id"]: _json(m)["position"] for m in anomalies.read(3)}
+    assert published == await _positions(database)
+
+
+async def test_what_was_rolled_back_leaves_no_gap(database: Database) -> None:
+    async with database.worker() as worker, publishing(database):
+        transaction = worker.transaction()
+        await transaction.start()
+        await _raise(worker, "never")
+        await transaction.rollback()
+        await _raise(worker, "t1")
+        await _published(database, ANOMALIES, 1)
+    assert await _positions(database) == {"t1": 1}
+
+
+async def test_two_publishers_share_the_work(database: Database, anomalies: Topic) -> None:
+    names = [f"t{n:04}" for n in range(2400)]
+    async with database.worker() as worker, publishing(database, number=2):
+        for start in range(0, len(names), 300):
+            await _raise(worker, *names[start : start + 300])
+        await _published(database, ANOMALIES, len(names))
+    positions = await _positions(database)
+    assert sorted(positions.values()) == list(range(1, len(names) + 1))
+    published = Counter((m.key() or b"").decode() for m in anomalies.read(len(names)))
+    assert set(published) == {f"{name}:high_value" for name in names}
+
+
+class Dying(OutboxPublisher):
+    """Loses its connection once, after the records were sent and before it is noted."""
+
+    database: Database
+    died = False
+
+    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
+        await super()._send(stream, rows)
+        if rows and not type(self).died:
+            type(self).died = True
+            await self.database.terminate((await self._connection.get()).get_server_pid())
+
+
+async def test_sent_but_not_noted_is_sent_again(database: Database, anomalies: Topic) -> None:
+    class DyingHere(Dying):
+        pass
+
+    DyingHere.database = database
+    async with database.worker() as worker, publishing(database, DyingHere):
+        await _raise(worker, "t1", "t2")
+        await _published(database, ANOMALIES, 2)
+    assert DyingHere.died
+    sent = Counter((message.key() or b"").decode() for message in anomalies.read(4))
+    assert sent == {"t1:high_value": 2, "t2:high_value": 2}
+    assert sorted((await _positions(database)).values()) == [1, 2]

@@ -1,0 +1,133 @@
+"""Settings: every problem at once, each with its variable and a fix."""
+
+from pathlib import Path
+
+import pytest
+
+from app.errors import SettingsError
+from app.settings import ENV_PREFIX, Settings, documented_settings, load_settings
+
+
+def _problems(values: dict[str, str]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        Settings(values)
+    return str(caught.value).splitlines()
+
+
+def test_nothing_is_required_to_read_the_settings() -> None:
+    settings = Settings({})
+    assert (settings.stream.window_seconds, settings.stream.window_step_seconds) == (60, 30)
+    assert settings.general.bind == "127.0.0.1"
+    assert settings.stream.retention_days is None
+
+
+def test_no_secret_has_a_default() -> None:
+    postgres = Settings({}).postgres
+    assert postgres.owner_password is postgres.worker_password is postgres.reader_password is None
+
+
+def test_every_problem_is_named_at_once() -> None:
+    problems = _problems(
+        {
+            "GLOBALMART_KAFKA_PARTITIONS": "many",
+            "GLOBALMART_KAFKA_REPLICATION": "0",
+            "GLOBALMART_POSTGRES_PORT": "65536",
+            "GLOBALMART_STREAM_WINDOW_SECONDS": "50",
+            "GLOBALMART_ANOMALY_HIGH_VALUE": "1.234",
+            "GLOBALMART_NONSENSE": "1",
+        }
+    )
+    named = [problem.split(":")[0] for problem in problems]
+    assert sorted(named) == sorted(
+        [
+            "GLOBALMART_NONSENSE", "GLOBALMART_KAFKA_PARTITIONS", "GLOBALMART_KAFKA_REPLICATION",
+            "GLOBALMART_POSTGRES_PORT", "GLOBALMART_STREAM_*", "GLOBALMART_ANOMALY_HIGH_VALUE",
+        ]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variable", "advice"),
+    [
+        ("GLOBALMART_KAFKA_BOOTSTRP", "did you mean GLOBALMART_KAFKA_BOOTSTRAP?"),
+        ("GLOBALMART_POSTGRES_HOSTNAME", "did you mean GLOBALMART_POSTGRES_HOST?"),
+        ("GLOBALMART_QQQQQQQQQQQQQQQQ", "see `globalmart settings`"),
+    ],
+)
+def test_an_unknown_variable_is_refused_with_advice(variable: str, advice: str) -> None:
+    assert _problems({variable: "1"}) == [f"{variable}: no such setting; {advice}"]
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        (
+            {"GLOBALMART_KAFKA_HEARTBEAT_SECONDS": "3"},
+            "HEARTBEAT_SECONDS must be at most a third of SESSION_TIMEOUT_SECONDS",
+        ),
+        (
+            {"GLOBALMART_STREAM_WINDOW_STEP_SECONDS": "45"},
+            "WINDOW_SECONDS must be a multiple of WINDOW_STEP_SECONDS",
+        ),
+        ({"GLOBALMART_GENERATOR_COUNTRIES": " , "}, "one or more names"),
+    ],
+)
+def test_settings_that_exclude_each_other(values: dict[str, str], part: str) -> None:
+    (problem,) = _problems(values)
+    assert part in problem
+
+
+def test_a_secret_is_never_repeated() -> None:
+    settings = Settings({"GLOBALMART_POSTGRES_OWNER_PASSWORD": "hunter2"})
+    assert "hunter2" not in repr(settings.postgres)
+    problems = _problems(
+        {"GLOBALMART_POSTGRES_OWNER_PASSWORD": "hunter2", "GLOBALMART_POSTGRES_PORT": "hunter3"}
+    )
+    assert "hunter" not in "".join(problems)
+
+
+def test_an_empty_variable_means_the_default() -> None:
+    assert Settings({"GLOBALMART_KAFKA_PARTITIONS": ""}).kafka.partitions == 6
+
+
+def test_groups_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(Settings({}).kafka, "partitions", 7)  # noqa: B010 - the point
+
+
+def _env_file(folder: Path, text: str) -> str:
+    file = folder / "settings.env"
+    file.write_text(text)
+    return str(file)
+
+
+def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
+    file = _env_file(
+        tmp_path, "GLOBALMART_KAFKA_PARTITIONS=3\nGLOBALMART_KAFKA_GROUP=from-file\nOTHER=1\n"
+    )
+    environ = {"GLOBALMART_ENV_FILE": file, "GLOBALMART_KAFKA_PARTITIONS": "4", "HOME": "/"}
+    kafka = load_settings(environ).kafka
+    assert (kafka.partitions, kafka.group) == (4, "from-file")
+
+
+def test_a_file_is_checked_like_the_environment(tmp_path: Path) -> None:
+    file = _env_file(tmp_path, "GLOBALMART_KAFKA_PARTITION=3\n")
+    with pytest.raises(SettingsError, match="did you mean GLOBALMART_KAFKA_PARTITIONS"):
+        load_settings({"GLOBALMART_ENV_FILE": file})
+
+
+def test_the_file_of_the_working_folder_is_read_unless_switched_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("GLOBALMART_KAFKA_PARTITIONS=3\n")
+    assert load_settings({}).kafka.partitions == 3
+    assert load_settings({"GLOBALMART_ENV_FILE": ""}).kafka.partitions == 6
+
+
+def test_every_setting_is_described_under_a_name_of_its_own() -> None:
+    documented = list(documented_settings())
+    names = [name for name, _ in documented]
+    assert len(names) == len(set(names))
+    assert all(name.startswith(ENV_PREFIX) and name == name.upper() for name in names)
+    assert all(field.description for _, field in documented)
