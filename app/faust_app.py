@@ -23,12 +23,6 @@ _STOP_SECONDS: Final = 10.0  # beyond draining
 _EXIT_UNCLEAN: Final = 1
 
 
-class _NoWebServer(BootStrategy):
-    """Faust's own web server listens on all addresses, and its command turns it on; here it never starts."""
-
-    enable_web = False
-
-
 class NoWebServer(BootStrategy):
     """Faust's own web server listens on every address, and the command line switches it on by itself."""
 
@@ -38,12 +32,8 @@ class NoWebServer(BootStrategy):
 class GlobalMartApp(faust.App):
     """Drains its lanes before partitions are given away."""
 
-<<<<<<< HEAD
-    BootStrategy = _NoWebServer
-=======
     BootStrategy = NoWebServer
 
->>>>>>> main
     lanes: dict[str, Lanes]
     drain_seconds: float
     _start_error: Exception | None = None
