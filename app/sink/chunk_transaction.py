@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Generic, Self, cast
+from weakref import WeakSet
 
 import asyncpg
 
@@ -81,6 +82,7 @@ class ChunkTransaction(Generic[RowT]):
         self._judge = judge
         self._large = _Statements.staged(stored)
         self._small = _Statements.from_arrays(stored)
+        self._prepared: WeakSet[asyncpg.Connection] = WeakSet()
 
     async def commit(
         self, connection: asyncpg.Connection, state: PartitionState, work: Work[RowT]
@@ -113,8 +115,12 @@ class ChunkTransaction(Generic[RowT]):
         """
         if connection in self._prepared:
             return
-        await connection.fetchval(self._insert, *self._insert_parameters(NO_PARTITION))
-        await connection.fetch(self._select_duplicates, NO_PARTITION)
+        no_rows: list[list[object]] = [[] for _ in self._stored.column_names]
+        for statements, arrays in ((self._large, []), (self._small, no_rows)):
+            await connection.fetchval(
+                statements.insert, *self._insert_parameters(NO_PARTITION), *arrays
+            )
+            await connection.fetch(statements.duplicates, NO_PARTITION, *arrays)
         await ledger.prepare(connection, self._stored.name)
         await prepare_dead_letters(connection)
         if self._judge is not None:
@@ -142,7 +148,7 @@ class ChunkTransaction(Generic[RowT]):
         statements, arrays = self._large, []
         if _is_small(work):
             statements, arrays = self._small, [*map(list, zip(*work.decoded.rows, strict=True))]
-        own = [work.partition, self._pane][: self._stored.insert_parameters]
+        own = self._insert_parameters(work.partition)
         with _encoding():
             accepted = await connection.fetchval(statements.insert, *own, *arrays)
         missing = len(work.decoded.rows) - accepted
@@ -154,7 +160,7 @@ class ChunkTransaction(Generic[RowT]):
         return {row["source_offset"]: row["conflicting"] for row in found}
 
     def _insert_parameters(self, partition: int) -> list[Any]:
-        return [partition, self._pane] if self._stored.sums_sales else [partition]
+        return [partition, self._pane][: self._stored.insert_parameters]
 
     async def _account(
         self,
