@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import asyncpg
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode.utils.logging import get_logger
 
@@ -117,9 +118,9 @@ class Partitions:
                 return
             except Exception as error:
                 self._connection.discard()
-                if classify(error) is not Failure.STORE:
+                if classify(error) is not Failure.STORE and not isinstance(error, KafkaError):
                     raise
-                logger.warning("PostgreSQL is away, partitions stay held: %s", error)
+                logger.warning("a store is away, partitions stay held: %r", error)
             await backoff.pause()
 
     async def close(self) -> None:
