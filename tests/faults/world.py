@@ -3,7 +3,8 @@
 import asyncio
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,6 +89,22 @@ class World:
             self.sender.send(self.traffic.records(of))
             await asyncio.sleep(pause_seconds)
         await asyncio.to_thread(self.sender.flush)
+
+    @asynccontextmanager
+    async def load(self, *, of: int = 250, pause_seconds: float = 0.15) -> AsyncIterator[None]:
+        """Bursts go on for as long as the block runs."""
+        over = asyncio.Event()
+
+        async def send() -> None:
+            while not over.is_set():
+                await self.bursts(1, of=of, pause_seconds=pause_seconds)
+
+        sending = asyncio.create_task(send())
+        try:
+            yield
+        finally:
+            over.set()
+            await sending
 
     # --- questions and the judge ---
 
