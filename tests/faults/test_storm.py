@@ -11,7 +11,8 @@ async def test_workers_come_and_go_during_a_load(world: World) -> None:
         await world.consuming(stayer)
         for turn in range(4):
             guest = world.worker()
-            await asyncio.sleep(3)
+            await world.until(lambda guest=guest: "Joined group" in guest.log(), 20, guest)
+            await asyncio.sleep(turn)
             if turn % 2:
                 guest.kill()
             else:

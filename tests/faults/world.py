@@ -156,7 +156,15 @@ class World:
         async def moved() -> bool:
             return await self.committed() >= before + records
 
-        await self.until(moved, seconds)
+        try:
+            await self.until(moved, seconds)
+        except AssertionError as error:
+            ends = await asyncio.to_thread(topics.end_offsets, self.bootstrap)
+            ledger = await self.ledger()
+            behind = {p: (ledger.get(p), end) for p, end in ends.items() if ledger.get(p) != end}
+            raise AssertionError(
+                f"{self.sender.sent} sent, {sum(ends.values())} in Kafka, ledger behind: {behind}: {error}"
+            ) from None
         return time.monotonic() - started
 
     async def consumed(self, seconds: float = 30.0) -> None:
