@@ -118,8 +118,8 @@ class OutboxPublisher(Service):
                 bootstrap_servers=self._settings.kafka.bootstrap, acks="all",
                 enable_idempotence=True, max_request_size=16 * 1024 * 1024,
             )  # fmt: skip
-            await producer.start()
             self._producer = producer
+            await producer.start()
         return self._producer
 
     async def _drop_producer(self) -> None:
