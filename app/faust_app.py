@@ -105,7 +105,7 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path
         broker_client_id="globalmart-worker",
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_heartbeat_interval=kafka.heartbeat_seconds,
-        broker_request_timeout=_REQUEST_SECONDS,
+        broker_request_timeout=max(_REQUEST_SECONDS, 2 * kafka.session_timeout_seconds),
         broker_max_poll_records=kafka.max_poll_records,
         broker_commit_interval=2.0,
         consumer_auto_offset_reset="earliest",
