@@ -1,8 +1,14 @@
 """Workers joining and leaving every few seconds."""
 
 import asyncio
+from functools import partial
 
+from tests.faults.processes import WorkerProcess
 from tests.faults.world import World
+
+
+def _has_joined(worker: WorkerProcess) -> bool:
+    return "Joined group" in worker.log()
 
 
 async def test_workers_come_and_go_during_a_load(world: World) -> None:
@@ -11,7 +17,7 @@ async def test_workers_come_and_go_during_a_load(world: World) -> None:
         await world.consuming(stayer)
         for turn in range(4):
             guest = world.worker()
-            await world.until(lambda guest=guest: "Joined group" in guest.log(), 20, guest)
+            await world.until(partial(_has_joined, guest), 20, guest)
             await asyncio.sleep(turn)
             if turn % 2:
                 guest.kill()
