@@ -26,3 +26,19 @@ class KafkaTopicError(GlobalMartError):
 
 class EmbeddedStackError(GlobalMartError):
     """An embedded server cannot be installed, started or stopped; the message names the cure."""
+
+
+class LakeError(GlobalMartError):
+    """The Parquet lake and PostgreSQL contradict each other, or the lake cannot be read."""
+
+
+class QualityError(GlobalMartError):
+    """Data failed a check before the publish; the message names rows. What is published stays."""
+
+
+class PublishError(GlobalMartError):
+    """What was staged in MongoDB is not what was computed, or a store failed; the old run stays."""
+
+
+class LockHeldError(GlobalMartError):
+    """Another batch run is under way."""

@@ -114,6 +114,8 @@ class EmbeddedStack:
                 "GLOBALMART_POSTGRES_READER_USER": "globalmart_reader",
                 "GLOBALMART_POSTGRES_READER_PASSWORD": self._passwords["postgres_reader"],
             }
+        if "mongo" in self._servers:
+            variables["GLOBALMART_MONGO_URL"] = self.mongo.url
         return variables
 
     def child(self, name: str, stop_signal: signal.Signals = signal.SIGTERM) -> ServerProcess:

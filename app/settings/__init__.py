@@ -1,0 +1,32 @@
+"""Settings: small frozen groups read from the environment or a `.env` file, prefix `GLOBALMART_`.
+
+Each group is handed to the code that needs it and to nothing else. A field's description, unit and the
+first guide's name for it are kept here, and the table in the README is generated from them.
+"""
+
+from app.settings.batch import BatchSettings
+from app.settings.demo import DemoSettings
+from app.settings.generator import GeneratorSettings
+from app.settings.group import ENV_PREFIX, SettingsGroup
+from app.settings.loading import ENV_FILE_VARIABLE, Settings, documented_settings, load_settings
+from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
+from app.settings.stream import AnomalySettings, StreamSettings, WorkerSettings
+
+__all__ = [
+    "ENV_FILE_VARIABLE",
+    "ENV_PREFIX",
+    "AnomalySettings",
+    "BatchSettings",
+    "DemoSettings",
+    "GeneralSettings",
+    "GeneratorSettings",
+    "KafkaSettings",
+    "MongoSettings",
+    "PostgresSettings",
+    "Settings",
+    "SettingsGroup",
+    "StreamSettings",
+    "WorkerSettings",
+    "documented_settings",
+    "load_settings",
+]

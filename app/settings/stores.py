@@ -1,0 +1,84 @@
+"""Settings of every process and of the stores: Kafka, PostgreSQL, MongoDB."""
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+from pydantic import SecretStr, model_validator
+
+from app.settings.group import Port, SettingsGroup, setting
+
+
+class GeneralSettings(SettingsGroup):
+    """What concerns every process."""
+
+    bind: str = setting("127.0.0.1", "address every server of this project listens on")
+    var_dir: Path = setting(Path("var"), "folder for data, logs and reports")
+
+
+class KafkaSettings(SettingsGroup):
+    """How to reach Kafka and how its topics are made."""
+
+    GROUP: ClassVar[str] = "KAFKA_"
+    bootstrap: str = setting(
+        "localhost:9092", "brokers, host:port, comma separated", guide="KAFKA_BOOTSTRAP_SERVERS"
+    )
+    partitions: int = setting(6, "partitions of each topic, fixed at creation", ge=1, le=1000)
+    replication: int = setting(1, "replicas of each topic", ge=1, le=10)
+    group: str = setting("globalmart", "consumer group the workers share", min_length=1)
+    session_timeout_seconds: float = setting(
+        6.0, "silence after which a worker loses its partitions", unit="s", ge=6.0, le=300
+    )
+    heartbeat_seconds: float = setting(
+        1.5, "time between heartbeats, below a third of the session timeout", unit="s", gt=0
+    )
+    max_poll_records: int = setting(
+        4000, "records of all partitions handed over at once, the largest chunk", ge=1, le=100_000
+    )
+    retention_hours: float = setting(48.0, "how long topics keep records", unit="h", gt=0)
+
+    @model_validator(mode="after")
+    def _heartbeat_fits(self) -> Self:
+        if self.heartbeat_seconds * 3 > self.session_timeout_seconds:
+            raise ValueError("HEARTBEAT_SECONDS must be at most a third of SESSION_TIMEOUT_SECONDS")
+        return self
+
+
+class PostgresSettings(SettingsGroup):
+    """How to reach PostgreSQL: the owner migrates, the worker writes, the reader reads."""
+
+    GROUP: ClassVar[str] = "POSTGRES_"
+    host: str = setting("localhost", "host name or address", guide="POSTGRES_URL")
+    port: Port = setting(5432, "TCP port", guide="POSTGRES_URL")
+    database: str = setting("globalmart", "database name", guide="POSTGRES_URL", min_length=1)
+    owner_user: str = setting(
+        "globalmart", "role that owns the schema", guide="POSTGRES_PROPERTIES"
+    )
+    owner_password: SecretStr | None = setting(
+        None, "password of the owner", guide="POSTGRES_PROPERTIES"
+    )
+    worker_user: str = setting("globalmart_worker", "role the stream worker writes as")
+    worker_password: SecretStr | None = setting(None, "password of the worker's role")
+    reader_user: str = setting("globalmart_reader", "role that the API and Grafana read as")
+    reader_password: SecretStr | None = setting(None, "password of the reader's role")
+    connect_timeout_seconds: float = setting(5.0, "limit for one connection attempt", unit="s")
+    command_timeout_seconds: float = setting(60.0, "limit for one statement", unit="s", gt=0)
+    lock_timeout_seconds: float = setting(10.0, "limit for waiting on a lock", unit="s", gt=0)
+    retry_max_seconds: float = setting(
+        5.0, "longest pause between attempts while the database is down", unit="s", gt=0
+    )
+
+
+class MongoSettings(SettingsGroup):
+    """How to reach MongoDB, the warehouse: the batch writes it, the API reads it."""
+
+    GROUP: ClassVar[str] = "MONGO_"
+    url: SecretStr | None = setting(
+        None, "connection string, mongodb://user:password@host:port/?authSource=admin",
+        guide="MONGODB_URI",
+    )  # fmt: skip
+    database: str = setting(
+        "globalmart_dw", "database of the warehouse", guide="MONGODB_DB", min_length=1
+    )
+    connect_timeout_seconds: float = setting(
+        5.0, "limit for finding a server that answers", unit="s", gt=0
+    )

@@ -1,0 +1,173 @@
+"""Brings new and changed days from PostgreSQL into the lake.
+
+A day has changed when PostgreSQL's rows and checksum differ from the lake's. Rows are only ever added,
+until their retention deletes the oldest; the lake keeps what was deleted, so it is the archive. A day
+PostgreSQL holds in part is merged with the lake's by key.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import chain
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from app.errors import LakeError
+from batch.lake import Lake
+from batch.manifest import DayPrint, LakeDay, Manifest
+from batch.snapshot import Snapshot
+from batch.sources import SOURCES, SourceTable
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """The lake after an extract, and how many days and rows it read."""
+
+    manifest: Manifest
+    days: int
+    rows: int
+
+
+def extract(
+    snapshot: Snapshot,
+    lake: Lake,
+    as_of: date,
+    *,
+    group_rows: int,
+    full: bool = False,
+    report: Report = lambda _: None,
+) -> Extracted:
+    """Read what changed up to and with `as_of`, or every day PostgreSQL holds if `full`.
+
+    Raises LakeError when PostgreSQL no longer holds rows that the lake does not have either, or
+    has lost rows that no retention deletes.
+    """
+    manifest = lake.read_manifest()
+    lake.remove_orphans(manifest, (source.name for source in SOURCES))
+    days = rows = 0
+    for source in SOURCES:
+        prints = snapshot.day_prints(source, as_of)
+        known = manifest.days(source.name)
+        _refuse_losses(source, prints, known)
+        changed = {d: p for d, p in prints.items() if full or d not in known or known[d].print != p}
+        for group in _groups(changed, group_rows):
+            read = _read_group(snapshot, lake, source, group, prints, known)
+            manifest = manifest.with_days(source.name, read)
+            lake.write_manifest(manifest)
+            days += len(group)
+            rows += sum(prints[day].rows for day in group)
+            report(f"{source.name}: {group[0]} to {group[-1]}, {rows:,} rows so far")
+    lake.remove_orphans(manifest, (source.name for source in SOURCES))
+    return Extracted(manifest, days, rows)
+
+
+def _refuse_losses(
+    source: SourceTable, prints: Mapping[date, DayPrint], known: Mapping[date, LakeDay]
+) -> None:
+    """Only the oldest day PostgreSQL holds may have lost rows, to retention."""
+    oldest = min(prints, default=None)
+    for day, found in sorted(prints.items()):
+        if day != oldest and day in known and found.rows < known[day].print.rows:
+            raise LakeError(
+                f"PostgreSQL has {found.rows:,} rows of {source.name} on {day}, the lake "
+                f"{known[day].print.rows:,}: rows were deleted by hand. Restore them, or delete "
+                f"day {day} from the lake's manifest to accept it"
+            )
+
+
+def _groups(changed: Mapping[date, DayPrint], group_rows: int) -> Iterator[list[date]]:
+    """Runs of consecutive days of at most `group_rows` rows; a larger day comes alone."""
+    group: list[date] = []
+    rows = 0
+    for day, found in sorted(changed.items()):
+        follows = group and day == group[-1] + timedelta(days=1)
+        if group and (not follows or rows + found.rows > group_rows):
+            yield group
+            group, rows = [], 0
+        group.append(day)
+        rows += found.rows
+    if group:
+        yield group
+
+
+def _read_group(
+    snapshot: Snapshot,
+    lake: Lake,
+    source: SourceTable,
+    group: list[date],
+    prints: Mapping[date, DayPrint],
+    known: Mapping[date, LakeDay],
+) -> dict[date, LakeDay]:
+    pieces = snapshot.tables(source, group[0], group[-1])
+    by_day: Iterable[tuple[date, Iterable[pa.Table]]] = (
+        [(group[0], pieces)] if len(group) == 1 else _split(source, pieces, group)
+    )
+    oldest = min(prints)
+    return {
+        day: _write_day(lake, source, day, rows, prints[day], known.get(day), day == oldest)
+        for day, rows in by_day
+    }
+
+
+def _split(
+    source: SourceTable, pieces: Iterable[pa.Table], group: list[date]
+) -> Iterator[tuple[date, list[pa.Table]]]:
+    table = pa.concat_tables([source.arrow_schema.empty_table(), *pieces])
+    days = pc.cast(table["timestamp"], pa.timestamp("us")).cast(pa.date32(), safe=False)
+    order = pc.sort_indices(days)
+    table, days = table.take(order), days.take(order)
+    start = 0
+    for day in group:
+        end = start + pc.sum(pc.equal(days, pa.scalar(day))).as_py() if len(days) else 0
+        yield day, [table.slice(start, end - start)]
+        start = end
+
+
+def _write_day(
+    lake: Lake,
+    source: SourceTable,
+    day: date,
+    pieces: Iterable[pa.Table],
+    expected: DayPrint,
+    known: LakeDay | None,
+    oldest: bool,
+) -> LakeDay:
+    """Write a day and compare it with what PostgreSQL said of it in the same snapshot."""
+    counted = DayPrint(0, 0)
+    with lake.new_file(source, day) as file:
+        for piece in pieces:
+            file.write(piece)
+            counted = _add(counted, piece, source)
+    written = LakeDay(counted, file.name)
+    if known is not None and (counted != expected or oldest):
+        written = _merge_archived(lake, source, day, file.name, known)
+    if written.print == expected or written.print.rows > expected.rows:
+        return written
+    raise LakeError(
+        f"{source.name} of {day}: {written.print} can be read, PostgreSQL's own account "
+        f"is {expected}, and the lake does not hold the rest. If the rows were deleted after their "
+        "retention, restore the lake they were extracted to"
+    )
+
+
+def _merge_archived(
+    lake: Lake, source: SourceTable, day: date, name: str, known: LakeDay
+) -> LakeDay:
+    """Keep the rows only the lake still holds; PostgreSQL's win where both have the key."""
+    present, archived = lake.read_file(name), lake.read_file(known.file)
+    gone = pc.invert(pc.is_in(archived[source.key], value_set=present[source.key]))
+    counted = DayPrint(0, 0)
+    with lake.new_file(source, day) as file:
+        for piece in chain([present], [archived.filter(gone)]):
+            file.write(piece)
+            counted = _add(counted, piece, source)
+    return LakeDay(counted, file.name)
+
+
+def _add(counted: DayPrint, piece: pa.Table, source: SourceTable) -> DayPrint:
+    total = pc.sum(piece[source.checksum]).as_py() or 0
+    scale = 100 if source.checksum == "total_amount" else 1
+    return DayPrint(counted.rows + len(piece), counted.checksum + int(total * scale))

@@ -1,0 +1,1 @@
+"""One file per mart: its columns and the pure function that makes it."""

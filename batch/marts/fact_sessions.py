@@ -1,0 +1,111 @@
+"""`fact_sessions`: one row per visit, over views, carts and orders.
+
+Events with a `session_id` belong to that session, however long it lasts; the session's user is that of its first
+event. Only orders can lack one: such orders of a user form sessions of their own, ended by 30 minutes (a
+setting) without another; their id is `user@start`. A session belongs to the UTC day of its first event. Its
+country is that of the first event that names one. `converted`: it has an order. `abandoned`: something was added to a
+cart and nothing was ordered, even if it was removed again. First means least (time, id).
+"""
+
+from datetime import timedelta
+from functools import reduce
+from typing import Final
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as f
+from pyspark.sql import types as t
+
+from batch.arithmetic import MONEY, total
+from batch.frames import Events, contract
+from batch.labels import UNKNOWN
+
+SCHEMA: Final = t.StructType(
+    [
+        t.StructField("session_id", t.StringType()),
+        t.StructField("user_id", t.StringType()),
+        t.StructField("country", t.StringType()),
+        t.StructField("started_at", t.TimestampType()),
+        t.StructField("ended_at", t.TimestampType()),
+        t.StructField("duration_seconds", t.LongType()),
+        t.StructField("views", t.LongType()),
+        t.StructField("cart_adds", t.LongType()),
+        t.StructField("cart_removes", t.LongType()),
+        t.StructField("checkouts", t.LongType()),
+        t.StructField("transactions", t.LongType()),
+        t.StructField("units", t.LongType()),
+        t.StructField("revenue", MONEY),
+        t.StructField("converted", t.BooleanType()),
+        t.StructField("abandoned", t.BooleanType()),
+    ]
+)
+_EVENT: Final = ("session_id", "user_id", "timestamp", "id", "kind", "country", "units", "revenue")
+
+
+def fact_sessions(events: Events, gap: timedelta) -> DataFrame:
+    """One row per session."""
+    orders = _events(events.transactions, "transaction_id", f.lit("order"), "total_amount")
+    given = orders.where(f.col("session_id").isNotNull())
+    derived = _with_derived_ids(orders.where(f.col("session_id").isNull()), gap)
+    views = _events(events.product_views, "event_id", f.lit("view"))
+    carts = _events(events.cart_events, "event_id", f.col("action"))
+    everything = reduce(DataFrame.unionByName, (given, derived, views, carts))
+    return contract(_with_outcome(_sessions(everything)), SCHEMA)
+
+
+def _events(rows: DataFrame, key: str, kind: Column, amount: str | None = None) -> DataFrame:
+    """One shape for every kind of event; only orders have units and revenue."""
+    revenue = f.lit(0) if amount is None else f.col(amount)
+    units = f.lit(0) if amount is None else f.col("quantity")
+    columns = {
+        "id": f.col(key),
+        "kind": kind,
+        "units": units.cast("long"),
+        "revenue": revenue.cast("decimal(12,2)"),
+    }
+    return rows.withColumns(columns).select(*_EVENT)
+
+
+def _with_derived_ids(orders: DataFrame, gap: timedelta) -> DataFrame:
+    by_time = Window.partitionBy("user_id").orderBy("timestamp", "id")
+    pause_us = f.unix_micros("timestamp") - f.unix_micros(f.lag("timestamp").over(by_time))
+    begins = pause_us.isNull() | (pause_us > int(gap.total_seconds() * 1_000_000))
+    start = f.last(f.when(f.col("begins"), f.col("timestamp")), ignorenulls=True)
+    marked = orders.withColumn("begins", begins).withColumn("start", start.over(by_time))
+    name = f.concat(
+        "user_id", f.lit("@"), f.date_format("start", "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
+    )
+    return marked.withColumn("session_id", name).select(*_EVENT)
+
+
+def _sessions(events: DataFrame) -> DataFrame:
+    place = f.struct("timestamp", "id")
+    named = f.when(f.col("country").isNotNull(), f.struct("timestamp", "id", "country"))
+    return events.groupBy("session_id").agg(
+        f.min_by("user_id", place).alias("user_id"),
+        f.coalesce(f.min(named)["country"], f.lit(UNKNOWN)).alias("country"),
+        f.min("timestamp").alias("started_at"),
+        f.max("timestamp").alias("ended_at"),
+        _count("view").alias("views"),
+        _count("add").alias("cart_adds"),
+        _count("remove").alias("cart_removes"),
+        _count("checkout").alias("checkouts"),
+        _count("order").alias("transactions"),
+        f.sum("units").alias("units"),
+        total("revenue").alias("revenue"),
+    )
+
+
+def _count(kind: str) -> Column:
+    return f.count_if(f.col("kind") == kind)
+
+
+def _with_outcome(sessions: DataFrame) -> DataFrame:
+    ordered = f.col("transactions") > 0
+    whole_seconds = f.timestamp_diff("SECOND", f.col("started_at"), f.col("ended_at"))
+    return sessions.withColumns(
+        {
+            "duration_seconds": whole_seconds,
+            "converted": ordered,
+            "abandoned": (f.col("cart_adds") > 0) & ~ordered,
+        }
+    )

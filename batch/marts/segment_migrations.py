@@ -1,0 +1,36 @@
+"""`segment_migrations`: how many customers went from which segment to which since the run before.
+
+Those who stayed are counted too; `from` is `(none)` for customers the run before did not know. Revenue is
+the customers' whole monetary value.
+"""
+
+from typing import Final
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
+from pyspark.sql import types as t
+
+from batch.arithmetic import MONEY, total
+from batch.frames import contract
+from batch.labels import NO_SEGMENT
+
+SCHEMA: Final = t.StructType(
+    [
+        t.StructField("from", t.StringType()),
+        t.StructField("to", t.StringType()),
+        t.StructField("customers", t.LongType()),
+        t.StructField("revenue", MONEY),
+        t.StructField("analysis_date", t.TimestampType()),
+    ]
+)
+
+
+def segment_migrations(customer_segments: DataFrame) -> DataFrame:
+    """Counts and revenue per pair of segments, from the mart of customers."""
+    former = f.coalesce(f.col("previous_segment"), f.lit(NO_SEGMENT)).alias("from")
+    pairs = customer_segments.groupBy(former, f.col("segment_name").alias("to")).agg(
+        f.count("*").alias("customers"),
+        total("monetary").alias("revenue"),
+        f.max("analysis_date").alias("analysis_date"),
+    )
+    return contract(pairs, SCHEMA)

@@ -1,0 +1,56 @@
+"""PostgreSQL through ADBC: results arrive as Arrow, without a row ever becoming Python objects."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from adbc_driver_postgresql import dbapi
+
+from app.errors import LockHeldError, SettingsError
+from app.settings import PostgresSettings
+
+#: Key of the advisory lock: "GMBATCH" as a number. It lasts as long as its session, so a killed run frees it.
+_LOCK_KEY: Final = int.from_bytes(b"GMBATCH", "big")
+
+
+@contextmanager
+def connect(
+    settings: PostgresSettings, application: str, *, autocommit: bool = False
+) -> Iterator[Any]:
+    """A connection as the role that only reads, closed at the end."""
+    with dbapi.connect(_uri(settings, application), autocommit=autocommit) as connection:
+        yield connection
+
+
+@contextmanager
+def batch_lock(settings: PostgresSettings) -> Iterator[Any]:
+    """The one lock of all batch runs on this database; raises LockHeldError where it is taken.
+
+    Needs a session of its own: connect to PostgreSQL, not to a pooler in transaction mode.
+    """
+    with connect(settings, "globalmart-batch-lock", autocommit=True) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_try_advisory_lock({_LOCK_KEY})")
+            if cursor.fetchone() != (True,):
+                raise LockHeldError(
+                    "another batch run holds the lock; wait for it to end, or look for the session "
+                    "named globalmart-batch-lock in pg_stat_activity"
+                )
+        yield connection
+
+
+def _uri(settings: PostgresSettings, application: str) -> str:
+    if settings.reader_password is None:
+        variable = settings.variable("reader_password")
+        raise SettingsError(f"{variable} is not set; `globalmart init` writes one into .env")
+    password = quote(settings.reader_password.get_secret_value(), safe="")
+    user, database = quote(settings.reader_user, safe=""), quote(settings.database, safe="")
+    options = urlencode(
+        {
+            "application_name": application,
+            "connect_timeout": max(1, round(settings.connect_timeout_seconds)),
+            "keepalives_idle": 30,
+        }
+    )
+    return f"postgresql://{user}:{password}@{settings.host}:{settings.port}/{database}?{options}"

@@ -1,0 +1,69 @@
+"""One consistent view of PostgreSQL: everything is read in one REPEATABLE READ READ ONLY transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from app.settings import PostgresSettings
+from batch.manifest import DayPrint
+from batch.postgres import connect
+from batch.sources import SourceTable
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`taken_at` is PostgreSQL's time of the snapshot, `id` its own name for it."""
+
+    connection: Any
+    taken_at: datetime
+    id: str
+
+    def day_prints(self, source: SourceTable, as_of: date) -> dict[date, DayPrint]:
+        """Rows and checksum of every day up to and with `as_of`, from PostgreSQL's own arithmetic."""
+        end = _utc(as_of + timedelta(days=1))
+        with self.connection.cursor() as cursor:
+            cursor.execute(source.prints_sql.format(table=source.name, end=end))
+            return {day: DayPrint(rows, int(checksum)) for day, rows, checksum in cursor.fetchall()}
+
+    def tables(self, source: SourceTable, first: date, last: date) -> Iterator[pa.Table]:
+        """Rows of the days `first` to `last`, both included, in pieces with the lake's schema."""
+        columns = ", ".join(source.columns)
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {columns} FROM {source.name} WHERE timestamp >= '{_utc(first)}' "
+                f"AND timestamp < '{_utc(last + timedelta(days=1))}'"
+            )
+            for batch in cursor.fetch_record_batch():
+                yield _as_in_lake(batch, source.arrow_schema)
+
+
+@contextmanager
+def open_snapshot(settings: PostgresSettings) -> Iterator[Snapshot]:
+    """A snapshot that lasts until the end of the block."""
+    with connect(settings, "globalmart-batch") as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute("SELECT now(), pg_current_snapshot()::text")
+            taken_at, snapshot_id = cursor.fetchone()
+        yield Snapshot(connection, taken_at, snapshot_id)
+        connection.rollback()
+
+
+def _as_in_lake(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
+    """Numeric travels as text in an extension type; its storage casts to decimals exactly."""
+    columns = [
+        column.storage if isinstance(column, pa.ExtensionArray) else column
+        for column in batch.columns
+    ]
+    return pa.table(
+        [column.cast(field.type) for column, field in zip(columns, schema, strict=True)],
+        schema=schema,
+    )
+
+
+def _utc(day: date) -> str:
+    return f"{day.isoformat()} 00:00:00+00"
