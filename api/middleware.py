@@ -40,7 +40,7 @@ class Measured:
             self._note(scope, seen["status"], None if seen["stream"] else began)
 
     def _note(self, scope: Scope, status: int, began: float | None) -> None:
-        route = getattr(scope.get("route"), "path_format", _UNMATCHED)
+        route = _template(scope)
         method = scope["method"] if scope["method"] in _KNOWN_METHODS else "other"
         self._metrics.requests.labels(route, method, str(status)).inc()
         if began is not None:
@@ -61,6 +61,17 @@ class BodyLimit:
             await refusal(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def _template(scope: Scope) -> str:
+    """The address with names for what differs from request to request."""
+    if scope.get("route") is None:
+        return _UNMATCHED
+    path: str = scope["path"]
+    for name, value in scope.get("path_params", {}).items():
+        head, _, tail = path.rpartition(str(value))
+        path = f"{head}{{{name}}}{tail}"
+    return path
 
 
 def _announced_bytes(scope: Scope) -> int:
