@@ -61,7 +61,7 @@ def create_app(
     app.add_middleware(Measured, metrics=metrics)
     app.include_router(system.router)
     app.include_router(_versioned())
-    describe(app)
+    describe(app, keyed=bool(api.hashes))
     return app
 
 
