@@ -8,6 +8,7 @@ import pytest
 import typer
 from prometheus_client import CollectorRegistry
 
+from api.metrics import ApiMetrics
 from app.cli.commands import COMMANDS, build_app
 from app.cli.settings import markdown_table
 from app.events.refusals import Reason
@@ -61,7 +62,11 @@ def _options(command: str) -> set[str]:
 
 
 def _exposed_metrics() -> set[str]:
-    families = WorkerMetrics(CollectorRegistry()).registry.collect()
+    registries = [
+        WorkerMetrics(CollectorRegistry()).registry,
+        ApiMetrics(CollectorRegistry()).registry,
+    ]
+    families = [family for registry in registries for family in registry.collect()]
     return {f.name + ("_total" if f.type == "counter" else "") for f in families}
 
 

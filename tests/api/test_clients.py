@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,14 +41,20 @@ else:
 """
 
 
-async def _run(*command: str) -> subprocess.CompletedProcess[str]:
+async def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a program beside the server, which lives in this loop."""
     return await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, check=False, timeout=120
+        subprocess.run,
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
 
-async def test_the_guides_python_client(shop: Shop) -> None:
+async def test_the_guides_python_client(shop: Shop, tmp_path: Path) -> None:
     """As printed in the guide, but for the address and the moment it is run."""
     meant = [
         order
@@ -58,7 +65,7 @@ async def test_the_guides_python_client(shop: Shop) -> None:
     ]
     async with served(create_app(shop.database.settings)) as address:
         program = _EXAMPLE.replace("http://localhost:8000", address)
-        done = await _run(sys.executable, "-c", program)
+        done = await _run(tmp_path, sys.executable, "-c", program)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
         f"Total Revenue: ${float(revenue(meant)):,.2f}",
@@ -67,14 +74,14 @@ async def test_the_guides_python_client(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("keyed", [False, True])
-async def test_schemathesis_finds_nothing(shop: Shop, keyed: bool) -> None:
+async def test_schemathesis_finds_nothing(shop: Shop, keyed: bool, tmp_path: Path) -> None:
     """No server error, no undocumented answer, nothing wrong accepted; streams never end, so they are left out."""
     key = new_key()
     limits = {"key_hashes": hash_of(key), "key_burst": 100_000} if keyed else {}
     settings = with_api(shop.database.settings, **limits)
     async with served(create_app(settings)) as address:
         done = await _run(
-            sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json",
+            tmp_path, sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json",
             "--exclude-path", "/api/v1/anomalies/stream", "--phases", "examples,coverage,fuzzing",
             "--max-examples", "30", "--seed", "1", "--no-color", "-H", f"X-API-Key: {key}",
             "--generation-database", "none",
