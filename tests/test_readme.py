@@ -14,7 +14,7 @@ from app.cli.settings import markdown_table
 from app.events.refusals import Reason
 from app.metrics import WorkerMetrics
 from app.postgres.migrate import known_migrations
-from app.settings import ENV_FILE_VARIABLE, PostgresSettings, documented_settings
+from app.settings import ENV_FILE_VARIABLE, MongoSettings, PostgresSettings, documented_settings
 from app.topics import TOPICS
 from tests.databases import Database, database
 
@@ -117,7 +117,8 @@ def test_the_metrics_table_is_complete_and_no_other_metric_is_named() -> None:
     exposed = _exposed_metrics()
     assert sorted(_first_column(_section("Monitor"), header="metric")) == sorted(exposed)
     roles = {PostgresSettings.model_fields[f"{r}_user"].default for r in ("worker", "reader")}
-    assert set(re.findall(r"\bglobalmart_\w+", _README)) - roles == exposed
+    others = roles | {MongoSettings.model_fields["database"].default}
+    assert set(re.findall(r"\bglobalmart_\w+", _README)) - others == exposed
 
 
 def test_the_tables_of_topics_and_reasons_are_complete() -> None:

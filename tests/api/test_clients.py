@@ -75,7 +75,11 @@ async def test_the_guides_python_client(shop: Shop, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keyed", [False, True])
 async def test_schemathesis_finds_nothing(shop: Shop, keyed: bool, tmp_path: Path) -> None:
-    """No server error, no undocumented answer, nothing wrong accepted; streams never end, so they are left out."""
+    """No server error, no undocumented answer, nothing wrong accepted.
+
+    Streams never end, so they are left out. That valid data are accepted is not checked: no
+    schema says what is a date or one of our cursors.
+    """
     key = new_key()
     limits = {"key_hashes": hash_of(key), "key_burst": 100_000} if keyed else {}
     settings = with_api(shop.database.settings, **limits)
@@ -84,6 +88,6 @@ async def test_schemathesis_finds_nothing(shop: Shop, keyed: bool, tmp_path: Pat
             tmp_path, sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json",
             "--exclude-path", "/api/v1/anomalies/stream", "--phases", "examples,coverage,fuzzing",
             "--max-examples", "30", "--seed", "1", "--no-color", "-H", f"X-API-Key: {key}",
-            "--generation-database", "none",
+            "--generation-database", "none", "--exclude-checks", "positive_data_acceptance",
         )  # fmt: skip
     assert done.returncode == 0, done.stdout

@@ -124,12 +124,13 @@ async def test_few_rows_are_touched(explained: Explained) -> None:
 
 
 def _touched(plan: dict[str, Any]) -> float:
-    return sum(
+    touched: float = sum(
         node["Actual Loops"]
         * (node["Actual Rows"] + node.get("Rows Removed by Index Recheck", 0))
         for node in _nodes(plan)
         if "Relation Name" in node
     )  # fmt: skip
+    return touched
 
 
 def test_a_span_of_everything_needs_no_rows() -> None:

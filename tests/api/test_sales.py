@@ -17,8 +17,8 @@ PATH = "/api/v1/sales/metrics"
 
 def _some_periods(random: Random) -> list[tuple[datetime, datetime]]:
     """Periods from microseconds to weeks, some on the edges of units and of orders."""
-    units = (timedelta(microseconds=1), timedelta(seconds=1), timedelta(minutes=1))
-    units += (timedelta(hours=1), timedelta(days=1))
+    units = [timedelta(microseconds=1), timedelta(seconds=1), timedelta(minutes=1)]
+    units += [timedelta(hours=1), timedelta(days=1)]
     periods = []
     for _ in range(60):
         unit, length = random.choice(units), random.choice(units)

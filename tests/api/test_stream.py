@@ -155,7 +155,7 @@ async def test_many_clients_hear_the_same(database: Database) -> None:
     ):
         await raise_anomalies(database, 0, 4)
         await number(database)
-        both = await asyncio.gather(one.events(4), two.events(4))
+        both = list(await asyncio.gather(one.events(4), two.events(4)))
     assert both == [await _in_order(database)] * 2
 
 
