@@ -89,7 +89,7 @@ def _lifespan(
             database = Database(pool, settings.postgres.connect_timeout_seconds)
             doorbell = Doorbell(
                 lambda: connect_reader(settings.postgres, f"{_APPLICATION} events"),
-                settings.api.stream_poll_seconds,
+                settings.api.retry_after_seconds,
             )
             stores: list[Store] = [database, *([warehouse] if warehouse else [])]
             app.state.services = Services(

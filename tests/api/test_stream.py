@@ -18,7 +18,7 @@ from tests.databases import Database
 from tests.sink.works import order
 
 STREAM = "/api/v1/anomalies/stream"
-_DEADLINE_SECONDS = 20.0
+_DEADLINE_SECONDS = 60.0
 _NUMBER = """
 WITH batch AS (
     SELECT id, row_number() OVER (ORDER BY id DESC) AS place FROM transaction_anomalies
