@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,7 @@ async def test_schemathesis_finds_nothing(shop: Shop, keyed: bool, tmp_path: Pat
     schema says what is a date or one of our cursors.
     """
     key = new_key()
-    limits = {"key_hashes": hash_of(key), "key_burst": 100_000} if keyed else {}
+    limits: dict[str, Any] = {"key_hashes": hash_of(key), "key_burst": 100_000} if keyed else {}
     settings = with_api(shop.database.settings, **limits)
     async with served(create_app(settings)) as address:
         done = await _run(

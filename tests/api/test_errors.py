@@ -84,7 +84,7 @@ async def test_a_bug_is_500_and_tells_nothing(database: Database) -> None:
 
 async def test_a_key_is_asked_for_where_keys_are_set(database: Database) -> None:
     key = new_key()
-    limits = {"key_burst": 3, "key_rate_per_second": 0.001}
+    limits: dict[str, Any] = {"key_burst": 3, "key_rate_per_second": 0.001}
     hashes = f"{'0' * 64}, {hash_of(key)}"
     async with api_over(database, key_hashes=hashes, **limits) as client:
         for wrong in (None, "guess", hash_of(key)):
