@@ -34,7 +34,8 @@ def _events(spark: SparkSession, shop: Shop, seed: int) -> Events:
 
 
 def _rows(frame: DataFrame) -> list[Row]:
-    return frame.toArrow().to_pylist()
+    rows: list[Row] = frame.toArrow().to_pylist()
+    return rows
 
 
 def _segments(spark: SparkSession, events: Events) -> DataFrame:
