@@ -1,7 +1,7 @@
 # Every target runs on a fresh machine with Python 3.11+, Java and the package registries.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup demo test check bench chaos lock clean
+.PHONY: help setup demo test check bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,9 +35,6 @@ check: $(STAMP) ## format, lint, types, import contracts
 
 bench: $(STAMP) ## measure throughput and latency, write var/bench.json
 	@$(ISOLATED) $(BIN)/python -m tests.bench $(if $(DURATION),--duration $(DURATION))
-
-chaos: $(STAMP) ## kill things at random for DURATION= seconds with SEED=, recount, write var/chaos.json
-	@$(ISOLATED) $(BIN)/python -m tests.chaos $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
 
 lock: $(STAMP) ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv

@@ -19,11 +19,12 @@ class ChunkSchema(faust.Schema):
         return message.value
 
 
-def declare_agent(app: AppT, topic: str, flow: ChunkFlow[Any]) -> AgentT:
-    """Declare the agent of a topic on the app; the ledger acks, so the stream does not."""
+def declare_agent(app: AppT, topic: str, flow: ChunkFlow[Any], purpose: str) -> AgentT:
+    """Declare the agent of a topic on the app; `purpose` is what `faust agents` says of it."""
 
     async def take_chunks(stream: StreamT) -> None:
         async for event in stream.noack().events():
             await flow.take(event)
 
+    take_chunks.__doc__ = purpose
     return app.agent(app.topic(topic, schema=ChunkSchema()), name=topic)(take_chunks)

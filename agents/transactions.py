@@ -35,4 +35,6 @@ def create_agent(
         judge=judge,
         applied=applied,
     )
-    return declare_agent(app, TRANSACTIONS, flow)
+    return declare_agent(
+        app, TRANSACTIONS, flow, "Stores orders, judges them, keeps the live tables."
+    )

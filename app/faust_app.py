@@ -1,7 +1,13 @@
 """The Faust app as this project runs it: local tables, and a stop that waits for running chunks."""
 
 import asyncio
-from typing import Any
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
 
 import faust
 from faust.app.base import BootStrategy
@@ -10,6 +16,13 @@ from faust.types.transports import ConsumerT
 from app.settings import KafkaSettings, WorkerSettings
 from app.stream.lanes import Lanes
 from app.stream.local_tables import LocalTable, LocalTableManager
+from app.stream.partitions import Partitions
+
+logger = logging.getLogger(__name__)
+
+_COMMIT_SECONDS: Final = 2.0
+_STOP_SECONDS: Final = 10.0  # beyond draining
+_EXIT_UNCLEAN: Final = 1
 
 
 class NoWebServer(BootStrategy):
@@ -24,7 +37,9 @@ class GlobalMartApp(faust.App):
     BootStrategy = NoWebServer
 
     lanes: dict[str, Lanes]
+    partitions: Partitions
     drain_seconds: float
+    _start_error: Exception | None = None
 
     async def _consumer_wait_empty(self, consumer: ConsumerT, logger: Any) -> None:
         """Wait for the chunks that are being committed, then note their ends in Kafka.
@@ -36,14 +51,55 @@ class GlobalMartApp(faust.App):
             await asyncio.wait_for(running, timeout=self.drain_seconds)
         except TimeoutError:
             logger.info("chunks still run after %s s; the ledger will decide", self.drain_seconds)
-        await consumer.commit()
+        noting = asyncio.ensure_future(consumer.commit())
+        _, late = await asyncio.wait({noting}, timeout=_COMMIT_SECONDS)
+        if late:
+            logger.info("Kafka takes no note of the offsets now; the ledger has them")
+
+    async def start(self) -> None:
+        """Start everything; what prevents it is logged again as the last line."""
+        try:
+            await super().start()
+        except Exception as error:
+            self._start_error = error
+            raise
+
+    async def stop(self) -> None:
+        """Stop everything; a stop that hangs, as clients of a dead broker can, ends the process hard.
+
+        Nothing is lost by that: what was not committed is done again by the next owner.
+        """
+        with _ending_hard_after(self.drain_seconds + _STOP_SECONDS):
+            await super().stop()
+        reason = self.crash_reason or self._start_error
+        if reason is not None:
+            logger.critical("the worker ended: %s", reason)
 
 
-def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings) -> GlobalMartApp:
+@contextmanager
+def _ending_hard_after(seconds: float) -> Iterator[None]:
+    timer = threading.Timer(seconds, _end_hard, [seconds])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _end_hard(seconds: float) -> None:
+    logger.critical(
+        "stopping has taken more than %s s; the process ends without a good-bye", seconds
+    )
+    os._exit(_EXIT_UNCLEAN)
+
+
+def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path) -> GlobalMartApp:
     """The configured app, without agents; nothing is connected before it is started."""
     app = GlobalMartApp(
         kafka.group,
         broker=[f"globalmart://{server.strip()}" for server in kafka.bootstrap.split(",")],
+        datadir=str(var_dir / "faust"),
         broker_client_id="globalmart-worker",
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_heartbeat_interval=kafka.heartbeat_seconds,

@@ -181,6 +181,12 @@ class WorkerMetrics:
             ["stream"],
             registry=registry,
         )
+        self.system_metric = Gauge(
+            "globalmart_system_metric",
+            "Newest value the shop's hosts have sent, in the sender's unit.",
+            ["host", "component", "metric"],
+            registry=registry,
+        )
         self.end_to_end_seconds = BulkHistogram(
             "globalmart_end_to_end_seconds",
             "Time from the producer's send to this worker's clock after COMMIT.",

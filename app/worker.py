@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from agents import cart_events, product_views, system_metrics, transactions
 from app.domain.anomalies import standard_rules
+from app.errors import SettingsError
 from app.faust_app import GlobalMartApp, create_faust_app
 from app.metrics import WorkerMetrics
 from app.postgres.connecting import connect_worker
@@ -57,11 +58,11 @@ def create_app(
     registry: CollectorRegistry | None = None,
 ) -> GlobalMartApp:
     """A worker with its agents, tables and services; nothing runs or connects before it is started."""
-    app = create_faust_app(settings.kafka, settings.worker)
+    app = create_faust_app(settings.kafka, settings.worker, settings.general.var_dir)
     metrics = WorkerMetrics(registry or CollectorRegistry())
     tables = LiveTables.create(app)
     app.add_dependency(StartChecks(settings))
-    partitions = Partitions(
+    partitions = app.partitions = Partitions(
         SinkConnection(lambda: connect_worker(settings.postgres, "globalmart-worker ledger")),
         _TablesFollowStates(tables),
         clock_us=lambda: time.time_ns() // 1000,
@@ -91,7 +92,11 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     _tune_process()
-    worker = globals()["app"] = create_app(load_settings())
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        raise SystemExit(f"settings:\n{error}") from None
+    worker = globals()["app"] = create_app(settings)
     return worker
 
 

@@ -5,12 +5,13 @@ import sys
 
 import pytest
 
-from app.domain.sales_state import Sale, SalesState
+from app.domain.sales_state import SalesState
 from app.domain.velocity import PartitionVelocity
 from app.faust_app import GlobalMartApp
 from app.settings import Settings
 from app.topics import SOURCE_TOPICS
 from app.worker import create_app
+from tests.domain.sales import Sold
 
 TABLES = {"revenue_by_category", "revenue_by_country", "user_velocity"}
 
@@ -32,7 +33,7 @@ def test_agents_topics_and_tables_are_exactly_these(app: GlobalMartApp) -> None:
 def test_workers_do_not_share_what_their_tables_hold(app: GlobalMartApp) -> None:
     other = create_app(Settings({}))
     state = SalesState(PartitionVelocity())
-    state.accept([Sale(1, 1, "a", "b")], None, 0)
+    state.accept([Sold(1, 1, "a", "b")], [1], None, 0)
     app.tables["revenue_by_category"][0] = state.by_category
     assert list(app.tables["revenue_by_category"]) == [0]
     assert list(other.tables["revenue_by_category"]) == []

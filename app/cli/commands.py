@@ -30,8 +30,9 @@ COMMANDS: Final = (
         "demo", "app.cli.demo", "demo", "Run everything here, with live traffic, and check it."
     ),
     Command("doctor", "app.cli.doctor", "doctor", "Say what is missing on this machine."),
+    Command("init", "app.cli.init", "init", "Write .env with random secrets."),
     Command("settings", "app.cli.settings", "settings", "Show the settings in effect."),
-    Command("migrate", "app.cli.migrate", "migrate", "Bring the database schema up to date."),
+    Command("migrate", "app.cli.migrate", "migrate", "Bring schema, roles and topics up to date."),
     Command("worker", "app.cli.worker", "worker", "Run one stream worker.", passes_on=True),
     Command("generate", "app.cli.generate", "command", "Send traffic to Kafka."),
     Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount and compare."),

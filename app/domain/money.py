@@ -58,9 +58,12 @@ def _parse_any(json_value: bytes) -> Cents:
 
 def _exact(json_value: bytes) -> Decimal:
     """The number; an exponent that no Decimal can hold is cut to one with the same verdict."""
-    text = json_value.decode()
-    if text.startswith('"'):
-        text = json.loads(text)
+    try:
+        text = json_value.decode()
+        if text.startswith('"'):
+            text = json.loads(text)
+    except ValueError:
+        raise AmountError("neither a number nor a decimal string") from None
     number = _NUMBER.fullmatch(text)
     if number is None:
         raise AmountError("neither a number nor a decimal string")

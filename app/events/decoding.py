@@ -194,9 +194,11 @@ def _invalid_or_malformed(value: bytes, error: Exception) -> Refused:
 
 
 def _is_json(value: bytes) -> bool:
-    """Whether the standard library reads it, without NaN, infinities and lone surrogates."""
+    """Whether the standard library reads it, without NaN, infinities and lone surrogates in any of its pairs."""
     try:
-        document = json.loads(value.decode(), parse_constant=_refuse_constant, parse_int=str)
+        document = json.loads(
+            value.decode(), object_pairs_hook=list, parse_int=str, parse_constant=_refuse_constant
+        )
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return False

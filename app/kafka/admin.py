@@ -6,10 +6,11 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from app.errors import KafkaTopicError
-from app.topics import TOPICS
+from app.topics import DEAD_LETTERS, TOPICS
 
 _ANSWER_SECONDS: Final = 20.0
 _LARGEST_RECORD_BYTES: Final = 10 * 1024 * 1024
+_HEADER_BYTES: Final = 64 * 1024
 
 
 def create_topics(
@@ -25,11 +26,14 @@ def create_topics(
     missing = _missing_topics(admin, bootstrap, partitions)
     if not missing:
         return []
-    settings = {
-        "retention.ms": str(int(retention_hours * 3_600_000)),
-        "max.message.bytes": str(_LARGEST_RECORD_BYTES),
-    }
-    wanted = [NewTopic(name, partitions, replication, config=settings) for name in missing]
+    retention_ms = str(int(retention_hours * 3_600_000))
+    wanted = [
+        NewTopic(
+            name, partitions, replication,
+            config={"retention.ms": retention_ms, "max.message.bytes": str(_largest_bytes(name))},
+        )
+        for name in missing
+    ]  # fmt: skip
     answers = admin.create_topics(wanted, request_timeout=_ANSWER_SECONDS)
     for name, answer in answers.items():
         try:
@@ -37,6 +41,11 @@ def create_topics(
         except KafkaException as error:
             _unless_just_created(name, error)
     return missing
+
+
+def _largest_bytes(topic: str) -> int:
+    """A dead letter is a whole source record and the headers that say why it was refused."""
+    return _LARGEST_RECORD_BYTES + (_HEADER_BYTES if topic == DEAD_LETTERS else 0)
 
 
 def _missing_topics(admin: AdminClient, bootstrap: str, partitions: int) -> list[str]:

@@ -67,6 +67,7 @@ class ChunkConsumer(Consumer):
                 or epochs.get(partition) != self._positions.epoch(partition)
             )
             if stale:
+                self._read_again(partition)
                 continue
             message = self._chunk_message(partition, batch, generation)
             if message is not None:
@@ -79,7 +80,7 @@ class ChunkConsumer(Consumer):
         if start is None:
             return None
         if not self._positions.follows(partition, batch[0].offset):
-            self._positions.release(partition, start)
+            self._read_again(partition)
             return None
         epoch = self._positions.epoch(partition)
         chunk = Chunk(partition.topic, partition.partition, start, batch, generation, epoch)
@@ -90,6 +91,12 @@ class ChunkConsumer(Consumer):
             last.timestamp_type, None, None, chunk, None, 0, 0, partition,
             generation_id=generation,
         )  # fmt: skip
+
+    def _read_again(self, partition: TP) -> None:
+        """Records were fetched and not handed on: the client is past them, the stream is not."""
+        position = self._positions.position(partition)
+        if position is not None:
+            self._positions.release(partition, position)
 
     async def _seek_where_due(self) -> None:
         seeks = self._positions.take_seeks()
@@ -125,7 +132,7 @@ class ChunkConsumer(Consumer):
     async def perform_seek(self) -> None:
         """Faust asks for a seek to Kafka's committed offsets; the ledger has said better, or will."""
         for partition in self._positions.released():
-            self._positions.release(partition, self._positions.position(partition) or 0)
+            self._read_again(partition)
 
     # --- own book: the end of the last acked chunk is what may be committed ---
 

@@ -55,9 +55,16 @@ async def _connect(
     if password is None:
         variable = settings.variable(f"{role}_password")
         raise SettingsError(f"{variable} is not set; `globalmart init` writes one into .env")
-    return await asyncpg.connect(
-        host=settings.host, port=settings.port, database=settings.database, user=user,
-        password=password.get_secret_value(), timeout=settings.connect_timeout_seconds,
-        command_timeout=settings.command_timeout_seconds,
-        server_settings={"application_name": application, **session},
-    )  # fmt: skip
+    try:
+        return await asyncpg.connect(
+            host=settings.host, port=settings.port, database=settings.database, user=user,
+            password=password.get_secret_value(), timeout=settings.connect_timeout_seconds,
+            command_timeout=settings.command_timeout_seconds, max_cached_statement_lifetime=0,
+            server_settings={"application_name": application, **session},
+        )  # fmt: skip
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError) as error:
+        names = " and ".join(settings.variable(f"{role}_{what}") for what in ("user", "password"))
+        raise SettingsError(
+            f"PostgreSQL at {settings.host}:{settings.port} refuses to let {user!r} in ({error}): correct {names}, "
+            "or let `globalmart migrate` set the passwords"
+        ) from error

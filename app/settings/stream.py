@@ -25,7 +25,7 @@ class StreamSettings(SettingsGroup):
         300, "how far ahead of its Kafka timestamp an event may be before it is refused", unit="s"
     )
     retention_days: int | None = setting(
-        None, "age at which transactions are deleted and refused; unset keeps them for ever",
+        None, "age from which transactions are refused, and may be deleted; unset keeps them for ever",
         unit="d", ge=1,
     )  # fmt: skip
 
@@ -58,7 +58,7 @@ class WorkerSettings(SettingsGroup):
 
     GROUP: ClassVar[str] = "WORKER_"
     sink_connections: int = setting(
-        2, "PostgreSQL connections that write transactions side by side", ge=1, le=32
+        4, "PostgreSQL connections that write transactions side by side", ge=1, le=32
     )
     buffer_chunks: int = setting(6, "chunks buffered per topic before fetching pauses", ge=1)
     metrics_port: Port = setting(9101, "first port tried for Prometheus metrics")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Generic, Self, cast
+from weakref import WeakSet
 
 import asyncpg
 
@@ -17,11 +18,11 @@ from app.domain.lateness import advance_watermark
 from app.domain.sales_state import SalesState
 from app.events.rows import RowT
 from app.sink import ledger
-from app.sink.dead_letters import insert_dead_letters, wake_publisher
+from app.sink.dead_letters import insert_dead_letters, prepare_dead_letters, wake_publisher
 from app.sink.failures import UnencodableError
 from app.sink.fault_points import FaultPoint, FaultPoints
 from app.sink.judging import Judge
-from app.sink.ledger import Counts, Progress
+from app.sink.ledger import NO_PARTITION, Counts, Progress
 from app.sink.tables import StoredTopic
 from app.sink.work import Outcome, Work
 
@@ -81,6 +82,7 @@ class ChunkTransaction(Generic[RowT]):
         self._judge = judge
         self._large = _Statements.staged(stored)
         self._small = _Statements.from_arrays(stored)
+        self._prepared: WeakSet[asyncpg.Connection] = WeakSet()
 
     async def commit(
         self, connection: asyncpg.Connection, state: PartitionState, work: Work[RowT]
@@ -91,6 +93,7 @@ class ChunkTransaction(Generic[RowT]):
         not to be trusted: the transaction may have been committed or not.
         """
         topic = self._stored.name
+        await self._prepare_once(connection)
         await self._faults.reached(FaultPoint.BEFORE_BEGIN, topic, connection)
         async with connection.transaction():
             await self._copy(connection, work)
@@ -103,6 +106,26 @@ class ChunkTransaction(Generic[RowT]):
             await self._faults.reached(FaultPoint.BEFORE_COMMIT, topic, connection)
         await self._faults.reached(FaultPoint.AFTER_COMMIT, topic, connection)
         return outcome
+
+    async def _prepare_once(self, connection: asyncpg.Connection) -> None:
+        """Run every statement without effect, so that each is prepared before any lock is held.
+
+        A worker stopped between a statement's Parse and its Bind looks active to PostgreSQL, and no time-out ends
+        that: its locks would keep the next owner out until it goes on.
+        """
+        if connection in self._prepared:
+            return
+        no_rows: list[list[object]] = [[] for _ in self._stored.column_names]
+        for statements, arrays in ((self._large, []), (self._small, no_rows)):
+            await connection.fetchval(
+                statements.insert, *self._insert_parameters(NO_PARTITION), *arrays
+            )
+            await connection.fetch(statements.duplicates, NO_PARTITION, *arrays)
+        await ledger.prepare(connection, self._stored.name)
+        await prepare_dead_letters(connection)
+        if self._judge is not None:
+            await self._judge.prepare(connection)
+        self._prepared.add(connection)
 
     async def _copy(self, connection: asyncpg.Connection, work: Work[RowT]) -> None:
         """Bring a large chunk to its stage; a small one travels with the statements."""
@@ -125,7 +148,7 @@ class ChunkTransaction(Generic[RowT]):
         statements, arrays = self._large, []
         if _is_small(work):
             statements, arrays = self._small, [*map(list, zip(*work.decoded.rows, strict=True))]
-        own = [work.partition, self._pane][: self._stored.insert_parameters]
+        own = self._insert_parameters(work.partition)
         with _encoding():
             accepted = await connection.fetchval(statements.insert, *own, *arrays)
         missing = len(work.decoded.rows) - accepted
@@ -135,6 +158,9 @@ class ChunkTransaction(Generic[RowT]):
         if len(found) != missing:
             raise asyncpg.SerializationError("a duplicate's first row was deleted meanwhile")
         return {row["source_offset"]: row["conflicting"] for row in found}
+
+    def _insert_parameters(self, partition: int) -> list[Any]:
+        return [partition, self._pane][: self._stored.insert_parameters]
 
     async def _account(
         self,

@@ -37,6 +37,11 @@ async def insert_dead_letters(
     )  # fmt: skip
 
 
+async def prepare_dead_letters(connection: asyncpg.Connection) -> None:
+    """Insert nothing, so that the connection has the statement prepared."""
+    await connection.execute(_INSERT, "", 0, [], [], [], [], [], [], [])
+
+
 async def wake_publisher(connection: asyncpg.Connection) -> None:
     """Tell the outbox, once this transaction commits, that there is something to publish."""
     await connection.execute(_NOTIFY)

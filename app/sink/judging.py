@@ -14,6 +14,7 @@ from app.domain.anomalies import Anomaly, Measures, Rule, judge
 from app.domain.money import decimal_from_cents
 from app.domain.velocity import PartitionVelocity
 from app.events.rows import TransactionRow
+from app.sink.ledger import NO_PARTITION
 
 _COUNT_BELOW_HORIZON: Final = """
 SELECT count(t.transaction_id) AS recent
@@ -57,6 +58,9 @@ class Judge(Protocol[RowContraT]):
         """Types of the anomalies stored."""
         ...
 
+    async def prepare(self, connection: asyncpg.Connection) -> None:
+        """Run the judge's statements without effect, so that the connection has them prepared."""
+
 
 class TransactionJudge:
     """Applies the rules to the accepted rows of a chunk and stores what they raise."""
@@ -86,6 +90,11 @@ class TransactionJudge:
         if anomalies:
             await self._store(connection, [Raised(rows[a.place], a) for a in anomalies])
         return [anomaly.anomaly_type for anomaly in anomalies]
+
+    async def prepare(self, connection: asyncpg.Connection) -> None:
+        """Count and insert nothing, so that the connection has the statements prepared."""
+        await connection.fetch(_COUNT_BELOW_HORIZON, NO_PARTITION, [], [], [])
+        await self._store(connection, [])
 
     async def _store(self, connection: asyncpg.Connection, raised: Sequence[Raised]) -> None:
         await connection.execute(

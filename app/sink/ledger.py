@@ -11,6 +11,9 @@ import asyncpg
 
 from app.events.decoding import EPOCH, MICROSECOND
 
+#: Stands for no partition at all where a statement is only prepared.
+NO_PARTITION: Final = -1
+
 _SELECT: Final = """
 SELECT partition, next_offset, watermark, horizon FROM stream_progress
 WHERE topic = $1 AND partition = ANY($2::INTEGER[])"""
@@ -100,6 +103,12 @@ async def advance(
         _from_us(progress.horizon_us), counts.consumed, counts.stored, counts.duplicates,
         counts.conflicting, counts.dead_lettered, counts.late, counts.rounded, counts.assumed_utc,
     )  # fmt: skip
+
+
+async def prepare(connection: asyncpg.Connection, topic: str) -> None:
+    """Run fence and advance without effect, so that the connection has them prepared."""
+    await fence(connection, topic, NO_PARTITION, 0)
+    await advance(connection, topic, NO_PARTITION, Progress(0), Counts())
 
 
 def _to_us(instant: datetime | None) -> int | None:

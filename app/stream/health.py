@@ -7,6 +7,7 @@ ledger without a commit, or an attempt at one, for too long end the process, and
 import errno
 from typing import Any, Final
 
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import Service
 from mode.utils.logging import get_logger
@@ -106,7 +107,11 @@ class WorkerHealth(Service):
     @Service.task
     async def _watch(self) -> None:
         async for _ in self.itertimer(_LAG_EVERY_SECONDS, name="watchdog"):
-            lags = await self._lags()
+            try:
+                lags = await self._lags()
+            except KafkaError as error:
+                logger.warning("Kafka does not tell the lag: %r", error)
+                continue
             for partition, lag in lags.items():
                 self._metrics.partition_lag.labels(*partition).set(lag)
             await self._bark_if_stalled(any(lags.values()))

@@ -6,11 +6,13 @@ without ever judging two chunks of a partition at once.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from mode import Service
 
 from app.sink.connection import SinkConnection
+
+_CANCEL_AGAIN_SECONDS: Final = 0.5
 
 Job = Callable[[SinkConnection], Awaitable[None]]
 
@@ -41,10 +43,15 @@ class Lanes(Service):
         ]
 
     async def on_stop(self) -> None:
-        """Cancel what still runs: unfinished transactions roll back and are done again by the next owner."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Cancel what still runs: unfinished transactions roll back and are done again by the next owner.
+
+        One cancel is not always enough: asyncpg turns one into an InterfaceError where the connection is closed.
+        """
+        running = set(self._tasks)
+        while running:
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_SECONDS)
         for connection in self._connections:
             await connection.close()
 
@@ -57,7 +64,7 @@ class Lanes(Service):
         await asyncio.gather(*(queue.join() for queue in self._queues))
 
     async def _run(self, queue: asyncio.Queue[Job], connection: SinkConnection) -> None:
-        while True:
+        while not self.should_stop:
             job = await queue.get()
             try:
                 await job(connection)

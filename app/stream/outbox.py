@@ -6,12 +6,10 @@ one transaction on the row of `outbox_progress`; whoever holds that row is the p
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Final
 
 import asyncpg
-import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from mode import Service
@@ -24,75 +22,13 @@ from app.sink.connection import SinkConnection
 from app.sink.dead_letters import OUTBOX_CHANNEL
 from app.sink.failures import Failure, classify
 from app.stream.backoff import Backoff
-from app.topics import ANOMALIES, DEAD_LETTERS
+from app.stream.outbox_streams import STREAMS, OutboxStream
 
 logger = get_logger(__name__)
 
 _BATCH: Final = 1000
 _POLL_SECONDS: Final = 1.0
 _SEND_SECONDS: Final = 4.0  # below idle_in_transaction_session_timeout
-
-Headers = list[tuple[str, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A record for Kafka."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxStream:
-    """A table whose rows are numbered and copied to the topic of the stream's name."""
-
-    name: str
-    table: str
-    to_copy: Callable[[asyncpg.Record], Copy]
-
-
-def anomaly_copy(row: asyncpg.Record) -> Copy:
-    """The row as JSON with exact numbers, key `transaction_id:type`."""
-    value = {
-        "transaction_id": row["transaction_id"],
-        "user_id": row["user_id"],
-        "anomaly_type": row["anomaly_type"],
-        "anomaly_score": orjson.Fragment(str(row["anomaly_score"])),
-        "amount": orjson.Fragment(str(row["amount"])),
-        "threshold": orjson.Fragment(str(row["threshold"])),
-        "event_time": row["event_time"],
-        "detected_at": row["detected_at"],
-        "description": row["description"],
-        "position": row["position"],
-    }
-    key = f"{row['transaction_id']}:{row['anomaly_type']}".encode()
-    return Copy(key, orjson.dumps(value, option=orjson.OPT_UTC_Z), [])
-
-
-def dead_letter_copy(row: asyncpg.Record) -> Copy:
-    """The raw bytes; where they came from and why they were refused is in the headers.
-
-    A record needs a key or a value: one that had neither is copied with an empty value.
-    """
-    headers = {
-        "source_topic": row["source_topic"],
-        "source_partition": str(row["source_partition"]),
-        "source_offset": str(row["source_offset"]),
-        "reason": row["reason"],
-        "stage": row["stage"],
-        "time": row["created_at"].isoformat(),
-    }
-    encoded = [(name, text.encode()) for name, text in headers.items()]
-    key, value = row["key"], row["value"]
-    return Copy(key, b"" if key is value is None else value, encoded)
-
-
-STREAMS: Final = (
-    OutboxStream(ANOMALIES, "transaction_anomalies", anomaly_copy),
-    OutboxStream(DEAD_LETTERS, "dead_letters", dead_letter_copy),
-)
 
 _TAKE_TURN: Final = """
 SELECT numbered_position, published_position FROM outbox_progress

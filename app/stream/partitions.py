@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import asyncpg
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode.utils.logging import get_logger
 
@@ -67,6 +68,7 @@ class Partitions:
         self._clock_us = clock_us
         self._retry_max_seconds = retry_max_seconds
         self._accept_lost_offsets = accept_lost_offsets
+        self._owned: frozenset[TP] = frozenset()
         self._states: dict[TP, PartitionState] = {}
         self._serial = asyncio.Lock()
 
@@ -77,6 +79,16 @@ class Partitions:
     def items(self) -> Iterable[tuple[TP, PartitionState]]:
         """All states in force."""
         return self._states.items()
+
+    def assign(self, partitions: Iterable[TP]) -> None:
+        """Own exactly these partitions, with nothing remembered: others may have written since."""
+        self._owned = frozenset(partitions)
+        for partition in list(self._states):
+            self.drop(partition)
+
+    def holds(self, partition: TP, state: PartitionState) -> bool:
+        """Whether this is the state in force; a chunk that outlived its partition has another."""
+        return self._states.get(partition) is state
 
     def drop(self, partition: TP) -> None:
         """Forget the state: it may not be what the ledger says."""
@@ -106,9 +118,9 @@ class Partitions:
                 return
             except Exception as error:
                 self._connection.discard()
-                if classify(error) is not Failure.STORE:
+                if classify(error) is not Failure.STORE and not isinstance(error, KafkaError):
                     raise
-                logger.warning("PostgreSQL is away, partitions stay held: %s", error)
+                logger.warning("a store is away, partitions stay held: %r", error)
             await backoff.pause()
 
     async def close(self) -> None:
@@ -161,6 +173,9 @@ class Partitions:
         logger.error("accepted the loss of %r up to offset %d", partition, earliest)
 
     def _install(self, partition: TP, state: PartitionState) -> None:
+        """Put the state in force, unless the partition was revoked while it was loaded."""
+        if partition not in self._owned:
+            return
         self._states[partition] = state
         self._listener.opened(partition, state)
 

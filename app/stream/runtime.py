@@ -88,7 +88,8 @@ class StreamRuntime:
         def report_and_apply(state: PartitionState, outcome: Outcome[RowT]) -> None:
             self.live()
             report_outcome(self.metrics, stored.name, outcome)
-            applied(state, outcome)
+            if self._partitions.holds(TP(stored.name, outcome.partition), state):
+                applied(state, outcome)
 
         committer = ChunkCommitter(
             transaction,
@@ -130,12 +131,10 @@ class StreamRuntime:
     # --- rebalances ---
 
     async def _on_revoked(self, sender: Any, revoked: set[TP], **_: Any) -> None:
-        for partition in revoked:
-            self._partitions.drop(partition)
+        self._partitions.assign(())
 
     async def _on_assigned(self, sender: Any, assigned: set[TP], **_: Any) -> None:
-        for partition, _state in list(self._partitions.items()):
-            self._partitions.drop(partition)
+        self._partitions.assign(assigned)
         if assigned:
             self._open(assigned)
 

@@ -4,16 +4,17 @@ from typing import Any
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaError
 from mode import Service
 from mode.utils.logging import get_logger
 
-from app.errors import LedgerError, SchemaError
+from app.errors import KafkaTopicError, LedgerError, SchemaError
 from app.postgres.connecting import connect_worker
 from app.postgres.migrate import require_schema
-from app.settings import Settings, StreamSettings
+from app.settings import KafkaSettings, Settings, StreamSettings
 from app.sink.failures import Failure, classify
 from app.stream.backoff import Backoff
+from app.topics import SOURCE_TOPICS
 
 logger = get_logger(__name__)
 
@@ -28,8 +29,8 @@ class StartChecks(Service):
         self._settings = settings
 
     async def on_start(self) -> None:
-        """Raises SchemaError or LedgerError with the fix; waits as long as a store is away."""
-        cluster_id = await self._cluster_id()
+        """Raises a GlobalMartError with the fix; waits as long as a store is away."""
+        cluster_id = await self._ask_kafka()
         backoff = Backoff(self._settings.postgres.retry_max_seconds)
         while not self.should_stop:
             try:
@@ -40,14 +41,16 @@ class StartChecks(Service):
                 logger.warning("waiting for PostgreSQL: %s", error)
             await backoff.pause()
 
-    async def _cluster_id(self) -> str:
+    async def _ask_kafka(self) -> str:
+        """The cluster's id, once Kafka answers and has the topics."""
         backoff = Backoff(self._settings.postgres.retry_max_seconds)
         while True:
             admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka.bootstrap)
             try:
                 await admin.start()
+                _require_topics(await admin.describe_topics(), self._settings.kafka)
                 return str((await admin.describe_cluster())["cluster_id"])
-            except KafkaConnectionError as error:
+            except KafkaError as error:
                 logger.warning("waiting for Kafka: %s", error)
             finally:
                 await admin.close()
@@ -61,6 +64,21 @@ class StartChecks(Service):
             await _require_source(connection, cluster_id)
         finally:
             await connection.close(timeout=2)
+
+
+def _require_topics(described: list[dict[str, Any]], settings: KafkaSettings) -> None:
+    """The number of partitions decides where users meet; a missing topic would never be consumed."""
+    found = {topic["topic"]: len(topic["partitions"]) for topic in described}
+    wrong = [
+        f"{name} has {found.get(name, 'not been created')}"
+        for name in SOURCE_TOPICS
+        if found.get(name) != settings.partitions
+    ]
+    if wrong:
+        raise KafkaTopicError(
+            f"topics should have {settings.partitions} partitions, but {', '.join(wrong)}: run `globalmart migrate`, "
+            "or set GLOBALMART_KAFKA_PARTITIONS to what they have"
+        )
 
 
 async def _require_windows(connection: asyncpg.Connection, settings: StreamSettings) -> None:

@@ -59,6 +59,7 @@ class Feed:
 
     def assign(self, offset: int) -> None:
         """Let the consumer stand at the offset, as after an assignment."""
+        self.app.partitions.assign([self._partition])
         self._consumer._positions.release(self._partition, offset)
 
     async def put(self, start: int, records: Sequence[SourceRecord], epoch: int = 0) -> None:

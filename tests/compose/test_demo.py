@@ -28,6 +28,7 @@ def _demo(var_dir: Path) -> subprocess.Popen[str]:
         "GLOBALMART_VAR_DIR": str(var_dir),
         "GLOBALMART_POSTGRES_HOST": "store.invalid",
         "GLOBALMART_KAFKA_BOOTSTRAP": "kafka.invalid:9092",
+        "GLOBALMART_DEMO_HISTORY_DAYS": "2",
         "GLOBALMART_GENERATOR_TRANSACTION_RATE": "20",
         "GLOBALMART_GENERATOR_PRODUCT_VIEW_RATE": "30",
     }
@@ -55,6 +56,7 @@ def _assert_gone(processes: list[psutil.Process]) -> None:
 
 def test_ctrl_c_ends_the_traffic_and_every_figure_is_recounted(var_dir: Path) -> None:
     with _demo(var_dir) as demo:
+        _read_until(demo, "worker metrics")  # the history is behind it
         processes = _read_until(demo, "anomalies")
         demo.send_signal(signal.SIGINT)
         said, _ = demo.communicate(timeout=120)
@@ -64,6 +66,7 @@ def test_ctrl_c_ends_the_traffic_and_every_figure_is_recounted(var_dir: Path) ->
     report = json.loads((var_dir / "demo-report.json").read_text())
     assert report["mismatches"] == 0
     assert set(report["produced"]) == set(SOURCE_TOPICS)
+    assert report["windows"]["rows"] > 0
     for topic in SOURCE_TOPICS:
         outcomes = (report[name][topic] for name in ("stored", "duplicates", "dead_lettered"))
         assert report["produced"][topic] == sum(outcomes)

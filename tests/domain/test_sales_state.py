@@ -1,7 +1,8 @@
 """What a worker remembers of a partition."""
 
-from app.domain.sales_state import UNNAMED, Sale, SalesState
+from app.domain.sales_state import UNNAMED, SalesState
 from app.domain.velocity import PartitionVelocity
+from tests.domain.sales import Sold
 
 SECOND = 1_000_000
 
@@ -10,12 +11,12 @@ def test_live_figures_take_what_the_window_still_holds() -> None:
     state = SalesState(PartitionVelocity())
     now = 1000 * SECOND
     sales = [
-        Sale(now - 60 * SECOND, 1, "a", "X"),
-        Sale(now - 60 * SECOND + 1, 2, "a", "X"),
-        Sale(now, 4, None, None),
-        Sale(now + 300 * SECOND, 8, "b", "Y"),
+        Sold(now - 60 * SECOND, 1, "a", "X"),
+        Sold(now - 60 * SECOND + 1, 2, "a", "X"),
+        Sold(now, 4, None, None),
+        Sold(now + 300 * SECOND, 8, "b", "Y"),
     ]
-    state.accept(sales, None, now)
+    state.accept(sales, [sale.timestamp_us for sale in sales], None, now)
     assert state.by_category.at(1000) == {"a": 2, UNNAMED: 4}
     assert state.by_country.at(1000) == {"X": 2, UNNAMED: 4}
     assert state.by_category.at(1300) == {"b": 8}
@@ -26,6 +27,6 @@ def test_live_figures_take_what_the_window_still_holds() -> None:
 def test_accepting_raises_the_horizon_of_the_velocity() -> None:
     state = SalesState(PartitionVelocity())
     state.velocity.add("ada", 5 * SECOND)
-    state.accept([], 10 * SECOND, 0)
+    state.accept([], [], 10 * SECOND, 0)
     assert state.velocity.timestamps == {}
     assert state.velocity.horizon_us == 10 * SECOND

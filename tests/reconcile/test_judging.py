@@ -234,10 +234,11 @@ def test_beyond_retention(topic: str, time: str, expected: str) -> None:
 
 
 def test_last_of_equal_keys_wins() -> None:
-    value = encode(TRANSACTIONS)[:-1] + b', "user_id": 5, "user_id": "u1"}'
+    value = encode(TRANSACTIONS)[:-1] + b', "user_id": "u2", "user_id": "u1"}'
     assert verdict(TRANSACTIONS, value) == "accepted"
-    value = encode(TRANSACTIONS)[:-1] + b', "user_id": 5}'
-    assert verdict(TRANSACTIONS, value) == "invalid_field"
+    for last in (b"5", b'"u1", "user_id": 5', b'5, "user_id": "u1"'):
+        value = encode(TRANSACTIONS)[:-1] + b', "user_id": ' + last + b"}"
+        assert verdict(TRANSACTIONS, value) == "invalid_field"
 
 
 def test_precedence() -> None:

@@ -150,8 +150,9 @@ async def test_one_of_two_that_race_for_a_chunk_wins(database: Database) -> None
     assert pane["transaction_count"] == 50
 
 
-async def test_equal_ids_in_two_partitions_do_not_deadlock(database: Database) -> None:
-    rounds, size = 10, 300
+@pytest.mark.parametrize("size", [90, 300], ids=["arrays", "stage"])
+async def test_equal_ids_in_two_partitions_do_not_deadlock(database: Database, size: int) -> None:
+    rounds = 10
     async with (
         database.worker(STORED_TRANSACTIONS) as one,
         database.worker(STORED_TRANSACTIONS) as two,

@@ -86,5 +86,5 @@ class Sink:
         outcome = await self.transaction.commit(self.connection, state, work)
         state.progress = outcome.progress
         if state.sales is not None:
-            state.sales.accept([], outcome.progress.horizon_us, 0)
+            state.sales.accept([], [], outcome.progress.horizon_us, 0)
         return outcome

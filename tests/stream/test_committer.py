@@ -62,6 +62,9 @@ class Terminating:
             await self._database.terminate(connection.get_server_pid())
 
 
+PARTITION = TP(TRANSACTIONS, 0)
+
+
 class Bench:
     """A committer of transactions over one connection, and what it told."""
 
@@ -105,6 +108,7 @@ class Bench:
 async def bench(database: Database, faults: Any = None) -> AsyncIterator[Bench]:
     """A bench with the ledger of partition 0 opened."""
     made = Bench(database, faults or NoFaults())
+    made.partitions.assign([PARTITION])
     await ledger.open_partition(await made.loading.get(), TRANSACTIONS, 0, 0)
     yield made
     await made.connection.close()
@@ -154,12 +158,13 @@ async def test_exactly_the_refused_records_become_dead_letters(
     assert (at["next_offset"], at["consumed"], at["dead_lettered"]) == (20, 20, len(bad))
 
 
-async def test_a_value_that_cannot_be_encoded_stands_alone(database: Database) -> None:
-    rows = [order(n, quantity=2**40 if n == 5 else 1) for n in range(9)]
+@pytest.mark.parametrize("size", [9, 150], ids=["arrays", "stage"])
+async def test_a_value_that_cannot_be_encoded_stands_alone(database: Database, size: int) -> None:
+    rows = [order(n, quantity=2**40 if n == 5 else 1) for n in range(size)]
     async with bench(database) as bench_:
         assert await bench_.commit(rows)
     assert await _offsets(database, "dead_letters") == [5]
-    assert await _offsets(database, "transactions") == [0, 1, 2, 3, 4, 6, 7, 8]
+    assert await _offsets(database, "transactions") == [n for n in range(size) if n != 5]
 
 
 @pytest.mark.parametrize("point", list(FaultPoint))
@@ -231,3 +236,20 @@ async def test_a_bug_is_raised(database: Database) -> None:
         with pytest.raises(asyncpg.UndefinedTableError):
             await bench_.commit([order(0)])
     assert await _offsets(database, "transactions") == []
+
+
+async def test_a_state_loaded_for_a_revoked_partition_is_not_in_force(database: Database) -> None:
+    async with bench(database) as made:
+        made.partitions.assign(())
+        state = await made.partitions.reload(await made.loading.get(), PARTITION)
+        assert state is not None
+        assert made.partitions.get(PARTITION) is None
+        assert not made.partitions.holds(PARTITION, state)
+
+
+async def test_an_assignment_forgets_what_was_known_before(database: Database) -> None:
+    async with bench(database) as made:
+        state = await made.partitions.reload(await made.loading.get(), PARTITION)
+        assert state is not None and made.partitions.holds(PARTITION, state)
+        made.partitions.assign([PARTITION])
+        assert made.partitions.get(PARTITION) is None

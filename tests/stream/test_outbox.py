@@ -17,7 +17,8 @@ from prometheus_client import CollectorRegistry
 from app.kafka.admin import create_topics
 from app.metrics import WorkerMetrics
 from app.sink.dead_letters import insert_dead_letters, wake_publisher
-from app.stream.outbox import OutboxPublisher, OutboxStream
+from app.stream.outbox import OutboxPublisher
+from app.stream.outbox_streams import OutboxStream
 from app.topics import ANOMALIES, DEAD_LETTERS
 from compose.embedded.stack import EmbeddedStack
 from tests.databases import Database

@@ -1,9 +1,9 @@
-CREATE TEMPORARY TABLE stage_system_metrics (host TEXT COLLATE "C", component TEXT COLLATE "C", metric TEXT COLLATE "C", timestamp TIMESTAMPTZ, value DOUBLE PRECISION, source_offset BIGINT) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE stage_system_metrics (host TEXT, component TEXT, metric TEXT, timestamp TIMESTAMPTZ, value DOUBLE PRECISION, source_offset BIGINT) ON COMMIT DELETE ROWS;
 
 WITH accepted AS (
     INSERT INTO system_metrics (host, component, metric, timestamp, value, source_offset, source_partition)
     SELECT s.host, s.component, s.metric, s.timestamp, s.value, s.source_offset, $1::INTEGER FROM stage_system_metrics s
-    ORDER BY s.host, s.component, s.metric, s.timestamp, s.source_offset
+    ORDER BY s.host COLLATE "C", s.component COLLATE "C", s.metric COLLATE "C", s.timestamp, s.source_offset
     ON CONFLICT (host, component, metric, timestamp) DO NOTHING
     RETURNING 1
 )
@@ -11,4 +11,18 @@ SELECT count(*) FROM accepted;
 
 SELECT s.source_offset, ROW(s.value) IS DISTINCT FROM ROW(t.value) AS conflicting
 FROM stage_system_metrics s JOIN system_metrics t ON t.host = s.host AND t.component = s.component AND t.metric = s.metric AND t.timestamp = s.timestamp
-WHERE t.source_partition <> $1 OR t.source_offset <> s.source_offset;
+WHERE t.source_partition <> $1::INTEGER OR t.source_offset <> s.source_offset;
+
+WITH accepted AS (
+    INSERT INTO system_metrics (host, component, metric, timestamp, value, source_offset, source_partition)
+    SELECT s.host, s.component, s.metric, s.timestamp, s.value, s.source_offset, $1::INTEGER FROM unnest($2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TIMESTAMPTZ[], $6::DOUBLE PRECISION[], $7::BIGINT[]) AS s (host, component, metric, timestamp, value, source_offset)
+    ORDER BY s.host COLLATE "C", s.component COLLATE "C", s.metric COLLATE "C", s.timestamp, s.source_offset
+    ON CONFLICT (host, component, metric, timestamp) DO NOTHING
+    RETURNING 1
+)
+SELECT count(*) FROM accepted;
+
+SELECT s.source_offset, ROW(s.value) IS DISTINCT FROM ROW(t.value) AS conflicting
+FROM unnest($2::TEXT[], $3::TEXT[], $4::TEXT[], $5::TIMESTAMPTZ[], $6::DOUBLE PRECISION[], $7::BIGINT[]) AS s (host, component, metric, timestamp, value, source_offset) JOIN system_metrics t ON t.host = s.host AND t.component = s.component AND t.metric = s.metric AND t.timestamp = s.timestamp
+WHERE t.source_partition <> $1::INTEGER OR t.source_offset <> s.source_offset;
+

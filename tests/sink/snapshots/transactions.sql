@@ -1,9 +1,9 @@
-CREATE TEMPORARY TABLE stage_transactions (transaction_id TEXT COLLATE "C", user_id TEXT COLLATE "C", timestamp TIMESTAMPTZ, amount_cents BIGINT, category TEXT COLLATE "C", country TEXT COLLATE "C", payment_method TEXT COLLATE "C", quantity INTEGER, product_id TEXT COLLATE "C", session_id TEXT COLLATE "C", source_offset BIGINT) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE stage_transactions (transaction_id TEXT, user_id TEXT, timestamp TIMESTAMPTZ, amount_cents BIGINT, category TEXT, country TEXT, payment_method TEXT, quantity INTEGER, product_id TEXT, session_id TEXT, source_offset BIGINT) ON COMMIT DELETE ROWS;
 
 WITH accepted AS (
     INSERT INTO transactions (transaction_id, user_id, timestamp, total_amount, category, country, payment_method, quantity, product_id, session_id, source_offset, source_partition)
     SELECT s.transaction_id, s.user_id, s.timestamp, s.amount_cents * 0.01, s.category, s.country, s.payment_method, s.quantity, s.product_id, s.session_id, s.source_offset, $1::INTEGER FROM stage_transactions s
-    ORDER BY s.transaction_id, s.source_offset
+    ORDER BY s.transaction_id COLLATE "C", s.source_offset
     ON CONFLICT (transaction_id) DO NOTHING
     RETURNING timestamp, total_amount, category, country
 ), slices AS (
@@ -42,4 +42,49 @@ SELECT count(*) FROM accepted;
 
 SELECT s.source_offset, ROW(s.user_id, s.timestamp, s.amount_cents * 0.01, s.category, s.country, s.payment_method, s.quantity, s.product_id, s.session_id) IS DISTINCT FROM ROW(t.user_id, t.timestamp, t.total_amount, t.category, t.country, t.payment_method, t.quantity, t.product_id, t.session_id) AS conflicting
 FROM stage_transactions s JOIN transactions t ON t.transaction_id = s.transaction_id
-WHERE t.source_partition <> $1 OR t.source_offset <> s.source_offset;
+WHERE t.source_partition <> $1::INTEGER OR t.source_offset <> s.source_offset;
+
+WITH accepted AS (
+    INSERT INTO transactions (transaction_id, user_id, timestamp, total_amount, category, country, payment_method, quantity, product_id, session_id, source_offset, source_partition)
+    SELECT s.transaction_id, s.user_id, s.timestamp, s.amount_cents * 0.01, s.category, s.country, s.payment_method, s.quantity, s.product_id, s.session_id, s.source_offset, $1::INTEGER FROM unnest($3::TEXT[], $4::TEXT[], $5::TIMESTAMPTZ[], $6::BIGINT[], $7::TEXT[], $8::TEXT[], $9::TEXT[], $10::INTEGER[], $11::TEXT[], $12::TEXT[], $13::BIGINT[]) AS s (transaction_id, user_id, timestamp, amount_cents, category, country, payment_method, quantity, product_id, session_id, source_offset)
+    ORDER BY s.transaction_id COLLATE "C", s.source_offset
+    ON CONFLICT (transaction_id) DO NOTHING
+    RETURNING timestamp, total_amount, category, country
+), slices AS (
+    SELECT
+        date_bin($2::INTERVAL, timestamp, to_timestamp(0)) AS pane_start,
+        date_bin('1 hour', timestamp, to_timestamp(0)) AS hour,
+        category, country, sum(total_amount) AS total_amount, count(*) AS transaction_count
+    FROM accepted GROUP BY 1, 2, 3, 4
+), panes AS (
+    INSERT INTO sales_panes AS p
+        (pane_start, source_partition, category, country, total_amount, transaction_count)
+    SELECT pane_start, $1, category, country, sum(total_amount), sum(transaction_count)
+    FROM slices GROUP BY 1, 3, 4
+    ON CONFLICT ON CONSTRAINT sales_panes_key DO UPDATE SET
+        total_amount = p.total_amount + excluded.total_amount,
+        transaction_count = p.transaction_count + excluded.transaction_count
+), hours AS (
+    INSERT INTO sales_hourly AS h
+        (hour, source_partition, category, country, total_amount, transaction_count)
+    SELECT hour, $1, category, country, sum(total_amount), sum(transaction_count)
+    FROM slices GROUP BY 1, 3, 4
+    ON CONFLICT ON CONSTRAINT sales_hourly_key DO UPDATE SET
+        total_amount = h.total_amount + excluded.total_amount,
+        transaction_count = h.transaction_count + excluded.transaction_count
+), days AS (
+    INSERT INTO sales_daily AS d
+        (day, source_partition, category, country, total_amount, transaction_count)
+    SELECT date_bin('1 day', hour, to_timestamp(0)), $1, category, country,
+        sum(total_amount), sum(transaction_count)
+    FROM slices GROUP BY 1, 3, 4
+    ON CONFLICT ON CONSTRAINT sales_daily_key DO UPDATE SET
+        total_amount = d.total_amount + excluded.total_amount,
+        transaction_count = d.transaction_count + excluded.transaction_count
+)
+SELECT count(*) FROM accepted;
+
+SELECT s.source_offset, ROW(s.user_id, s.timestamp, s.amount_cents * 0.01, s.category, s.country, s.payment_method, s.quantity, s.product_id, s.session_id) IS DISTINCT FROM ROW(t.user_id, t.timestamp, t.total_amount, t.category, t.country, t.payment_method, t.quantity, t.product_id, t.session_id) AS conflicting
+FROM unnest($2::TEXT[], $3::TEXT[], $4::TIMESTAMPTZ[], $5::BIGINT[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::INTEGER[], $10::TEXT[], $11::TEXT[], $12::BIGINT[]) AS s (transaction_id, user_id, timestamp, amount_cents, category, country, payment_method, quantity, product_id, session_id, source_offset) JOIN transactions t ON t.transaction_id = s.transaction_id
+WHERE t.source_partition <> $1::INTEGER OR t.source_offset <> s.source_offset;
+

@@ -1,0 +1,1 @@
+"""Whole workers against real stores, stopped, killed and cut off at the worst moments; a recount judges."""

@@ -1,0 +1,38 @@
+"""Workers that nothing happens to: one, then two, then one again."""
+
+from tests.faults import topics
+from tests.faults.world import World
+
+
+async def test_one_worker_is_exact(world: World) -> None:
+    worker = world.worker()
+    await world.bursts(40)
+    report = await world.exact()
+    assert worker.exit_code is None
+    orders = report.topics["transactions"].found
+    assert min(orders[name] for name in ("duplicates", "conflicting", "dead_lettered", "late")) > 0
+    assert report.anomalies["rapid_transactions"].found > 100
+
+
+async def test_a_second_worker_takes_half_and_hands_it_back(world: World) -> None:
+    first = world.worker()
+    await world.bursts(10)
+    await world.consuming(first)
+    second = world.worker()
+    await world.bursts(30)
+    await world.consuming(second)
+    assert topics.members(world.bootstrap, world.group) == [12, 12]
+    await world.exact()
+    assert second.stop() == 0, second.tail()
+    await world.bursts(5)
+    await world.exact()
+    assert first.stop() == 0, first.tail()
+
+
+async def test_a_stop_notes_the_ledger_s_offsets_in_kafka(world: World) -> None:
+    worker = world.worker()
+    await world.bursts(10)
+    await world.exact()
+    assert worker.stop() == 0, worker.tail()
+    noted = topics.committed_offsets(world.bootstrap, world.group)
+    assert noted == await world.ledger()

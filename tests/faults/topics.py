@@ -1,0 +1,87 @@
+"""Topics made anew for every test, and questions to Kafka about them."""
+
+import time
+from typing import Final
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from app.kafka.admin import create_topics
+from app.topics import SOURCE_TOPICS, TOPICS
+
+PARTITIONS: Final = 6
+_WAIT_SECONDS: Final = 20.0
+
+Partition = tuple[str, int]
+
+
+def admin_client(bootstrap: str) -> AdminClient:
+    """An admin client that keeps quiet while a broker is down."""
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+
+
+def recreate_topics(bootstrap: str, partitions: int = PARTITIONS) -> None:
+    """Delete the product's topics, wait until they are gone, and create them empty."""
+    delete_topics(bootstrap)
+    create_topics(bootstrap, partitions, 1, 48.0)
+
+
+def delete_topics(bootstrap: str) -> None:
+    """Delete the product's topics that exist and wait until they are gone."""
+    admin = admin_client(bootstrap)
+    names = {spec.name for spec in TOPICS}
+    if present := sorted(names & set(admin.list_topics(timeout=10).topics)):
+        for answer in admin.delete_topics(present).values():
+            answer.result(_WAIT_SECONDS)
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while names & set(admin.list_topics(timeout=10).topics):
+        assert time.monotonic() < deadline, "Kafka does not delete topics"
+        time.sleep(0.1)
+
+
+def end_offsets(bootstrap: str, partitions: int = PARTITIONS) -> dict[Partition, int]:
+    """Offset after the last record of every source partition."""
+    reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "faults-ends", "log_level": 0})
+    try:
+        return {
+            (topic, number): _end_offset(reader, TopicPartition(topic, number))
+            for topic in SOURCE_TOPICS
+            for number in range(partitions)
+        }
+    finally:
+        reader.close()
+
+
+def _end_offset(reader: Consumer, partition: TopicPartition) -> int:
+    """Topics that were just made have no leader for a moment."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            return int(reader.get_watermark_offsets(partition, 10)[1])
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def delete_records(bootstrap: str, before: dict[Partition, int]) -> None:
+    """Let Kafka forget the records below the offsets."""
+    wanted = [TopicPartition(topic, number, offset) for (topic, number), offset in before.items()]
+    admin = admin_client(bootstrap)
+    for answer in admin.delete_records(wanted).values():
+        answer.result(_WAIT_SECONDS)
+
+
+def members(bootstrap: str, group: str) -> list[int]:
+    """How many source partitions each member of the consumer group has been given."""
+    admin = admin_client(bootstrap)
+    described = admin.describe_consumer_groups([group])[group].result(10)
+    return sorted(len(m.assignment.topic_partitions) for m in described.members)
+
+
+def committed_offsets(bootstrap: str, group: str) -> dict[Partition, int]:
+    """What the group has noted in Kafka, for lag displays."""
+    admin = admin_client(bootstrap)
+    asked = [ConsumerGroupTopicPartitions(group)]
+    answer = admin.list_consumer_group_offsets(asked)[group].result(10)
+    return {(p.topic, p.partition): p.offset for p in answer.topic_partitions}

@@ -1,0 +1,195 @@
+"""What every test of this folder lives in: stores of its own, traffic, workers, and the judge."""
+
+import asyncio
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from app.reconcile import ReconcileReport, reconcile
+from app.settings import Settings
+from compose.embedded.ports import choose_port
+from compose.embedded.stack import EmbeddedStack
+from tests.faults import databases, topics
+from tests.faults.load import Sender, Traffic
+from tests.faults.processes import WorkerProcess
+
+ARMED: Final = "tests.faults.armed_worker"
+_POLL_SECONDS: Final = 0.1
+
+
+class World:
+    """Empty topics, an empty database, a consumer group; workers end with it."""
+
+    def __init__(self, stack: EmbeddedStack, folder: Path, database: str) -> None:
+        self.stack = stack
+        self.database = database
+        self.group = database
+        self.sender = Sender(stack.kafka.bootstrap)
+        self.traffic = Traffic(seed=_seed(database))
+        self.workers: list[WorkerProcess] = []
+        self._folder = folder
+
+    @property
+    def bootstrap(self) -> str:
+        """Kafka."""
+        return self.stack.kafka.bootstrap
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """Variables of a worker of this world; changes are named without their prefix."""
+        return self.stack.environment() | {
+            "GLOBALMART_POSTGRES_DATABASE": self.database,
+            "GLOBALMART_POSTGRES_RETRY_MAX_SECONDS": "1",
+            "GLOBALMART_KAFKA_GROUP": self.group,
+            "GLOBALMART_KAFKA_MAX_POLL_RECORDS": "600",
+            "GLOBALMART_WORKER_METRICS_PORT": str(choose_port()),
+            **{f"GLOBALMART_{name}": value for name, value in changes.items()},
+        }
+
+    # --- workers ---
+
+    def worker(
+        self,
+        application: str = "app.worker",
+        *,
+        faults: dict[str, str] | None = None,
+        **changes: str,
+    ) -> WorkerProcess:
+        """Start a worker; `faults` are the variables of an armed or a broken one."""
+        log = self._folder / f"worker-{len(self.workers) + 1}.log"
+        environ = self.environment(**changes) | (faults or {})
+        worker = WorkerProcess(log, environ, application)
+        self.workers.append(worker)
+        return worker
+
+    def armed(self, point: str, action: str, after: int = 4, **changes: str) -> WorkerProcess:
+        """A worker that does itself harm when it passes the point for the n-th time."""
+        faults = {"FAULT_POINT": point, "FAULT_ACTION": action, "FAULT_AFTER": str(after)}
+        return self.worker(ARMED, faults=faults, **changes)
+
+    async def consuming(self, worker: WorkerProcess, seconds: float = 30.0) -> float:
+        """Wait until the worker has committed something; seconds since its start."""
+        await self.until(lambda: _has_committed(worker), seconds, worker)
+        return time.monotonic() - worker.started
+
+    # --- traffic ---
+
+    def send(self, count: int) -> None:
+        """Send so many records at once and wait until Kafka has them."""
+        self.sender.send(self.traffic.records(count))
+        self.sender.flush()
+
+    async def bursts(self, count: int, *, of: int = 500, pause_seconds: float = 0.15) -> None:
+        """Send bursts while the workers run."""
+        for _ in range(count):
+            self.sender.send(self.traffic.records(of))
+            await asyncio.sleep(pause_seconds)
+        await asyncio.to_thread(self.sender.flush)
+
+    # --- questions and the judge ---
+
+    async def sql(self, query: str, *args: Any) -> list[asyncpg.Record]:
+        """Rows of a query, as the superuser."""
+        connection = await databases.connect(self.stack, self.database)
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(query, *args)
+        finally:
+            await connection.close()
+        return rows
+
+    async def execute(self, script: str) -> None:
+        """Run a script, as the superuser."""
+        connection = await databases.connect(self.stack, self.database)
+        try:
+            await connection.execute(script)
+        finally:
+            await connection.close()
+
+    async def ledger(self) -> dict[topics.Partition, int]:
+        """Next offset of every partition in the ledger."""
+        rows = await self.sql("SELECT topic, partition, next_offset FROM stream_progress")
+        return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+    async def committed(self) -> int:
+        """How many records the ledger has accounted for."""
+        rows = await self.sql("SELECT coalesce(sum(consumed), 0)::BIGINT FROM stream_progress")
+        return int(rows[0][0])
+
+    async def until(self, true: Callable[[], Any], seconds: float, *watched: WorkerProcess) -> None:
+        """Wait for a condition; fails when a watched worker ends or time runs out."""
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = true()
+            if asyncio.iscoroutine(answer):
+                answer = await answer
+            if answer:
+                return
+            for worker in watched:
+                assert worker.exit_code is None, f"ended with {worker.exit_code}{worker.tail()}"
+            assert time.monotonic() < deadline, f"not within {seconds} s{self._tails()}"
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def progress(self, records: int, seconds: float = 30.0) -> float:
+        """Wait until the ledger has moved by so many records; how long it took."""
+        before, started = await self.committed(), time.monotonic()
+
+        async def moved() -> bool:
+            return await self.committed() >= before + records
+
+        await self.until(moved, seconds)
+        return time.monotonic() - started
+
+    async def consumed(self, seconds: float = 30.0) -> None:
+        """Wait until the ledger stands at the end of every source partition."""
+        ends = await asyncio.to_thread(topics.end_offsets, self.bootstrap)
+
+        async def at_end() -> bool:
+            ledger = await self.ledger()
+            assert any(worker.exit_code is None for worker in self.workers), "no worker is left"
+            return all(ledger.get(partition, 0) >= end for partition, end in ends.items())
+
+        try:
+            await self.until(at_end, seconds)
+        except AssertionError as error:
+            ledger = await self.ledger()
+            behind = {p: (ledger.get(p), end) for p, end in ends.items() if ledger.get(p) != end}
+            text = str(error).splitlines()[0]
+            raise AssertionError(f"{text}: ledger behind: {behind}{self._tails()}") from None
+
+    async def recount(self) -> ReconcileReport:
+        """The verdict of the independent recount."""
+        settings = Settings(self.environment())
+        return await reconcile(settings)
+
+    async def exact(self, seconds: float = 30.0) -> ReconcileReport:
+        """Wait for the end of the stream; everything must agree with the recount, and be there."""
+        await self.consumed(seconds)
+        report = await self.recount()
+        assert report.agrees, f"{report.kinds} {report.mismatches[:10]}{self._tails()}"
+        stored = report.topics["transactions"].found
+        assert stored["consumed"] > 0
+        return report
+
+    def close(self) -> None:
+        """End what still runs."""
+        for worker in self.workers:
+            if worker.exit_code is None:
+                worker.kill()
+
+    def _tails(self) -> str:
+        return "".join(worker.tail() for worker in self.workers)
+
+
+def _seed(name: str) -> int:
+    """A seed that is the same in every run."""
+    return zlib.crc32(name.encode()) % 100_000
+
+
+def _has_committed(worker: WorkerProcess) -> bool:
+    try:
+        return worker.metric("globalmart_events_total") > 0
+    except (AssertionError, OSError):
+        return False

@@ -1,0 +1,39 @@
+"""Between a statement's Parse and its Bind no time-out of PostgreSQL ends a session: no lock may be held there."""
+
+import asyncpg
+import pytest
+
+from app.domain.anomalies import standard_rules
+from app.sink.fault_points import FaultPoint
+from app.sink.judging import TransactionJudge
+from app.sink.tables import STORED_TRANSACTIONS
+from tests.databases import Database
+from tests.sink.works import NOON, Sink, letter, order, work_of
+
+_PREPARED = "SELECT statement FROM pg_prepared_statements"
+
+
+class _Recorder:
+    """Notes which statements the connection has prepared at each point."""
+
+    def __init__(self) -> None:
+        self.prepared: dict[FaultPoint, set[str]] = {}
+
+    async def reached(self, point: FaultPoint, topic: str, connection: asyncpg.Connection) -> None:
+        """Take note."""
+        rows = await connection.fetch(_PREPARED)
+        self.prepared[point] = {row["statement"] for row in rows} - {_PREPARED}
+
+
+@pytest.mark.parametrize("count", [3, 2000])
+async def test_no_statement_is_prepared_behind_the_fence(database: Database, count: int) -> None:
+    recorder = _Recorder()
+    rules = standard_rules(high_value_cents=100, unusual_quantity=10, rapid_transactions=1)
+    async with database.worker(STORED_TRANSACTIONS) as connection:
+        sink = Sink(connection, judge=TransactionJudge(rules, lambda: NOON))
+        sink.transaction._faults = recorder
+        rows = [order(offset, transaction_id=f"t{offset // 2}") for offset in range(count)]
+        outcome = await sink.commit(work_of(rows, letters=[letter(count)]))
+    assert outcome.anomalies and outcome.counts.duplicates
+    behind = recorder.prepared[FaultPoint.BEFORE_COMMIT]
+    assert behind == recorder.prepared[FaultPoint.AFTER_COPY]
