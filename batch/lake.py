@@ -85,6 +85,10 @@ class Lake:
         """All rows of one file."""
         return pq.read_table(name, filesystem=self._files, partitioning=None)
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a file or folder."""
+        return bool(self._files.get_file_info(name).type != fs.FileType.NotFound)
+
     def remove_orphans(self, manifest: Manifest, tables: Iterable[str]) -> int:
         """Delete files no manifest names: what a killed run left and what a newer file replaced."""
         known = manifest.all_files()

@@ -40,6 +40,21 @@ def batch_lock(settings: PostgresSettings) -> Iterator[Any]:
         yield connection
 
 
+def require_lock(connection: Any) -> None:
+    """Raise LockHeldError if the session that holds the lock is gone; call it right before a switch."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted "
+                "AND pid = pg_backend_pid()"
+            )
+            held = cursor.fetchone()[0]
+    except dbapi.Error as error:
+        raise LockHeldError(f"the session that held the batch's lock ended: {error}") from error
+    if not held:
+        raise LockHeldError("the batch's lock was released under this run; run again")
+
+
 def _uri(settings: PostgresSettings, application: str) -> str:
     if settings.reader_password is None:
         variable = settings.variable("reader_password")

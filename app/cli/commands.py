@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,13 +11,18 @@ import typer
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Where a command lives; `passes_on` marks one that hands unknown arguments to another program."""
+    """Where a command lives.
+
+    `passes_on` marks one that hands unknown arguments to another program, `group` one whose
+    `function` is a Typer application of its own.
+    """
 
     name: str
     module: str
     function: str
     summary: str
     passes_on: bool = False
+    group: bool = False
 
     @property
     def exists(self) -> bool:
@@ -38,6 +43,7 @@ COMMANDS: Final = (
     Command("api", "app.cli.api", "api", "Serve the REST API."),
     Command("api-key", "app.cli.api", "api_key", "Make a key for the REST API."),
     Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount and compare."),
+    Command("batch", "app.cli.batch", "batch", "Bring the warehouse up to date.", group=True),
     Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),
 )
 
@@ -61,6 +67,9 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
 
 
 def _register(app: typer.Typer, command: Command, called: str | None) -> None:
+    if command.group and command.name == called:
+        app.add_typer(_loaded(command), name=command.name)
+        return
     function = _loaded(command) if command.name == called else _not_called
     more = {"allow_extra_args": True, "ignore_unknown_options": True} if command.passes_on else {}
     app.command(
@@ -71,11 +80,9 @@ def _register(app: typer.Typer, command: Command, called: str | None) -> None:
     )(function)
 
 
-def _loaded(command: Command) -> Callable[..., Any]:
-    function: Callable[..., Any] = getattr(
-        importlib.import_module(command.module), command.function
-    )
-    return function
+def _loaded(command: Command) -> Any:
+    """The function of a command, or the application of a group."""
+    return getattr(importlib.import_module(command.module), command.function)
 
 
 def _no_options() -> None:

@@ -33,9 +33,11 @@ SCHEMA: Final = t.StructType(
 _COUNTS: Final = ("units", "transaction_count", "views", "cart_adds")
 
 
-def product_performance(events: Events) -> DataFrame:
-    """One row per product and country with any event, and one per product for all countries."""
-    per_country = _per_country(events)
+def product_performance(per_country: DataFrame) -> DataFrame:
+    """One row per product and country with any event, and one per product for all countries.
+
+    `per_country` as `product_events` makes it; it is read several times: persist it.
+    """
     everywhere = _summed(per_country, "product_id").withColumn(
         "country", f.lit(None).cast("string")
     )
@@ -45,7 +47,7 @@ def product_performance(events: Events) -> DataFrame:
     return contract(_with_ratios(rows.join(categories, "product_id")), SCHEMA)
 
 
-def _per_country(events: Events) -> DataFrame:
+def product_events(events: Events) -> DataFrame:
     """Sums of each kind of event side by side, with the latest category and when it was seen."""
     sold = events.transactions.where(f.col("product_id").isNotNull())
     added = events.cart_events.where(f.col("action") == "add")

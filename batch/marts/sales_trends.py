@@ -8,13 +8,12 @@ from datetime import date, timedelta
 from functools import reduce
 from typing import Final
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, RATIO, cents, ratio, total
 from batch.frames import contract
-from batch.labels import labelled
 
 SCHEMA: Final = t.StructType(
     [
@@ -37,19 +36,19 @@ _PERIODS: Final = (
 )
 
 
-def sales_trends(transactions: DataFrame, as_of: date) -> DataFrame:
-    """One row per period type, period and country, and one per period for all countries."""
-    daily = _daily(transactions)
+def sales_trends(fact_sales: DataFrame, as_of: date) -> DataFrame:
+    """One row per period type, period and country, and one per period for all countries.
+
+    Made from the hourly mart: sums of its exact sums. Persist it.
+    """
+    daily = _daily(fact_sales)
     periods = reduce(DataFrame.unionByName, (_periods(daily, *period) for period in _PERIODS))
     return contract(_with_growth(periods, as_of), SCHEMA)
 
 
-def _daily(transactions: DataFrame) -> DataFrame:
-    days = transactions.select(
-        f.to_date("timestamp").alias("day"), labelled("country").alias("country"), "total_amount"
-    )
-    return days.groupBy("day", "country").agg(
-        total("total_amount").alias("revenue"), f.count("*").alias("transactions")
+def _daily(fact_sales: DataFrame) -> DataFrame:
+    return fact_sales.groupBy(f.to_date("date_time").alias("day"), "country").agg(
+        total("total_amount").alias("revenue"), f.sum("transaction_count").alias("transactions")
     )
 
 
@@ -65,20 +64,10 @@ def _periods(daily: DataFrame, period_type: str, unit: str, following: str) -> D
 
 
 def _with_growth(periods: DataFrame, as_of: date) -> DataFrame:
-    before = periods.select(
-        f.col("period_type").alias("type_before"),
-        f.col("country").alias("country_before"),
-        f.col("following").alias("start_after"),
-        f.col("revenue").alias("revenue_before"),
-    )
-    same = (
-        (f.col("period_type") == f.col("type_before"))
-        & (f.col("start") == f.col("start_after"))
-        & f.col("country").eqNullSafe(f.col("country_before"))
-    )
-    growth = ratio(
-        cents(f.col("revenue")) - cents(f.col("revenue_before")), cents(f.col("revenue_before")), 4
-    )
+    in_time = Window.partitionBy("period_type", "country").orderBy("start")
+    follows = f.lag("following").over(in_time) == f.col("start")
+    before = f.when(follows, cents(f.lag("revenue").over(in_time)))
+    growth = ratio(cents(f.col("revenue")) - before, before, 4)
     columns = {
         "period": _period(),
         "period_start": f.col("start").cast("timestamp"),
@@ -86,7 +75,7 @@ def _with_growth(periods: DataFrame, as_of: date) -> DataFrame:
         "partial": f.col("following") > f.lit(as_of + timedelta(days=1)),
         "analysis_date": f.lit(as_of).cast("timestamp"),
     }
-    return periods.join(before, same, "left").withColumns(columns)
+    return periods.withColumns(columns)
 
 
 def _period(start: str = "start") -> Column:

@@ -1,20 +1,27 @@
 """One Spark session for all tests of the batch, and a MongoDB-protocol server of their own."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC
 from pathlib import Path
 
 import pytest
+from pymongo import MongoClient
 from pyspark.sql import SparkSession
 
 from app.settings import BatchSettings
 from batch.session import spark_session
+from batch.warehouse import Document
 from compose.embedded.stack import EmbeddedStack, remove_stack
+from tests.batch.nights import Nights, settings_of_a_night
+from tests.databases import Database, database
+
+__all__ = ["database"]
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A local session, as the nightly run makes it."""
-    settings = BatchSettings.read({"GLOBALMART_BATCH_MEMORY": "1g"})
+    settings = BatchSettings(memory="1g", shuffle_partitions=2)
     with spark_session(settings, tmp_path_factory.mktemp("spark")) as session:
         yield session
 
@@ -22,7 +29,19 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 @pytest.fixture(scope="session")
 def mongo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
     """The warehouse's server on a free port, empty, shared by the tests of the batch."""
-    var_dir: Path = tmp_path_factory.mktemp("warehouse")
+    var_dir = tmp_path_factory.mktemp("warehouse")
     with EmbeddedStack(var_dir, services=("mongo",), preferred_ports=False) as running:
         yield running
     remove_stack(var_dir)
+
+
+@pytest.fixture
+async def nights(
+    database: Database, mongo_stack: EmbeddedStack, spark: SparkSession, tmp_path: Path
+) -> AsyncIterator[Nights]:
+    """Empty stores and nightly runs on them."""
+    settings = settings_of_a_night(database, mongo_stack.environment(), tmp_path)
+    mongo: MongoClient[Document] = MongoClient(mongo_stack.mongo.url, tz_aware=True, tzinfo=UTC)
+    with mongo:
+        yield Nights(database, settings, spark, mongo)
+        mongo.drop_database(settings.mongo.database)

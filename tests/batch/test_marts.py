@@ -11,7 +11,7 @@ from batch.frames import Events
 from batch.marts.customer_segments import HISTORY, customer_segments, customer_totals
 from batch.marts.fact_sales import fact_sales
 from batch.marts.fact_sessions import fact_sessions
-from batch.marts.product_performance import product_performance
+from batch.marts.product_performance import product_events, product_performance
 from batch.marts.sales_trends import sales_trends
 from batch.marts.segment_migrations import segment_migrations
 from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS
@@ -73,13 +73,13 @@ _MARTS: list[
     ),
     (
         "sales_trends",
-        lambda _, events: sales_trends(events.transactions, _AS_OF),
+        lambda _, events: sales_trends(fact_sales(events.transactions).persist(), _AS_OF),
         lambda shop: expected.sales_trends(shop, _AS_OF),
         ("period_type", "period", "country"),
     ),
     (
         "product_performance",
-        lambda _, events: product_performance(events),
+        lambda _, events: product_performance(product_events(events).persist()),
         expected.product_performance,
         ("product_id", "country"),
     ),

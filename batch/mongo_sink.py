@@ -1,0 +1,63 @@
+"""A Spark data source that only writes: rows into a MongoDB collection, without a connector's jar.
+
+Options: `url`, `database`, `collection`. Each task inserts its rows as Arrow batches; nothing is switched
+here. A task that is tried again fails on the keys it wrote before, and the publish with it.
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pyspark.sql.datasource import DataSource, DataSourceArrowWriter, WriterCommitMessage
+from pyspark.sql.types import StructType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT: Final = "globalmart_mongo"
+
+
+@dataclass
+class Written(WriterCommitMessage):
+    """What one task has inserted."""
+
+    rows: int
+
+
+class MongoSink(DataSource):
+    """Registered under FORMAT."""
+
+    @classmethod
+    def name(cls) -> str:
+        """The format's name."""
+        return FORMAT
+
+    def writer(self, schema: StructType, overwrite: bool) -> DataSourceArrowWriter:
+        """A writer that appends, whatever the mode."""
+        return MongoWriter(dict(self.options))
+
+
+class MongoWriter(DataSourceArrowWriter):
+    """Travels to the executors."""
+
+    def __init__(self, options: dict[str, str]) -> None:
+        self._options = options
+
+    def write(self, iterator: Iterator["pa.RecordBatch"]) -> Written:
+        """Insert the rows of one task."""
+        import pyarrow as pa
+        from pymongo import MongoClient
+
+        with warnings.catch_warnings():
+            # The binary was built against another minor version of pyarrow; it works with this one.
+            warnings.filterwarnings("ignore", message=r"pyarrow\.lib\..* size changed")
+            from pymongoarrow.api import write
+        rows = 0
+        with MongoClient[dict[str, object]](self._options["url"]) as client:
+            collection = client[self._options["database"]][self._options["collection"]]
+            for batch in iterator:
+                if batch.num_rows:
+                    write(collection, pa.Table.from_batches([batch]))
+                    rows += batch.num_rows
+        return Written(rows)

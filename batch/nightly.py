@@ -1,0 +1,216 @@
+"""The composition root of the batch: one run from PostgreSQL's snapshot to the switch in MongoDB."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from adbc_driver_postgresql import dbapi
+from bson.decimal128 import Decimal128
+from py4j.protocol import Py4JError
+from pymongo.errors import PyMongoError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from app.errors import LakeError, PublishError
+from app.settings import Settings
+from batch.building import Builder
+from batch.catalogue import CUSTOMER_SEGMENTS, JOBS, Mart
+from batch.extract import extract
+from batch.frames import read_events
+from batch.history import former_segments, keep_segments
+from batch.lake import Lake
+from batch.manifest import Manifest
+from batch.metrics import write_metrics
+from batch.postgres import batch_lock, require_lock
+from batch.publish import Computed, Publisher, Staged, now_utc
+from batch.quality import Bounds, check_freshness, checked, with_product
+from batch.runs import Run, last_runs, run_with_former_segments, settle_dead_runs
+from batch.session import spark_session
+from batch.snapshot import open_snapshot
+from batch.sources import TRANSACTIONS
+from batch.warehouse import open_warehouse, published, target, tidy
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to run: the job's name, the last day that counts, and whether to read every day anew."""
+
+    name: str
+    as_of: date
+    full: bool = False
+
+    @property
+    def marts(self) -> tuple[Mart, ...]:
+        """The marts it makes and publishes together."""
+        return JOBS[self.name]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run did; `stage_seconds` in their order, `staged` by mart."""
+
+    run_id: str
+    snapshot: str = ""
+    extracted_days: int = 0
+    extracted_rows: int = 0
+    staged: list[Staged] = field(default_factory=list)
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+
+
+def yesterday() -> date:
+    """The last whole UTC day."""
+    return now_utc().date() - timedelta(days=1)
+
+
+def run_batch(
+    settings: Settings,
+    job: Job,
+    report: Report = lambda _: None,
+    spark: SparkSession | None = None,
+) -> Outcome:
+    """Run one job and publish it, in a Spark session of its own unless one is given.
+
+    Raises LockHeldError while another run is under way; LakeError, QualityError or PublishError when
+    something is wrong: readers then go on seeing the run published before.
+    """
+    with (
+        _told_as_ours(),
+        batch_lock(settings.postgres) as lock,
+        open_warehouse(settings.mongo) as database,
+    ):
+        settle_dead_runs(database, now_utc())
+        tidy(database)
+        run = Run.begin(database, job.name, job.as_of, now_utc())
+        try:
+            with _logged(run):
+                return _NightlyRun(settings, job, run, lock, report).execute(spark)
+        finally:
+            tidy(database)
+            write_metrics(settings.general.var_dir / "batch.prom", last_runs(database))
+
+
+class _NightlyRun:
+    """The steps of one run, in their order."""
+
+    def __init__(self, settings: Settings, job: Job, run: Run, lock: Any, report: Report) -> None:
+        self._settings = settings
+        self._job = job
+        self._run = run
+        self._lock = lock
+        self._report = report
+        self._lake = Lake(settings.batch.lake or str(settings.general.var_dir / "lake"))
+        self._bounds = Bounds(
+            job.as_of, settings.batch.max_staleness_days, settings.batch.max_shrink
+        )
+        self.outcome = Outcome(run.id)
+
+    def execute(self, spark: SparkSession | None) -> Outcome:
+        """Extract, compute, check, stage, switch."""
+        with self._stage("extract"):
+            manifest = self._extract()
+        check_freshness(manifest, self._bounds)
+        with self._own_session() if spark is None else nullcontext(spark) as session:
+            self._compute_and_publish(session, manifest)
+        return self.outcome
+
+    @contextmanager
+    def _own_session(self) -> Iterator[SparkSession]:
+        with ExitStack() as stack:
+            with self._stage("start Spark"):
+                session = spark_session(self._settings.batch, self._settings.general.var_dir)
+                spark = stack.enter_context(session)
+            yield spark
+
+    def _extract(self) -> Manifest:
+        job, batch = self._job, self._settings.batch
+        with open_snapshot(self._settings.postgres) as snapshot:
+            done = extract(
+                snapshot, self._lake, job.as_of, group_rows=batch.extract_rows, full=job.full,
+                report=self._report,
+            )  # fmt: skip
+            self._run.note(postgres_snapshot=snapshot.id, snapshot_taken=snapshot.taken_at)
+        self.outcome.snapshot = done.manifest.snapshot_id(job.as_of)
+        self.outcome.extracted_days, self.outcome.extracted_rows = done.days, done.rows
+        self._run.note(snapshot=self.outcome.snapshot, extracted_rows=done.rows)
+        return done.manifest
+
+    def _compute_and_publish(self, spark: SparkSession, manifest: Manifest) -> None:
+        with self._stage("compute"):
+            computed = self._compute(spark, manifest)
+        address = target(self._settings.mongo)
+        writers = self._settings.batch.mongo_writers
+        publisher = Publisher(self._run.database, address, self._run, writers)
+        with self._stage("stage"):
+            for one in computed:
+                self._report(f"{one.mart.name}: writing to MongoDB")
+                self.outcome.staged.append(publisher.stage(one))
+        self._note_figures(computed)
+        with self._stage("switch"):
+            require_lock(self._lock)
+            publisher.switch(self.outcome.staged, self.outcome.snapshot, now_utc())
+        spark.catalog.clearCache()
+
+    def _compute(self, spark: SparkSession, manifest: Manifest) -> list[Computed]:
+        """All marts, checked; every failed check of a mart is told at once."""
+        batch, as_of = self._settings.batch, self._job.as_of
+        events = read_events(spark, self._lake, manifest, as_of)
+        former = run_with_former_segments(self._run.database, as_of)
+        previous = former_segments(spark, self._lake, former)
+        builder = Builder(events, previous, as_of, timedelta(minutes=batch.session_gap_minutes))
+        seen = published(self._run.database)["marts"]
+        totals = manifest.totals(TRANSACTIONS.name, as_of)
+        computed = []
+        for mart, frame in builder.build(self._job.marts):
+            expected = with_product(events.transactions) if mart.products_only else totals
+            one = checked(mart, frame, expected, seen.get(mart.name, {}), self._bounds)
+            self._report(f"{mart.name}: {one.rows:,} rows")
+            if mart is CUSTOMER_SEGMENTS:
+                keep_segments(self._lake, self._run.id, as_of, frame)
+            computed.append(one)
+        return computed
+
+    def _note_figures(self, computed: list[Computed]) -> None:
+        """In the log before the switch: the next run needs the digests of what readers see."""
+        self._run.note(
+            counts={one.mart.name: one.rows for one in computed},
+            sums={one.mart.name: Decimal128(one.total) for one in computed},
+            days={one.mart.name: dict(one.days) for one in self.outcome.staged if one.days},
+        )
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        self._report(name)
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.outcome.stage_seconds[name] = time.monotonic() - started
+
+
+@contextmanager
+def _logged(run: Run) -> Iterator[None]:
+    """Log the outcome of the block, whatever it is."""
+    try:
+        yield
+    except BaseException as error:
+        run.end("failed", now_utc(), f"{type(error).__name__}: {error}")
+        raise
+    run.end("published", now_utc())
+
+
+@contextmanager
+def _told_as_ours() -> Iterator[None]:
+    """Turn the libraries' errors into ours, by the store they come from."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise PublishError(f"MongoDB failed, the published run stays: {error}") from error
+    except (PySparkException, Py4JError) as error:
+        raise PublishError(f"Spark failed, the published run stays: {error}") from error
+    except dbapi.Error as error:
+        raise LakeError(f"PostgreSQL failed, the published run stays: {error}") from error

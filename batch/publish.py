@@ -1,0 +1,188 @@
+"""Two phases into MongoDB: stage every mart, verify and index it, then switch all at once.
+
+Until the switch readers see nothing of it; a failure or a kill before it leaves the published run whole, and
+the next run removes what was staged.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from bson.decimal128 import Decimal128
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
+
+from app.errors import PublishError
+from batch.catalogue import Mart
+from batch.mongo_sink import FORMAT, MongoSink
+from batch.runs import Run, day_digests
+from batch.warehouse import OPEN, Document, Target, collection_name, published, switch, utc_midnight
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A mart ready to be published; `rows` and `total` of its money are those of the checks."""
+
+    mart: Mart
+    frame: DataFrame
+    rows: int
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What the pointer will say of a mart; `days` are the digests of a fact's days."""
+
+    mart: Mart
+    entry: Document
+    days: Mapping[str, str]
+    written: int
+
+
+class Publisher:
+    """Publishes the marts of one run; `writers` is the number of tasks that write side by side."""
+
+    def __init__(
+        self, database: Database[Document], target: Target, run: Run, writers: int
+    ) -> None:
+        self._database = database
+        self._target = target
+        self._run = run
+        self._writers = writers
+        self._before = published(database)
+
+    def stage(self, computed: Computed) -> Staged:
+        """Write, verify and index one mart; raises PublishError when MongoDB holds something else."""
+        if computed.mart.fact_time is not None:
+            return self._stage_fact(computed, computed.mart.fact_time)
+        collection = self._collection(computed.mart)
+        self._write(computed.mart, computed.frame, collection.name)
+        _verify(collection, {}, computed.mart, computed.rows, computed.total)
+        _index(collection, computed.mart)
+        return Staged(computed.mart, self._entry(computed), {}, computed.rows)
+
+    def switch(self, staged: Sequence[Staged], snapshot: str, now: datetime) -> None:
+        """Show all staged marts to readers in one write; marts of other jobs stay as they are."""
+        entries = {one.mart.name: one.entry for one in staged}
+        after = {
+            "number": self._run.number,
+            "run_id": self._run.id,
+            "as_of": utc_midnight(self._run.as_of),
+            "snapshot": snapshot,
+            "published_at": now,
+            "marts": {**self._before["marts"], **entries},
+            "previous": self._before["marts"],
+        }
+        switch(self._database, self._before, after)
+
+    def _stage_fact(self, computed: Computed, time: str) -> Staged:
+        mart, number = computed.mart, self._run.number
+        collection = self._collection(mart)
+        _index(collection, mart)
+        seen = self._before["marts"].get(mart.name)
+        old = {} if seen is None else day_digests(self._database, seen["run_id"], mart.name)
+        new = fact_digests(computed)
+        changed = [day for day, digest in new.items() if old.get(day) != digest]
+        gone = [day for day in old if day not in new]
+        rows = computed.frame.where(f.to_date(time).isin([date.fromisoformat(d) for d in changed]))
+        versioned = rows.withColumns({"since": f.lit(number), "until": f.lit(OPEN)})
+        self._write(mart, versioned, collection.name)
+        expected = sum(_rows_of(new[day]) for day in changed)
+        total = sum((_total_of(new[day]) for day in changed), Decimal(0))
+        _verify(collection, {"since": number}, mart, expected, total)
+        self._expire(collection, time, [*changed, *gone], old)
+        return Staged(mart, self._entry(computed), new, expected)
+
+    def _expire(
+        self, collection: Collection[Document], time: str, days: list[str], old: Mapping[str, str]
+    ) -> None:
+        """End what the new rows replace at this version; readers of the published one still see it."""
+        for day in (day for day in days if day in old):
+            start = utc_midnight(date.fromisoformat(day))
+            within = {time: {"$gte": start, "$lt": start + timedelta(days=1)}}
+            former = {"since": {"$lt": self._run.number}, "until": OPEN}
+            answer = collection.update_many(
+                {**within, **former}, {"$set": {"until": self._run.number}}
+            )
+            if answer.modified_count != _rows_of(old[day]):
+                raise PublishError(
+                    f"{collection.name} held {answer.modified_count:,} rows of {day}, its run had "
+                    f"published {_rows_of(old[day]):,}; somebody wrote to it. Drop the collections "
+                    f"of the warehouse, {collection.name} and published_run, and run again"
+                )
+
+    def _collection(self, mart: Mart) -> Collection[Document]:
+        return self._database[collection_name(mart, self._run.number)]
+
+    def _entry(self, computed: Computed) -> Document:
+        return {
+            "collection": collection_name(computed.mart, self._run.number),
+            "version": self._run.number,
+            "run_id": self._run.id,
+            "as_of": utc_midnight(self._run.as_of),
+            "rows": computed.rows,
+            "total": Decimal128(computed.total),
+        }
+
+    def _write(self, mart: Mart, frame: DataFrame, collection: str) -> None:
+        keys = list(mart.key) + (["since"] if mart.fact_time else [])
+        identity = f.col(keys[0]) if len(keys) == 1 else f.struct(*keys)
+        frame.sparkSession.dataSource.register(MongoSink)
+        writer = (
+            frame.select(identity.alias("_id"), "*").coalesce(self._writers).write.format(FORMAT)
+        )
+        writer = writer.option("url", self._target.url).option("database", self._target.database)
+        writer.option("collection", collection).mode("append").save()
+
+
+def fact_digests(computed: Computed) -> dict[str, str]:
+    """Per UTC day `rows:revenue:hash`; equal rows in any order give equal text."""
+    columns = [f.col(name) for name in computed.mart.schema.names]
+    digests = computed.frame.groupBy(f.to_date(str(computed.mart.fact_time)).alias("day")).agg(
+        f.count("*").alias("rows"),
+        f.sum(computed.mart.money).alias("total"),
+        f.sum(f.xxhash64(*columns).cast("decimal(20,0)")).alias("hash"),
+    )
+    found = digests.collect()
+    return {str(row.day): f"{row.rows}:{row.total}:{row.hash}" for row in found}
+
+
+def _rows_of(digest: str) -> int:
+    return int(digest.split(":")[0])
+
+
+def _total_of(digest: str) -> Decimal:
+    return Decimal(digest.split(":")[1])
+
+
+def _verify(
+    collection: Collection[Document], filter_: Document, mart: Mart, rows: int, total: Decimal
+) -> None:
+    group: Document = {"_id": None, "rows": {"$sum": 1}, "total": {"$sum": f"${mart.money}"}}
+    stages: list[Mapping[str, Any]] = [{"$match": filter_}, {"$group": group}]
+    answer = next(iter(collection.aggregate(stages)), {"rows": 0, "total": Decimal128("0")})
+    found = Decimal(str(answer["total"]))
+    if (answer["rows"], found) != (rows, total):
+        raise PublishError(
+            f"{collection.name} holds {answer['rows']:,} rows with {mart.money} {found}, computed "
+            f"were {rows:,} with {total}; nothing was published. Run again"
+        )
+
+
+def _index(collection: Collection[Document], mart: Mart) -> None:
+    for index in mart.indexes:
+        collection.create_index(list(index))
+    if mart.fact_time:
+        collection.create_index([("since", 1)])
+        collection.create_index([("until", 1)])
+
+
+def now_utc() -> datetime:
+    """The clock of the run log."""
+    return datetime.now(UTC)

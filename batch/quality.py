@@ -1,0 +1,120 @@
+"""Checks before the publish; each failure names rows or days, and what is published stays."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as f
+
+from app.errors import QualityError
+from batch.catalogue import Mart
+from batch.manifest import DayPrint, Manifest
+from batch.publish import Computed
+from batch.sources import TRANSACTIONS
+
+_NAMED_ROWS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """`max_staleness_days` between the newest order and `as_of`; `max_shrink` as a share of rows."""
+
+    as_of: date
+    max_staleness_days: int
+    max_shrink: float
+
+
+def check_freshness(manifest: Manifest, bounds: Bounds) -> None:
+    """Raise QualityError without orders, or where the newest is too old."""
+    days = [day for day in manifest.days(TRANSACTIONS.name) if day <= bounds.as_of]
+    if not days:
+        raise QualityError(
+            f"there is no transaction up to {bounds.as_of}; is the stream running, or is --as-of "
+            "before the first order?"
+        )
+    age = (bounds.as_of - max(days)).days
+    if age > bounds.max_staleness_days:
+        raise QualityError(
+            f"the newest transaction is of {max(days)}, {age} days before {bounds.as_of}; is the "
+            "stream running? GLOBALMART_BATCH_MAX_STALENESS_DAYS allows "
+            f"{bounds.max_staleness_days}"
+        )
+
+
+def with_product(transactions: DataFrame) -> DayPrint:
+    """Number and cents of the orders that name a product, which is all `product_performance` sums."""
+    row = transactions.where(f.col("product_id").isNotNull()).agg(
+        f.count("*").alias("rows"), (f.sum("total_amount") * 100).cast("decimal(38,0)").alias("c")
+    )
+    found = row.collect()[0]
+    return DayPrint(found.rows, int(found.c or 0))
+
+
+def checked(
+    mart: Mart, frame: DataFrame, expected: DayPrint, seen: Mapping[str, Any], bounds: Bounds
+) -> Computed:
+    """Check one mart; `expected` is what its slices sum to, `seen` its entry in the published run.
+
+    Raises QualityError with everything found.
+    """
+    figures = frame.agg(*_figures(mart)).collect()[0]
+    problems = [
+        *_sum_problems(mart, figures, expected),
+        *_row_problems(mart, frame, figures),
+        *_size_problems(mart, figures["rows"], seen, bounds),
+    ]
+    if problems:
+        raise QualityError("\n".join(problems) + "\nnothing was published")
+    return Computed(mart, frame, figures["rows"], figures["total"] or Decimal(0))
+
+
+def _figures(mart: Mart) -> Iterator[Any]:
+    yield f.count("*").alias("rows")
+    yield f.sum(mart.money).alias("total")
+    yield f.count_if(_bad(mart)).alias("bad")
+    for number, condition in enumerate(mart.slices):
+        within = f.expr(condition)
+        yield f.sum(f.when(within, f.col(mart.money))).alias(f"money_{number}")
+        if mart.orders is not None:
+            yield f.sum(f.when(within, f.col(mart.orders))).alias(f"orders_{number}")
+
+
+def _bad(mart: Mart) -> Any:
+    """Rows with a null where none may be, or with negative money."""
+    nulls = " OR ".join(f"`{column}` IS NULL" for column in mart.required)
+    return f.expr(f"{nulls} OR `{mart.money}` IS NULL OR `{mart.money}` < 0")
+
+
+def _sum_problems(mart: Mart, figures: Row, expected: DayPrint) -> Iterator[str]:
+    revenue = Decimal(expected.checksum).scaleb(-2)
+    for number, condition in enumerate(mart.slices):
+        place = mart.name if condition == "true" else f"{mart.name} where {condition}"
+        money = figures[f"money_{number}"] or Decimal(0)
+        if money != revenue:
+            yield f"{place}: {mart.money} sums to {money}, PostgreSQL's rows to {revenue}"
+        if mart.orders is not None:
+            orders = figures[f"orders_{number}"] or 0
+            if orders != expected.rows:
+                yield f"{place}: {orders:,} orders, PostgreSQL has {expected.rows:,}"
+
+
+def _row_problems(mart: Mart, frame: DataFrame, figures: Row) -> Iterator[str]:
+    if figures["bad"]:
+        named = frame.where(_bad(mart)).select(*{*mart.required, mart.money}).take(_NAMED_ROWS)
+        rows = "; ".join(str(row.asDict()) for row in named)
+        yield f"{mart.name}: {figures['bad']:,} rows have null keys or negative money: {rows}"
+
+
+def _size_problems(mart: Mart, rows: int, seen: Mapping[str, Any], bounds: Bounds) -> Iterator[str]:
+    """Only against a run of the same or an earlier day: going back in time may shrink a mart."""
+    if not mart.bounded or not seen or seen["as_of"].date() > bounds.as_of:
+        return
+    least = seen["rows"] * (1 - bounds.max_shrink)
+    if rows < least:
+        yield (
+            f"{mart.name}: {rows:,} rows, the published run of {seen['as_of'].date()} has "
+            f"{seen['rows']:,}; GLOBALMART_BATCH_MAX_SHRINK allows a loss of {bounds.max_shrink:.0%}"
+        )

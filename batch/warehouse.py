@@ -1,0 +1,143 @@
+"""The warehouse in MongoDB, and the one document that says which run readers see.
+
+How to read it: fetch `published_run` (`_id: "current"`) once per answer. `marts.NAME` tells the
+`collection` to read and the mart's `as_of`. A fact's collection holds several versions of a day: add
+`{"since": {"$lte": version}, "until": {"$gt": version}}` with the mart's `version`. The run before stays
+readable until the next publish, so an answer begun before a switch ends whole. The views named like the
+marts show the same to people; they move one by one right after a switch, so programs follow the
+document. Dates have MongoDB's milliseconds: microseconds are cut off.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from app.errors import PublishError, SettingsError
+from app.settings import MongoSettings
+from batch.catalogue import MARTS, Mart
+
+Document = dict[str, Any]
+POINTER: Final = "published_run"
+RUNS: Final = "batch_runs"
+#: `until` of a row nothing has replaced: the greatest whole number JSON readers bear.
+OPEN: Final = 2**53 - 1
+_CURRENT: Final = {"_id": "current"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where Spark's tasks write."""
+
+    url: str
+    database: str
+
+
+def target(settings: MongoSettings) -> Target:
+    """The address from the settings; raises SettingsError if there is none."""
+    if settings.url is None:
+        variable = settings.variable("url")
+        raise SettingsError(f"{variable} is not set; `globalmart init` writes one into .env")
+    return Target(settings.url.get_secret_value(), settings.database)
+
+
+@contextmanager
+def open_warehouse(settings: MongoSettings) -> Iterator[Database[Document]]:
+    """The warehouse's database; every write is acknowledged by a majority."""
+    address = target(settings)
+    timeout_ms = round(settings.connect_timeout_seconds * 1000)
+    client: MongoClient[Document] = MongoClient(
+        address.url, serverSelectionTimeoutMS=timeout_ms, tz_aware=True, w="majority"
+    )
+    with client:
+        yield client[address.database]
+
+
+def utc_midnight(day: date) -> datetime:
+    """A date as MongoDB keeps it."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def collection_name(mart: Mart, number: int) -> str:
+    """Facts keep one collection for ever, the other marts get a new one per run."""
+    return f"{mart.name}__rows" if mart.fact_time else f"{mart.name}__{number}"
+
+
+def visible(version: int) -> Document:
+    """The filter that shows one version of a fact."""
+    return {"since": {"$lte": version}, "until": {"$gt": version}}
+
+
+def published(database: Database[Document]) -> Document:
+    """What readers see; number 0 and no marts before the first publish."""
+    return database[POINTER].find_one(_CURRENT) or {"number": 0, "marts": {}, "previous": {}}
+
+
+def switch(database: Database[Document], before: Mapping[str, Any], after: Document) -> None:
+    """Show readers the new run, all marts in one write; raises PublishError if somebody else did first."""
+    if before["number"] == 0:
+        try:
+            database[POINTER].insert_one({**_CURRENT, **after})
+        except DuplicateKeyError:
+            raise _overtaken(before) from None
+        return
+    answer = database[POINTER].replace_one({**_CURRENT, "number": before["number"]}, after)
+    if not answer.matched_count:
+        raise _overtaken(before)
+
+
+def _overtaken(before: Mapping[str, Any]) -> PublishError:
+    return PublishError(
+        f"another run was published after number {before['number']} meanwhile; run again"
+    )
+
+
+def tidy(database: Database[Document]) -> None:
+    """Remove everything that neither the published run nor the one before needs, and point the views."""
+    current = published(database)
+    present = set(database.list_collection_names())
+    for mart in MARTS:
+        if mart.fact_time is None:
+            _drop_unused(database, mart, current, present)
+        elif collection_name(mart, 0) in present:
+            _restore_fact(database, mart, current)
+        if mart.name in current["marts"]:
+            _point_view(database, mart, current["marts"][mart.name], mart.name in present)
+
+
+def _drop_unused(
+    database: Database[Document], mart: Mart, current: Document, present: set[str]
+) -> None:
+    used = {
+        marts[mart.name]["collection"]
+        for marts in (current["marts"], current["previous"])
+        if mart.name in marts
+    }
+    staged = re.compile(rf"{mart.name}__\d+")
+    for name in present - used:
+        if staged.fullmatch(name):
+            database.drop_collection(name)
+
+
+def _restore_fact(database: Database[Document], mart: Mart, current: Document) -> None:
+    """Take back what a run that was not published has written, forget what nobody reads any more."""
+    rows = database[collection_name(mart, 0)]
+    version = current["marts"].get(mart.name, {}).get("version", 0)
+    former = current["previous"].get(mart.name, {}).get("version", version)
+    rows.delete_many({"since": {"$gt": version}})
+    rows.update_many({"until": {"$gt": version, "$lt": OPEN}}, {"$set": {"until": OPEN}})
+    rows.delete_many({"until": {"$lte": former}})
+
+
+def _point_view(database: Database[Document], mart: Mart, seen: Document, present: bool) -> None:
+    stages: list[Document] = [{"$match": {}}]
+    if mart.fact_time:
+        stages = [{"$match": visible(seen["version"])}, {"$project": {"since": 0, "until": 0}}]
+    command = "collMod" if present else "create"
+    database.command(command, mart.name, viewOn=seen["collection"], pipeline=stages)

@@ -1,0 +1,126 @@
+"""A shop in real PostgreSQL, nightly runs on it, and what a reader of the warehouse sees."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from bson.decimal128 import Decimal128
+from pymongo import MongoClient
+from pyspark.sql import SparkSession
+
+from app.settings import Settings
+from batch.nightly import Job, Outcome, run_batch
+from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS, SourceTable
+from batch.warehouse import POINTER, RUNS, Document, visible
+from tests.batch.generated import Row, Shop
+from tests.databases import Database
+
+_ROLLUP = """
+    TRUNCATE sales_daily;
+    INSERT INTO sales_daily
+    SELECT date_trunc('day', timestamp, 'UTC'), source_partition, category, country, count(*), sum(total_amount)
+    FROM transactions GROUP BY 1, 2, 3, 4"""
+
+
+@dataclass(frozen=True)
+class Nights:
+    """One PostgreSQL database, one lake and one warehouse."""
+
+    database: Database
+    settings: Settings
+    spark: SparkSession
+    mongo: MongoClient[Document]
+
+    async def insert(self, source: SourceTable, rows: Sequence[Row]) -> None:
+        """Store rows as the stream does: with their rollup."""
+        columns = [*source.columns, "source_partition"]
+        records = [(*(row[name] for name in source.columns), 0) for row in rows]
+        async with self.database.owner() as connection, connection.transaction():
+            await connection.copy_records_to_table(source.name, records=records, columns=columns)
+            await connection.execute(_ROLLUP)
+
+    async def insert_shop(self, shop: Shop) -> None:
+        """All of a shop."""
+        for source in (TRANSACTIONS, PRODUCT_VIEWS, CART_EVENTS):
+            await self.insert(source, shop.rows(source))
+
+    async def execute(self, statement: str) -> None:
+        """SQL as the owner."""
+        async with self.database.owner() as connection:
+            await connection.execute(statement)
+
+    def run(self, as_of: date, job: str = "nightly", *, full: bool = False) -> Outcome:
+        """One run in the tests' Spark session."""
+        return run_batch(self.settings, Job(job, as_of, full), spark=self.spark)
+
+    @property
+    def pointer(self) -> Document:
+        """What readers are told."""
+        return self.mongo[self.settings.mongo.database][POINTER].find_one() or {}
+
+    @property
+    def log(self) -> list[Document]:
+        """All runs, oldest first."""
+        return list(self.mongo[self.settings.mongo.database][RUNS].find().sort("started", 1))
+
+    def documents(self, mart: str) -> list[Document]:
+        """A mart as a reader of the published run sees it, keys of its own taken out."""
+        return self.documents_of(self.pointer["marts"][mart], mart)
+
+    def documents_of(self, entry: Document, mart: str) -> list[Document]:
+        """A mart as a reader who holds this entry of a pointer sees it."""
+        fact = mart.startswith("fact_")
+        found = self.mongo[self.settings.mongo.database][entry["collection"]].find(
+            visible(entry["version"]) if fact else {}
+        )
+        return [_plain(document) for document in found]
+
+    def everything(self) -> dict[str, list[Document]]:
+        """All marts a reader sees, in an order of their own."""
+        return {
+            mart: sorted(self.documents(mart), key=str) for mart in sorted(self.pointer["marts"])
+        }
+
+
+def _plain(document: Document) -> Document:
+    return {
+        name: value.to_decimal() if isinstance(value, Decimal128) else value
+        for name, value in document.items()
+        if name not in ("_id", "since", "until")
+    }
+
+
+def in_milliseconds(rows: Sequence[Row]) -> list[Row]:
+    """Times as MongoDB keeps them."""
+
+    def cut(value: Any) -> Any:
+        if hasattr(value, "microsecond"):
+            return value.replace(microsecond=value.microsecond // 1000 * 1000)
+        return value
+
+    return [{name: cut(value) for name, value in row.items()} for row in rows]
+
+
+def settings_of_a_night(
+    database: Database, mongo_environment: dict[str, str], var_dir: Path
+) -> Settings:
+    """Settings for one test: its PostgreSQL database, its warehouse, its lake."""
+    postgres = database.postgres
+    assert postgres.reader_password is not None
+    return Settings(
+        {
+            "GLOBALMART_VAR_DIR": str(var_dir),
+            "GLOBALMART_MONGO_URL": mongo_environment["GLOBALMART_MONGO_URL"],
+            "GLOBALMART_MONGO_DATABASE": f"warehouse_{database.name}",
+            "GLOBALMART_POSTGRES_HOST": postgres.host,
+            "GLOBALMART_POSTGRES_PORT": str(postgres.port),
+            "GLOBALMART_POSTGRES_DATABASE": postgres.database,
+            "GLOBALMART_POSTGRES_READER_USER": postgres.reader_user,
+            "GLOBALMART_POSTGRES_READER_PASSWORD": postgres.reader_password.get_secret_value(),
+            "GLOBALMART_BATCH_MAX_STALENESS_DAYS": "10",
+            "GLOBALMART_BATCH_EXTRACT_ROWS": "200",
+            "GLOBALMART_BATCH_MEMORY": "1g",
+        }
+    )
