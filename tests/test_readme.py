@@ -58,7 +58,8 @@ def _options(command: str) -> set[str]:
     group = typer.main.get_command(build_app([command]))
     with group.make_context("globalmart", [command]) as context:
         found = group.get_command(context, command)  # type: ignore[attr-defined]
-        return {name for parameter in found.params for name in parameter.opts}
+    parts = [found, *getattr(found, "commands", {}).values()]
+    return {name for part in parts for parameter in part.params for name in parameter.opts}
 
 
 def _exposed_metrics() -> set[str]:
