@@ -20,6 +20,8 @@ from app.stream.partitions import Partitions
 
 logger = logging.getLogger(__name__)
 
+# Faust would wait 90 s for an answer that a killed broker, or one just starting, never gives.
+_REQUEST_SECONDS: Final = 15.0
 _COMMIT_SECONDS: Final = 2.0
 _STOP_SECONDS: Final = 10.0  # beyond draining
 _EXIT_UNCLEAN: Final = 1
@@ -103,6 +105,7 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path
         broker_client_id="globalmart-worker",
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_heartbeat_interval=kafka.heartbeat_seconds,
+        broker_request_timeout=max(_REQUEST_SECONDS, 2 * kafka.session_timeout_seconds),
         broker_max_poll_records=kafka.max_poll_records,
         broker_commit_interval=2.0,
         consumer_auto_offset_reset="earliest",

@@ -65,131 +65,143 @@ class BulkHistogram(Collector):
         )
 
 
-class WorkerMetrics:
-    """Everything a worker reports."""
+class _Maker:
+    """Makes metrics on one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.registry = registry
-        self.category_label = CappedLabel()
-        self.country_label = CappedLabel()
-        self.events = Counter(
-            "globalmart_events",
-            "Records by topic and what became of them.",
-            ["topic", "outcome"],
-            registry=registry,
+        self._registry = registry
+
+    def counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(name, documentation, labels, registry=self._registry)
+
+    def gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
+        return Gauge(name, documentation, labels, registry=self._registry)
+
+    def histogram(
+        self, name: str, documentation: str, *labels: str, buckets: Sequence[float]
+    ) -> Histogram:
+        return Histogram(name, documentation, labels, buckets=buckets, registry=self._registry)
+
+
+class StreamMetrics:
+    """Records and where the stream stands."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        make = _Maker(registry)
+        self.events = make.counter(
+            "globalmart_events", "Records by topic and what became of them.", "topic", "outcome"
         )
-        self.dead_letters = Counter(
-            "globalmart_dead_letters",
-            "Refused records by topic and reason.",
-            ["topic", "reason"],
-            registry=registry,
+        self.dead_letters = make.counter(
+            "globalmart_dead_letters", "Refused records by topic and reason.", "topic", "reason"
         )
-        self.late_events = Counter(
+        self.late_events = make.counter(
             "globalmart_late_events",
             "Stored events behind the watermark by more than allowed.",
-            ["topic"],
-            registry=registry,
+            "topic",
         )
-        self.anomalies = Counter(
-            "globalmart_anomalies", "Anomalies raised by type.", ["type"], registry=registry
-        )
-        self.revenue_by_category = Counter(
-            "globalmart_revenue_by_category",
-            "Revenue stored, by category.",
-            ["category"],
-            registry=registry,
-        )
-        self.revenue_by_country = Counter(
-            "globalmart_revenue_by_country",
-            "Revenue stored, by country.",
-            ["country"],
-            registry=registry,
-        )
-        self.transactions_by_category = Counter(
-            "globalmart_transactions_by_category",
-            "Transactions stored, by category.",
-            ["category"],
-            registry=registry,
-        )
-        self.transactions_by_country = Counter(
-            "globalmart_transactions_by_country",
-            "Transactions stored, by country.",
-            ["country"],
-            registry=registry,
-        )
-        self.live_revenue_by_category = Gauge(
-            "globalmart_live_revenue_by_category",
-            "Revenue of the last 60 s of this worker's partitions, by category.",
-            ["category"],
-            registry=registry,
-        )
-        self.live_revenue_by_country = Gauge(
-            "globalmart_live_revenue_by_country",
-            "Revenue of the last 60 s of this worker's partitions, by country.",
-            ["country"],
-            registry=registry,
-        )
-        self.live_window_end_seconds = Gauge(
-            "globalmart_live_window_end_seconds",
-            "Unix time at which the live revenue windows end.",
-            registry=registry,
-        )
-        self.active_users = Gauge(
-            "globalmart_active_users", "Users whose velocity is in memory.", registry=registry
-        )
-        self.last_event_seconds = Gauge(
+        self.last_event_seconds = make.gauge(
             "globalmart_last_event_timestamp_seconds",
             "Event time of the newest stored record.",
-            ["topic"],
-            registry=registry,
+            "topic",
         )
-        self.partition_lag = Gauge(
+        self.partition_lag = make.gauge(
             "globalmart_partition_lag_records",
             "Records in Kafka beyond the ledger.",
-            ["topic", "partition"],
-            registry=registry,
+            "topic",
+            "partition",
         )
-        self.watermark_seconds = Gauge(
+        self.watermark_seconds = make.gauge(
             "globalmart_watermark_age_seconds",
             "Age of the watermark of a partition.",
-            ["topic", "partition"],
-            registry=registry,
+            "topic",
+            "partition",
         )
-        self.chunk_records = Histogram(
-            "globalmart_chunk_records",
-            "Records per committed chunk.",
-            ["topic"],
-            buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000),
-            registry=registry,
-        )
-        self.sink_seconds = Histogram(
-            "globalmart_sink_seconds",
-            "Time from a decoded chunk to its commit.",
-            ["topic"],
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30),
-            registry=registry,
-        )
-        self.sink_failures = Counter(
-            "globalmart_sink_failures",
-            "Failed attempts to commit a chunk, by kind of error.",
-            ["topic", "error"],
-            registry=registry,
-        )
-        self.outbox_published = Counter(
-            "globalmart_outbox_published",
-            "Rows copied to their Kafka topic.",
-            ["stream"],
-            registry=registry,
-        )
-        self.system_metric = Gauge(
+        self.system_metric = make.gauge(
             "globalmart_system_metric",
             "Newest value the shop's hosts have sent, in the sender's unit.",
-            ["host", "component", "metric"],
-            registry=registry,
+            "host",
+            "component",
+            "metric",
+        )
+
+
+class SalesMetrics:
+    """Money, orders and anomalies; labels are capped."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        make = _Maker(registry)
+        self.category_label = CappedLabel()
+        self.country_label = CappedLabel()
+        self.anomalies = make.counter("globalmart_anomalies", "Anomalies raised by type.", "type")
+        self.revenue_by_category = make.counter(
+            "globalmart_revenue_by_category", "Revenue stored, by category.", "category"
+        )
+        self.revenue_by_country = make.counter(
+            "globalmart_revenue_by_country", "Revenue stored, by country.", "country"
+        )
+        self.transactions_by_category = make.counter(
+            "globalmart_transactions_by_category", "Transactions stored, by category.", "category"
+        )
+        self.transactions_by_country = make.counter(
+            "globalmart_transactions_by_country", "Transactions stored, by country.", "country"
+        )
+        self.live_revenue_by_category = make.gauge(
+            "globalmart_live_revenue_by_category",
+            "Revenue of the last 60 s of this worker's partitions, by category.",
+            "category",
+        )
+        self.live_revenue_by_country = make.gauge(
+            "globalmart_live_revenue_by_country",
+            "Revenue of the last 60 s of this worker's partitions, by country.",
+            "country",
+        )
+        self.live_window_end_seconds = make.gauge(
+            "globalmart_live_window_end_seconds", "Unix time at which the live revenue windows end."
+        )
+        self.active_users = make.gauge(
+            "globalmart_active_users", "Users whose velocity is in memory."
+        )
+
+
+class SinkMetrics:
+    """The way into PostgreSQL and out of the outbox."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        make = _Maker(registry)
+        self.chunk_records = make.histogram(
+            "globalmart_chunk_records",
+            "Records per committed chunk.",
+            "topic",
+            buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000),
+        )
+        self.sink_seconds = make.histogram(
+            "globalmart_sink_seconds",
+            "Time from a decoded chunk to its commit.",
+            "topic",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30),
+        )
+        self.sink_failures = make.counter(
+            "globalmart_sink_failures",
+            "Failed attempts to commit a chunk, by kind of error.",
+            "topic",
+            "error",
+        )
+        self.outbox_published = make.counter(
+            "globalmart_outbox_published", "Rows copied to their Kafka topic.", "stream"
         )
         self.end_to_end_seconds = BulkHistogram(
             "globalmart_end_to_end_seconds",
             "Time from the producer's send to this worker's clock after COMMIT.",
             _LATENCY_BOUNDS,
         )
-        registry.register(self.end_to_end_seconds)  # fmt: skip
+        registry.register(self.end_to_end_seconds)
+
+
+class WorkerMetrics(StreamMetrics, SalesMetrics, SinkMetrics):
+    """Everything a worker reports."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        StreamMetrics.__init__(self, registry)
+        SalesMetrics.__init__(self, registry)
+        SinkMetrics.__init__(self, registry)

@@ -8,6 +8,7 @@ import pytest
 import typer
 from prometheus_client import CollectorRegistry
 
+from api.metrics import ApiMetrics
 from app.cli.commands import COMMANDS, build_app
 from app.cli.settings import markdown_table
 from app.events.refusals import Reason
@@ -61,7 +62,11 @@ def _options(command: str) -> set[str]:
 
 
 def _exposed_metrics() -> set[str]:
-    families = WorkerMetrics(CollectorRegistry()).registry.collect()
+    registries = [
+        WorkerMetrics(CollectorRegistry()).registry,
+        ApiMetrics(CollectorRegistry()).registry,
+    ]
+    families = [family for registry in registries for family in registry.collect()]
     return {f.name + ("_total" if f.type == "counter" else "") for f in families}
 
 
@@ -112,8 +117,8 @@ def test_the_metrics_table_is_complete_and_no_other_metric_is_named() -> None:
     exposed = _exposed_metrics()
     assert sorted(_first_column(_section("Monitor"), header="metric")) == sorted(exposed)
     roles = {PostgresSettings.model_fields[f"{r}_user"].default for r in ("worker", "reader")}
-    databases = {MongoSettings.model_fields["database"].default}
-    assert set(re.findall(r"\bglobalmart_\w+", _README)) - roles - databases == exposed
+    others = roles | {MongoSettings.model_fields["database"].default}
+    assert set(re.findall(r"\bglobalmart_\w+", _README)) - others == exposed
 
 
 def test_the_tables_of_topics_and_reasons_are_complete() -> None:

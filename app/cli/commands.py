@@ -40,6 +40,8 @@ COMMANDS: Final = (
     Command("migrate", "app.cli.migrate", "migrate", "Bring schema, roles and topics up to date."),
     Command("worker", "app.cli.worker", "worker", "Run one stream worker.", passes_on=True),
     Command("generate", "app.cli.generate", "command", "Send traffic to Kafka."),
+    Command("api", "app.cli.api", "api", "Serve the REST API."),
+    Command("api-key", "app.cli.api", "api_key", "Make a key for the REST API."),
     Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount and compare."),
     Command("batch", "app.cli.batch", "batch", "Bring the warehouse up to date.", group=True),
     Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),

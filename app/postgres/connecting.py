@@ -1,6 +1,6 @@
 """Connections to PostgreSQL, by role, with the time-outs this system's guarantees rest on."""
 
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 from pydantic import SecretStr
@@ -44,6 +44,33 @@ async def connect_reader(settings: PostgresSettings, application: str) -> asyncp
     )
 
 
+def reader_pool(
+    settings: PostgresSettings, application: str, *, connections: int, query_seconds: float
+) -> asyncpg.Pool:
+    """A pool of the role that only reads, for short queries; to be awaited in the loop that uses it.
+
+    It connects when it is first used, so it can be made while the database is down. Plans are made for the values asked
+    for: a plan for any range of time would be a plan for a wide one. Sessions keep no state, so none is reset.
+    """
+    session = {
+        "default_transaction_read_only": "on",
+        "statement_timeout": str(int(query_seconds * 1000)),
+        "plan_cache_mode": "force_custom_plan",
+        "jit": "off",
+        **_TCP_SETTINGS,
+    }
+    return asyncpg.create_pool(
+        min_size=0, max_size=connections, reset=_keep_as_it_is,
+        **_arguments(
+            settings, settings.reader_user, settings.reader_password, "reader", application, session
+        ) | {"command_timeout": query_seconds},
+    )  # fmt: skip
+
+
+async def _keep_as_it_is(_: asyncpg.Connection) -> None:
+    """Instead of a round trip that resets a session nobody changes."""
+
+
 async def _connect(
     settings: PostgresSettings,
     user: str,
@@ -52,19 +79,35 @@ async def _connect(
     application: str,
     session: dict[str, str],
 ) -> asyncpg.Connection:
-    if password is None:
-        variable = settings.variable(f"{role}_password")
-        raise SettingsError(f"{variable} is not set; `globalmart init` writes one into .env")
+    arguments = _arguments(settings, user, password, role, application, session)
     try:
-        return await asyncpg.connect(
-            host=settings.host, port=settings.port, database=settings.database, user=user,
-            password=password.get_secret_value(), timeout=settings.connect_timeout_seconds,
-            command_timeout=settings.command_timeout_seconds, max_cached_statement_lifetime=0,
-            server_settings={"application_name": application, **session},
-        )  # fmt: skip
+        return await asyncpg.connect(**arguments, max_cached_statement_lifetime=0)
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError) as error:
         names = " and ".join(settings.variable(f"{role}_{what}") for what in ("user", "password"))
         raise SettingsError(
             f"PostgreSQL at {settings.host}:{settings.port} refuses to let {user!r} in ({error}): correct {names}, "
             "or let `globalmart migrate` set the passwords"
         ) from error
+
+
+def _arguments(
+    settings: PostgresSettings,
+    user: str,
+    password: SecretStr | None,
+    role: str,
+    application: str,
+    session: dict[str, str],
+) -> dict[str, Any]:
+    if password is None:
+        variable = settings.variable(f"{role}_password")
+        raise SettingsError(f"{variable} is not set; `globalmart init` writes one into .env")
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "database": settings.database,
+        "user": user,
+        "password": password.get_secret_value(),
+        "timeout": settings.connect_timeout_seconds,
+        "command_timeout": settings.command_timeout_seconds,
+        "server_settings": {"application_name": application, **session},
+    }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from app.reconcile.amounts import CENT
 from app.reconcile.instants import SECOND_US, show_instant, to_us
@@ -13,18 +13,31 @@ from app.reconcile.report import ReconcileReport
 from app.reconcile.snapshot import Snapshot
 from app.reconcile.spool import SalesLine, Spool
 
-#: Kind of slot: the table that holds it and the column it starts at.
-SLOTS: Final[Mapping[str, tuple[str, str]]] = {
-    "pane": ("sales_panes", "pane_start"),
-    "hour": ("sales_hourly", "hour"),
-    "day": ("sales_daily", "day"),
-}
+
+class Slots(NamedTuple):
+    """A table of sums per slot: its name, the column and the kind of slot, and whether it has categories."""
+
+    table: str
+    start: str
+    kind: str
+    by_category: bool
+
+
+SLOTS: Final = (
+    Slots("sales_panes", "pane_start", "pane", by_category=True),
+    Slots("sales_hourly", "hour", "hour", by_category=True),
+    Slots("sales_daily", "day", "day", by_category=True),
+    Slots("revenue_minutely", "minute", "minute", by_category=False),
+    Slots("revenue_hourly", "hour", "hour", by_category=False),
+    Slots("revenue_daily", "day", "day", by_category=False),
+)
 LIVE_SECONDS: Final = 60
 LIVE_TABLES: Final[Mapping[str, str]] = {
     "revenue_by_category": "category",
     "revenue_by_country": "country",
 }
-_ORDER: Final = 'category COLLATE "C" NULLS FIRST, country COLLATE "C" NULLS FIRST'
+_COUNTRY_ORDER: Final = 'country COLLATE "C" NULLS FIRST'
+_ORDER: Final = f'category COLLATE "C" NULLS FIRST, {_COUNTRY_ORDER}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +49,16 @@ class LiveFigures:
 
 
 async def compare_slots(spool: Spool, snapshot: Snapshot, report: ReconcileReport) -> None:
-    """Every pane, hour and day of every partition."""
-    for kind, (table, start) in SLOTS.items():
+    """Every pane, minute, hour and day of every partition."""
+    for table, start, kind, by_category in SLOTS:
+        category = "category" if by_category else "NULL::TEXT AS category"
+        order = _ORDER if by_category else _COUNTRY_ORDER
         found = snapshot.stream(
-            f"SELECT {start}, source_partition, category, country, transaction_count, total_amount "
-            f"FROM {table} ORDER BY {start}, source_partition, {_ORDER}"
+            f"SELECT {start}, source_partition, {category}, country, transaction_count, total_amount "
+            f"FROM {table} ORDER BY {start}, source_partition, {order}"
         )
-        async for expected, row in merge(spool.slots(kind), found, _line_key, _row_key):
+        lines = spool.slots(kind, by_category=by_category)
+        async for expected, row in merge(lines, found, _line_key, _row_key):
             _compare(table, expected, row, _figures(expected), report)
 
 

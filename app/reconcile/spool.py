@@ -16,8 +16,8 @@ PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA temp_store = FILE;
 CREATE TABLE accepted (
-    partition INTEGER, time_us INTEGER, pane_us INTEGER, hour_us INTEGER, day_us INTEGER,
-    category TEXT, country TEXT, cents INTEGER
+    partition INTEGER, time_us INTEGER, pane_us INTEGER, minute_us INTEGER,
+    hour_us INTEGER, day_us INTEGER, category TEXT, country TEXT, cents INTEGER
 );
 CREATE TABLE anomalies (
     transaction_id TEXT, type TEXT, user_id TEXT, amount TEXT, score TEXT, description TEXT,
@@ -75,12 +75,13 @@ class Spool:
     def accept(self, orders: list[tuple[int, int, str | None, str | None, int]]) -> None:
         """Add accepted orders: (partition, time_us, category, country, cents)."""
         self._database.executemany(
-            "INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     partition,
                     time_us,
                     _floor(time_us, self._step_us),
+                    _floor(time_us, 60 * SECOND_US),
                     _floor(time_us, 3_600 * SECOND_US),
                     _floor(time_us, 86_400 * SECOND_US),
                     category,
@@ -97,10 +98,14 @@ class Spool:
             "INSERT INTO anomalies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", anomalies
         )
 
-    def slots(self, kind: str) -> Iterator[SalesLine]:
-        """Sums per (slot, partition, category, country), so sorted; kind is pane, hour or day."""
+    def slots(self, kind: str, *, by_category: bool) -> Iterator[SalesLine]:
+        """Sums per (slot, partition, category, country), so sorted; kind is pane, minute, hour or day.
+
+        Without `by_category` the categories are added up and None stands for them.
+        """
+        category = "category" if by_category else "NULL"
         query = (
-            f"SELECT {kind}_us, partition, category, country, count(*), sum(cents) FROM accepted "
+            f"SELECT {kind}_us, partition, {category}, country, count(*), sum(cents) FROM accepted "
             "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
         )
         return map(SalesLine._make, self._database.execute(query))

@@ -4,6 +4,7 @@ Each group is handed to the code that needs it and to nothing else. A field's de
 first guide's name for it are kept here, and the table in the README is generated from them.
 """
 
+from app.settings.api import ApiSettings
 from app.settings.batch import BatchSettings
 from app.settings.demo import DemoSettings
 from app.settings.generator import GeneratorSettings
@@ -16,6 +17,7 @@ __all__ = [
     "ENV_FILE_VARIABLE",
     "ENV_PREFIX",
     "AnomalySettings",
+    "ApiSettings",
     "BatchSettings",
     "DemoSettings",
     "GeneralSettings",

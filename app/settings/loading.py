@@ -9,6 +9,7 @@ from dotenv import dotenv_values
 from pydantic.fields import FieldInfo
 
 from app.errors import SettingsError
+from app.settings.api import ApiSettings
 from app.settings.batch import BatchSettings
 from app.settings.demo import DemoSettings
 from app.settings.generator import GeneratorSettings
@@ -32,6 +33,7 @@ class Settings:
         "worker": WorkerSettings,
         "generator": GeneratorSettings,
         "batch": BatchSettings,
+        "api": ApiSettings,
         "demo": DemoSettings,
     }
 
@@ -55,6 +57,7 @@ class Settings:
         self.worker: WorkerSettings = groups["worker"]
         self.generator: GeneratorSettings = groups["generator"]
         self.batch: BatchSettings = groups["batch"]
+        self.api: ApiSettings = groups["api"]
         self.demo: DemoSettings = groups["demo"]
 
 

@@ -4,6 +4,7 @@ The most reported fault of stream workers is one that is up and no longer consum
 ledger without a commit, or an attempt at one, for too long end the process, and its supervisor starts another.
 """
 
+import asyncio
 import errno
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ logger = get_logger(__name__)
 
 _PORTS_TRIED: Final = 100
 _LAG_EVERY_SECONDS: Final = 5.0
+_ANSWER_SECONDS: Final = 10.0
 
 
 class StalledWorkerError(RuntimeError):
@@ -108,8 +110,9 @@ class WorkerHealth(Service):
     async def _watch(self) -> None:
         async for _ in self.itertimer(_LAG_EVERY_SECONDS, name="watchdog"):
             try:
-                lags = await self._lags()
-            except KafkaError as error:
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    lags = await self._lags()
+            except (KafkaError, TimeoutError) as error:
                 logger.warning("Kafka does not tell the lag: %r", error)
                 continue
             for partition, lag in lags.items():

@@ -16,6 +16,7 @@ from mode import Service
 from mode.utils.logging import get_logger
 
 from app.metrics import WorkerMetrics
+from app.postgres.channels import ANOMALIES_NUMBERED
 from app.postgres.connecting import connect_worker
 from app.settings import Settings
 from app.sink.connection import SinkConnection
@@ -23,6 +24,7 @@ from app.sink.dead_letters import OUTBOX_CHANNEL
 from app.sink.failures import Failure, classify
 from app.stream.backoff import Backoff
 from app.stream.outbox_streams import STREAMS, OutboxStream
+from app.topics import ANOMALIES
 
 logger = get_logger(__name__)
 
@@ -118,8 +120,8 @@ class OutboxPublisher(Service):
                 bootstrap_servers=self._settings.kafka.bootstrap, acks="all",
                 enable_idempotence=True, max_request_size=16 * 1024 * 1024,
             )  # fmt: skip
-            await producer.start()
             self._producer = producer
+            await producer.start()
         return self._producer
 
     async def _drop_producer(self) -> None:
@@ -145,7 +147,10 @@ async def _number(connection: asyncpg.Connection, stream: OutboxStream, last: in
         UPDATE {stream.table} t SET position = $1 + batch.place FROM batch WHERE t.id = batch.id""",
         last,
     )
-    return int(status.rsplit(" ", 1)[1])
+    count = int(status.rsplit(" ", 1)[1])
+    if count and stream.name == ANOMALIES:
+        await connection.execute(f"NOTIFY {ANOMALIES_NUMBERED}")
+    return count
 
 
 async def _read(

@@ -7,7 +7,7 @@ the consumer fetch. A state is dropped after any failed transaction and when its
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import asyncpg
 from aiokafka.errors import KafkaError
@@ -23,6 +23,8 @@ from app.stream.backoff import Backoff
 from app.stream.loading import load_states
 
 logger = get_logger(__name__)
+
+_ANSWER_SECONDS: Final = 10.0
 
 
 class PartitionSource(Protocol):
@@ -146,8 +148,10 @@ class Partitions:
         self, connection: asyncpg.Connection, source: PartitionSource, partitions: set[TP]
     ) -> None:
         """Give every partition a ledger row, and refuse one that Kafka contradicts."""
-        earliest = await source.earliest_offsets(*partitions)
-        ends = await source.highwaters(*partitions)
+        # A request to a broker that was killed may never be answered; the next attempt asks anew.
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            earliest = await source.earliest_offsets(*partitions)
+            ends = await source.highwaters(*partitions)
         for topic, numbers in _by_topic(partitions).items():
             progress = await ledger.read_progress(connection, topic, numbers)
             for number in numbers:

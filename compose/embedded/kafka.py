@@ -130,7 +130,8 @@ class KafkaServer(EmbeddedServer):
 
     def _format(self, properties: Path) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["format", "--config", str(properties), "--cluster-id", cluster_id]
+        # One word: an id may begin with a dash, and would be read as an option of its own.
+        arguments = ["format", "--config", str(properties), f"--cluster-id={cluster_id}"]
         with self.log_path.open("ab") as log:
             done = subprocess.run(
                 [*self._jvm(), "kafka.tools.StorageTool", *arguments],

@@ -63,6 +63,7 @@ def create_app(settings: Settings) -> faust.App:
         f"{settings.kafka.group}-plain",
         broker=f"kafka://{settings.kafka.bootstrap}",
         store="memory://",
+        datadir=str(settings.general.var_dir / "faust"),
         topic_partitions=settings.kafka.partitions,
         topic_replication_factor=1,
         web_enabled=False,

@@ -26,7 +26,7 @@ async def test_killed_at_every_point(world: World) -> None:
 
 @pytest.mark.parametrize("point", _POINTS)
 async def test_stopped_while_another_takes_over(world: World, point: FaultPoint) -> None:
-    world.send(3000)
+    world.send(2000)
     zombie = world.armed(point, "stop")
     await world.until(zombie.is_stopped, 30)
     world.worker()

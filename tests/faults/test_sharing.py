@@ -6,7 +6,7 @@ from tests.faults.world import World
 
 async def test_one_worker_is_exact(world: World) -> None:
     worker = world.worker()
-    await world.bursts(40)
+    await world.bursts(30)
     report = await world.exact()
     assert worker.exit_code is None
     orders = report.topics["transactions"].found

@@ -8,80 +8,80 @@ from tests.faults.world import World
 
 
 async def test_postgres_is_away_for_ten_seconds(world: World) -> None:
-    worker = world.worker()
-    load = asyncio.create_task(world.bursts(30))
-    await world.consuming(worker)
     postgres = world.stack.postgres
-    await asyncio.to_thread(postgres.stop)
-    await load
-    await asyncio.sleep(7)
-    await asyncio.to_thread(postgres.start)
+    async with world.load():
+        worker = world.worker()
+        await world.consuming(worker)
+        await asyncio.to_thread(postgres.stop)
+        await asyncio.sleep(10)
+        await asyncio.to_thread(postgres.start)
     await world.exact()
     assert worker.exit_code is None, worker.tail()
 
 
 async def test_postgres_is_killed_under_load(world: World) -> None:
-    workers = [world.worker(), world.worker()]
-    load = asyncio.create_task(world.bursts(60))
-    for worker in workers:
-        await world.consuming(worker)
     postgres = world.stack.postgres
-    for _ in range(2):
-        await asyncio.to_thread(postgres.kill)
-        await asyncio.to_thread(postgres.start)
-        await world.progress(1000)
-    await load
+    async with world.load():
+        workers = [world.worker(), world.worker()]
+        for worker in workers:
+            await world.consuming(worker)
+        for _ in range(2):
+            await asyncio.to_thread(postgres.kill)
+            await asyncio.to_thread(postgres.start)
+            await world.progress(1000)
     await world.exact()
     assert [worker.exit_code for worker in workers] == [None, None]
 
 
 async def test_sessions_are_ended_again_and_again(world: World) -> None:
-    worker = world.worker()
-    load = asyncio.create_task(world.bursts(50))
-    await world.consuming(worker)
-    for _ in range(12):
-        await world.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        await asyncio.sleep(0.4)
-    await load
+    async with world.load():
+        worker = world.worker()
+        await world.consuming(worker)
+        for _ in range(12):
+            await world.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            await asyncio.sleep(0.4)
     await world.exact()
     assert worker.exit_code is None, worker.tail()
 
 
 async def test_kafka_is_restarted_under_load(world: World) -> None:
-    kafka = world.stack.kafka
-    assert isinstance(kafka, KafkaServer)
-    workers = [world.worker(), world.worker()]
-    load = asyncio.create_task(world.bursts(50))
-    for worker in workers:
-        await world.consuming(worker)
-    await asyncio.to_thread(kafka.stop)
-    await asyncio.to_thread(kafka.start)
-    await load
+    kafka = _kafka(world)
+    async with world.load():
+        workers = [world.worker(), world.worker()]
+        for worker in workers:
+            await world.consuming(worker)
+        await asyncio.to_thread(kafka.stop)
+        await asyncio.to_thread(kafka.start)
+        await world.progress(1000, 60)
     await world.exact(60)
     assert [worker.exit_code for worker in workers] == [None, None]
 
 
 async def test_kafka_is_killed_under_load(world: World) -> None:
-    kafka = world.stack.kafka
-    assert isinstance(kafka, KafkaServer)
-    worker = world.worker()
-    load = asyncio.create_task(world.bursts(40))
-    await world.consuming(worker)
-    await asyncio.to_thread(kafka.kill)
-    await asyncio.to_thread(kafka.start)
-    await load
+    kafka = _kafka(world)
+    async with world.load():
+        worker = world.worker()
+        await world.consuming(worker)
+        await asyncio.to_thread(kafka.kill)
+        await asyncio.to_thread(kafka.start)
+        await world.progress(1000, 60)
     await world.exact(60)
     assert worker.exit_code is None, worker.tail()
 
 
+def _kafka(world: World) -> KafkaServer:
+    kafka = world.stack.kafka
+    assert isinstance(kafka, KafkaServer)
+    return kafka
+
+
 async def test_a_stop_while_both_stores_are_away_ends_soon(world: World) -> None:
-    worker = world.worker()
-    load = asyncio.create_task(world.bursts(10))
-    await world.consuming(worker)
-    await load
+    async with world.load():
+        worker = world.worker()
+        await world.consuming(worker)
     await asyncio.to_thread(world.stack.postgres.stop)
     await asyncio.to_thread(world.stack.kafka.stop)
     try:

@@ -7,16 +7,14 @@ from tests.faults.world import World
 
 
 async def test_a_stopped_worker_comes_back(world: World) -> None:
-    load = asyncio.create_task(world.bursts(80))
-    zombie, other = world.worker(), world.worker()
-    await world.consuming(zombie)
-    await world.consuming(other)
-    await world.progress(1000)
-    zombie.signal(signal.SIGSTOP)
-    await load
-    await world.consumed()
-    zombie.signal(signal.SIGCONT)
-    await world.bursts(20)
+    async with world.load():
+        zombie, other = world.worker(), world.worker()
+        await world.consuming(zombie)
+        await world.consuming(other)
+        zombie.signal(signal.SIGSTOP)
+        await asyncio.sleep(8)
+        zombie.signal(signal.SIGCONT)
+        await world.progress(2000)
     await world.exact()
     assert zombie.exit_code is None, zombie.tail()
     assert zombie.stop() == 0, zombie.tail()
@@ -25,12 +23,12 @@ async def test_a_stopped_worker_comes_back(world: World) -> None:
 
 
 async def test_a_lone_worker_sleeps_longer_than_its_session(world: World) -> None:
-    load = asyncio.create_task(world.bursts(40))
-    worker = world.worker()
-    await world.consuming(worker)
-    worker.signal(signal.SIGSTOP)
-    await asyncio.sleep(8)
-    worker.signal(signal.SIGCONT)
-    await load
+    async with world.load():
+        worker = world.worker()
+        await world.consuming(worker)
+        worker.signal(signal.SIGSTOP)
+        await asyncio.sleep(8)
+        worker.signal(signal.SIGCONT)
+        await world.progress(2000)
     await world.exact()
     assert worker.exit_code is None, worker.tail()

@@ -3,7 +3,8 @@
 import asyncio
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,6 +90,22 @@ class World:
             await asyncio.sleep(pause_seconds)
         await asyncio.to_thread(self.sender.flush)
 
+    @asynccontextmanager
+    async def load(self, *, of: int = 250, pause_seconds: float = 0.15) -> AsyncIterator[None]:
+        """Bursts go on for as long as the block runs."""
+        over = asyncio.Event()
+
+        async def send() -> None:
+            while not over.is_set():
+                await self.bursts(1, of=of, pause_seconds=pause_seconds)
+
+        sending = asyncio.create_task(send())
+        try:
+            yield
+        finally:
+            over.set()
+            await sending
+
     # --- questions and the judge ---
 
     async def sql(self, query: str, *args: Any) -> list[asyncpg.Record]:
@@ -139,7 +156,15 @@ class World:
         async def moved() -> bool:
             return await self.committed() >= before + records
 
-        await self.until(moved, seconds)
+        try:
+            await self.until(moved, seconds)
+        except AssertionError as error:
+            ends = await asyncio.to_thread(topics.end_offsets, self.bootstrap)
+            ledger = await self.ledger()
+            behind = {p: (ledger.get(p), end) for p, end in ends.items() if ledger.get(p) != end}
+            raise AssertionError(
+                f"{self.sender.sent} sent, {sum(ends.values())} in Kafka, ledger behind: {behind}: {error}"
+            ) from None
         return time.monotonic() - started
 
     async def consumed(self, seconds: float = 30.0) -> None:

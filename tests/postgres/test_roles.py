@@ -7,7 +7,8 @@ from tests.databases import Database
 
 ROWS = ("transactions", "product_views", "cart_events", "system_metrics")
 KEPT = (*ROWS, "transaction_anomalies", "dead_letters")
-SUMS = ("stream_progress", "sales_panes", "sales_hourly", "sales_daily")
+ROLLUPS = ("sales_hourly", "sales_daily", "revenue_minutely", "revenue_hourly", "revenue_daily")
+SUMS = ("stream_progress", "sales_panes", *ROLLUPS)
 ALL = (*KEPT, *SUMS, "outbox_progress", "stream_source", "stream_windows", "schema_version")
 
 

@@ -30,6 +30,11 @@ _SLOTS: Final = (
     ("sales_hourly", "hour", "date_trunc('hour', timestamp, 'UTC')"),
     ("sales_daily", "day", "date_trunc('day', timestamp, 'UTC')"),
 )
+_COUNTRY_SLOTS: Final = (
+    ("revenue_minutely", "minute", "date_trunc('minute', timestamp, 'UTC')"),
+    ("revenue_hourly", "hour", "date_trunc('hour', timestamp, 'UTC')"),
+    ("revenue_daily", "day", "date_trunc('day', timestamp, 'UTC')"),
+)
 
 
 def recreate_topics(bootstrap: str) -> None:
@@ -109,6 +114,12 @@ async def fill(connection: Any, records: list[Sent], cluster: str) -> None:
             f"INSERT INTO {table} ({column}, source_partition, category, country, "
             f"transaction_count, total_amount) SELECT {slot}, source_partition, category, "
             "country, count(*), sum(total_amount) FROM transactions GROUP BY 1, 2, 3, 4"
+        )
+    for table, column, slot in _COUNTRY_SLOTS:
+        await connection.execute(
+            f"INSERT INTO {table} ({column}, source_partition, country, transaction_count, "
+            f"total_amount) SELECT {slot}, source_partition, country, count(*), "
+            "sum(total_amount) FROM transactions GROUP BY 1, 2, 3"
         )
     await _fill_outbox(connection, records)
 

@@ -111,6 +111,12 @@ async def test_agrees_with_a_faultless_store(world: World) -> None:
                 "sales_hourly: sales_hourly 2025-12-01T12:00:00+00:00 partition 1",
                 "sales_daily: sales_daily 2025-12-01T00:00:00+00:00 partition 0",
                 "sales_daily: sales_daily 2025-12-01T00:00:00+00:00 partition 1",
+                "revenue_minutely: revenue_minutely 2025-12-01T12:31:00+00:00 partition 0",
+                "revenue_minutely: revenue_minutely 2025-12-01T12:31:00+00:00 partition 1",
+                "revenue_hourly: revenue_hourly 2025-12-01T12:00:00+00:00 partition 0",
+                "revenue_hourly: revenue_hourly 2025-12-01T12:00:00+00:00 partition 1",
+                "revenue_daily: revenue_daily 2025-12-01T00:00:00+00:00 partition 0",
+                "revenue_daily: revenue_daily 2025-12-01T00:00:00+00:00 partition 1",
             ],
         ),
         (
@@ -158,6 +164,13 @@ async def test_agrees_with_a_faultless_store(world: World) -> None:
         (
             "DELETE FROM sales_hourly WHERE source_partition = 1 AND category IS NULL",
             ["sales_hourly: sales_hourly 2025-12-01T12:00:00+00:00 partition 1 None None: no row"],
+        ),
+        (
+            "UPDATE revenue_minutely SET total_amount = total_amount + 0.01 "
+            "WHERE source_partition = 1 AND minute = '2025-12-01T12:00Z'",
+            [
+                "revenue_minutely: revenue_minutely 2025-12-01T12:00:00+00:00 partition 1 None None: 1"
+            ],
         ),
         (
             "INSERT INTO sales_daily VALUES ('2025-12-02Z', 0, 'Books', 'USA', 1, 1)",
@@ -246,6 +259,8 @@ async def test_rejected_by_the_database_is_a_dead_letter_that_shows(world: World
     await world.execute("DELETE FROM transactions WHERE transaction_id = 't6'")
     for table in ("sales_panes", "sales_hourly", "sales_daily"):
         await world.execute(f"DELETE FROM {table} WHERE source_partition = 1 AND category IS NULL")
+    for table in ("revenue_minutely", "revenue_hourly", "revenue_daily"):
+        await world.execute(f"DELETE FROM {table} WHERE source_partition = 1 AND country IS NULL")
     await world.execute(
         "UPDATE stream_progress SET stored = 1, late = 0, dead_lettered = 2 "
         "WHERE topic = 'transactions' AND partition = 1"

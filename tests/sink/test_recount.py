@@ -84,12 +84,12 @@ class Recount:
             counts.late += watermark - row.timestamp > timedelta(minutes=10)
             self.watermarks[partition] = max(watermark, row.timestamp)
 
-    def totals(self, starts: str) -> dict[Key, Total]:
+    def totals(self, starts: str, *, by_category: bool = True) -> dict[Key, Total]:
         """Sums by start of a span, category and country."""
         totals: dict[Key, Total] = defaultdict(lambda: Total(Decimal(0), 0))
         for _, row in self.stored.values():
             for start in STARTS[starts](row.timestamp):
-                key = start, row.category, row.country
+                key = start, row.category if by_category else None, row.country
                 amount, number = totals[key]
                 totals[key] = Total(amount + Decimal(row.amount_cents) / 100, number + 1)
         return dict(totals)
@@ -102,14 +102,17 @@ def _pane(at: datetime) -> datetime:
 STARTS: dict[str, Callable[[datetime], list[datetime]]] = {
     "pane_start": lambda at: [_pane(at)],
     "window_start": lambda at: [_pane(at), _pane(at) - timedelta(seconds=30)],
+    "minute": lambda at: [at.replace(second=0, microsecond=0)],
     "hour": lambda at: [at.replace(minute=0, second=0, microsecond=0)],
     "day": lambda at: [at.replace(hour=0, minute=0, second=0, microsecond=0)],
 }
 
 
-async def _summed(database: Database, relation: str, start: str) -> dict[Key, Total]:
+async def _summed(
+    database: Database, relation: str, start: str, category: str = "category"
+) -> dict[Key, Total]:
     rows = await database.fetch(
-        f"""SELECT {start}, category, country, sum(total_amount) AS amount,
+        f"""SELECT {start}, {category} AS category, country, sum(total_amount) AS amount,
             sum(transaction_count)::BIGINT AS number FROM {relation} GROUP BY 1, 2, 3"""
     )
     return {tuple(row)[:3]: Total(row["amount"], row["number"]) for row in rows}
@@ -134,6 +137,9 @@ async def test_a_dirty_stream_is_kept_to_the_cent(
     assert await _summed(database, "sales_panes", "pane_start") == recount.totals("pane_start")
     assert await _summed(database, "sales_hourly", "hour") == recount.totals("hour")
     assert await _summed(database, "sales_daily", "day") == recount.totals("day")
+    for table, start in (("minutely", "minute"), ("hourly", "hour"), ("daily", "day")):
+        stored = await _summed(database, f"revenue_{table}", start, category="NULL::TEXT")
+        assert stored == recount.totals(start, by_category=False)
     await _compare_windows(database, recount)
 
 

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from app.kafka.admin import create_topics
 from app.metrics import WorkerMetrics
+from app.postgres.channels import ANOMALIES_NUMBERED
 from app.sink.dead_letters import insert_dead_letters, wake_publisher
 from app.stream.outbox import OutboxPublisher
 from app.stream.outbox_streams import OutboxStream
@@ -151,6 +152,19 @@ async def test_an_anomaly_reaches_its_topic_exactly(database: Database, anomalie
         "threshold": Decimal("5000.00"), "event_time": "2026-03-01T12:00:00Z",
         "detected_at": "2026-03-01T12:00:00Z", "description": "text", "position": 1,
     }  # fmt: skip
+
+
+async def test_listeners_hear_of_anomalies_once_these_have_positions(database: Database) -> None:
+    heard: list[str] = []
+    async with database.reader() as reader, database.worker() as worker:
+        await reader.add_listener(ANOMALIES_NUMBERED, lambda *told: heard.append(told[2]))
+        async with publishing(database):
+            await insert_dead_letters(worker, "transactions", 2, [letter(5)])
+            await _published(database, DEAD_LETTERS, 1)
+            await _raise(worker, "t1")
+            await _published(database, ANOMALIES, 1)
+        await reader.fetchval("SELECT 1")
+        assert heard == [ANOMALIES_NUMBERED]
 
 
 async def test_a_dead_letter_reaches_its_topic_raw(database: Database, dead_letters: Topic) -> None:

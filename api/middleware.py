@@ -1,0 +1,79 @@
+"""Around every request: what it took is measured, a body that is too large is refused."""
+
+import time
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.metrics import ApiMetrics
+from api.problems import problem
+
+_UNMATCHED: Final = "unmatched"
+_KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Measured:
+    """Counts requests by route, method and status; event streams have no time."""
+
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and note how it ended."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        seen = {"status": 500, "stream": False}
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = dict(message["headers"])
+                seen["status"] = message["status"]
+                seen["stream"] = headers.get(b"content-type", b"").startswith(b"text/event-stream")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            self._note(scope, seen["status"], None if seen["stream"] else began)
+
+    def _note(self, scope: Scope, status: int, began: float | None) -> None:
+        route = _template(scope)
+        method = scope["method"] if scope["method"] in _KNOWN_METHODS else "other"
+        self._metrics.requests.labels(route, method, str(status)).inc()
+        if began is not None:
+            self._metrics.request_seconds.labels(route).observe(time.perf_counter() - began)
+
+
+class BodyLimit:
+    """Refuses a request that announces a large body; unannounced ones are never read by any route."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 413."""
+        if scope["type"] == "http" and _announced_bytes(scope) > self._max_bytes:
+            refusal = problem(413, f"a request body may have at most {self._max_bytes} bytes")
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def _template(scope: Scope) -> str:
+    """The address with names for what differs from request to request."""
+    if scope.get("route") is None:
+        return _UNMATCHED
+    path: str = scope["path"]
+    for name, value in scope.get("path_params", {}).items():
+        head, _, tail = path.rpartition(str(value))
+        path = f"{head}{{{name}}}{tail}"
+    return path
+
+
+def _announced_bytes(scope: Scope) -> int:
+    length = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(length) if length.isdigit() else 0

@@ -1,0 +1,72 @@
+"""Query parameters that several routes have; an unknown one is refused, not ignored."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from api.dates import Period, end_of, start_of
+from api.problems import invalid
+from app.settings import ApiSettings
+
+
+def _no_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a NUL character cannot be stored, so nothing is called that")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_no_nul)]
+
+_START = "First day or time that counts: a date, or a date-time (UTC unless it has an offset)."
+_END = "Last day that counts, whole, or the time before which orders count."
+
+
+class Query(BaseModel):
+    """Parameters of a request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PeriodQuery(Query):
+    """A period; without a start or an end, everything stored."""
+
+    start_date: str | None = Field(None, description=_START, examples=["2025-12-01"])
+    end_date: str | None = Field(None, description=_END, examples=["2025-12-07"])
+
+    @field_validator("start_date")
+    @classmethod
+    def _start_is_a_date(cls, text: str | None) -> str | None:
+        if text is not None:
+            start_of(text)
+        return text
+
+    @field_validator("end_date")
+    @classmethod
+    def _end_follows_start(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is None:
+            return None
+        start = info.data.get("start_date")
+        if end_of(text) < (end_of(text) if start is None else start_of(start)):
+            raise ValueError("the end lies before start_date")
+        return text
+
+    @property
+    def period(self) -> Period:
+        """The period that is meant."""
+        return Period.parse(self.start_date, self.end_date)
+
+
+class PageQuery(PeriodQuery):
+    """A period, read page by page."""
+
+    limit: int | None = Field(None, ge=1, description="Rows of the page.", examples=[100])
+    cursor: str | None = Field(
+        None, max_length=200, description="`next_cursor` of the page before."
+    )
+
+    def page_limit(self, settings: ApiSettings) -> int:
+        """Rows to read; raises ProblemError 422 beyond the largest page."""
+        limit = settings.page_limit_default if self.limit is None else self.limit
+        if limit > settings.page_limit_max:
+            raise invalid("limit", f"a page has at most {settings.page_limit_max} rows")
+        return limit

@@ -1,0 +1,1 @@
+"""The API's SQL, one file per resource: each function asks one question and answers typed rows."""

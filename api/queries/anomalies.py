@@ -1,0 +1,70 @@
+"""Anomalies: newest first by the time of the order, and in the outbox's order for the event stream."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+
+from api.cursors import Place
+from api.dates import Period
+from api.postgres import Database
+
+_COLUMNS: Final = (
+    "id, transaction_id, user_id, anomaly_type, anomaly_score, amount, detected_at, description, "
+    "event_time, threshold, position"
+)
+_AFTER: Final = f"""
+SELECT {_COLUMNS} FROM transaction_anomalies WHERE position > $1 ORDER BY position LIMIT $2"""
+_NEWEST_POSITION: Final = "SELECT numbered_position FROM outbox_progress WHERE stream = 'anomalies'"
+_OF_TRANSACTION: Final = f"""
+SELECT {_COLUMNS} FROM transaction_anomalies WHERE transaction_id = $1 ORDER BY anomaly_type"""
+
+
+async def page(
+    database: Database, period: Period, anomaly_type: str | None, after: Place | None, limit: int
+) -> list[asyncpg.Record]:
+    """Up to `limit` anomalies of orders in the period, newest first, behind a place."""
+    query, arguments = page_query(period, anomaly_type, after, limit)
+    return await database.fetch(query, *arguments)
+
+
+def page_query(
+    period: Period, anomaly_type: str | None, after: Place | None, limit: int
+) -> tuple[str, list[Any]]:
+    """The statement and its arguments."""
+    arguments: list[Any] = [period.start, period.end, limit]
+    conditions = ["event_time >= $1", "event_time < $2"]
+    if anomaly_type is not None:
+        arguments.append(anomaly_type)
+        conditions.append(f"anomaly_type = ${len(arguments)}")
+    if after is not None:
+        arguments += after
+        conditions.append(f"(event_time, id) < (${len(arguments) - 1}, ${len(arguments)})")
+    where = " AND ".join(conditions)
+    query = f"""
+SELECT {_COLUMNS} FROM transaction_anomalies WHERE {where}
+ORDER BY event_time DESC, id DESC LIMIT $3"""
+    return query, arguments
+
+
+async def of_transaction(database: Database, transaction_id: str) -> list[asyncpg.Record]:
+    """What one order raised, by type."""
+    return await database.fetch(_OF_TRANSACTION, transaction_id)
+
+
+async def after_position(database: Database, position: int, limit: int) -> list[asyncpg.Record]:
+    """The next anomalies in the order they were numbered in, which is the order of their commits."""
+    return await database.fetch(_AFTER, position, limit)
+
+
+async def newest_position(database: Database) -> int:
+    """Position of the anomaly numbered last; 0 before the first."""
+    (row,) = await database.fetch(_NEWEST_POSITION)
+    position: int = row["numbered_position"]
+    return position
+
+
+def place_of(row: asyncpg.Record) -> Place:
+    """Where a page that ends with this row ends."""
+    time: datetime = row["event_time"]
+    return Place(time, row["id"])

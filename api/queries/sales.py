@@ -1,0 +1,64 @@
+"""Totals over any period: rollups for whole days, hours and minutes, rows for what is left."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from api.dates import Period
+from api.postgres import Database
+from api.spans import DAY, HOUR, MINUTE, Span, spans
+
+_TABLES: Final[Mapping[timedelta | None, str]] = {
+    DAY: "SELECT total_amount, transaction_count FROM revenue_daily WHERE day",
+    HOUR: "SELECT total_amount, transaction_count FROM revenue_hourly WHERE hour",
+    MINUTE: "SELECT total_amount, transaction_count FROM revenue_minutely WHERE minute",
+    None: "SELECT total_amount, 1 FROM transactions WHERE timestamp",
+}
+_EXTENT: Final = "SELECT min(day) AS first, max(day) AS last FROM revenue_daily"
+
+
+class Totals(NamedTuple):
+    """Exact sum and number of orders."""
+
+    revenue: Decimal
+    transactions: int
+
+
+class Extent(NamedTuple):
+    """UTC days of the first and the last order stored, None without any."""
+
+    first: date | None
+    last: date | None
+
+
+async def totals(database: Database, period: Period, country: str | None) -> Totals:
+    """Sum and number of the orders of a period, of one country or of all of them."""
+    query, arguments = totals_query(spans(period.start, period.end), country)
+    (row,) = await database.fetch(query, *arguments)
+    return Totals(row["revenue"], row["transactions"])
+
+
+def totals_query(pieces: Iterable[Span], country: str | None) -> tuple[str, list[Any]]:
+    """The statement and its arguments for pieces that do not overlap."""
+    arguments: list[Any] = [country]
+    selects = ["SELECT 0.00, 0 WHERE $1::TEXT IS NULL"]
+    only = "" if country is None else " AND country = $1"
+    for unit, start, end in pieces:
+        arguments += [start, end]
+        column = _TABLES[unit].rsplit(" ", 1)[1]
+        first, last = len(arguments) - 1, len(arguments)
+        selects.append(f"{_TABLES[unit]} >= ${first} AND {column} < ${last}{only}")
+    rows = " UNION ALL ".join(selects)
+    return (
+        "SELECT coalesce(sum(amount), 0)::NUMERIC(38, 2) AS revenue, "
+        f"coalesce(sum(number), 0)::BIGINT AS transactions FROM ({rows}) AS piece (amount, number)",
+        arguments,
+    )
+
+
+async def extent(database: Database) -> Extent:
+    """The days that are stored."""
+    (row,) = await database.fetch(_EXTENT)
+    days = (None if at is None else at.date() for at in row)
+    return Extent(*days)

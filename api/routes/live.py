@@ -1,0 +1,84 @@
+"""Live figures."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict
+
+from api.amounts import Amount
+from api.answers import fleeting
+from api.postgres import Database
+from api.queries import live
+from api.services import UsesServices
+
+router = APIRouter(prefix="/live", tags=["live"])
+
+_EXAMPLE: dict[str, Any] = {
+    "as_of": "2025-12-07T04:32:00Z",
+    "window_seconds": 60,
+    "last_event_at": "2025-12-07T04:31:59.874Z",
+    "total_revenue": 151.5,
+    "total_transactions": 2,
+    "categories": [{"category": "Books", "revenue": 151.5, "transaction_count": 2}],
+    "countries": [{"country": "USA", "revenue": 151.5, "transaction_count": 2}],
+}
+
+
+class CategoryRevenue(BaseModel):
+    """Null collects orders without a category."""
+
+    category: str | None
+    revenue: Amount
+    transaction_count: int
+
+
+class CountryRevenue(BaseModel):
+    """Null collects orders without a country."""
+
+    country: str | None
+    revenue: Amount
+    transaction_count: int
+
+
+class LiveRevenue(BaseModel):
+    """Sums over the events in (as_of - 60 s, as_of], and the time of the newest event stored."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    as_of: datetime
+    window_seconds: int
+    last_event_at: datetime | None
+    total_revenue: Amount
+    total_transactions: int
+    categories: list[CategoryRevenue]
+    countries: list[CountryRevenue]
+
+
+@router.get("/revenue", response_model=LiveRevenue)
+async def revenue(services: UsesServices) -> Response:
+    """Revenue of the last 60 seconds per category and per country, in steps of a second."""
+    now = services.now().replace(microsecond=0)
+    payload = await services.live.get(now, lambda: _figures(services.database, now))
+    return fleeting(payload)
+
+
+async def _figures(database: Database, now: datetime) -> dict[str, object]:
+    rows = await live.revenue(database, now)
+    (over_all,) = (row for row in rows if row["summed"] == live.OVER_ALL)
+    return {
+        "as_of": now,
+        "window_seconds": int(live.WINDOW.total_seconds()),
+        "last_event_at": await live.last_event_at(database),
+        "total_revenue": over_all["revenue"],
+        "total_transactions": over_all["transaction_count"],
+        "categories": _lines(rows, live.BY_CATEGORY, "category"),
+        "countries": _lines(rows, live.BY_COUNTRY, "country"),
+    }
+
+
+def _lines(rows: list[Any], summed: int, column: str) -> list[dict[str, object]]:
+    return [
+        {name: row[name] for name in (column, "revenue", "transaction_count")}
+        for row in rows
+        if row["summed"] == summed
+    ]

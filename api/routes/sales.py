@@ -1,0 +1,72 @@
+"""Sales figures."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.amounts import Amount, average
+from api.answers import answer
+from api.dates import Period
+from api.parameters import Name, PeriodQuery
+from api.postgres import Database
+from api.queries import sales
+from api.services import UsesServices
+
+router = APIRouter(prefix="/sales", tags=["sales"])
+
+_EXAMPLE: dict[str, Any] = {
+    "total_revenue": 17096943.98,
+    "total_transactions": 24800,
+    "avg_order_value": 689.39,
+    "period": {"start": "2025-12-01", "end": "2025-12-07"},
+}
+
+
+class ShownPeriod(BaseModel):
+    """As it was asked for; a side that was not is the first or last UTC day stored, null without any."""
+
+    start: str | None
+    end: str | None
+
+
+class SalesMetrics(BaseModel):
+    """Totals of a period; the average is null when there was no order."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    total_revenue: Amount
+    total_transactions: int
+    avg_order_value: Amount | None
+    period: ShownPeriod
+
+
+class SalesQuery(PeriodQuery):
+    """Parameters of /sales/metrics."""
+
+    country: Name | None = Field(
+        None, max_length=50, description="One country only.", examples=["USA"]
+    )
+
+
+@router.get("/metrics", response_model=SalesMetrics)
+async def metrics(
+    request: Request, services: UsesServices, query: Annotated[SalesQuery, Query()]
+) -> Response:
+    """Revenue, orders and their average, exact to the cent over any period."""
+    period = query.period
+    totals = await sales.totals(services.database, period, query.country)
+    payload = {
+        "total_revenue": totals.revenue,
+        "total_transactions": totals.transactions,
+        "avg_order_value": average(totals.revenue, totals.transactions),
+        "period": await _shown(services.database, period),
+    }
+    return answer(request, payload)
+
+
+async def _shown(database: Database, period: Period) -> dict[str, str | date | None]:
+    if period.start_text is not None and period.end_text is not None:
+        return {"start": period.start_text, "end": period.end_text}
+    stored = await sales.extent(database)
+    return {"start": period.start_text or stored.first, "end": period.end_text or stored.last}

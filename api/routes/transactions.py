@@ -1,0 +1,62 @@
+"""One order and what it raised."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel, ConfigDict
+
+from api.amounts import Amount
+from api.answers import answer
+from api.parameters import Name
+from api.problems import ProblemError, documented
+from api.queries import anomalies, transactions
+from api.routes.anomalies import Anomaly, shown
+from api.services import UsesServices
+
+router = APIRouter(prefix="/transactions", tags=["transactions"])
+
+_EXAMPLE: dict[str, Any] = {
+    "transaction_id": "abc123",
+    "user_id": "user456",
+    "timestamp": "2025-12-07T04:29:59.5Z",
+    "total_amount": 9000.00,
+    "category": "Electronics",
+    "country": "USA",
+    "payment_method": "card",
+    "quantity": 1,
+    "product_id": "p7",
+    "session_id": None,
+    "anomalies": [],
+}
+
+
+class Transaction(BaseModel):
+    """An order as it was stored."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    transaction_id: str
+    user_id: str
+    timestamp: datetime
+    total_amount: Amount
+    category: str | None
+    country: str | None
+    payment_method: str | None
+    quantity: int
+    product_id: str | None
+    session_id: str | None
+    anomalies: list[Anomaly]
+
+
+@router.get("/{transaction_id:path}", response_model=Transaction, responses=documented(404))
+async def transaction(
+    request: Request,
+    services: UsesServices,
+    transaction_id: Annotated[Name, Path(min_length=1, max_length=100, examples=["abc123"])],
+) -> Response:
+    """One order with its anomalies."""
+    row = await transactions.one(services.database, transaction_id)
+    if row is None:
+        raise ProblemError(404, "no transaction with this id is stored")
+    raised = await anomalies.of_transaction(services.database, transaction_id)
+    return answer(request, {**row, "anomalies": [shown(each) for each in raised]})

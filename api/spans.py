@@ -1,0 +1,46 @@
+"""A period cut into whole days, hours and minutes, and what is left of minutes at its ends."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from api.dates import FIRST
+
+DAY: Final = timedelta(days=1)
+HOUR: Final = timedelta(hours=1)
+MINUTE: Final = timedelta(minutes=1)
+
+
+class Span(NamedTuple):
+    """`[start, end)` in whole units; `unit` None means single rows."""
+
+    unit: timedelta | None
+    start: datetime
+    end: datetime
+
+
+def spans(
+    start: datetime, end: datetime, units: Sequence[timedelta] = (DAY, HOUR, MINUTE)
+) -> Iterator[Span]:
+    """Cover `[start, end)` once, without overlap, in the coarsest units that fit."""
+    if start >= end:
+        return
+    if not units:
+        yield Span(None, start, end)
+        return
+    unit, *finer = units
+    first, last = _ceil(start, unit), _floor(end, unit)
+    if first >= last:
+        yield from spans(start, end, finer)
+        return
+    yield from spans(start, first, finer)
+    yield Span(unit, first, last)
+    yield from spans(last, end, finer)
+
+
+def _floor(at: datetime, unit: timedelta) -> datetime:
+    return at - (at - FIRST) % unit
+
+
+def _ceil(at: datetime, unit: timedelta) -> datetime:
+    return at + (FIRST - at) % unit

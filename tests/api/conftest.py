@@ -1,0 +1,6 @@
+"""Every test here gets a database of its own, and may ask for one with a shop's orders in it."""
+
+from tests.api.shop import shop
+from tests.databases import database
+
+__all__ = ["database", "shop"]

@@ -1,0 +1,74 @@
+"""A shop's orders, stored by the sink itself, and naive figures about them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from typing import Final
+
+import pytest
+
+from app.domain.anomalies import standard_rules
+from app.events.rows import TransactionRow
+from app.sink.judging import TransactionJudge
+from app.sink.tables import STORED_TRANSACTIONS
+from tests.databases import Database
+from tests.sink.works import NOON, Sink, order, work_of
+
+RULES: Final = standard_rules(high_value_cents=500_000, unusual_quantity=10, rapid_transactions=5)
+JUDGED_AT: Final = NOON + timedelta(days=1, microseconds=5)
+DAYS: Final = 40
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Orders of the 40 days before noon of 2026-03-01, in a database."""
+
+    database: Database
+    orders: list[TransactionRow]
+
+    def where(self, **wanted: object) -> list[TransactionRow]:
+        """Orders with these values."""
+        return [o for o in self.orders if all(getattr(o, k) == v for k, v in wanted.items())]
+
+
+def revenue(orders: Iterable[TransactionRow]) -> Decimal:
+    """Exact sum of the amounts."""
+    return Decimal(sum(order.amount_cents for order in orders)).scaleb(-2)
+
+
+@pytest.fixture
+async def shop(database: Database) -> Shop:
+    """A database with orders at odd times, of odd amounts, some without category or country."""
+    orders = _orders(Random(5))
+    await store(database, *(orders[start::3] for start in range(3)))
+    return Shop(database, orders)
+
+
+async def store(database: Database, *partitions: list[TransactionRow], start: int = 0) -> None:
+    """Commit orders, a list per partition; their offsets are given here, from `start` on."""
+    async with database.worker(STORED_TRANSACTIONS) as connection:
+        sink = Sink(connection, judge=TransactionJudge(RULES, lambda: JUDGED_AT))
+        for partition, rows in enumerate(partitions):
+            numbered = [row._replace(source_offset=start + n) for n, row in enumerate(rows)]
+            await sink.commit(work_of(numbered, partition=partition))
+
+
+def _orders(random: Random) -> list[TransactionRow]:
+    span_us = DAYS * 86_400_000_000
+    times = [random.randrange(span_us) for _ in range(900)]
+    times += [day * 86_400_000_000 for day in range(DAYS)]  # on the edge of a noon
+    times += [hour * 3_600_000_000 for hour in range(24)]
+    return [
+        order(
+            n,
+            user_id=f"u{random.randrange(40)}",
+            timestamp=NOON - timedelta(microseconds=time_us),
+            amount_cents=random.choice([0, 1, 999_999_999_999, random.randrange(10**6)]),
+            quantity=random.choice([1, 2, 9, 10]),
+            category=random.choice(["Books", "Toys", "Garden", None]),
+            country=random.choice(["UK", "USA", None]),
+        )
+        for n, time_us in enumerate(sorted(times, reverse=True))
+    ]

@@ -1,0 +1,140 @@
+"""Every error is a problem detail that says what is wrong, and nothing about the inside."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from api.keys import hash_of, new_key
+from compose.embedded.stack import EmbeddedStack
+from tests.api.serving import api_over
+from tests.api.shop import store
+from tests.databases import Database
+from tests.sink.works import order
+
+SALES = "/api/v1/sales/metrics"
+ANOMALIES = "/api/v1/anomalies"
+STREAM = "/api/v1/anomalies/stream"
+
+
+def _problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    """The problem in an answer, its form checked."""
+    assert (response.status_code, response.headers["content-type"]) == (
+        status, "application/problem+json",
+    ), response.text  # fmt: skip
+    content: dict[str, Any] = response.json()
+    assert content["status"] == status
+    assert {"type", "title", "detail"} <= content.keys()
+    assert "Traceback" not in response.text
+    return content
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "field"),
+    [
+        (SALES, {"start_date": "yesterday"}, "start_date"),
+        (SALES, {"end_date": "2025-02-30"}, "end_date"),
+        (SALES, {"start_date": "2025-12-07", "end_date": "2025-12-05"}, "end_date"),
+        (SALES, {"contry": "UK"}, "contry"),
+        (SALES, {"country": "x" * 51}, "country"),
+        (SALES, {"country": "U\0K"}, "country"),
+        (ANOMALIES, {"limit": "0"}, "limit"),
+        (ANOMALIES, {"limit": "1001"}, "limit"),
+        (ANOMALIES, {"limit": "many"}, "limit"),
+        (ANOMALIES, {"cursor": "rubbish"}, "cursor"),
+        (ANOMALIES, {"start_date": ""}, "start_date"),
+        ("/api/v1/transactions/" + "x" * 101, {}, "transaction_id"),
+        ("/api/v1/transactions/a%00b", {}, "transaction_id"),
+    ],
+)
+async def test_wrong_input_names_the_field(
+    database: Database, path: str, query: Mapping[str, str], field: str
+) -> None:
+    async with api_over(database) as client:
+        content = _problem(await client.get(path, params=query or None), 422)
+    assert [each["field"] for each in content["errors"]] == [field]
+    assert field in content["detail"]
+
+
+@pytest.mark.parametrize("event", ["-1", "x", "9223372036854775808"])
+async def test_a_wrong_last_event_id_is_named(database: Database, event: str) -> None:
+    async with api_over(database) as client:
+        content = _problem(await client.get(STREAM, headers={"Last-Event-ID": event}), 422)
+    assert [each["field"] for each in content["errors"]] == ["last-event-id"]
+
+
+async def test_what_the_server_does_not_do(database: Database) -> None:
+    async with api_over(database) as client:
+        _problem(await client.get("/api/v2/sales"), 404)
+        assert _problem(await client.post(SALES), 405)["title"] == "Method Not Allowed"
+        _problem(await client.request("GET", SALES, content=b"x" * 65_537), 413)
+        assert (await client.request("GET", SALES, content=b"x" * 65_536)).status_code == 200
+
+
+async def test_a_bug_is_500_and_tells_nothing(database: Database) -> None:
+    async with database.owner() as owner:
+        await owner.execute("ALTER TABLE revenue_daily DROP COLUMN total_amount CASCADE")
+    async with api_over(database) as client:
+        response = await client.get(SALES)
+    _problem(response, 500)
+    assert "total_amount" not in response.text
+
+
+async def test_a_key_is_asked_for_where_keys_are_set(database: Database) -> None:
+    key = new_key()
+    limits: dict[str, Any] = {"key_burst": 3, "key_rate_per_second": 0.001}
+    hashes = f"{'0' * 64}, {hash_of(key)}"
+    async with api_over(database, key_hashes=hashes, **limits) as client:
+        for wrong in (None, "guess", hash_of(key)):
+            content = await client.get(SALES, headers={"X-API-Key": wrong} if wrong else {})
+            assert "X-API-Key" in _problem(content, 401)["detail"]
+        for path in ("/health", "/ready", "/metrics"):
+            assert (await client.get(path)).status_code == 200
+        asked = [await client.get(SALES, headers={"X-API-Key": key}) for _ in range(3)]
+        assert [response.status_code for response in asked] == [200] * 3
+        refused = await client.get(SALES, headers={"X-API-Key": key})
+        _problem(refused, 429)
+        assert int(refused.headers["Retry-After"]) >= 1
+
+
+async def test_a_store_that_is_down_is_named_and_found_again(
+    database: Database, stack: EmbeddedStack
+) -> None:
+    await store(database, [order(0)])
+    paths = [SALES, ANOMALIES, "/api/v1/transactions/t000000", "/api/v1/live/revenue"]
+    paths += ["/api/v1/dimensions", STREAM]
+    async with api_over(database) as client:
+        assert (await client.get(SALES)).json()["total_revenue"] == 19.99
+        stack.postgres.stop()
+        try:
+            for path in paths:
+                response = await client.get(path)
+                assert _problem(response, 503)["store"] == "postgresql"
+                assert int(response.headers["Retry-After"]) >= 1
+                password = database.postgres.reader_password
+                assert password is not None
+                assert password.get_secret_value() not in response.text
+            assert (await client.get("/health")).status_code == 200
+            unready = await client.get("/ready")
+        finally:
+            stack.postgres.start()
+        down = {"name": "postgresql", "status": "down"}
+        assert (unready.status_code, unready.json()["dependencies"]) == (503, [down])
+        for path in paths[:-1]:
+            assert (await client.get(path)).status_code == 200, path
+        assert (await client.get("/ready")).json()["status"] == "ready"
+
+
+async def test_a_process_that_starts_before_its_store(
+    database: Database, stack: EmbeddedStack
+) -> None:
+    stack.postgres.stop()
+    async with AsyncExitStack() as process:
+        try:
+            client = await process.enter_async_context(api_over(database))
+            _problem(await client.get(SALES), 503)
+        finally:
+            stack.postgres.start()
+        assert (await client.get(SALES)).status_code == 200

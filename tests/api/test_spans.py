@@ -1,0 +1,48 @@
+"""Periods cut into spans: every instant once, in the coarsest units."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.dates import FIRST, LAST
+from api.spans import DAY, HOUR, MINUTE, Span, spans
+
+MOMENTS = st.datetimes(
+    datetime(2025, 1, 1), datetime(2025, 1, 9), timezones=st.just(UTC)
+) | st.integers(0, 200).map(lambda hours: datetime(2025, 1, 1, tzinfo=UTC) + hours * HOUR)
+
+
+@given(MOMENTS, MOMENTS)
+def test_spans_cover_the_period_once_in_order(start: datetime, end: datetime) -> None:
+    pieces = list(spans(start, end))
+    edges = [(piece.start, piece.end) for piece in pieces]
+    assert all(first < last for first, last in edges)
+    if start < end:
+        assert [start, *(last for _, last in edges)] == [*(first for first, _ in edges), end]
+    else:
+        assert pieces == []
+
+
+@given(MOMENTS, MOMENTS)
+def test_spans_are_whole_units_and_the_rows_less_than_two_minutes(
+    start: datetime, end: datetime
+) -> None:
+    rows = timedelta()
+    for unit, first, last in spans(start, end):
+        if unit is None:
+            rows += last - first
+        else:
+            assert (first - FIRST) % unit == (last - FIRST) % unit == timedelta()
+    assert rows < 2 * MINUTE
+
+
+def test_everything_is_one_span_of_days() -> None:
+    assert list(spans(FIRST, LAST)) == [Span(DAY, FIRST, LAST)]
+
+
+def test_a_ragged_period() -> None:
+    start = datetime(2025, 1, 1, 22, 58, 30, tzinfo=UTC)
+    end = datetime(2025, 1, 3, 1, 0, 0, 1, tzinfo=UTC)
+    units = [unit for unit, _, _ in spans(start, end)]
+    assert units == [None, MINUTE, HOUR, DAY, HOUR, None]

@@ -1,0 +1,59 @@
+"""`globalmart api` and `globalmart api-key`."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.keys import hash_of
+from app.cli import main
+from compose.embedded.ports import LOOPBACK, choose_port
+from compose.embedded.stack import EmbeddedStack
+
+_PROJECT = Path(__file__).parents[2]
+_DEADLINE_SECONDS = 60.0
+
+
+def test_a_new_key_is_printed_with_its_hash(capsys: pytest.CaptureFixture[str]) -> None:
+    keys = []
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            main(["api-key", "new"])
+        key, digest = re.findall(r"^(?:key|hash) +(\S+)$", capsys.readouterr().out, re.M)
+        assert hash_of(key) == digest
+        keys.append(key)
+    assert keys[0] != keys[1]
+
+
+def test_it_serves_until_it_is_told_to_stop(stack: EmbeddedStack) -> None:
+    port = choose_port()
+    environ = os.environ | stack.environment() | {"GLOBALMART_API_PORT": str(port)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "api"], cwd=_PROJECT, env=environ,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        _wait_healthy(process, f"http://{LOOPBACK}:{port}/health")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=_DEADLINE_SECONDS)
+    assert "Application shutdown complete" in told
+    assert "Traceback" not in told
+
+
+def _wait_healthy(process: subprocess.Popen[str], address: str) -> None:
+    deadline = time.monotonic() + _DEADLINE_SECONDS
+    while True:
+        assert process.poll() is None
+        try:
+            assert httpx.get(address).json()["status"] == "healthy"
+            return
+        except httpx.ConnectError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
