@@ -12,7 +12,7 @@ from app.settings import BatchSettings
 from batch.session import spark_session
 from batch.warehouse import Document
 from compose.embedded.stack import EmbeddedStack, remove_stack
-from tests.batch.nights import Nights, settings_of_a_night
+from tests.batch.nights import Nights, variables_of_a_night
 from tests.databases import Database, database
 
 __all__ = ["database"]
@@ -40,8 +40,9 @@ async def nights(
     database: Database, mongo_stack: EmbeddedStack, spark: SparkSession, tmp_path: Path
 ) -> AsyncIterator[Nights]:
     """Empty stores and nightly runs on them."""
-    settings = settings_of_a_night(database, mongo_stack.environment(), tmp_path)
+    variables = variables_of_a_night(database, mongo_stack.mongo.url, tmp_path)
     mongo: MongoClient[Document] = MongoClient(mongo_stack.mongo.url, tz_aware=True, tzinfo=UTC)
     with mongo:
-        yield Nights(database, settings, spark, mongo)
-        mongo.drop_database(settings.mongo.database)
+        night = Nights(database, variables, spark, mongo)
+        yield night
+        mongo.drop_database(night.settings.mongo.database)

@@ -1,6 +1,6 @@
 """A shop in real PostgreSQL, nightly runs on it, and what a reader of the warehouse sees."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -29,9 +29,14 @@ class Nights:
     """One PostgreSQL database, one lake and one warehouse."""
 
     database: Database
-    settings: Settings
+    variables: Mapping[str, str]
     spark: SparkSession
     mongo: MongoClient[Document]
+
+    @property
+    def settings(self) -> Settings:
+        """What the variables say."""
+        return Settings(self.variables)
 
     async def insert(self, source: SourceTable, rows: Sequence[Row]) -> None:
         """Store rows as the stream does: with their rollup."""
@@ -103,24 +108,21 @@ def in_milliseconds(rows: Sequence[Row]) -> list[Row]:
     return [{name: cut(value) for name, value in row.items()} for row in rows]
 
 
-def settings_of_a_night(
-    database: Database, mongo_environment: dict[str, str], var_dir: Path
-) -> Settings:
-    """Settings for one test: its PostgreSQL database, its warehouse, its lake."""
+def variables_of_a_night(database: Database, mongo_url: str, var_dir: Path) -> dict[str, str]:
+    """Variables for one test: its PostgreSQL database, its warehouse, its lake."""
     postgres = database.postgres
     assert postgres.reader_password is not None
-    return Settings(
-        {
-            "GLOBALMART_VAR_DIR": str(var_dir),
-            "GLOBALMART_MONGO_URL": mongo_environment["GLOBALMART_MONGO_URL"],
-            "GLOBALMART_MONGO_DATABASE": f"warehouse_{database.name}",
-            "GLOBALMART_POSTGRES_HOST": postgres.host,
-            "GLOBALMART_POSTGRES_PORT": str(postgres.port),
-            "GLOBALMART_POSTGRES_DATABASE": postgres.database,
-            "GLOBALMART_POSTGRES_READER_USER": postgres.reader_user,
-            "GLOBALMART_POSTGRES_READER_PASSWORD": postgres.reader_password.get_secret_value(),
-            "GLOBALMART_BATCH_MAX_STALENESS_DAYS": "10",
-            "GLOBALMART_BATCH_EXTRACT_ROWS": "200",
-            "GLOBALMART_BATCH_MEMORY": "1g",
-        }
-    )
+    return {
+        "GLOBALMART_VAR_DIR": str(var_dir),
+        "GLOBALMART_MONGO_URL": mongo_url,
+        "GLOBALMART_MONGO_DATABASE": f"warehouse_{database.name}",
+        "GLOBALMART_POSTGRES_HOST": postgres.host,
+        "GLOBALMART_POSTGRES_PORT": str(postgres.port),
+        "GLOBALMART_POSTGRES_DATABASE": postgres.database,
+        "GLOBALMART_POSTGRES_READER_USER": postgres.reader_user,
+        "GLOBALMART_POSTGRES_READER_PASSWORD": postgres.reader_password.get_secret_value(),
+        "GLOBALMART_BATCH_MAX_STALENESS_DAYS": "10",
+        "GLOBALMART_BATCH_EXTRACT_ROWS": "200",
+        "GLOBALMART_BATCH_MEMORY": "1g",
+        "GLOBALMART_BATCH_SHUFFLE_PARTITIONS": "2",
+    }
