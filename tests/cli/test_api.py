@@ -15,6 +15,9 @@ from api.keys import hash_of
 from app.cli import main
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
+from tests.databases import Database, database
+
+__all__ = ["database"]
 
 _PROJECT = Path(__file__).parents[2]
 _DEADLINE_SECONDS = 60.0
@@ -31,9 +34,16 @@ def test_a_new_key_is_printed_with_its_hash(capsys: pytest.CaptureFixture[str]) 
     assert keys[0] != keys[1]
 
 
-def test_it_serves_until_it_is_told_to_stop(stack: EmbeddedStack) -> None:
+async def test_it_serves_until_it_is_told_to_stop(stack: EmbeddedStack, database: Database) -> None:
     port = choose_port()
-    environ = os.environ | stack.environment() | {"GLOBALMART_API_PORT": str(port)}
+    environ = (
+        os.environ
+        | stack.environment()
+        | {
+            "GLOBALMART_API_PORT": str(port),
+            "GLOBALMART_POSTGRES_DATABASE": database.name,
+        }
+    )
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "api"], cwd=_PROJECT, env=environ,
         stderr=subprocess.PIPE, text=True,
