@@ -6,18 +6,39 @@ a partition is held until `release` names its next offset. The offsets committed
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from aiokafka.errors import IllegalStateError
-from faust.transport.drivers.aiokafka import Consumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP, ConsumerMessage, Message
+from mode.utils.futures import maybe_async
 
 from app.kafka.chunks import Chunk
 from app.kafka.positions import Positions
 
 _FETCH_SECONDS = 0.25
+_CALL_SECONDS = 8.0
+
+
+class BoundedConsumerThread(AIOKafkaConsumerThread):
+    """The thread of the Kafka client, in which no call lasts for ever.
+
+    It serves two calls at a time. After a broker was killed a commit and a request for offsets could wait without an
+    end, and fetching waited behind them for good.
+    """
+
+    async def call_thread(
+        self, fun: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Run the call in the thread; raises TimeoutError when it takes too long there."""
+
+        async def bounded() -> Any:
+            async with asyncio.timeout(_CALL_SECONDS):
+                return await maybe_async(fun(*args, **kwargs))
+
+        return await super().call_thread(bounded)
 
 
 class ChunkConsumer(Consumer):
@@ -107,6 +128,10 @@ class ChunkConsumer(Consumer):
         except IllegalStateError:
             self.log.info("partitions went away before a seek: %r", seeks)
             self._positions.hold(seeks)
+        except TimeoutError:
+            self.log.warning("a seek took too long and is tried again: %r", seeks)
+            for partition, offset in seeks.items():
+                self._positions.release(partition, offset)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
         fetchable = self._positions.released() & (active_partitions or set())
@@ -133,6 +158,16 @@ class ChunkConsumer(Consumer):
         """Faust asks for a seek to Kafka's committed offsets; the ledger has said better, or will."""
         for partition in self._positions.released():
             self._read_again(partition)
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return BoundedConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        try:
+            return bool(await super()._commit(offsets))
+        except TimeoutError:
+            self.log.warning("Kafka takes no note of the offsets now; the ledger has them")
+            return False
 
     # --- own book: the end of the last acked chunk is what may be committed ---
 
