@@ -3,6 +3,7 @@
 An end date counts whole: it ends at the next midnight. Without a start or an end, all that is stored counts.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Self
@@ -62,10 +63,8 @@ def _midnight(day: date) -> datetime:
 
 def _parse(text: str) -> date | datetime:
     """A date, or a date-time in UTC; raises ValueError with a hint."""
-    try:
+    with suppress(ValueError):  # not a date alone
         return date.fromisoformat(text)
-    except ValueError:
-        pass  # not a date alone
     try:
         parsed = datetime.fromisoformat(text)
         aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
