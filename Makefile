@@ -1,12 +1,15 @@
 # Every target runs on a fresh machine with Python 3.11+, Java and the package registries.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check bench packages lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := $(wildcard app agents tables batch api grafana compose tests)
+
+# Data that tests read and nobody imports, so without its dependencies.
+DATASETS := tests/datasets.lock
 
 # The first Python on the path that is new enough.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -24,8 +27,16 @@ setup: $(STAMP) ## make .venv with the locked packages; does nothing when it is 
 demo: $(STAMP) ## run everything on this machine, until Ctrl-C or for DURATION= seconds, and recount it
 	@$(BIN)/globalmart demo $(if $(DURATION),--duration $(DURATION))
 
-test: check ## set-up, all checks and all tests, against real servers
+test: check packages ## set-up, all checks and all tests, against real servers
 	@$(ISOLATED) $(BIN)/python -m pytest
+
+packages: ## the Debian packages that tests need beside Python's: a browser, Prometheus, its Alertmanager
+	@missing=""; for name in chromium prometheus prometheus-alertmanager; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+	test -z "$$missing" || { echo "Installing with apt-get:$$missing"; mkdir -p var; \
+		export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+		if [ "$$(id -u)" = 0 ]; then as=""; else as="sudo --non-interactive --preserve-env=DEBIAN_FRONTEND,RUNLEVEL"; fi; \
+		{ $$as apt-get update && $$as apt-get install --yes --no-install-recommends $$missing; } >var/apt.log 2>&1 || \
+		{ tail -n 5 var/apt.log; echo "Could not install$$missing; install them (Debian: apt-get install$$missing), then try again"; exit 1; }; }
 
 check: $(STAMP) ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check $(CODE)
@@ -47,11 +58,12 @@ clean: ## remove the environment, caches and everything under var, the embedded 
 	@rm -rf $(VENV) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml $(DATASETS)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing; install it, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "$(PYTHON) cannot make a virtual environment; install its venv module (Debian: python3-venv)"; exit 1; }
 	@echo "Installing the locked packages into $(VENV)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r $(DATASETS)
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -e .
 	@touch $(STAMP)
