@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,7 +31,14 @@ class Column:
 
     field: str
     heading: str
-    written: Any = str
+    written: Callable[[Any], str] = texts.word
+
+    def value(self, row: Mapping[str, Any]) -> Any:
+        """What a table sorts by; a word for what is missing where there is one, else None."""
+        value = row.get(self.field)
+        if value is not None or (word := self.written(None)) == texts.NOTHING:
+            return value
+        return word
 
 
 def heading(title: str) -> None:
@@ -93,15 +100,15 @@ def table(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], file_name: str, key: str
 ) -> None:
     """Rows as a table, every value written exactly, with a CSV of the exact values."""
-    frame = pd.DataFrame([[row.get(c.field) for c in columns] for row in rows], dtype=object)
+    frame = pd.DataFrame([[column.value(row) for column in columns] for row in rows], dtype=object)
     frame.columns = pd.Index([column.heading for column in columns])
-    written = {column.heading: column.written for column in columns}
+    written: dict[Any, Any] = {column.heading: column.written for column in columns}
     st.dataframe(
         frame.style.format(written), hide_index=True, key=f"{key} table",
-        height="content" if len(rows) <= _ROWS_AT_ONCE else _SCROLLED_PIXELS,
+        placeholder=texts.NOTHING, height="content" if len(rows) <= _ROWS_AT_ONCE else _SCROLLED_PIXELS,
     )  # fmt: skip
     st.download_button(
-        "CSV", to_csv(rows, columns), file_name, "text/csv", icon=":material/download:",
+        "Download CSV", to_csv(rows, columns), file_name, "text/csv", type="tertiary", icon=":material/download:",
         on_click="ignore", key=f"{key} csv", help="The rows above with exact decimals",
     )  # fmt: skip
 

@@ -42,6 +42,11 @@ def change(now: Decimal | int | None, before: Decimal | int | None) -> str | Non
     return growth((Decimal(now) - before) / before)
 
 
+def word(text: str | None) -> str:
+    """A text; nothing for none."""
+    return text or ""
+
+
 def name(text: str | None) -> str:
     """A name; orders without one are collected under `(none)`."""
     return NAMELESS if text is None else text

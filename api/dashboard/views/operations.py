@@ -40,7 +40,7 @@ _RUNS: Final = (
     parts.Column("started", "Started (UTC)", texts.shown_time),
     parts.Column("seconds", "Took", texts.seconds),
     parts.Column("extracted_rows", "Rows read", texts.number),
-    parts.Column("error", "Error", lambda error: error or ""),
+    parts.Column("error", "Error", texts.word),
 )
 
 
@@ -125,4 +125,4 @@ def _sizes(stores: Mapping[str, Any]) -> None:
         hovers = [f"{table['name']}<br>{texts.size(table['bytes'])}" for table in tables]
         figure = charts.ranking(names, [Decimal(t["bytes"]) for t in tables], hovers)
         figure.update_xaxes(tickprefix="", ticksuffix="B", tickformat="~s")
-        charts.draw(figure, "sizes", "Sizes of the largest tables")
+        charts.draw(figure, "sizes", "Sizes of the largest tables", 80 + 28 * len(tables))

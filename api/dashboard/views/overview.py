@@ -129,7 +129,7 @@ def _by_country(page: Page) -> None:
     answer = page.client.get("sales/breakdown", group_by="country", **page.filters.days.query)
     coloured = f"; {texts.plain(chosen)} in colour" if chosen else ""
     about = texts.sentence(f"{page.filters.days}, all countries")
-    parts.section("By country", f"{about}{coloured}, as of {texts.instant(answer.given_at)}.")
+    parts.section("By country", f"{about}{coloured}. As of {texts.instant(answer.given_at)}.")
     _ranked(answer["groups"], "country", chosen)
 
 

@@ -16,7 +16,7 @@ _COLUMNS: Final = (
     parts.Column("revenue", "Revenue", texts.money),
     parts.Column("transactions", "Orders", texts.number),
     parts.Column("revenue_growth_rate", "Growth", texts.growth),
-    parts.Column("partial", "Not over yet"),
+    parts.Column("partial", "Not over yet", str),
 )
 
 
