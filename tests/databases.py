@@ -100,8 +100,9 @@ async def drop_database(stack: EmbeddedStack, name: str) -> None:
 
 
 def settings_for(stack: EmbeddedStack, name: str) -> Settings:
-    """Settings of a process that uses the run's servers and the named database."""
-    return Settings(stack.environment() | {"GLOBALMART_POSTGRES_DATABASE": name})
+    """Settings of a process that uses the run's servers, the named database and a warehouse of its own."""
+    names = {"GLOBALMART_POSTGRES_DATABASE": name, "GLOBALMART_MONGO_DATABASE": f"dw_{name}"}
+    return Settings(stack.environment() | names)
 
 
 async def _ensure_template(stack: EmbeddedStack) -> None:

@@ -18,6 +18,9 @@ SELECT {_COLUMNS} FROM transaction_anomalies WHERE position > $1 ORDER BY positi
 _NEWEST_POSITION: Final = "SELECT numbered_position FROM outbox_progress WHERE stream = 'anomalies'"
 _OF_TRANSACTION: Final = f"""
 SELECT {_COLUMNS} FROM transaction_anomalies WHERE transaction_id = $1 ORDER BY anomaly_type"""
+_OF_TRANSACTIONS: Final = f"""
+SELECT {_COLUMNS} FROM transaction_anomalies WHERE transaction_id = ANY($1)
+ORDER BY event_time DESC, id DESC"""
 
 
 async def page(
@@ -50,6 +53,11 @@ ORDER BY event_time DESC, id DESC LIMIT $3"""
 async def of_transaction(database: Database, transaction_id: str) -> list[asyncpg.Record]:
     """What one order raised, by type."""
     return await database.fetch(_OF_TRANSACTION, transaction_id)
+
+
+async def of_transactions(database: Database, transaction_ids: list[str]) -> list[asyncpg.Record]:
+    """What some orders raised, newest order first."""
+    return await database.fetch(_OF_TRANSACTIONS, transaction_ids)
 
 
 async def after_position(database: Database, position: int, limit: int) -> list[asyncpg.Record]:

@@ -10,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from api import cursors
 from api.amounts import Amount
 from api.answers import answer
-from api.cursors import Place
 from api.events import AnomalyEvents, EventResponse
 from api.parameters import Name, PageQuery
-from api.problems import ProblemError, documented, invalid
+from api.problems import ProblemError, documented
 from api.queries import anomalies
 from api.services import UsesServices
 
@@ -60,19 +59,6 @@ class AnomalyQuery(PageQuery):
         description="`high_value`, `unusual_quantity` or `rapid_transactions`.",
         examples=["high_value"],
     )
-
-    def question(self) -> list[str | None]:
-        """What a cursor is good for."""
-        return [self.anomaly_type, self.start_date, self.end_date]
-
-    def place(self) -> Place | None:
-        """Where to go on; raises ProblemError 422 for a cursor of something else."""
-        if self.cursor is None:
-            return None
-        try:
-            return cursors.decode(self.cursor, self.question())
-        except ValueError as error:
-            raise invalid("cursor", str(error)) from None
 
 
 def shown(row: asyncpg.Record) -> dict[str, Any]:

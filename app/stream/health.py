@@ -6,6 +6,7 @@ ledger without a commit, or an attempt at one, for too long end the process, and
 
 import asyncio
 import errno
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiokafka.errors import KafkaError
@@ -31,7 +32,7 @@ class StalledWorkerError(RuntimeError):
 
 
 class WorkerHealth(Service):
-    """Publishes metrics and watches for a stall."""
+    """Publishes metrics and watches for a stall; `lags` is what it saw last."""
 
     abstract = False
 
@@ -49,6 +50,7 @@ class WorkerHealth(Service):
         self._partitions = partitions
         self._tables = tables
         self._metrics = runtime.metrics
+        self.lags: Mapping[TP, int] = {}
         self._server: Any = None
         self._lagging = False
 
@@ -114,7 +116,9 @@ class WorkerHealth(Service):
                     lags = await self._lags()
             except (KafkaError, TimeoutError) as error:
                 logger.warning("Kafka does not tell the lag: %r", error)
+                self.lags = {}
                 continue
+            self.lags = lags
             for partition, lag in lags.items():
                 self._metrics.partition_lag.labels(*partition).set(lag)
             await self._bark_if_stalled(any(lags.values()))
