@@ -71,6 +71,13 @@ class Database:
 @pytest.fixture
 async def database(stack: EmbeddedStack) -> AsyncIterator[Database]:
     """A migrated, empty database, dropped after the test."""
+    async with own_database(stack) as own:
+        yield own
+
+
+@asynccontextmanager
+async def own_database(stack: EmbeddedStack) -> AsyncIterator[Database]:
+    """A migrated, empty database, dropped at the end."""
     name = f"test_{next(_NUMBERS)}"
     await _ensure_template(stack)
     await create_database(stack, name, template=_TEMPLATE)

@@ -4,6 +4,7 @@ Use it from a `conftest.py`: `from tests.warehouses import warehouse` and list i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -98,6 +99,13 @@ def _document(keys: Sequence[str], row: Row) -> Document:
 @pytest.fixture
 def warehouse(stack: EmbeddedStack, database: Database) -> Iterator[Warehouse]:
     """An empty warehouse, that of the database's settings, dropped after the test."""
+    with own_warehouse(stack, database) as own:
+        yield own
+
+
+@contextmanager
+def own_warehouse(stack: EmbeddedStack, database: Database) -> Iterator[Warehouse]:
+    """The same for a database of another fixture."""
     name = database.settings.mongo.database
     client: MongoClient[Document] = MongoClient(stack.mongo.url, tz_aware=True, tzinfo=UTC)
     with client:

@@ -90,7 +90,7 @@ def _settings() -> Settings:
     return load_settings()
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=ApiClient.close)
 def _client(_settings: Settings) -> ApiClient:
     """One client for all browsers."""
     return ApiClient(_settings.dashboard)

@@ -11,7 +11,7 @@ from api import cursors
 from api.amounts import Amount
 from api.answers import answer
 from api.events import AnomalyEvents, EventResponse
-from api.parameters import Name, PageQuery
+from api.parameters import Country, Name, PageQuery
 from api.problems import ProblemError, documented
 from api.queries import anomalies
 from api.services import UsesServices
@@ -59,6 +59,7 @@ class AnomalyQuery(PageQuery):
         description="`high_value`, `unusual_quantity` or `rapid_transactions`.",
         examples=["high_value"],
     )
+    country: Country = None
 
 
 def shown(row: asyncpg.Record) -> dict[str, Any]:
@@ -73,8 +74,9 @@ async def page(
     """Anomalies of a period, newest first, page by page."""
     limit = query.page_limit(services.settings)
     rows = await anomalies.page(
-        services.database, query.period, query.anomaly_type, query.place(), limit + 1
-    )
+        services.database, query.period, query.anomaly_type, query.place(), limit + 1,
+        country=query.country,
+    )  # fmt: skip
     more = len(rows) > limit
     cursor = cursors.encode(anomalies.place_of(rows[limit - 1]), query.question()) if more else None
     return answer(request, {"anomalies": [shown(r) for r in rows[:limit]], "next_cursor": cursor})

@@ -1,9 +1,6 @@
-"""Stores, their API and the dashboard over it, all real; see `running.py`."""
+"""Stores, their API and the dashboard over it, all real, made once; see `running.py`."""
 
-from tests.api.dashboard.running import dashboard
-from tests.api.marts import night
-from tests.api.shop import shop
+from tests.api.dashboard.running import address, dashboard, shown
 from tests.databases import database
-from tests.warehouses import warehouse
 
-__all__ = ["dashboard", "database", "night", "shop", "warehouse"]
+__all__ = ["address", "dashboard", "database", "shown"]

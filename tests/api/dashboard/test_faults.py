@@ -1,6 +1,5 @@
 """What pages say when there is nothing to show, or a store, a key or the API is missing."""
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from api.app import create_app
 from api.dashboard import faults
 from api.dashboard.client import ApiClient
 from api.dashboard.shell import VIEWS
@@ -16,15 +14,14 @@ from api.keys import hash_of, new_key
 from app.settings import DashboardSettings
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
-from tests.api.dashboard.running import Dashboard, again, cards, lead_to, told
-from tests.api.serving import served, with_api
-from tests.api.shop import Shop
+from tests.api.dashboard.running import Dashboard, again, cards, leading_to, served_in_thread, told
+from tests.api.serving import with_api
 from tests.databases import Database
 
 PUBLISH = "Run `globalmart batch nightly`"
 
 
-async def test_empty_stores(dashboard: Dashboard) -> None:
+async def test_empty_stores(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = {
         "overview": "No orders on these days.",
         "customers": PUBLISH,
@@ -34,13 +31,17 @@ async def test_empty_stores(dashboard: Dashboard) -> None:
         "operations": "Run `globalmart worker`",
     }
     assert set(expected) == {view.path for view in VIEWS}
-    for view, text in expected.items():
-        page = await dashboard.opened(view)
-        assert text in told(page)
-        assert not page.error
+    with (
+        served_in_thread(database.settings) as url,
+        leading_to(url, monkeypatch) as dashboard,
+    ):
+        for view, text in expected.items():
+            page = dashboard.opened(view)
+            assert text in told(page)
+            assert not page.error
 
 
-async def test_a_country_without_orders(dashboard: Dashboard, shop: Shop, night: object) -> None:
+def test_a_country_without_orders(dashboard: Dashboard) -> None:
     for view, text in (
         ("overview", "No orders on these days."),
         ("customers", "No customers of Atlantis"),
@@ -48,51 +49,45 @@ async def test_a_country_without_orders(dashboard: Dashboard, shop: Shop, night:
         ("trends", "No orders of"),
         ("anomalies", "No anomalies."),
     ):
-        page = await dashboard.opened(view, country="Atlantis", period="Everything stored")
+        page = dashboard.opened(view, country="Atlantis", period="Everything stored")
         assert text in told(page)
         assert page.selectbox(key="country").value == "Atlantis"
 
 
-async def test_stores_that_are_down(
-    dashboard: Dashboard, shop: Shop, night: object, stack: EmbeddedStack
-) -> None:
+def test_postgresql_is_down(dashboard: Dashboard, stack: EmbeddedStack) -> None:
     stack.postgres.stop()
     try:
-        page = await dashboard.opened("overview", period="Everything stored")
+        page = dashboard.opened("overview", period="Everything stored")
         assert [each.value.split("**")[1] for each in page.error] == ["postgresql is down."]
         assert "GLOBALMART_POSTGRES_HOST" in told(page)
         assert "Conversion" in cards(page), "the funnel does not need PostgreSQL"
-        page = await dashboard.opened("operations")
+        page = dashboard.opened("operations")
         assert "postgresql is down" in told(page)
         assert len(page.dataframe) == 1, "runs of the batch are in MongoDB"
-        anomalies = await dashboard.opened("anomalies")
+        anomalies = dashboard.opened("anomalies")
         assert "postgresql is down" in told(anomalies)
     finally:
         stack.postgres.start()
-    await again(anomalies)
-    assert not anomalies.error
+    assert not again(anomalies).error
 
 
-async def test_a_warehouse_that_is_down(
-    dashboard: Dashboard, shop: Shop, night: object, stack: EmbeddedStack
-) -> None:
+def test_mongodb_is_down(dashboard: Dashboard, stack: EmbeddedStack) -> None:
     stack.mongo.stop()
     try:
         for view in ("customers", "products", "trends"):
-            page = await dashboard.opened(view)
+            page = dashboard.opened(view)
             assert [each.value.split("**")[1] for each in page.error] == ["mongodb is down."]
             assert "GLOBALMART_MONGO_URL" in told(page)
-        page = await dashboard.opened(country="UK", period="Everything stored")
+        page = dashboard.opened(country="UK", period="Everything stored")
         assert "Revenue" in cards(page), "sales do not need MongoDB"
     finally:
         stack.mongo.start()
 
 
 @pytest.mark.parametrize("view", [view.path for view in VIEWS])
-async def test_an_api_that_is_away(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = f"http://{LOOPBACK}:{choose_port()}"
-    lead_to(url, monkeypatch)
-    page = await Dashboard(url, None).opened(view, country="UK")  # type: ignore[arg-type]
+def test_an_api_that_is_away(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with leading_to(f"http://{LOOPBACK}:{choose_port()}", monkeypatch) as dashboard:
+        page = dashboard.opened(view, country="UK")
     (error,) = page.error
     assert "The REST API does not answer at" in error.value
     assert "`globalmart api`" in error.value
@@ -103,49 +98,54 @@ async def test_an_api_that_is_away(view: str, monkeypatch: pytest.MonkeyPatch) -
 async def test_a_key(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     key = new_key()
     settings = with_api(database.settings, key_hashes=hash_of(key))
-    async with served(create_app(settings)) as url:
-        dashboard = Dashboard(url, None)  # type: ignore[arg-type]
-        lead_to(url, monkeypatch)
-        page = await dashboard.opened()
-        assert "GLOBALMART_DASHBOARD_API_KEY" in told(page)
-        lead_to(url, monkeypatch, api_key=key)
-        page = await dashboard.opened()
-        assert not page.error
-        assert cards(page)["Orders"] == "0"
+    with served_in_thread(settings) as url:
+        with leading_to(url, monkeypatch) as dashboard:
+            assert "GLOBALMART_DASHBOARD_API_KEY" in told(dashboard.opened())
+        with leading_to(url, monkeypatch, api_key=key) as dashboard:
+            page = dashboard.opened()
+            assert not page.error
+            assert cards(page)["Orders"] == "0"
 
 
 async def test_a_key_that_is_used_up(database: Database) -> None:
     key = new_key()
     limits = {"key_burst": 1, "key_rate_per_second": 0.001}
     settings = with_api(database.settings, key_hashes=hash_of(key), **limits)
-    async with served(create_app(settings)) as url:
-        client = _client(url, api_key=key)
-        await asyncio.to_thread(client.get, "dimensions")
+    with served_in_thread(settings) as url, _client(url, api_key=key) as client:
+        client.get("dimensions")
         with pytest.raises(faults.BusyError, match="too often") as caught:
-            await asyncio.to_thread(client.get, "dimensions")
+            client.get("dimensions")
     assert "GLOBALMART_API_KEY_RATE_PER_SECOND" in caught.value.cure
 
 
-async def test_what_the_api_refuses(dashboard: Dashboard) -> None:
-    client = _client(dashboard.url)
-    with pytest.raises(faults.UnexpectedAnswerError, match="422: limit"):
-        await asyncio.to_thread(client.get, "anomalies", limit=0)
-    with pytest.raises(faults.NotFoundError):
-        await asyncio.to_thread(client.one, "transactions", "a/b?c")
+def test_what_the_api_refuses(address: str) -> None:
+    with _client(address) as client:
+        with pytest.raises(faults.UnexpectedAnswerError, match="422: limit"):
+            client.get("anomalies", limit=0)
+        with pytest.raises(faults.NotFoundError):
+            client.one("transactions", "a/b?c")
 
 
 @pytest.mark.parametrize(
     ("status", "body"), [(200, "<html>"), (502, "<html>"), (404, "<html>"), (500, "{}")]
 )
 def test_something_else_at_the_address(status: int, body: str) -> None:
-    with _answering(status, body) as url, pytest.raises(faults.UnexpectedAnswerError) as caught:
-        _client(url).get("dimensions")
+    with (
+        _answering(status, body) as url,
+        _client(url) as client,
+        pytest.raises(faults.UnexpectedAnswerError) as caught,
+    ):
+        client.get("dimensions")
     assert str(status) in caught.value.what
 
 
 def test_a_silent_address_is_given_up() -> None:
-    with _answering(200, "{}", silent=True) as url, pytest.raises(faults.ApiAwayError):
-        _client(url, api_timeout_seconds=0.2).get("dimensions")
+    with (
+        _answering(200, "{}", silent=True) as url,
+        _client(url, api_timeout_seconds=0.2) as client,
+        pytest.raises(faults.ApiAwayError),
+    ):
+        client.get("dimensions")
 
 
 def _client(url: str, **settings: object) -> ApiClient:

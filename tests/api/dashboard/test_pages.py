@@ -7,25 +7,27 @@ import pytest
 
 from api.dashboard import texts
 from tests.api.dashboard.running import Dashboard, again, cards, told
-from tests.api.shop import Shop
 
-DAYS: Final = {"period": "Between two days", "days": ["2026-02-10", "2026-02-20"]}
+DAYS: Final[dict[str, str | list[str]]] = {
+    "period": "Between two days",
+    "days": ["2026-02-10", "2026-02-20"],
+}
 RANGE: Final = {"start_date": "2026-02-10", "end_date": "2026-02-20"}
 BEFORE: Final = {"start_date": "2026-01-30", "end_date": "2026-02-09"}
 
 
-async def _totals(dashboard: Dashboard, country: str | None, days: dict[str, str]) -> Any:
+def _totals(dashboard: Dashboard, country: str | None, days: dict[str, str]) -> Any:
     query = days if country is None else {**days, "country": country}
-    return await dashboard.answer("sales/metrics", **query)
+    return dashboard.answer("sales/metrics", **query)
 
 
-async def test_overview_follows_country_and_days(dashboard: Dashboard, shop: Shop) -> None:
-    page = await dashboard.opened(**DAYS)
+def test_overview_follows_country_and_days(dashboard: Dashboard) -> None:
+    page = dashboard.opened(**DAYS)
     seen = []
     for country in (None, "UK", "USA"):
         page.selectbox(key="country").select(country or "")
-        await again(page)
-        now, was = [await _totals(dashboard, country, days) for days in (RANGE, BEFORE)]
+        again(page)
+        now, was = [_totals(dashboard, country, days) for days in (RANGE, BEFORE)]
         shown = cards(page)
         assert shown["Revenue"] == texts.money(now["total_revenue"])
         assert shown["Orders"] == texts.number(now["total_transactions"])
@@ -37,23 +39,23 @@ async def test_overview_follows_country_and_days(dashboard: Dashboard, shop: Sho
     assert len(set(seen)) == 3
 
 
-async def test_the_address_names_country_and_days(dashboard: Dashboard, shop: Shop) -> None:
-    page = await dashboard.opened(country="UK", **DAYS)
-    now = await _totals(dashboard, "UK", RANGE)
+def test_the_address_names_country_and_days(dashboard: Dashboard) -> None:
+    page = dashboard.opened(country="UK", **DAYS)
+    now = _totals(dashboard, "UK", RANGE)
     assert cards(page)["Revenue"] == texts.money(now["total_revenue"])
-    assert page.query_params["country"] == ["UK"]
+    assert page.query_params["country"] == "UK"
     page.selectbox(key="country").select("USA")
     page.selectbox(key="period").select("all")
-    await again(page)
-    everything = await _totals(dashboard, "USA", {})
+    again(page)
+    everything = _totals(dashboard, "USA", {})
     assert cards(page)["Revenue"] == texts.money(everything["total_revenue"])
     assert f"Orders of {everything['period']['start']} to" in told(page)
 
 
-async def test_breakdowns_are_tables_of_the_same_orders(dashboard: Dashboard, shop: Shop) -> None:
-    page = await dashboard.opened(country="UK", **DAYS)
+def test_breakdowns_are_tables_of_the_same_orders(dashboard: Dashboard) -> None:
+    page = dashboard.opened(country="UK", **DAYS)
     per_day, per_category, per_country = (table.value for table in page.dataframe[:3])
-    totals = await _totals(dashboard, "UK", RANGE)
+    totals = _totals(dashboard, "UK", RANGE)
     for table in (per_day, per_category):
         assert sum(table["Revenue"], Decimal(0)) == totals["total_revenue"]
         assert table["Orders"].sum() == totals["total_transactions"]
@@ -64,9 +66,9 @@ async def test_breakdowns_are_tables_of_the_same_orders(dashboard: Dashboard, sh
     assert uk == totals["total_revenue"]
 
 
-async def test_the_funnel(dashboard: Dashboard, shop: Shop, night: Any) -> None:
-    page = await dashboard.opened(country="UK", **DAYS)
-    funnel = await dashboard.answer("funnel", country="UK", **RANGE)
+def test_the_funnel(dashboard: Dashboard) -> None:
+    page = dashboard.opened(country="UK", **DAYS)
+    funnel = dashboard.answer("funnel", country="UK", **RANGE)
     shown = cards(page)
     assert funnel["sessions"] > 0
     assert shown["Conversion"] == texts.percent(funnel["conversion_rate"])
@@ -75,12 +77,12 @@ async def test_the_funnel(dashboard: Dashboard, shop: Shop, night: Any) -> None:
     assert f"sessions up to the end of {funnel['as_of']}" in told(page)
 
 
-async def test_customers(dashboard: Dashboard, night: dict[str, list[Any]]) -> None:
+def test_customers(dashboard: Dashboard) -> None:
     values = set()
     for country in ("", "UK", "USA"):
-        page = await dashboard.opened("customers", country=country)
+        page = dashboard.opened("customers", country=country)
         query = {"country": country} if country else {}
-        segments = (await dashboard.answer("customers/segments", **query))["segments"]
+        segments = (dashboard.answer("customers/segments", **query))["segments"]
         table = page.dataframe[0].value
         assert list(table["Total value"]) == [segment["total_value"] for segment in segments]
         assert list(table["Customers"]) == [segment["customer_count"] for segment in segments]
@@ -93,9 +95,9 @@ async def test_customers(dashboard: Dashboard, night: dict[str, list[Any]]) -> N
     assert list(migrations["Customers"].sort_values()) == [1, 2, 3]
 
 
-async def test_one_customer(dashboard: Dashboard, shop: Shop, night: Any) -> None:
-    known = await dashboard.answer("customers/u7")
-    page = await dashboard.opened("customers", customer="u7")
+def test_one_customer(dashboard: Dashboard) -> None:
+    known = dashboard.answer("customers/u7")
+    page = dashboard.opened("customers", customer="u7")
     shown = cards(page)
     assert shown["Segment"] == known["segment_name"]
     assert shown["Value so far"] == texts.money(known["monetary"])
@@ -103,49 +105,49 @@ async def test_one_customer(dashboard: Dashboard, shop: Shop, night: Any) -> Non
     ids = [order["transaction_id"] for order in known["recent_transactions"]]
     assert list(orders["Order"]) == ids != []
     page.text_input(key="customer").set_value("nobody_at_*all*")
-    await again(page)
-    assert r"No customer nobody\_at\_\*all\*" in told(page)
+    again(page)
+    assert "No customer nobody_at_*all*" in told(page)
 
 
 @pytest.mark.parametrize("by", ["Categories", "Products"])
-async def test_products(dashboard: Dashboard, night: Any, by: str) -> None:
+def test_products(dashboard: Dashboard, by: str) -> None:
     group = {"Categories": "category", "Products": "product"}[by]
     tables = []
     for country in ("UK", "USA"):
-        page = await dashboard.opened("products", country=country, by=by)
+        page = dashboard.opened("products", country=country, by=by)
         query = {"country": country, "group_by": group}
-        products = (await dashboard.answer("products/performance", **query))["products"]
+        products = (dashboard.answer("products/performance", **query))["products"]
         table = page.dataframe[0].value
         assert list(table["Revenue"]) == [product["revenue"] for product in products]
-        assert "up to the end of 2026\\-02\\-28" in told(page)
+        assert "up to the end of 2026-02-28" in told(page)
         tables.append(list(table["Revenue"]))
     assert tables[0] != tables[1]
     one = products[0]["category"]
-    page = await dashboard.opened("products", country="USA", by=by, category=one)
+    page = dashboard.opened("products", country="USA", by=by, category=one)
     assert set(page.dataframe[0].value["Category"]) == {one}
 
 
-async def test_trends(dashboard: Dashboard, night: Any) -> None:
-    page = await dashboard.opened("trends", country="UK", **DAYS)
+def test_trends(dashboard: Dashboard) -> None:
+    page = dashboard.opened("trends", country="UK", **DAYS)
     query = {"country": "UK", "period_type": "daily", **RANGE}
-    days = (await dashboard.answer("trends", **query))["trends"]
+    days = (dashboard.answer("trends", **query))["trends"]
     table = page.dataframe[0].value
     assert len(days) == 11
     assert list(table["Revenue"]) == [day["revenue"] for day in reversed(days)]
     assert cards(page)["Revenue of 2026-02-20"] == texts.money(days[-1]["revenue"])
-    page = await dashboard.opened("trends", period="Everything stored", trend="Weeks")
+    page = dashboard.opened("trends", period="Everything stored", trend="Weeks")
     assert list(page.dataframe[0].value["Period"]) == ["2026-W09"]
     assert "The ringed period is not over yet." in told(page)
 
 
-async def test_anomalies_follow_country_days_and_type(dashboard: Dashboard, shop: Shop) -> None:
+def test_anomalies_follow_country_days_and_type(dashboard: Dashboard) -> None:
     seen = set()
     for country in ("", "UK"):
         for kind, title in (("high_value", "High value"), ("unusual_quantity", "Unusual quantity")):
-            page = await dashboard.opened("anomalies", country=country, type=title, **DAYS)
+            page = dashboard.opened("anomalies", country=country, type=title, **DAYS)
             query = {"anomaly_type": kind, "limit": 200, **RANGE}
             query |= {"country": country} if country else {}
-            found = (await dashboard.answer("anomalies", **query))["anomalies"]
+            found = (dashboard.answer("anomalies", **query))["anomalies"]
             table = page.dataframe[0].value
             assert list(table["Order"]) == [each["transaction_id"] for each in found]
             assert list(table["Amount"]) == [each["amount"] for each in found]
@@ -154,9 +156,9 @@ async def test_anomalies_follow_country_days_and_type(dashboard: Dashboard, shop
     assert len(seen) == 4
 
 
-async def test_operations(dashboard: Dashboard, shop: Shop, night: Any) -> None:
-    page = await dashboard.opened("operations")
-    answer = await dashboard.answer("operations")
+def test_operations(dashboard: Dashboard) -> None:
+    page = dashboard.opened("operations")
+    answer = dashboard.answer("operations")
     topics, runs = page.dataframe[0].value, page.dataframe[1].value
     assert list(topics["Consumed"]) == [topic["consumed"] for topic in answer["topics"]]
     assert list(runs["Status"]) == ["published"]
