@@ -4,6 +4,7 @@ Use it from a `conftest.py`: `from tests.warehouses import warehouse` and list i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -95,11 +96,17 @@ def _document(keys: Sequence[str], row: Row) -> Document:
     return {"_id": identity, **content}
 
 
-@pytest.fixture
-def warehouse(stack: EmbeddedStack, database: Database) -> Iterator[Warehouse]:
-    """An empty warehouse, that of the database's settings, dropped after the test."""
-    name = database.settings.mongo.database
+@contextmanager
+def warehouse_named(stack: EmbeddedStack, name: str) -> Iterator[Warehouse]:
+    """An empty warehouse, dropped after the block."""
     client: MongoClient[Document] = MongoClient(stack.mongo.url, tz_aware=True, tzinfo=UTC)
     with client:
         yield Warehouse(client[name])
         client.drop_database(name)
+
+
+@pytest.fixture
+def warehouse(stack: EmbeddedStack, database: Database) -> Iterator[Warehouse]:
+    """An empty warehouse, that of the database's settings, dropped after the test."""
+    with warehouse_named(stack, database.settings.mongo.database) as empty:
+        yield empty
