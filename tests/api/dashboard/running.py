@@ -22,7 +22,7 @@ from tests.api.marts import AS_OF, everything
 from tests.api.serving import exact
 from tests.api.shop import Shop, filled
 from tests.databases import own_database
-from tests.warehouses import own_warehouse
+from tests.warehouses import warehouse_named
 
 _RUN_SECONDS: Final = 60
 _DEADLINE_SECONDS: Final = 60
@@ -60,7 +60,7 @@ async def _stores(stack: EmbeddedStack) -> AsyncIterator[Shop]:
     """A shop's orders and a published night."""
     async with own_database(stack) as database:
         shop = await filled(database)
-        with own_warehouse(stack, database) as warehouse:
+        with warehouse_named(stack, database.settings.mongo.database) as warehouse:
             warehouse.publish(AS_OF, **everything())
             yield shop
 
