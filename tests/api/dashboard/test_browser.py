@@ -155,7 +155,7 @@ def _figure(api: Dashboard, view: str) -> tuple[str, str]:
         case "customers":
             segments = api.answer("customers/segments", **uk)["segments"]
             value = sum((segment["total_value"] for segment in segments), Decimal(0))
-            return "Their value so far", texts.money(value)
+            return "Total value", texts.money(value)
         case "products":
             products = api.answer("products/performance", **uk)["products"]
             return "Revenue of those shown", texts.money(sum(p["revenue"] for p in products))
@@ -171,7 +171,7 @@ def _figure(api: Dashboard, view: str) -> tuple[str, str]:
 
 def test_a_page_is_opened_by_its_address_and_goes_back(site: str, tab: Page, address: str) -> None:
     _open(tab, f"{site}/customers?country=USA", "Customers")
-    expect(_card(tab, "Their value so far")).to_be_visible()
+    expect(_card(tab, "Total value")).to_be_visible()
     tab.get_by_test_id("stSidebarNav").get_by_role("link", name="Trends").click()
     _settled(tab, "Trends")
     tab.go_back()
