@@ -101,7 +101,7 @@ async def _ask_everything(database: Any) -> None:
         short = period.end - period.start <= timedelta(days=31)
         for group in Group if short else set(Group) - {Group.HOUR}:
             for country in (None, "l1"):
-                await breakdown(database, group, period, country)
+                await breakdown(database, group, [period], country)
     await transactions.newest_of(database, "u7", 10)
     await anomalies.of_transactions(database, ["t77", "t78", "t79"])
     await operations.topics(database)
