@@ -72,19 +72,21 @@ def ranking(
     return figure
 
 
-def funnel(steps: Sequence[tuple[str, int]]) -> go.Figure:
-    """Counts from the first step to the last, each as wide as its share of the first."""
-    first = steps[0][1]
+def steps(counts: Sequence[tuple[str, int]]) -> go.Figure:
+    """Counts one below the other, each with its share of the first.
+
+    Bars from the left, no funnel: a later step may have more than an earlier one.
+    """
+    first = counts[0][1]
     figure = go.Figure(
-        go.Funnel(
-            y=[title for title, _ in steps], x=[count for _, count in steps],
-            text=[
-                f"{texts.number(n)} · {texts.percent(Decimal(n) / first)}" for _, n in steps
-            ],
-            textinfo="text", marker_color=SHADES[9:4:-1], hoverinfo="skip",
-            connector={"fillcolor": SHADES[0], "line": {"width": 0}},
+        go.Bar(
+            y=[title for title, _ in counts], x=[count for _, count in counts], orientation="h",
+            text=[f"{texts.number(n)} · {texts.percent(Decimal(n) / first)}" for _, n in counts],
+            textposition="auto", marker_color=SHADES[9:4:-1], hoverinfo="skip",
         )
     )  # fmt: skip
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(rangemode="tozero")
     return figure
 
 

@@ -38,7 +38,7 @@ class StoreDownError(DashboardError):
 
     def __init__(self, store: str) -> None:
         super().__init__(
-            f"{store} is down", _STORES.get(store, f"Start {store}, then look at `/ready`.")
+            f"{store} does not answer", _STORES.get(store, f"Start {store}, then look at `/ready`.")
         )
         self.store = store
 
@@ -77,7 +77,7 @@ class NotPublishedError(DashboardError):
     def __init__(self) -> None:
         super().__init__(
             "No nightly batch has been published yet",
-            "Run `globalmart batch nightly`; it is shown as soon as it is published.",
+            "Run `globalmart batch nightly`, then load this page again.",
         )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from api.dashboard.client import ApiClient
+from api.dashboard.faults import DashboardError
 from api.dashboard.filters import Filters
 
 
@@ -14,4 +15,4 @@ class Page:
     filters: Filters
     refresh_seconds: float
     #: What has been told on this page already, so that it is not told again.
-    told: set[str] = field(default_factory=set)
+    told: dict[str, DashboardError] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from api.dashboard import texts
 from api.dashboard.faults import ApiAwayError, DashboardError, NotPublishedError
@@ -21,6 +22,7 @@ _CALM: Final = """
 <style>
 [data-testid="stMainBlockContainer"] { padding-top: 2.6rem; padding-bottom: 3rem; max-width: 1440px; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
+.st-key-live [data-stale="true"] { opacity: 1 !important; }
 </style>
 """
 
@@ -47,6 +49,11 @@ def heading(title: str) -> None:
     st.title(title, anchor=False)
 
 
+def live() -> DeltaGenerator:
+    """A place for what is read again on its own: it does not fade while it is read."""
+    return st.container(key="live")
+
+
 def section(title: str, about: str | None = None) -> None:
     """A heading within a page, with a line that says what is shown and as of when."""
     st.subheader(title, anchor=False)
@@ -65,7 +72,7 @@ def card(
 
 
 @contextmanager
-def explained(told: set[str] | None = None) -> Iterator[None]:
+def explained(told: dict[str, DashboardError] | None = None) -> Iterator[None]:
     """What follows needs the API: when that fails, say what is wrong and what to do instead.
 
     A page hands over what it has `told` already, so that nothing is said twice, and ends when the API is
@@ -79,7 +86,7 @@ def explained(told: set[str] | None = None) -> Iterator[None]:
         elif isinstance(error, ApiAwayError):
             raise
         elif error.what not in told:
-            told.add(error.what)
+            told[error.what] = error
             tell(error)
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from api.dashboard import filters, parts
 from api.dashboard.client import ApiClient
-from api.dashboard.faults import ApiAwayError
+from api.dashboard.faults import ApiAwayError, StoreDownError
 from api.dashboard.page import Page
 from api.dashboard.serving import TEAL
 from api.dashboard.views import anomalies, customers, operations, overview, products, trends
@@ -62,9 +62,9 @@ def show(landing: str = "overview") -> None:
     try:
         view.show(page)
     except ApiAwayError as error:
-        page.told.add(error.what)
+        page.told[error.what] = error
         parts.tell(error)
-    if page.told:
+    if any(isinstance(error, ApiAwayError | StoreDownError) for error in page.told.values()):
         _try_again()
 
 

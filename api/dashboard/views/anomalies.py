@@ -32,7 +32,8 @@ def show(page: Page) -> None:
         "Type", list(_TYPES), format_func=_TYPES.__getitem__, key="type", bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
-    st.fragment(run_every=page.refresh_seconds)(_newest)(page, kind)
+    with st.spinner("Asking the API …"), parts.live():
+        st.fragment(run_every=page.refresh_seconds)(_newest)(page, kind)
 
 
 def _newest(page: Page, kind: str | None) -> None:

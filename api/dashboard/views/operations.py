@@ -46,7 +46,8 @@ _RUNS: Final = (
 
 def show(page: Page) -> None:
     """The whole system; no filter applies."""
-    st.fragment(run_every=page.refresh_seconds)(_figures)(page)
+    with st.spinner("Asking the API …"), parts.live():
+        st.fragment(run_every=page.refresh_seconds)(_figures)(page)
 
 
 def _figures(page: Page) -> None:

@@ -58,7 +58,7 @@ def _totals(page: Page) -> None:
         with place:
             delta = texts.change(now[field], was[field]) if was else None
             parts.card(label, written(now[field]), delta)
-    with live:
+    with live, parts.live():
         st.fragment(run_every=page.refresh_seconds)(_live)(page)
     compared = "" if was is None else _compared(was, before)
     st.caption(f"{_period(page, now)}, as of {texts.instant(now.given_at)}.{compared}")
@@ -167,8 +167,9 @@ def _funnel(page: Page) -> None:
         return
     chart, figures = st.columns([3, 1], gap="medium")
     with chart:
-        steps = [(title, answer[field]) for field, title in _STEPS.items()]
-        charts.draw(charts.funnel(steps), "funnel", f"Sessions from visit to order, {page.filters}")
+        counts = [(title, answer[field]) for field, title in _STEPS.items()]
+        alt = f"Sessions from visit to order, {page.filters}"
+        charts.draw(charts.steps(counts), "funnel", alt)
     with figures:
         parts.card("Conversion", texts.percent(answer["conversion_rate"]))
         parts.card("Abandoned carts", texts.percent(answer["abandonment_rate"]))

@@ -218,7 +218,7 @@ def test_a_store_that_is_down_is_told_and_its_return_noticed(
     stack.postgres.stop()
     try:
         _open(tab, f"{site}/?period=Everything+stored", "Overview")
-        expect(told).to_contain_text("postgresql is down. ")
+        expect(told).to_contain_text("postgresql does not answer. ")
         expect(told).to_contain_text("GLOBALMART_POSTGRES_HOST")
     finally:
         stack.postgres.start()

@@ -58,14 +58,14 @@ def test_postgresql_is_down(dashboard: Dashboard, stack: EmbeddedStack) -> None:
     stack.postgres.stop()
     try:
         page = dashboard.opened("overview", period="Everything stored")
-        assert [each.value.split("**")[1] for each in page.error] == ["postgresql is down."]
+        assert [each.value.split("**")[1] for each in page.error] == ["postgresql does not answer."]
         assert "GLOBALMART_POSTGRES_HOST" in told(page)
         assert "Conversion" in cards(page), "the funnel does not need PostgreSQL"
         page = dashboard.opened("operations")
-        assert "postgresql is down" in told(page)
+        assert "postgresql does not answer" in told(page)
         assert len(page.dataframe) == 1, "runs of the batch are in MongoDB"
         anomalies = dashboard.opened("anomalies")
-        assert "postgresql is down" in told(anomalies)
+        assert "postgresql does not answer" in told(anomalies)
     finally:
         stack.postgres.start()
     assert not again(anomalies).error
@@ -76,7 +76,9 @@ def test_mongodb_is_down(dashboard: Dashboard, stack: EmbeddedStack) -> None:
     try:
         for view in ("customers", "products", "trends"):
             page = dashboard.opened(view)
-            assert [each.value.split("**")[1] for each in page.error] == ["mongodb is down."]
+            assert [each.value.split("**")[1] for each in page.error] == [
+                "mongodb does not answer."
+            ]
             assert "GLOBALMART_MONGO_URL" in told(page)
         page = dashboard.opened(country="UK", period="Everything stored")
         assert "Revenue" in cards(page), "sales do not need MongoDB"
