@@ -62,6 +62,15 @@ class Warehouse:
         except (TimeoutError, ReadingLostError) as error:
             raise StoreDownError(self.name) from error
 
+    async def weight_bytes(self) -> int | None:
+        """What the warehouse took when its run was shown, None until that is known; raises StoreDownError."""
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await self._looked.wait()
+        except TimeoutError as error:
+            raise StoreDownError(self.name) from error
+        return self._shown().weight_bytes
+
     async def read(self, reading: Callable[[Mongo], Awaitable[T]]) -> T:
         """What is read beside the published run; raises StoreDownError."""
         if self._down:
@@ -123,6 +132,7 @@ class Warehouse:
         for mart, prepare in self._prepared.items():
             if mart in published.marts:
                 await prepare(run)
+        await run.weigh()
         self._run = run
 
     async def _replace(self, lost: Run) -> None:
