@@ -1,7 +1,7 @@
 # Every target runs on a fresh machine with Python 3.11+, Java and the package registries.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup demo test check bench packages lock clean
+.PHONY: help setup demo test check bench dashboards packages lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +19,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 ISOLATED := env $(foreach name,$(filter GLOBALMART_%,$(.VARIABLES)),-u $(name)) GLOBALMART_ENV_FILE=
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup: $(STAMP) ## make .venv with the locked packages; does nothing when it is up to date
 	@echo "$(VENV) is up to date"
@@ -43,6 +43,9 @@ check: $(STAMP) ## format, lint, types, import contracts
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/lint-imports
+
+dashboards: $(STAMP) ## make dashboards, alert rules and provisioning anew from their builders
+	@$(ISOLATED) $(BIN)/python -m grafana
 
 bench: $(STAMP) ## measure throughput and latency, write var/bench.json
 	@$(ISOLATED) $(BIN)/python -m tests.bench $(if $(DURATION),--duration $(DURATION))

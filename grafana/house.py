@@ -104,6 +104,8 @@ def number(title: str, description: str, unit: str, query: Query, width: int = 6
     panel = stat.Panel().title(title).description(description).unit(unit)
     panel.datasource(_source([query])).span(width).height(4)
     panel.graph_mode(BigValueGraphMode.NONE)
+    if unit.startswith("currency"):
+        panel.decimals(2)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
     return panel.targets(list(_numbered([query])))
 

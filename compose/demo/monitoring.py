@@ -36,7 +36,11 @@ def start_monitoring(
 
 
 def start_prometheus(
-    stack: EmbeddedStack, settings: Settings, workers: Sequence[int], api: Sequence[int] = ()
+    stack: EmbeddedStack,
+    settings: Settings,
+    workers: Sequence[int],
+    api: Sequence[int] = (),
+    scrape_seconds: int = _SCRAPE_SECONDS,
 ) -> str | None:
     """Its address; None where it is not installed."""
     program = prometheus_server.find_prometheus()
@@ -45,7 +49,7 @@ def start_prometheus(
     # Nobody is told of the demo's alerts: an Alertmanager of the settings is a real one.
     config = prometheus_config(
         workers=_targets(workers), api=_targets(api), alertmanagers=[],
-        scrape_seconds=_SCRAPE_SECONDS,
+        scrape_seconds=scrape_seconds,
     )  # fmt: skip
     files = {CONFIG_FILE: as_yaml(config), RULES_FILE: as_yaml(rule_groups(settings.alert))}
     port = choose_port(prometheus_server.GUIDE_PORT)
