@@ -15,6 +15,7 @@ _APART: Final = ("faults",)
 _TESTS: Final = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tell the processes of a parallel run which tests belong together: as a rule those of a file."""
     for item in items:

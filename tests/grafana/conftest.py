@@ -36,6 +36,11 @@ _DIRTY: Final = {
     "GENERATOR_MALFORMED_SHARE": "0.03", "GENERATOR_THINK_SECONDS": "0.3",
     "GENERATOR_SYSTEM_METRIC_RATE": "60",
 }  # fmt: skip
+# So low that this traffic is above them.
+_STRICT: Final = {
+    "ALERT_DEAD_LETTER_SHARE": "0.0001", "ALERT_ANOMALY_SHARE": "0.0001",
+    "ALERT_LATENCY_SECONDS": "0.0001",
+}  # fmt: skip
 
 
 class Monitored:
@@ -90,7 +95,7 @@ def _started(world: World, folder: Path, children: list[ServerProcess]) -> Monit
     api_port, worker_port = choose_port(), choose_port()
     _leave_a_batch_run(folder / "batch.prom")
     ports = {"API_PORT": str(api_port), "WORKER_METRICS_PORT": str(worker_port)}
-    changes = _DIRTY | ports | {"VAR_DIR": str(folder)}
+    changes = _DIRTY | _STRICT | ports | {"VAR_DIR": str(folder)}
     environ = world.environment(**changes)
 
     def run(*arguments: str) -> ServerProcess:
