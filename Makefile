@@ -31,7 +31,7 @@ demo: $(STAMP) ## run everything on this machine, until Ctrl-C or for DURATION= 
 	@$(BIN)/globalmart demo $(if $(DURATION),--duration $(DURATION))
 
 test: check packages ## set-up, all checks and all tests, against real servers
-	@$(ISOLATED) $(BIN)/python -m pytest -n $(TESTERS) --dist loadgroup
+	@$(ISOLATED) $(BIN)/python -m pytest -n $(TESTERS) --dist loadscope
 
 packages: ## the Debian packages that tests need beside Python's: a browser, Prometheus, its Alertmanager
 	@missing=""; for name in chromium prometheus prometheus-alertmanager; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
