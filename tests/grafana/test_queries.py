@@ -1,5 +1,6 @@
 """Every query of every dashboard is asked for real, and finds data; sums over a range are exact."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,11 +10,11 @@ import pytest
 
 from grafana import sql
 from tests.grafana.conftest import Monitored
-from tests.grafana.panels import Query, Range, queries, with_macros
+from tests.grafana.panels import FOLDER, Query, Range, queries, with_macros
 
 _COUNTRIES = ["USA", "UK", "Canada", "Germany", "France", "unknown"]
 _QUERIES = list(queries())
-_MAY_BE_ZERO: Final = ("pipeline: Alerts A", "pipeline: Event streams A")
+_MAY_BE_ZERO: Final = ("pipeline: Alerts A", "pipeline: Event streams A", "pipeline: Lag A")
 
 
 def _of(source: str) -> list[Query]:
@@ -64,6 +65,13 @@ async def test_postgresql_finds_data(
             assert all(row["time"].tzinfo for row in rows)
             assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
     assert empty == []
+
+
+async def test_the_queries_of_the_runbooks_run_as_the_reader(monitored: Monitored) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (FOLDER / "runbooks").iterdir()]
+    queries = [query for text in texts for query in re.findall(r"`(SELECT [^`]+)`", text)]
+    assert queries
+    await monitored.rows(*queries)
 
 
 _NOW = datetime.now(UTC).replace(microsecond=0)

@@ -11,10 +11,7 @@ import yaml
 from app.settings import Settings, documented_settings
 from grafana.alerts import rule_groups
 from grafana.files import write_files
-from tests.databases import Database, database
 from tests.grafana.panels import FOLDER
-
-__all__ = ["database"]
 
 _PROMETHEUS = FOLDER / "prometheus"
 _RUNBOOKS = FOLDER / "runbooks"
@@ -73,15 +70,6 @@ def test_no_runbook_is_without_an_alert_and_all_name_only_what_exists() -> None:
         assert set(re.findall(r"GLOBALMART_[A-Z_]*[A-Z]\b", text)) <= known, path.name
         links = re.findall(r"\]\(([^)]+)\)", text)
         assert [link for link in links if not (_RUNBOOKS / link).exists()] == [], path.name
-
-
-async def test_the_queries_of_the_runbooks_run_as_the_reader(database: Database) -> None:
-    texts = [path.read_text(encoding="utf-8") for path in _RUNBOOKS.iterdir()]
-    queries = [query for text in texts for query in re.findall(r"`(SELECT [^`]+)`", text)]
-    assert queries
-    async with database.reader() as connection:
-        for query in queries:
-            await connection.fetch(query)
 
 
 @pytest.mark.parametrize(
