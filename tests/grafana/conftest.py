@@ -43,6 +43,14 @@ _STRICT: Final = {
 }  # fmt: skip
 
 
+def until(true: Callable[[], bool], otherwise: str, seconds: float = _DEADLINE_SECONDS) -> None:
+    """Wait for a condition; fails with the text when time runs out."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.3)
+
+
 class Monitored:
     """The shop while traffic flows, and questions to its Prometheus and its PostgreSQL."""
 
@@ -113,11 +121,11 @@ def _started(world: World, folder: Path, children: list[ServerProcess]) -> Monit
     url = start_prometheus(world.stack, settings, [worker_port], [api_port], scrape_seconds=1)
     assert url is not None, "Prometheus is not installed; see `make packages`"
     monitored = Monitored(url, settings)
-    _until(lambda: history.exit_code == 0)
+    until(lambda: history.exit_code == 0, "the history is not sent")
     run("generate")
     api_url = f"http://{LOOPBACK}:{api_port}"
-    _until(lambda: answers(f"{api_url}/api/v1/dimensions"))
-    _until(lambda: _figures_flow(monitored, api_url))
+    until(lambda: answers(f"{api_url}/api/v1/dimensions"), "the API does not answer")
+    until(lambda: _figures_flow(monitored, api_url), "the traffic does not show in Prometheus")
     return monitored
 
 
@@ -146,10 +154,3 @@ def _leave_a_batch_run(path: Path) -> None:
         "ended": ended, "counts": {"fact_sales": 1200, "customer_segments": 300},
     }  # fmt: skip
     write_metrics(path, [run])
-
-
-def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _DEADLINE_SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "the traffic does not show in Prometheus"
-        time.sleep(0.3)
