@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from prometheus_client import CollectorRegistry
 
 from api import problems
+from api.batch_metrics import BatchCollector
 from api.doorbell import Doorbell
 from api.kept import Kept
 from api.keys import KeyRing, require_key
@@ -41,6 +42,7 @@ from api.routes import (
 from api.services import Services
 from api.warehouse import Prepare, Warehouse
 from app.postgres.connecting import connect_reader, reader_pool
+from app.process_metrics import register_process
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -72,6 +74,8 @@ def create_app(
     """The API over these settings; it opens its stores when it is started, and starts without them too."""
     api = settings.api
     metrics = ApiMetrics(CollectorRegistry())
+    register_process(metrics.registry, settings.general.var_dir)
+    metrics.registry.register(BatchCollector(settings.general.batch_metrics_path, time.time))
     keys = KeyRing(api.hashes, api.key_rate_per_second, api.key_burst, clock_seconds)
     app = FastAPI(
         title="GlobalMart Analytics API",

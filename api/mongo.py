@@ -94,9 +94,10 @@ class Mongo:
         """A document by its `_id`, whole; raises StoreDownError or ReadingLostError."""
         return await self._told(self._database[collection].find_one(where))
 
-    async def sizes(self) -> Document:
-        """What `dbStats` says of the database; raises StoreDownError."""
-        return await self._told(self._database.command("dbStats"))
+    async def size_bytes(self) -> int:
+        """What the database takes with its indexes, as `dbStats` says; raises StoreDownError."""
+        told = await self._told(self._database.command("dbStats"))
+        return int(told["storageSize"] + told["indexSize"])
 
     def close(self) -> None:
         """End all connections."""

@@ -15,13 +15,14 @@ _SUMS_MAX = 300
 
 
 class Run:
-    """One published run; `answers` are those it has given."""
+    """One published run; `answers` are those it has given, `weight_bytes` is None until it was weighed."""
 
     def __init__(
         self, mongo: Mongo, patient: Mongo, published: Published, answers: Remembered
     ) -> None:
         self.published = published
         self.answers = answers
+        self.weight_bytes: int | None = None
         self._mongo = mongo
         self._patient = patient
         self._sums = Remembered(_SUMS_MAX)
@@ -56,3 +57,7 @@ class Run:
             return fold(await self._patient.aggregate(collection, stages))
 
         return await self._sums.get((mart, part), compute)
+
+    async def weigh(self) -> None:
+        """Ask what the warehouse takes: once per run, for only a publish changes it."""
+        self.weight_bytes = await self._patient.size_bytes()

@@ -36,7 +36,7 @@ class Services:
     now: Callable[[], datetime]
     live: Shared[dict[str, object]] = field(default_factory=Shared)
     operations: Shared[dict[str, object]] = field(default_factory=Shared)
-    sizes: Remembered = field(default_factory=lambda: Remembered(2))
+    sizes: Remembered = field(default_factory=lambda: Remembered(1))
 
     @property
     def stores(self) -> Sequence[Store]:

@@ -43,6 +43,8 @@ class Warehouse:
         self._wait_seconds = wait_seconds
         self._look_seconds = look_seconds
         self._run: Run | None = None
+        self._prepared_id: str | None = None
+        self._preparing: tuple[str | None, asyncio.Task[None]] | None = None
         self._down = False
         self._looked = asyncio.Event()
 
@@ -62,6 +64,15 @@ class Warehouse:
         except (TimeoutError, ReadingLostError) as error:
             raise StoreDownError(self.name) from error
 
+    async def weight_bytes(self) -> int | None:
+        """What the warehouse took when its run was shown, None until that is known; raises StoreDownError."""
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await self._looked.wait()
+        except TimeoutError as error:
+            raise StoreDownError(self.name) from error
+        return self._shown().weight_bytes
+
     async def read(self, reading: Callable[[Mongo], Awaitable[T]]) -> T:
         """What is read beside the published run; raises StoreDownError."""
         if self._down:
@@ -79,13 +90,16 @@ class Warehouse:
 
     async def follow(self) -> None:
         """Look at the pointer for ever, or until cancelled."""
-        while True:
-            try:
-                await self._look()
-            except (StoreDownError, ReadingLostError) as error:
-                logger.warning("the published run is looked for again: %s", error)
-            self._looked.set()
-            await asyncio.sleep(self._look_seconds)
+        try:
+            while True:
+                try:
+                    await self._look()
+                except (StoreDownError, ReadingLostError) as error:
+                    logger.warning("the published run is looked for again: %s", error)
+                self._looked.set()
+                await asyncio.sleep(self._look_seconds)
+        finally:
+            self._stop_preparing()
 
     def _shown(self) -> Run:
         if self._down or self._run is None:
@@ -113,17 +127,39 @@ class Warehouse:
         return published
 
     async def _look(self) -> None:
+        """Notice a new run; making its sums may take long and must not keep anybody from looking."""
         published = await self._pointer()
-        if self._run is not None and self._run.published.run_id == published.run_id:
-            return
-        run = self._new_run(published)
         if self._run is None:  # nothing older could answer meanwhile
-            self._run = run
-            self._looked.set()
-        for mart, prepare in self._prepared.items():
-            if mart in published.marts:
-                await prepare(run)
-        self._run = run
+            self._run = self._new_run(published)
+        wanted = published.run_id
+        if wanted == self._prepared_id or self._prepares(wanted):
+            return
+        self._stop_preparing()
+        shown = self._run.published.run_id == wanted
+        run = self._run if shown else self._new_run(published)
+        self._preparing = wanted, asyncio.create_task(self._prepare(run))
+
+    async def _prepare(self, run: Run) -> None:
+        """Make the sums, then show the run; what fails is tried again with the next look."""
+        try:
+            for mart, prepare in self._prepared.items():
+                if mart in run.published.marts:
+                    await prepare(run)
+            await run.weigh()
+            self._run, self._prepared_id = run, run.published.run_id
+        except (StoreDownError, ReadingLostError) as error:
+            logger.warning("the sums of %s are made again: %s", run.published.run_id, error)
+
+    def _prepares(self, run_id: str | None) -> bool:
+        if self._preparing is None:
+            return False
+        prepared, task = self._preparing
+        return prepared == run_id and not task.done()
+
+    def _stop_preparing(self) -> None:
+        if self._preparing is not None:
+            self._preparing[1].cancel()
+            self._preparing = None
 
     async def _replace(self, lost: Run) -> None:
         """Show the run there is now, prepared or not."""

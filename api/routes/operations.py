@@ -113,13 +113,13 @@ class PostgresSize(BaseModel):
 
 
 class MongoSize(BaseModel):
-    """The warehouse with its indexes."""
+    """The warehouse with its indexes when its run was shown; null while that is not known."""
 
-    bytes: int
+    bytes: int | None
 
 
 class StoreSizes(BaseModel):
-    """What each store takes, up to 15 s old."""
+    """What each store takes; PostgreSQL's is up to 15 s old."""
 
     postgresql: PostgresSize | None
     mongodb: MongoSize | None
@@ -161,14 +161,17 @@ async def _figures(services: Services, now: datetime) -> dict[str, Any]:
             lambda: operations.stream_part(database),
             lambda: operations.batch_part(warehouse),
             lambda: sizes.get((database.name, age), lambda: operations.postgres_size(database)),
-            lambda: sizes.get((warehouse.name, age), lambda: operations.mongo_size(warehouse)),
+            lambda: operations.mongo_size(warehouse),
         ]
     )
     names = ("topics", "end_to_end", "workers", "batch_runs")
     return {
         "at": now,
         **{name: told.get(name) for name in names},
-        "stores": {name: told.get(name) for name in (database.name, warehouse.name)},
+        "stores": {
+            name: None if name in told["unavailable"] else told[name]
+            for name in (database.name, warehouse.name)
+        },
         "disk": operations.disk(services.var_dir),
         "unavailable": told["unavailable"],
     }

@@ -1,5 +1,6 @@
 """The operations page: the ledger by topic, workers, latency, runs, sizes; a store that is down is named."""
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -53,8 +54,9 @@ async def test_runs_of_the_batch_and_sizes(database: Database, warehouse: Any) -
     rows = everything()
     warehouse.publish(NOON.date(), **rows)
     warehouse.stage(NOON.date() + timedelta(days=1), segment_migrations=rows["segment_migrations"])
-    async with api_over(database) as client:
-        got = await answered(client, PATH)
+    async with api_over(database) as client, asyncio.timeout(60):
+        while not (got := await answered(client, PATH))["stores"]["mongodb"]["bytes"]:
+            await asyncio.sleep(0.1)
     assert [(run["number"], run["status"]) for run in got["batch_runs"]] in (
         [(1, "published"), (2, "running")], [(2, "running"), (1, "published")],
     )  # fmt: skip

@@ -263,3 +263,41 @@ async def test_a_process_that_starts_before_mongodb(
     finally:
         if not started:
             stack.mongo.start()
+
+
+async def test_a_new_run_is_shown_once_its_sums_are_made_and_looked_for_meanwhile(
+    database: Database, warehouse: Warehouse
+) -> None:
+    """While a sum takes its time the run before answers, and an outage would be noticed."""
+    gate, asked = asyncio.Event(), asyncio.Event()
+
+    async def slow(run: Run) -> None:
+        asked.set()
+        await gate.wait()
+
+    async def night_of(run: Run) -> date:
+        return run.mart("customer_segments").as_of
+
+    warehouse.publish(AS_OF, customer_segments=customers(seed=1))
+    mongo = Mongo(database.settings.mongo, 30)
+    reader = Reader(
+        mongo, mongo, {"customer_segments": slow}, answers=9, wait_seconds=30, look_seconds=0.01
+    )
+    following = asyncio.create_task(reader.follow())
+    async with asyncio.timeout(_DEADLINE_SECONDS):
+        assert await reader.ask("first", night_of) == AS_OF  # there is none before it
+        gate.set()
+        while await reader.weight_bytes() is None:
+            await asyncio.sleep(0.01)
+        gate.clear()
+        asked.clear()
+        warehouse.publish(AS_OF + timedelta(days=1), customer_segments=customers(seed=2))
+        await asked.wait()
+        assert await reader.ask("second", night_of) == AS_OF
+        gate.set()
+        numbers = iter(range(10**6))
+        while await reader.ask(next(numbers), night_of) == AS_OF:
+            await asyncio.sleep(0.01)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    mongo.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+import psutil
 from rich.console import Console
 
 from app.postgres.migrate import migrate
@@ -36,24 +37,30 @@ def run_api(console: Console, orders: int, seconds: float, var_dir: Path) -> dic
         console.log(f"Storing {orders:,} orders and a warehouse, unless they are there")
         asyncio.run(fill_orders(settings, orders))
         fill_warehouse(settings)
-        with _served(environment, var_dir / "api.log") as address:
-            return asyncio.run(_measured(console, address, orders, seconds))
+        with _served(environment, var_dir / "api.log") as (address, process):
+            return asyncio.run(_measured(console, address, process, orders, seconds))
 
 
-async def _measured(console: Console, address: str, orders: int, seconds: float) -> dict[str, Any]:
+async def _measured(
+    console: Console, address: str, process: psutil.Process, orders: int, seconds: float
+) -> dict[str, Any]:
     makers = questions(Random(7), orders)
     console.log("Waiting until every endpoint answers")
     await until_answered(address, makers, _PREPARE_SECONDS)
     await drive(address, makers, _RATE, 5)
-    load_before = os.getloadavg()[0]
+    load_before, cpu_before = os.getloadavg()[0], process.cpu_times()
     console.log(f"{_RATE:.0f} requests/s for {seconds:.0f} s")
     report = await drive(address, makers, _RATE, seconds)
-    load = [round(load_before, 1), round(os.getloadavg()[0], 1)]
-    return {"orders": orders, "rate_per_second": _RATE, "load_average": load, **report}
+    used = sum(process.cpu_times()[:2]) - sum(cpu_before[:2])
+    return {
+        "orders": orders, "rate_per_second": _RATE,
+        "load_average": [round(load_before, 1), round(os.getloadavg()[0], 1)],
+        "api_cpu_ms_per_request": round(used * 1000 / (_RATE * seconds), 2), **report,
+    }  # fmt: skip
 
 
 @contextmanager
-def _served(environment: dict[str, str], log: Path) -> Iterator[str]:
+def _served(environment: dict[str, str], log: Path) -> Iterator[tuple[str, psutil.Process]]:
     port = choose_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -62,7 +69,7 @@ def _served(environment: dict[str, str], log: Path) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
-        yield f"http://{LOOPBACK}:{port}"
+        yield f"http://{LOOPBACK}:{port}", psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait(timeout=30)

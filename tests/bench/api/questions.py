@@ -6,7 +6,8 @@ from functools import partial
 from random import Random
 from typing import Final
 
-from tests.bench.api.stored import CATEGORIES, COUNTRIES, USERS
+from tests.bench.api.published import CUSTOMERS
+from tests.bench.api.stored import CATEGORIES, COUNTRIES
 
 Query = Mapping[str, str]
 #: The address and the parameters; the name of the endpoint is the key they are kept under.
@@ -22,7 +23,7 @@ def questions(random: Random, orders: int) -> dict[str, Callable[[], Question]]:
              f"{_V1}/live/revenue", f"{_V1}/dimensions", f"{_V1}/operations")  # fmt: skip
 
     def some_user() -> Question:
-        return f"{_V1}/customers/u{random.randrange(USERS)}", {}
+        return f"{_V1}/customers/u{random.randrange(CUSTOMERS)}", {}
 
     def some_order() -> Question:
         return f"{_V1}/transactions/t{random.randrange(1, orders)}", {}
