@@ -42,3 +42,7 @@ class PublishError(GlobalMartError):
 
 class LockHeldError(GlobalMartError):
     """Another batch run is under way."""
+
+
+class DockerError(GlobalMartError):
+    """Docker, its engine or the stack's settings file is missing; the message names the cure."""
