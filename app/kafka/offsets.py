@@ -9,6 +9,8 @@ from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec
 
 from app.errors import KafkaTopicError
 
+Place = tuple[str, int]
+
 _ANSWER_SECONDS: Final = 10.0
 _NO_TIMESTAMP: Final = -1
 
@@ -18,7 +20,31 @@ def partition_counts(bootstrap: str) -> Mapping[str, int]:
     return _partition_counts(_client(bootstrap), bootstrap)
 
 
-def end_offsets(bootstrap: str, topics: Collection[str]) -> Mapping[tuple[str, int], int]:
+def cluster_id(bootstrap: str) -> str:
+    """What Kafka calls itself. Raises KafkaTopicError when no broker answers."""
+    try:
+        answer = _client(bootstrap).describe_cluster(request_timeout=_ANSWER_SECONDS)
+        return str(answer.result(_ANSWER_SECONDS).cluster_id)
+    except (KafkaException, TimeoutError) as error:
+        raise _silent(bootstrap, error) from error
+
+
+def offset_ranges(bootstrap: str, topics: Collection[str]) -> Mapping[Place, tuple[int, int]]:
+    """Per partition the first offset still there and the next one; unknown topics are left out.
+
+    Raises KafkaTopicError when no broker answers.
+    """
+    client = _client(bootstrap)
+    first = _ask(client, bootstrap, topics, OffsetSpec.earliest())
+    end = _ask(client, bootstrap, topics, OffsetSpec.latest())
+    return {
+        (place.topic, place.partition): (first[place].offset, info.offset)
+        for place, info in end.items()
+        if place in first
+    }
+
+
+def end_offsets(bootstrap: str, topics: Collection[str]) -> Mapping[Place, int]:
     """Per partition of these topics the offset the next record will get; unknown topics are left out.
 
     Raises KafkaTopicError when no broker answers.
