@@ -121,8 +121,9 @@ class WorkerHealth(Service):
             except (KafkaError, TimeoutError) as error:
                 logger.warning("Kafka does not tell the lag: %r", error)
                 continue
-            lags = {(tp.topic, str(tp.partition)): seen.lag for tp, seen in positions.items()}
-            self._shown_lags.show(lags)
+            self._shown_lags.show(
+                {(tp.topic, str(tp.partition)): seen.lag for tp, seen in positions.items()}
+            )
             await self._bark_if_stalled(positions)
 
     async def _positions(self) -> dict[TP, Position]:

@@ -7,9 +7,12 @@ from typing import Final
 
 import pyspark
 import pytest
+import yaml
 
 from app.cli.commands import COMMANDS
 from app.settings import ENV_FILE_VARIABLE, ENV_PREFIX, Settings, documented_settings
+from grafana.monitoring import prometheus_config
+from grafana.provisioning import grafana_environment
 from tests.compose.docker_stack import (
     COMPOSE_FILE,
     DockerStack,
@@ -71,7 +74,9 @@ def test_without_an_env_file_nothing_starts(tmp_path: Path) -> None:
 
 
 def test_images_are_pinned_to_a_version(docker_stack: DockerStack) -> None:
-    tags = {name: service["image"].split(":")[-1] for name, service in docker_stack.services.items()}
+    tags = {
+        name: service["image"].split(":")[-1] for name, service in docker_stack.services.items()
+    }
     assert [n for n, tag in tags.items() if not re.match(r"v?\d+\.\d+(\.\d+)?(-\w+)?$", tag)] == []
 
 
@@ -121,7 +126,9 @@ def test_what_is_waited_for(docker_stack: DockerStack) -> None:
         for needed, how in service.get("depends_on", {}).items():
             wanted = "completed_successfully" if needed in _ONE_SHOT else "healthy"
             assert how["condition"] == f"service_{wanted}", (name, needed)
-    after_migrate = {n for n, s in docker_stack.services.items() if "migrate" in s.get("depends_on", {})}
+    after_migrate = {
+        n for n, s in docker_stack.services.items() if "migrate" in s.get("depends_on", {})
+    }
     assert after_migrate >= {"worker", "generator", "api", "batch", "grafana"}
 
 
@@ -141,6 +148,7 @@ def test_volumes_are_all_named_and_used(docker_stack: DockerStack) -> None:
     }
     assert stores == {
         "kafka": {"kafka"}, "postgres": {"postgres"}, "mongodb": {"mongodb"}, "batch": {"lake"},
+        "api": {"lake"},
         "spark-worker": {"lake"}, "prometheus": {"prometheus"}, "alertmanager": {"alertmanager"},
         "grafana": {"grafana"},
     }  # fmt: skip
@@ -212,6 +220,27 @@ def test_our_containers_may_do_nothing_special(docker_stack: DockerStack) -> Non
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "user" not in service, "the image's own user is no root"
+
+
+def test_prometheus_scrapes_what_it_does_on_one_machine_from_every_worker() -> None:
+    folder = COMPOSE_FILE.parent / "prometheus"
+    found = yaml.safe_load((folder / "prometheus.yml").read_text())
+    elsewhere = prometheus_config(
+        workers=["worker:9101"],
+        api=["api:8000"],
+        alertmanagers=["alertmanager:9093"],
+        scrape_seconds=15,
+    )
+    job = found["scrape_configs"][0]
+    (names,) = job.pop("dns_sd_configs")
+    assert (names["names"], names["port"]) == (["worker"], 9101)
+    job["static_configs"] = [{"targets": ["worker:9101"]}]
+    assert found == elsewhere
+
+
+def test_grafana_knows_every_variable_its_files_name(docker_stack: DockerStack) -> None:
+    given = docker_stack.services["grafana"]["environment"]
+    assert set(grafana_environment(Settings({}))) == {n for n in given if n.startswith(ENV_PREFIX)}
 
 
 def test_logs_are_limited(docker_stack: DockerStack) -> None:
