@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -11,23 +12,33 @@ from api.doorbell import Doorbell
 from api.keys import KeyRing
 from api.metrics import ApiMetrics
 from api.postgres import Database
+from api.remembered import Remembered
 from api.shared import Shared
 from api.stores import Store
+from api.warehouse import Warehouse
 from app.settings import ApiSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Stores, limits and clock; `now` answers aware UTC."""
+    """Stores, limits and clock; `now` answers aware UTC, `var_dir` is where data are kept."""
 
     settings: ApiSettings
     database: Database
     doorbell: Doorbell
     keys: KeyRing
     metrics: ApiMetrics
-    stores: Sequence[Store]
+    warehouse: Warehouse
+    var_dir: Path
     now: Callable[[], datetime]
     live: Shared[dict[str, object]] = field(default_factory=Shared)
+    operations: Shared[dict[str, object]] = field(default_factory=Shared)
+    sizes: Remembered = field(default_factory=lambda: Remembered(2))
+
+    @property
+    def stores(self) -> Sequence[Store]:
+        """What /ready asks."""
+        return self.database, self.warehouse
 
 
 def _services(request: Request) -> Services:

@@ -1,4 +1,4 @@
-"""Fixtures for every test: one real Kafka and one real PostgreSQL for each process of the run."""
+"""Fixtures for every test: one real Kafka, PostgreSQL and MongoDB-protocol server for each process of the run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,9 +30,9 @@ def _group(item: pytest.Item) -> str:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
-    """Kafka and PostgreSQL on free ports, empty, shared by all tests, gone after the last."""
+    """All servers on free ports, empty, shared by all tests, gone after the last."""
     var_dir = tmp_path_factory.mktemp("stack")
-    services = ("kafka", "postgres")
+    services = ("kafka", "postgres", "mongo")
     with EmbeddedStack(var_dir, services=services, preferred_ports=False) as running:
         yield running
     remove_stack(var_dir)

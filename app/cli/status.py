@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,12 +42,19 @@ def status(
 
 
 def _watch(settings: "Settings", over: float) -> None:
-    """Show one look after the other; Ctrl-C ends it as it ends every command."""
+    """Show look after look in one place, or one below the other where it is no terminal; Ctrl-C ends it."""
+    from rich.console import Console
     from rich.live import Live
 
     from app.cli.status_view import view
     from app.operate.status import take_status
 
-    with Live("Looking", auto_refresh=False) as live:
+    console = Console()
+    live = Live("Looking", console=console, auto_refresh=False)
+    with live if console.is_terminal else nullcontext():
         while True:
-            live.update(view(asyncio.run(take_status(settings, over))), refresh=True)
+            seen = view(asyncio.run(take_status(settings, over)))
+            if console.is_terminal:
+                live.update(seen, refresh=True)
+            else:
+                console.print(seen)

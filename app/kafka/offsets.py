@@ -22,8 +22,9 @@ def partition_counts(bootstrap: str) -> Mapping[str, int]:
 
 def cluster_id(bootstrap: str) -> str:
     """What Kafka calls itself. Raises KafkaTopicError when no broker answers."""
+    client = _client(bootstrap)  # must outlive its answer
     try:
-        answer = _client(bootstrap).describe_cluster(request_timeout=_ANSWER_SECONDS)
+        answer = client.describe_cluster(request_timeout=_ANSWER_SECONDS)
         return str(answer.result(_ANSWER_SECONDS).cluster_id)
     except (KafkaException, TimeoutError) as error:
         raise _silent(bootstrap, error) from error

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from app.errors import SettingsError
 from app.settings.api import ApiSettings
 from app.settings.batch import BatchSettings
+from app.settings.dashboard import DashboardSettings
 from app.settings.demo import DemoSettings
 from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
@@ -37,6 +38,7 @@ class Settings:
         "api": ApiSettings,
         "monitoring": MonitoringSettings,
         "alert": AlertSettings,
+        "dashboard": DashboardSettings,
         "demo": DemoSettings,
     }
 
@@ -63,6 +65,7 @@ class Settings:
         self.api: ApiSettings = groups["api"]
         self.monitoring: MonitoringSettings = groups["monitoring"]
         self.alert: AlertSettings = groups["alert"]
+        self.dashboard: DashboardSettings = groups["dashboard"]
         self.demo: DemoSettings = groups["demo"]
 
 

@@ -36,7 +36,7 @@ class StalledWorkerError(RuntimeError):
 
 
 class WorkerHealth(Service):
-    """Publishes metrics and watches for a stall."""
+    """Publishes metrics and watches for a stall; `lags` is what it saw last."""
 
     abstract = False
 
@@ -59,6 +59,7 @@ class WorkerHealth(Service):
         self._watermark_ages = Shown(runtime.metrics.watermark_seconds)
         self._revenue_by_category = Shown(runtime.metrics.live_revenue_by_category)
         self._revenue_by_country = Shown(runtime.metrics.live_revenue_by_country)
+        self.lags: Mapping[TP, int] = {}
         self._server: Any = None
         self._watchdog: Watchdog[TP] = Watchdog(runtime.settings.worker.watchdog_seconds)
 
@@ -120,7 +121,9 @@ class WorkerHealth(Service):
                     positions = await self._positions()
             except (KafkaError, TimeoutError) as error:
                 logger.warning("Kafka does not tell the lag: %r", error)
+                self.lags = {}
                 continue
+            self.lags = {partition: seen.lag for partition, seen in positions.items()}
             self._shown_lags.show(
                 {(tp.topic, str(tp.partition)): seen.lag for tp, seen in positions.items()}
             )

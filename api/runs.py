@@ -1,0 +1,54 @@
+"""Reads of one published run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from api.mongo import Find, Mongo
+from api.published import Mart, Published
+from api.remembered import Remembered
+from app.warehouse import Document
+
+T = TypeVar("T")
+
+#: More than there are sums of a whole mart, so none is ever forgotten.
+_SUMS_MAX = 16
+
+
+class Run:
+    """One published run; `answers` are those it has given."""
+
+    def __init__(
+        self, mongo: Mongo, patient: Mongo, published: Published, answers: Remembered
+    ) -> None:
+        self.published = published
+        self.answers = answers
+        self._mongo = mongo
+        self._patient = patient
+        self._sums = Remembered(_SUMS_MAX)
+
+    def mart(self, name: str) -> Mart:
+        """A mart of this run; raises ProblemError 404 while no run has published it."""
+        return self.published.mart(name)
+
+    async def find(self, mart: str, find: Find) -> list[Document]:
+        """Documents of a mart."""
+        return await self._mongo.find(self.mart(mart).collection, find)
+
+    async def one(self, mart: str, identity: str) -> Document | None:
+        """A document of a mart by its `_id`."""
+        return await self._mongo.one(self.mart(mart).collection, {"_id": identity})
+
+    async def aggregate(self, mart: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
+        """A pipeline over a part of a mart."""
+        return await self._mongo.aggregate(self.mart(mart).collection, stages)
+
+    async def sums(
+        self, mart: str, stages: Sequence[Mapping[str, Any]], fold: Callable[[list[Document]], T]
+    ) -> T:
+        """A pipeline over a whole mart and what is made of its few documents, computed once per run."""
+
+        async def compute() -> T:
+            collection = self.mart(mart).collection
+            return fold(await self._patient.aggregate(collection, stages))
+
+        return await self._sums.get(mart, compute)
