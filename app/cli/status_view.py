@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from app.operate.ledger import Ledger
     from app.operate.status import Status, TopicState
     from app.operate.warehouse import Run, Runs
 
@@ -17,7 +18,11 @@ _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 
 def view(status: "Status") -> RenderableType:
     """Stores, then the stream, then the batch, then sizes."""
-    parts: list[RenderableType] = [_stores(status), _stream(status)]
+    parts: list[RenderableType] = [_stores(status)]
+    parts.extend(Text(store.problem, style="red") for store in status.stores if store.problem)
+    parts.append(_stream(status))
+    if status.ledger is not None:
+        parts.append(_workers(status.ledger))
     if status.runs is not None:
         parts.append(_batch(status.runs, status.taken_at))
     parts.append(Text(_sizes(status), style="dim"))
@@ -27,21 +32,29 @@ def view(status: "Status") -> RenderableType:
 def _stores(status: "Status") -> Table:
     table = Table("store", "address", "state", box=None, header_style="bold")
     for store in status.stores:
-        state = "[green]answers[/]" if store.problem is None else f"[red]{escape(store.problem)}[/]"
+        state = "[green]answers[/]" if store.problem is None else "[red]away[/]"
         table.add_row(store.name, escape(store.address), state)
     return table
 
 
 def _stream(status: "Status") -> Table:
-    table = Table("topic", box=None, header_style="bold")
-    names = ("records/s", "lag", "consumed", "stored", "duplicates", "dead-lettered", "last event")
-    for name in names:
-        table.add_column(name, justify="right")
+    table = Table(box=None, header_style="bold")
+    table.add_column("topic", no_wrap=True)
+    for name in ("per s", "lag", "consumed", "stored", "twice", "refused", "last event"):
+        table.add_column(name, justify="right", no_wrap=name == "last event")
     for topic in status.topics:
         counts = (topic.lag, topic.consumed, topic.stored, topic.duplicates, topic.dead_lettered)
         cells = ["-" if count is None else f"{count:,}" for count in counts]
         table.add_row(topic.topic, _rate(topic), *cells, _ago(topic.watermark, status.taken_at))
     return table
+
+
+def _workers(ledger: "Ledger") -> Text:
+    if not ledger.workers:
+        return Text("workers: none is alive", style="yellow")
+    memory = sum(worker.rss_bytes or 0 for worker in ledger.workers)
+    names = ", ".join(worker.worker_id for worker in ledger.workers)
+    return Text(f"workers: {len(ledger.workers)} ({names}), {_size(memory)} of memory")
 
 
 def _batch(runs: "Runs", now: datetime) -> Text:

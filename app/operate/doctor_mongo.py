@@ -6,8 +6,9 @@ from typing import Final
 
 from app.errors import GlobalMartError
 from app.operate.findings import Finding, from_error
-from app.operate.warehouse import POINTER, open_database
+from app.operate.warehouse import open_database
 from app.settings import MongoSettings
+from app.warehouse import POINTER
 
 _AREA: Final = "MongoDB"
 _OLDEST_VERSION: Final = 6

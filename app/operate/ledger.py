@@ -21,6 +21,10 @@ SELECT topic, sum(consumed)::bigint AS consumed, sum(stored)::bigint AS stored,
        max(watermark) AS watermark
 FROM stream_progress GROUP BY topic"""
 
+_WORKERS: Final = """
+SELECT worker_id, host, started_at, seen_at, rss_bytes FROM worker_heartbeats
+WHERE seen_at > now() - interval '30 seconds' ORDER BY started_at"""
+
 
 @dataclass(frozen=True, slots=True)
 class TopicEntry:
@@ -35,11 +39,23 @@ class TopicEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerEntry:
+    """A worker by its last heartbeat; `rss_bytes` is None where its system does not tell."""
+
+    worker_id: str
+    host: str
+    started_at: datetime
+    seen_at: datetime
+    rss_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
-    """What PostgreSQL tells: the ledger, its workers where they leave heartbeats, its size in bytes."""
+    """What PostgreSQL tells: the ledger, the workers that are alive, its size in bytes."""
 
     topics: Mapping[str, TopicEntry]
     next_offsets: Mapping[Place, int]
+    workers: tuple[WorkerEntry, ...]
     database_bytes: int
     schema_version: int
 
@@ -77,11 +93,13 @@ class LedgerReader:
             offsets = await self._connection.fetch(
                 "SELECT topic, partition, next_offset FROM stream_progress"
             )
+            workers = await self._connection.fetch(_WORKERS)
             size = await self._connection.fetchval("SELECT pg_database_size(current_database())")
             version = await self._connection.fetchval("SELECT max(version) FROM schema_version")
         places = {(row["topic"], row["partition"]): row["next_offset"] for row in offsets}
         topics = {topic: _entry(rows.get(topic), before, seconds) for topic in SOURCE_TOPICS}
-        return Ledger(topics, places, size, version or 0)
+        alive = tuple(WorkerEntry(*worker.values()) for worker in workers)
+        return Ledger(topics, places, alive, size, version or 0)
 
 
 def _entry(row: dict[str, Any] | None, before: Mapping[str, int], seconds: float) -> TopicEntry:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from pymongo import DESCENDING, MongoClient
 from pymongo.database import Database
@@ -12,9 +12,7 @@ from pymongo.errors import PyMongoError
 
 from app.errors import SettingsError, StoreAwayError
 from app.settings import MongoSettings
-
-POINTER: Final = "published_run"
-RUNS: Final = "batch_runs"
+from app.warehouse import CURRENT, POINTER, RUNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Runs:
 def read_runs(settings: MongoSettings) -> Runs:
     """Look once. Raises StoreAwayError, and SettingsError when no address is set."""
     with open_database(settings) as database:
-        pointer = database[POINTER].find_one({"_id": "current"}) or {}
+        pointer = database[POINTER].find_one(CURRENT) or {}
         published = database[RUNS].find_one({"_id": pointer.get("run_id")})
         last = database[RUNS].find_one(sort=[("started", DESCENDING)])
         size = database.command("dbStats")["totalSize"]

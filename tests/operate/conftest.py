@@ -1,12 +1,11 @@
 """Three real stores: the run's Kafka with fresh topics, a database of the test's own, a MongoDB-protocol server."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from app.settings import Settings
-from compose.embedded.stack import EmbeddedStack, remove_stack
+from compose.embedded.stack import EmbeddedStack
 from tests.databases import Database, blank_database, database
 from tests.faults.topics import recreate_topics
 
@@ -25,38 +24,26 @@ class Shop:
         return Settings(self.variables | {f"GLOBALMART_{n}": v for n, v in changed.items()})
 
 
-@pytest.fixture(scope="session")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
-    """The warehouse's server on a free port."""
-    var_dir = tmp_path_factory.mktemp("warehouse")
-    with EmbeddedStack(var_dir, services=("mongo",), preferred_ports=False) as running:
-        yield running
-    remove_stack(var_dir)
-
-
 @pytest.fixture(scope="module")
 def topics(stack: EmbeddedStack) -> None:
     """Empty topics."""
     recreate_topics(stack.kafka.bootstrap)
 
 
-def _variables(stack: EmbeddedStack, warehouse: EmbeddedStack, name: str) -> dict[str, str]:
+def _variables(stack: EmbeddedStack, name: str) -> dict[str, str]:
     return stack.environment() | {
         "GLOBALMART_POSTGRES_DATABASE": name,
-        "GLOBALMART_MONGO_URL": warehouse.mongo.url,
         "GLOBALMART_MONGO_DATABASE": f"dw_{name}",
     }
 
 
 @pytest.fixture
-def shop(stack: EmbeddedStack, topics: None, database: Database, warehouse: EmbeddedStack) -> Shop:
+def shop(stack: EmbeddedStack, topics: None, database: Database) -> Shop:
     """Stores that were migrated and hold nothing."""
-    return Shop(database, _variables(stack, warehouse, database.name))
+    return Shop(database, _variables(stack, database.name))
 
 
 @pytest.fixture
-def blank_shop(
-    stack: EmbeddedStack, topics: None, blank_database: Database, warehouse: EmbeddedStack
-) -> Shop:
+def blank_shop(stack: EmbeddedStack, topics: None, blank_database: Database) -> Shop:
     """The same without a schema in PostgreSQL."""
-    return Shop(blank_database, _variables(stack, warehouse, blank_database.name))
+    return Shop(blank_database, _variables(stack, blank_database.name))

@@ -17,11 +17,9 @@ from rich.console import Console
 
 from app.cli.status_view import view
 from app.kafka.offsets import newest_record
-from app.operate import warehouse as operate_warehouse
 from app.operate.status import Status, take_status
-from app.operate.warehouse import POINTER, RUNS
 from app.topics import CART_EVENTS, TRANSACTIONS
-from batch import warehouse as batch_warehouse
+from app.warehouse import POINTER, RUNS
 from compose.probe import main as probe
 from tests.operate.conftest import Shop
 
@@ -46,6 +44,16 @@ async def _book(shop: Shop, topic: str, consumed: int, next_offset: int) -> None
             "next_offset = $2, consumed = $3, stored = $3 - 1",
             topic, next_offset, consumed,
         )  # fmt: skip
+
+
+async def _heartbeats(shop: Shop) -> None:
+    """One worker that is alive, and one that was killed a minute ago."""
+    async with shop.database.worker() as connection:
+        await connection.execute(
+            "INSERT INTO worker_heartbeats (worker_id, host, pid, started_at, seen_at, lag, latency, rss_bytes) "
+            "VALUES ('w1', 'h', 1, now(), now(), '{}', '[]', 2000000), "
+            "('w2', 'h', 2, now(), now() - interval '1 minute', '{}', '[]', 1)"
+        )
 
 
 def _shown(status: Status) -> str:
@@ -79,6 +87,7 @@ async def test_all_stores_together(shop: Shop, runs: Any) -> None:
     )
     runs[POINTER].insert_one({"_id": "current", "run_id": "run-1"})
     await _book(shop, TRANSACTIONS, 5, 5)
+    await _heartbeats(shop)
     status = await take_status(shop.settings(), 0.1)
     assert status.all_answer
     orders = status.topics[0]
@@ -89,7 +98,10 @@ async def test_all_stores_together(shop: Shop, runs: Any) -> None:
     assert status.runs.last is not None
     assert (status.runs.published.id, status.runs.last.id) == ("run-1", "run-2")
     assert status.disk_free > 0
+    assert status.ledger is not None
+    assert [worker.worker_id for worker in status.ledger.workers] == ["w1"]
     text = _shown(status)
+    assert "workers: 1 (w1), 2.0 MB of memory" in text
     assert "nightly as of 2026-01-02 failed, started 8 h ago: no orders" in text
     assert "readers see: nightly as of 2026-01-01 published, ended 3 h ago" in text
 
@@ -185,9 +197,3 @@ def test_records_are_seen_by_the_containers_health_check(
     assert probe(["records", "600"]) == 0
     assert probe(["records", "-600"]) == 1
     assert "the newest is of" in capsys.readouterr().err
-
-
-def test_the_run_log_is_the_batchs() -> None:
-    assert (operate_warehouse.POINTER, operate_warehouse.RUNS) == (
-        batch_warehouse.POINTER, batch_warehouse.RUNS,
-    )  # fmt: skip
