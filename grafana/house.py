@@ -96,7 +96,7 @@ def chart(title: str, description: str, unit: str, *queries: Query, width: int =
         .show_legend(True)
     )
     panel.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
-    return panel.targets(list(_numbered(queries)))
+    return panel.targets(_numbered(queries))
 
 
 def number(title: str, description: str, unit: str, query: Query, width: int = 6) -> Panel:
@@ -104,8 +104,10 @@ def number(title: str, description: str, unit: str, query: Query, width: int = 6
     panel = stat.Panel().title(title).description(description).unit(unit)
     panel.datasource(_source([query])).span(width).height(4)
     panel.graph_mode(BigValueGraphMode.NONE)
+    if unit.startswith("currency"):
+        panel.decimals(2)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
-    return panel.targets(list(_numbered([query])))
+    return panel.targets(_numbered([query]))
 
 
 def bars(
@@ -124,7 +126,7 @@ def bars(
     panel.legend(common.VizLegendOptions().show_legend(False))
     if since is not None:
         panel.time_from(since)
-    return panel.targets(list(_numbered([query])))
+    return panel.targets(_numbered([query]))
 
 
 def listing(
@@ -136,7 +138,7 @@ def listing(
     panel.datasource(_source([query])).span(width).height(8).filterable(True)
     for column, own in (units or {}).items():
         panel.override_by_name(column, [DynamicConfigValue("unit", own)])
-    return panel.targets(list(_numbered([query])))
+    return panel.targets(_numbered([query]))
 
 
 def board(name: str, title: str, description: str, since: str = "now-1h") -> dashboard.Dashboard:

@@ -1,11 +1,13 @@
 """Prometheus and Grafana beside the demo, where they are installed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from rich.markup import escape
 from rich.table import Table
 
+from app.errors import EmbeddedStackError
 from app.settings import Settings
 from compose.embedded import grafana as grafana_server
 from compose.embedded import prometheus as prometheus_server
@@ -24,19 +26,36 @@ _GRAFANA: Final = Path(__file__).parents[2] / "grafana"
 def start_monitoring(
     stack: EmbeddedStack, settings: Settings, workers: Sequence[int], api: Sequence[int] = ()
 ) -> Table:
-    """Start them over the metrics ports of workers and API; a row each for what runs or is missing."""
-    table = Table.grid(padding=(0, 2))
-    url = start_prometheus(stack, settings, workers, api)
-    table.add_row(
-        "Prometheus", *((url, "alerts at /alerts") if url else ("not installed", "no alerts"))
+    """Start them over the metrics ports of workers and API; a row each with the address, or why there is none.
+
+    Nothing of the demo depends on them, so one that does not start ends nothing.
+    """
+    prometheus, why_no_prometheus = _started(
+        lambda: start_prometheus(stack, settings, workers, api)
     )
-    url = start_grafana(stack, settings, url) if url else None
-    table.add_row("Grafana", *((url, "") if url else ("not installed", "no dashboards")))
+    grafana, why_no_grafana = None, "needs Prometheus"
+    if prometheus is not None:
+        grafana, why_no_grafana = _started(lambda: start_grafana(stack, settings, prometheus))
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Prometheus", prometheus or escape(why_no_prometheus))
+    table.add_row("Grafana", grafana or escape(why_no_grafana))
     return table
 
 
+def _started(start: Callable[[], str | None]) -> tuple[str | None, str]:
+    """The address, or None and why."""
+    try:
+        return start(), "not installed"
+    except EmbeddedStackError as error:
+        return None, str(error)
+
+
 def start_prometheus(
-    stack: EmbeddedStack, settings: Settings, workers: Sequence[int], api: Sequence[int] = ()
+    stack: EmbeddedStack,
+    settings: Settings,
+    workers: Sequence[int],
+    api: Sequence[int] = (),
+    scrape_seconds: int = _SCRAPE_SECONDS,
 ) -> str | None:
     """Its address; None where it is not installed."""
     program = prometheus_server.find_prometheus()
@@ -45,7 +64,7 @@ def start_prometheus(
     # Nobody is told of the demo's alerts: an Alertmanager of the settings is a real one.
     config = prometheus_config(
         workers=_targets(workers), api=_targets(api), alertmanagers=[],
-        scrape_seconds=_SCRAPE_SECONDS,
+        scrape_seconds=scrape_seconds,
     )  # fmt: skip
     files = {CONFIG_FILE: as_yaml(config), RULES_FILE: as_yaml(rule_groups(settings.alert))}
     port = choose_port(prometheus_server.GUIDE_PORT)

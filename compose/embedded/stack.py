@@ -129,13 +129,17 @@ class EmbeddedStack:
         return process
 
     def start_beside(self, make: Callable[[Workspace], Server]) -> Server:
-        """Start one more server, which is stopped before the others."""
+        """Start one more server, which is stopped before the others, and at once if it does not answer."""
         if self._workspace is None:
             raise EmbeddedStackError("start the stack before a server beside it")
         server = make(self._workspace)
         self._cleanup.callback(server.stop)
         self._report(f"Starting {server.name} on port {server.port}")
-        server.start()
+        try:
+            server.start()
+        except EmbeddedStackError:
+            server.stop()
+            raise
         return server
 
     def _server(self, name: str) -> EmbeddedServer:

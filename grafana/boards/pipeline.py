@@ -46,8 +46,8 @@ def _state() -> Sequence[Panel]:
                NoUnit, now(promql.processes_up(), "{{instance}}")),
         number("Users in memory", "Users whose recent orders the workers remember for the velocity rule.",
                Short, now(promql.active_users())),
-        number("Failed commits", "Failed attempts to commit a chunk in the range, by error; each was repeated.",
-               Short, now(promql.sink_failures(), "{{error}}")),
+        number("Failed commits", "Failed attempts to commit a chunk since the workers started; each was repeated.",
+               Short, now(promql.sink_failures())),
     )  # fmt: skip
 
 
@@ -76,9 +76,11 @@ def _sink() -> Sequence[Panel]:
               over_time(promql.sink_seconds(0.99), "{{topic}} p99")),
         chart("Chunk size", "Records per committed chunk: small when it is quiet, large under load.", Short,
               over_time(promql.chunk_records(0.5), "{{topic}} p50"),
-              over_time(promql.chunk_records(0.95), "{{topic}} p95")),
+              over_time(promql.chunk_records(0.95), "{{topic}} p95"), width=8),
         chart("Outbox", "Anomalies and dead letters copied to their topics.", CountsPerSecond,
-              over_time(promql.outbox_per_second(), "{{stream}}")),
+              over_time(promql.outbox_per_second(), "{{stream}}"), width=8),
+        chart("Failed commits by error", "Counted since the workers started; an alert watches them.", Short,
+              over_time(promql.sink_failures_by_error(), "{{error}}"), width=8),
     )  # fmt: skip
 
 

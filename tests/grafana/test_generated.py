@@ -114,7 +114,10 @@ def test_money_is_read_from_postgresql() -> None:
 
 
 def test_provisioning_names_settings_and_nothing_is_secret_in_it() -> None:
-    texts = [(FOLDER / "provisioning" / kind / "globalmart.yml").read_text() for kind in ("datasources", "dashboards")]  # fmt: skip
+    folder = FOLDER / "provisioning"
+    texts = [
+        (folder / kind / "globalmart.yml").read_text() for kind in ("datasources", "dashboards")
+    ]
     named = set(re.findall(r"\$\{(\w+)\}", "".join(texts)))
     assert named == set(grafana_environment(Settings({})))
     assert named <= {variable for variable, _ in documented_settings()}
