@@ -10,8 +10,8 @@ from app.warehouse import Document
 
 T = TypeVar("T")
 
-#: More than there are sums of a whole mart, so none is ever forgotten.
-_SUMS_MAX = 16
+#: Sums of whole marts and of single countries that are kept.
+_SUMS_MAX = 300
 
 
 class Run:
@@ -43,12 +43,16 @@ class Run:
         return await self._mongo.aggregate(self.mart(mart).collection, stages)
 
     async def sums(
-        self, mart: str, stages: Sequence[Mapping[str, Any]], fold: Callable[[list[Document]], T]
+        self,
+        mart: str,
+        stages: Sequence[Mapping[str, Any]],
+        fold: Callable[[list[Document]], T],
+        part: str | None = None,
     ) -> T:
-        """A pipeline over a whole mart and what is made of its few documents, computed once per run."""
+        """A pipeline over a mart, or a part of it, and what is made of its few documents; once per run."""
 
         async def compute() -> T:
             collection = self.mart(mart).collection
             return fold(await self._patient.aggregate(collection, stages))
 
-        return await self._sums.get(mart, compute)
+        return await self._sums.get((mart, part), compute)

@@ -1,4 +1,4 @@
-"""Fixtures for every test: one real Kafka, PostgreSQL and MongoDB-protocol server for each process of the run."""
+"""Fixtures for every test: one real server of each store and one Kafka for each process of the run."""
 
 from collections.abc import Iterator
 from pathlib import Path

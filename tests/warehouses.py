@@ -96,18 +96,17 @@ def _document(keys: Sequence[str], row: Row) -> Document:
     return {"_id": identity, **content}
 
 
-@pytest.fixture
-def warehouse(stack: EmbeddedStack, database: Database) -> Iterator[Warehouse]:
-    """An empty warehouse, that of the database's settings, dropped after the test."""
-    with own_warehouse(stack, database) as own:
-        yield own
-
-
 @contextmanager
-def own_warehouse(stack: EmbeddedStack, database: Database) -> Iterator[Warehouse]:
-    """The same for a database of another fixture."""
-    name = database.settings.mongo.database
+def warehouse_named(stack: EmbeddedStack, name: str) -> Iterator[Warehouse]:
+    """An empty warehouse, dropped after the block."""
     client: MongoClient[Document] = MongoClient(stack.mongo.url, tz_aware=True, tzinfo=UTC)
     with client:
         yield Warehouse(client[name])
         client.drop_database(name)
+
+
+@pytest.fixture
+def warehouse(stack: EmbeddedStack, database: Database) -> Iterator[Warehouse]:
+    """An empty warehouse, that of the database's settings, dropped after the test."""
+    with warehouse_named(stack, database.settings.mongo.database) as empty:
+        yield empty

@@ -18,10 +18,10 @@ _CONFIG: Final = {"displayModeBar": False, "displaylogo": False}
 def draw(figure: go.Figure, key: str, alt: str, height: int = 320) -> None:
     """Show a figure; `alt` is for those who cannot see it."""
     figure.update_layout(
+        showlegend=figure.layout.showlegend or False,
         height=height,
         margin={"l": 8, "r": 8, "t": 12, "b": 8},
         hoverlabel={"align": "left"},
-        showlegend=False,
         bargap=0.25,
     )
     st.plotly_chart(figure, key=f"{key} chart", config=_CONFIG, alt=alt)
@@ -110,8 +110,9 @@ def mark(figure: go.Figure, x: Any, amount: Decimal) -> None:
 
 
 class Dots(NamedTuple):
-    """Amounts at their times, each with what is to be told of it."""
+    """Amounts of one kind at their times, each with what is to be told of it."""
 
+    kind: str
     times: Sequence[datetime]
     amounts: Sequence[Decimal]
     hovers: Sequence[str]
@@ -120,9 +121,10 @@ class Dots(NamedTuple):
 def dots(kinds: Iterable[Dots]) -> go.Figure:
     """Amounts over time, a colour per kind."""
     figure = go.Figure()
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.15, "x": 0})
     for kind, colour in zip(kinds, SERIES, strict=False):
         figure.add_scatter(
-            x=kind.times, y=_floats(kind.amounts), mode="markers",
+            name=kind.kind, x=kind.times, y=_floats(kind.amounts), mode="markers",
             marker={"size": 8, "opacity": 0.7, "color": colour},
             customdata=kind.hovers, hovertemplate="%{customdata}<extra></extra>",
         )  # fmt: skip

@@ -14,40 +14,33 @@ FIELDS: Final = (
     "product_id", "category", "revenue", "units", "transaction_count", "avg_transaction_value",
     "views", "cart_adds", "conversion",
 )  # fmt: skip
-_CATEGORIES: Final = [
-    {
-        "$group": {
-            "_id": {"category": "$category", "country": "$country"},
-            "revenue": {"$sum": "$revenue"},
-            "transaction_count": {"$sum": "$transaction_count"},
-        }
+_SUMS: Final = {
+    "$group": {
+        "_id": "$category",
+        "revenue": {"$sum": "$revenue"},
+        "transaction_count": {"$sum": "$transaction_count"},
     }
-]
+}
 
 
 class Category(NamedTuple):
-    """Sums of the products of one category in one country, None for every country."""
+    """Sums of the products of one category."""
 
     category: str
-    country: str | None
     revenue: Decimal
     transaction_count: int
 
 
-async def sums(run: Run) -> list[Category]:
-    """Sums per category and country; few."""
-    return await run.sums(MART, _CATEGORIES, _categories_of)
+async def sums(run: Run, country: str | None = None) -> list[Category]:
+    """Sums per category, of one country or of all of them together; few."""
+    return await run.sums(MART, [{"$match": {"country": country}}, _SUMS], _categories_of, country)
 
 
 async def categories(
     run: Run, category: str | None, country: str | None, limit: int
 ) -> list[dict[str, Any]]:
     """Categories by revenue, of one country or of all of them together."""
-    found = [
-        each
-        for each in await sums(run)
-        if each.country == country and category in (None, each.category)
-    ]
+    found = [each for each in await sums(run, country) if category in (None, each.category)]
     ranked = sorted(found, key=lambda each: (-each.revenue, each.category))
     return [
         {
@@ -68,10 +61,4 @@ async def products(
 
 
 def _categories_of(documents: list[Document]) -> list[Category]:
-    return [
-        Category(
-            each["_id"]["category"], each["_id"].get("country"), each["revenue"],
-            each["transaction_count"],
-        )
-        for each in documents
-    ]  # fmt: skip
+    return [Category(each["_id"], each["revenue"], each["transaction_count"]) for each in documents]

@@ -123,9 +123,13 @@ class WorkerHealth(Service):
                 logger.warning("Kafka does not tell the lag: %r", error)
                 self.lags = {}
                 continue
-            self.lags = {partition: seen.lag for partition, seen in positions.items()}
+            self.lags = {
+                partition: position.lag
+                for partition, position in positions.items()
+                if position.next_offset is not None
+            }
             self._shown_lags.show(
-                {(tp.topic, str(tp.partition)): seen.lag for tp, seen in positions.items()}
+                {(tp.topic, str(tp.partition)): at.lag for tp, at in positions.items()}
             )
             await self._bark_if_stalled(positions)
 

@@ -24,8 +24,9 @@ from app.sink.connection import SinkConnection
 
 logger = get_logger(__name__)
 
-_EVERY_SECONDS: Final = 5.0
+EVERY_SECONDS: Final = 5.0
 _ATTEMPT_SECONDS: Final = 4.0
+_LEAVE_SECONDS: Final = 1.0
 _MINUTE: Final = 12  # heartbeats
 _BEAT: Final = """
 INSERT INTO worker_heartbeats (worker_id, host, pid, started_at, lag, latency, rss_bytes)
@@ -49,12 +50,15 @@ class Heartbeats(Service):
         connection: SinkConnection,
         metrics: WorkerMetrics,
         lags: Callable[[], Mapping[TP, int]],
+        every_seconds: float = EVERY_SECONDS,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._connection = connection
         self._metrics = metrics
         self._lags = lags
+        self._every_seconds = every_seconds
+        self._one_at_a_time = asyncio.Lock()
         self._started_at = datetime.now(UTC)
         self._host = socket.gethostname()
         self.worker_id = f"{self._host}-{os.getpid()}-{uuid.uuid4().hex[:8]}"[:100]
@@ -62,18 +66,19 @@ class Heartbeats(Service):
 
     async def on_stop(self) -> None:
         """Leave, so that nobody takes this worker for one that hangs."""
-        await self._attempt([(_LEAVE, (self.worker_id,))])
+        await self._attempt([(_LEAVE, (self.worker_id,))], _LEAVE_SECONDS)
         await self._connection.close()
 
     @Service.task
     async def _beat(self) -> None:
-        await self._attempt([(_FORGET, ()), (_BEAT, self._state())])
-        async for _ in self.itertimer(_EVERY_SECONDS, name="heartbeat"):
-            await self._attempt([(_BEAT, self._state())])
+        await self._attempt([(_FORGET, ()), (_BEAT, self._state())], _ATTEMPT_SECONDS)
+        async for _ in self.itertimer(self._every_seconds, name="heartbeat"):
+            if not self.should_stop:
+                await self._attempt([(_BEAT, self._state())], _ATTEMPT_SECONDS)
 
-    async def _attempt(self, statements: list[tuple[str, tuple[Any, ...]]]) -> None:
+    async def _attempt(self, statements: list[tuple[str, tuple[Any, ...]]], seconds: float) -> None:
         try:
-            async with asyncio.timeout(_ATTEMPT_SECONDS):
+            async with asyncio.timeout(seconds), self._one_at_a_time:
                 connection = await self._connection.get()
                 for statement, arguments in statements:
                     await connection.execute(statement, *arguments)

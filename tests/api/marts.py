@@ -1,6 +1,6 @@
 """Documents of every mart, made up but in the batch's shape, and naive figures about them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from random import Random
@@ -8,12 +8,15 @@ from typing import Any, Final
 
 import pytest
 
-from tests.warehouses import Warehouse
+from compose.embedded.stack import EmbeddedStack
+from tests.databases import Database
+from tests.warehouses import warehouse_named
 
 Row = dict[str, Any]
 
 AS_OF: Final = date(2026, 2, 28)
 MIDNIGHT: Final = datetime(2026, 2, 28, tzinfo=UTC)
+_NIGHT: Final = "dw_night"
 COUNTRIES: Final = ("UK", "USA", "unknown")
 SEGMENTS: Final = {
     (1, 1): "Lost", (3, 3): "Need Attention", (5, 1): "New Customers", (5, 5): "Champions",
@@ -137,9 +140,18 @@ def total(rows: Iterable[Row], column: str) -> Any:
     return sum((row[column] for row in rows), Decimal(0))
 
 
-@pytest.fixture
-def night(warehouse: Warehouse) -> dict[str, list[Row]]:
-    """What is published: every mart, as rows."""
+@pytest.fixture(scope="session")
+def published_night(stack: EmbeddedStack) -> Iterator[dict[str, list[Row]]]:
+    """Every mart, published once for all tests that only read it."""
     rows = everything()
-    warehouse.publish(AS_OF, **rows)
-    return rows
+    with warehouse_named(stack, _NIGHT) as warehouse:
+        warehouse.publish(AS_OF, **rows)
+        yield rows
+
+
+@pytest.fixture
+def night(database: Database, published_night: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """What is published, as rows; the database's settings lead to it."""
+    settings = database.settings
+    settings.mongo = settings.mongo.model_copy(update={"database": _NIGHT})
+    return published_night

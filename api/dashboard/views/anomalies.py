@@ -70,6 +70,7 @@ def _dots(found: Sequence[Mapping[str, Any]]) -> Iterator[charts.Dots]:
     for kind, title in _TYPES.items():
         rows = [each for each in found if each["anomaly_type"] == kind]
         yield charts.Dots(
+            title,
             [texts.parsed(each["detected_at"]) for each in rows],
             [each["amount"] for each in rows],
             [

@@ -62,10 +62,10 @@ def _segments(page: Page, answer: Answer) -> None:
     with first:
         parts.card("Customers", texts.number(customers))
     with second:
-        parts.card("Their value so far", texts.money(value))
+        parts.card("Total value", texts.money(value))
     with third:
         share = best["total_value"] / value if best and value else None
-        parts.card("Share of Champions in it", texts.percent(share))
+        parts.card("Share of Champions", texts.percent(share))
     about = f"{page.filters.place}, all orders up to the end of {answer['as_of']}"
     st.caption(f"{texts.sentence(about)}; the days chosen on the left do not apply to segments.")
     parts.section("Segments", "Area: total value. Shade: average value of a customer.")
@@ -104,7 +104,7 @@ def _migrations(page: Page) -> None:
 def _one(page: Page) -> None:
     parts.section("One customer")
     user = st.text_input(
-        "User id", key="customer", bind="query-params", placeholder="for example u000042",
+        "User id", key="customer", bind="query-params", placeholder="for example user42",
         max_chars=100,
     )  # fmt: skip
     if not user:

@@ -9,6 +9,7 @@ import streamlit as st
 from api.dashboard import charts, parts, texts
 from api.dashboard.client import Answer
 from api.dashboard.page import Page
+from api.dashboard.period import Before
 
 _HOURLY_UP_TO_DAYS = 3
 _BARS = 10
@@ -45,7 +46,9 @@ def _totals(page: Page) -> None:
     chosen = page.filters
     now = page.client.get("sales/metrics", **chosen.query)
     before = chosen.days.before(chosen.now)
-    was = before and page.client.get("sales/metrics", country=chosen.country, **before.query)
+    was = None
+    if before is not None:
+        was = page.client.get("sales/metrics", country=chosen.country, **before.query)
     revenue, orders, average, live = st.columns(4)
     for place, label, field, written in (
         (revenue, "Revenue", "total_revenue", texts.money),
@@ -57,8 +60,14 @@ def _totals(page: Page) -> None:
             parts.card(label, written(now[field]), delta)
     with live:
         st.fragment(run_every=page.refresh_seconds)(_live)(page)
-    compared = f" Change against {before}." if before else ""
+    compared = "" if was is None else _compared(was, before)
     st.caption(f"{_period(page, now)}, as of {texts.instant(now.given_at)}.{compared}")
+
+
+def _compared(was: Answer, before: Before | None) -> str:
+    if was["total_transactions"]:
+        return f" Change against {before}."
+    return f" Nothing to compare with: no orders in {before}."
 
 
 def _period(page: Page, now: Answer) -> str:

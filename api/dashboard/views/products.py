@@ -1,6 +1,7 @@
 """Products: what sells, per category or per product, from the nightly batch."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import streamlit as st
@@ -81,6 +82,14 @@ def _show(products: Sequence[Mapping[str, Any]], group: str) -> None:
         f"{texts.number(p['transaction_count'])} orders"
         for p in top
     ]
+    revenue, orders = st.columns(2)
+    with revenue:
+        total = sum((p["revenue"] for p in products), Decimal(0))
+        parts.card("Revenue of those shown", texts.money(total))
+    with orders:
+        parts.card(
+            "Orders of those shown", texts.number(sum(p["transaction_count"] for p in products))
+        )
     parts.section(f"Top {len(top)} by revenue")
     figure = charts.ranking([p[field] for p in top], [p["revenue"] for p in top], hovers)
     charts.draw(figure, "top", "Best sellers by revenue", height=120 + 24 * len(top))

@@ -20,9 +20,9 @@ from compose.embedded.ports import LOOPBACK
 from compose.embedded.stack import EmbeddedStack
 from tests.api.marts import AS_OF, everything
 from tests.api.serving import exact
-from tests.api.shop import filled
+from tests.api.shop import Shop, filled
 from tests.databases import own_database
-from tests.warehouses import own_warehouse
+from tests.warehouses import warehouse_named
 
 _RUN_SECONDS: Final = 60
 _DEADLINE_SECONDS: Final = 60
@@ -56,18 +56,18 @@ def again(page: AppTest) -> AppTest:
 
 
 @asynccontextmanager
-async def _stores(stack: EmbeddedStack) -> AsyncIterator[Settings]:
+async def _stores(stack: EmbeddedStack) -> AsyncIterator[Shop]:
     """A shop's orders and a published night."""
     async with own_database(stack) as database:
-        await filled(database)
-        with own_warehouse(stack, database) as warehouse:
+        shop = await filled(database)
+        with warehouse_named(stack, database.settings.mongo.database) as warehouse:
             warehouse.publish(AS_OF, **everything())
-            yield database.settings
+            yield shop
 
 
 @pytest.fixture(scope="session")
-def shown(stack: EmbeddedStack) -> Iterator[Settings]:
-    """Stores that all tests of the dashboard look at, and none changes."""
+def shown(stack: EmbeddedStack) -> Iterator[Shop]:
+    """Stores that all tests of the dashboard look at; what a test adds is of today."""
     with asyncio.Runner() as runner:
         stores = _stores(stack)
         yield runner.run(stores.__aenter__())
@@ -75,9 +75,9 @@ def shown(stack: EmbeddedStack) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def address(shown: Settings) -> Iterator[str]:
+def address(shown: Shop) -> Iterator[str]:
     """Where the API over them is."""
-    with served_in_thread(shown) as url:
+    with served_in_thread(shown.database.settings) as url:
         yield url
 
 

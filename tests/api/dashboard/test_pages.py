@@ -87,7 +87,7 @@ def test_customers(dashboard: Dashboard) -> None:
         assert list(table["Total value"]) == [segment["total_value"] for segment in segments]
         assert list(table["Customers"]) == [segment["customer_count"] for segment in segments]
         value = sum((segment["total_value"] for segment in segments), Decimal(0))
-        assert cards(page)["Their value so far"] == texts.money(value)
+        assert cards(page)["Total value"] == texts.money(value)
         assert "as of 2026-02-28" in told(page).lower()
         values.add(value)
     assert len(values) == 3
