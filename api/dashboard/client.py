@@ -18,6 +18,7 @@ from api.dashboard.faults import (
     KeyRefusedError,
     NotFoundError,
     NotPublishedError,
+    RefusedError,
     StoreDownError,
     UnexpectedAnswerError,
 )
@@ -118,6 +119,8 @@ def _fault(response: httpx.Response) -> DashboardError:
             return NotPublishedError()
         case httpx.codes.NOT_FOUND if "detail" in problem:
             return NotFoundError(detail)
+        case httpx.codes.UNPROCESSABLE_ENTITY:
+            return RefusedError(detail)
         case httpx.codes.TOO_MANY_REQUESTS:
             return BusyError(response.headers.get("Retry-After", "a few"))
         case httpx.codes.SERVICE_UNAVAILABLE if "store" in problem:

@@ -81,6 +81,16 @@ class NotPublishedError(DashboardError):
         )
 
 
+class RefusedError(DashboardError):
+    """The API does not take a parameter, such as a date or a name from the address."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"The REST API refuses {detail}",
+            "Correct the address of this page, or choose country and days on the left again.",
+        )
+
+
 class UnexpectedAnswerError(DashboardError):
     """An answer that is none of the above, such as a fault of the API or of a proxy before it."""
 

@@ -87,6 +87,6 @@ def _between(now: datetime) -> Days:
     )  # fmt: skip
     picked = chosen if isinstance(chosen, tuple) else (chosen,)
     if len(picked) == 2:
-        return Days(*picked)
+        return Days(min(picked), max(picked))
     st.caption("Choose the last day, too.")
     return Days(picked[0], picked[0]) if picked else month

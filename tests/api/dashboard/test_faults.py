@@ -118,9 +118,16 @@ async def test_a_key_that_is_used_up(database: Database) -> None:
     assert "GLOBALMART_API_KEY_RATE_PER_SECOND" in caught.value.cure
 
 
+def test_an_address_the_api_refuses(dashboard: Dashboard) -> None:
+    page = dashboard.opened(country="x" * 51)
+    (error,) = page.error
+    assert "The REST API refuses country" in told(page)
+    assert "Correct the address" in error.value
+
+
 def test_what_the_api_refuses(address: str) -> None:
     with _client(address) as client:
-        with pytest.raises(faults.UnexpectedAnswerError, match="422: limit"):
+        with pytest.raises(faults.RefusedError, match="refuses limit"):
             client.get("anomalies", limit=0)
         with pytest.raises(faults.NotFoundError):
             client.one("transactions", "a/b?c")

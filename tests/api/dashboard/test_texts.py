@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.dashboard import parts, texts
+from api.dashboard import charts, parts, texts
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,14 @@ from api.dashboard import parts, texts
 )
 def test_figures(shown: str | None, text: str | None) -> None:
     assert shown == text
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [(None, "(none)"), ("<b>&", "&lt;b&gt;&amp;"), ("x" * 29, "x" * 27 + "…"), ("", "")],
+)
+def test_names_in_charts(name: str | None, shown: str) -> None:
+    assert charts.label(name) == shown
 
 
 def test_a_download_is_exact_and_no_spreadsheet_runs_it() -> None:
