@@ -2,9 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from compose.docker import Compose
 
 EnvFile = Annotated[Path, typer.Option("--env-file", help="The stack's settings.", dir_okay=False)]
 
@@ -26,7 +29,8 @@ def up(
 
     wanted = {"traffic": traffic, "spark": spark}
     profiles = [name for name, is_wanted in wanted.items() if is_wanted]
-    _become(Compose.find(env_file).up(workers, profiles))
+    compose = Compose.find(env_file)
+    _become(compose, compose.up(workers, profiles))
 
 
 def down(
@@ -45,9 +49,11 @@ def down(
     compose = Compose.find(env_file)
     if volumes and not yes:
         typer.confirm("Delete everything the stack stored: orders, ledger, warehouse?", abort=True)
-    _become(compose.down(volumes=volumes))
+    _become(compose, compose.down(volumes=volumes))
 
 
-def _become(command: list[str]) -> None:
+def _become(compose: "Compose", command: list[str]) -> None:
     """Compose takes over this process, so its progress, signals and exit code are its own."""
+    # The file is read twice: by Compose for the names in compose.yml, and into our containers.
+    os.environ["GLOBALMART_ENV_FILE"] = str(compose.env_file)
     os.execvp(command[0], command)

@@ -119,6 +119,11 @@ def told_as_away(settings: PostgresSettings) -> Iterator[None]:
         raise StoreAwayError(
             f"{place} lacks our schema ({error}); run `globalmart migrate`"
         ) from error
+    except asyncpg.InvalidCatalogNameError as error:
+        variable = settings.variable("database")
+        raise StoreAwayError(
+            f"{place} is not there ({error}); create it or correct {variable}"
+        ) from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         cause = str(error) or type(error).__name__
         raise StoreAwayError(

@@ -3,10 +3,11 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from app.errors import GlobalMartError
 from app.kafka.offsets import Place, end_offsets
@@ -14,6 +15,8 @@ from app.operate.ledger import Ledger, LedgerReader
 from app.operate.warehouse import Runs, read_runs
 from app.settings import Settings
 from app.topics import SOURCE_TOPICS
+
+AnswerT = TypeVar("AnswerT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,42 +61,35 @@ class Status:
         return all(store.problem is None for store in self.stores)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What one store answered, or why it did not."""
-
-    store: StoreState
-    answer: object
-
-
 async def take_status(settings: Settings, over_seconds: float) -> Status:
     """Look at all stores at once; rates are of the ledger over so many seconds."""
-    postgres, kafka, mongo = await asyncio.gather(
+    (postgres, ledger), (kafka, ends), (mongo, runs) = await asyncio.gather(
         _look("PostgreSQL", _postgres_address(settings), _read_ledger(settings, over_seconds)),
         _look("Kafka", settings.kafka.bootstrap, _read_ends(settings, over_seconds)),
         _look("MongoDB", settings.mongo.database, asyncio.to_thread(read_runs, settings.mongo)),
     )
-    ledger = postgres.answer if isinstance(postgres.answer, Ledger) else None
-    ends = kafka.answer if isinstance(kafka.answer, Mapping) else None
     disk_path = _present(settings.general.var_dir.absolute())
     disk = shutil.disk_usage(disk_path)
     return Status(
         datetime.now(UTC),
-        (kafka.store, postgres.store, mongo.store),
+        (kafka, postgres, mongo),
         tuple(_topic(topic, ledger, ends) for topic in SOURCE_TOPICS),
         ledger,
-        mongo.answer if isinstance(mongo.answer, Runs) else None,
-        disk_path, disk.total, disk.free,
-    )  # fmt: skip
+        runs,
+        disk_path,
+        disk.total,
+        disk.free,
+    )
 
 
-async def _look(name: str, address: str, answer: object) -> _Look:
-    """Our own errors name the store's cure; anything else is a bug and goes on."""
-    assert asyncio.iscoroutine(answer)
+async def _look(
+    name: str, address: str, answer: Awaitable[AnswerT]
+) -> tuple[StoreState, AnswerT | None]:
+    """What a store answers. Our own errors name its cure; anything else is a bug and goes on."""
     try:
-        return _Look(StoreState(name, address, None), await answer)
+        return StoreState(name, address, None), await answer
     except GlobalMartError as error:
-        return _Look(StoreState(name, address, str(error)), None)
+        return StoreState(name, address, str(error)), None
 
 
 async def _read_ledger(settings: Settings, over_seconds: float) -> Ledger:

@@ -13,7 +13,9 @@ class DashboardSettings(SettingsGroup):
     GROUP: ClassVar[str] = "DASHBOARD_"
     port: Port = setting(8501, "TCP port of the dashboard")
     api_url: str = setting(
-        "http://127.0.0.1:8000", "where the REST API is, http:// or https://", pattern=r"^https?://[^\s/]+[^\s]*$"
+        "http://127.0.0.1:8000",
+        "where the REST API is, http:// or https://",
+        pattern=r"^https?://[^\s/]+[^\s]*$",
     )
     api_key: SecretStr | None = setting(
         None, "key for the REST API where it asks for one; never sent to a browser"

@@ -17,6 +17,7 @@ case "$1 $2" in
 "info --format") test "$BROKEN" != engine && exit; echo "Cannot connect to the Docker daemon" >&2; exit 1 ;;
 esac
 for word; do echo "$word"; done
+echo "into containers: $GLOBALMART_ENV_FILE"
 exit 3
 """
 
@@ -49,6 +50,7 @@ def test_up_starts_what_is_asked_for(folder: Path) -> None:
     assert words[5:7] == ["--profile", "traffic"]
     assert {"up", "--detach", "--build", "--wait", "worker=3"} <= set(words)
     assert "spark" not in words
+    assert f"into containers: {folder}/.env" in words
     assert done.returncode == 3, "Docker's own exit code"
 
 

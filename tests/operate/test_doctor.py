@@ -39,7 +39,7 @@ async def test_nothing_is_wrong(shop: Shop) -> None:
 _MISFITS: tuple[tuple[dict[str, str], tuple[str, ...]], ...] = (
     ({"KAFKA_BOOTSTRAP": "127.0.0.1:1"}, ("Kafka at 127.0.0.1:1 does not answer", "GLOBALMART_KAFKA_BOOTSTRAP")),
     ({"POSTGRES_PORT": "1"}, ("PostgreSQL at", "does not answer", "GLOBALMART_POSTGRES_HOST and _PORT")),
-    ({"POSTGRES_DATABASE": "nowhere"}, ('"nowhere" does not exist', "GLOBALMART_POSTGRES_")),
+    ({"POSTGRES_DATABASE": "nowhere"}, ('"nowhere" does not exist', "GLOBALMART_POSTGRES_DATABASE")),
     ({"POSTGRES_OWNER_PASSWORD": "no"}, ("refuses", "GLOBALMART_POSTGRES_OWNER_PASSWORD")),
     ({"POSTGRES_WORKER_PASSWORD": "no"}, ("refuses", "GLOBALMART_POSTGRES_WORKER_PASSWORD")),
     ({"POSTGRES_READER_PASSWORD": ""}, ("GLOBALMART_POSTGRES_READER_PASSWORD is not set", "globalmart init")),
