@@ -5,7 +5,7 @@ Money here is for watching: counters are extrapolated and reset, exact figures a
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -67,25 +67,6 @@ class BulkHistogram(Collector):
         yield HistogramMetricFamily(
             self._name, self._documentation, buckets=buckets, sum_value=self._sum
         )
-
-
-class Shown:
-    """A gauge that shows one state at a time: label values that a newer state does not name are removed.
-
-    Never empty or half filled in between, so that a scrape at any moment sees each series of one state or the next.
-    """
-
-    def __init__(self, gauge: Gauge) -> None:
-        self._gauge = gauge
-        self._labels: set[tuple[str, ...]] = set()
-
-    def show(self, state: Mapping[tuple[str, ...], float]) -> None:
-        """Replace the state; keys are label values in the order of the gauge's labels."""
-        for labels, value in state.items():
-            self._gauge.labels(*labels).set(value)
-        for labels in self._labels.difference(state):
-            self._gauge.remove(*labels)
-        self._labels = set(state)
 
 
 class _Maker:

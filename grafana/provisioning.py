@@ -27,9 +27,10 @@ def grafana_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def data_sources() -> dict[str, Any]:
-    """Content of provisioning/datasources/globalmart.yml."""
-    return {"apiVersion": 1, "datasources": [_prometheus(), _postgresql(), _alertmanager()]}
+def data_sources(scrape_seconds: int) -> dict[str, Any]:
+    """Content of provisioning/datasources/globalmart.yml; rates need to know how often Prometheus scrapes."""
+    sources = [_prometheus(scrape_seconds), _postgresql(), _alertmanager()]
+    return {"apiVersion": 1, "datasources": sources}
 
 
 def dashboard_provider() -> dict[str, Any]:
@@ -48,7 +49,7 @@ def dashboard_provider() -> dict[str, Any]:
     }
 
 
-def _prometheus() -> dict[str, Any]:
+def _prometheus(scrape_seconds: int) -> dict[str, Any]:
     return {
         "name": "GlobalMart Prometheus",
         "uid": PROMETHEUS.uid,
@@ -58,7 +59,11 @@ def _prometheus() -> dict[str, Any]:
         "isDefault": True,
         "editable": False,
         # Rules and alerts of Prometheus are shown in Grafana, which has none of its own.
-        "jsonData": {"httpMethod": "POST", "manageAlerts": True, "timeInterval": "15s"},
+        "jsonData": {
+            "httpMethod": "POST",
+            "manageAlerts": True,
+            "timeInterval": f"{scrape_seconds}s",
+        },
     }
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.metrics import LABEL_CAP, OTHER, BulkHistogram, CappedLabel, Shown, WorkerMetrics
+from app.metrics import LABEL_CAP, OTHER, BulkHistogram, CappedLabel, WorkerMetrics
 from app.sink.ledger import Counts, Progress
 from app.sink.work import Outcome
 from app.stream.reporting import report_latency, report_outcome, report_sales
@@ -166,15 +166,3 @@ def test_what_is_scraped_can_be_parsed(metrics: WorkerMetrics) -> None:
     assert {family.name for family in text_string_to_metric_families(text)} >= {
         "globalmart_end_to_end_seconds", "globalmart_active_users",
     }  # fmt: skip
-
-
-def test_a_partition_given_away_is_shown_no_longer(metrics: WorkerMetrics) -> None:
-    shown = Shown(metrics.partition_lag)
-    shown.show({("transactions", "0"): 5, ("transactions", "1"): 7})
-    shown.show({("transactions", "1"): 6, ("cart_events", "1"): 0})
-    assert _shown(metrics, "globalmart_partition_lag_records") == {
-        ("transactions", "1"): 6,
-        ("cart_events", "1"): 0,
-    }
-    shown.show({})
-    assert _shown(metrics, "globalmart_partition_lag_records") == {}

@@ -12,8 +12,10 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.units import CountsPerSecond, Dollars, Seconds, Short
 
-from grafana import house, promql, sql
+from grafana import house, promql
 from grafana.house import Panel, bars, chart, listing, number, over_time, rows, series
+from grafana.sql import business as sql
+from grafana.sql.stores import last_order_age
 
 
 def build() -> Dashboard:
@@ -51,7 +53,7 @@ def _totals() -> Sequence[Panel]:
         number("Average order value", f"Revenue of the range by its orders. {edges}", Dollars,
                rows(sql.average_order_value())),
         number("Newest order", "Time since the newest accepted order; grows when the shop is quiet.",
-               Seconds, rows(sql.last_order_age())),
+               Seconds, rows(last_order_age())),
     )  # fmt: skip
 
 

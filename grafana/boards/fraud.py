@@ -12,8 +12,9 @@ from grafana_foundation_sdk.models.units import (
     Short,
 )
 
-from grafana import house, promql, sql
+from grafana import house, promql
 from grafana.house import Panel, bars, chart, listing, number, over_time, rows, series
+from grafana.sql import fraud as sql
 
 
 def build() -> Dashboard:

@@ -15,8 +15,9 @@ from grafana_foundation_sdk.models.units import (
     Short,
 )
 
-from grafana import house, promql, sql
+from grafana import house, promql
 from grafana.house import Panel, bars, chart, listing, now, number, over_time, rows
+from grafana.sql import stores as sql
 
 
 def build() -> Dashboard:

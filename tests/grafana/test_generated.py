@@ -79,7 +79,7 @@ def test_uids_are_fixed_and_panels_numbered() -> None:
 def test_every_panel_has_a_unit_a_description_and_a_source(panel: Panel) -> None:
     assert panel.content["fieldConfig"]["defaults"]["unit"]
     assert panel.content["description"].endswith(".")
-    sources = {source["uid"] for source in data_sources()["datasources"]}
+    sources = {source["uid"] for source in data_sources(15)["datasources"]}
     assert panel.content["datasource"]["uid"] in sources
     assert panel.content["targets"]
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from grafana import sql
+from grafana.sql import business as sql
 from tests.grafana.conftest import Monitored
 from tests.grafana.panels import FOLDER, Query, Range, queries, with_macros
 
