@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from api import problems
 from api.batch_metrics import BatchCollector
 from api.doorbell import Doorbell
+from api.kept import Kept
 from api.keys import KeyRing, require_key
 from api.marts import products as product_mart
 from api.marts import segments, sessions
@@ -80,7 +81,7 @@ def create_app(
         title="GlobalMart Analytics API",
         version="1",
         summary="Exact figures of the stream and of the nightly batch.",
-        lifespan=_lifespan(settings, keys, metrics, now),
+        lifespan=_lifespan(settings, keys, metrics, now, clock_seconds),
     )
     problems.install(app, api.retry_after_seconds)
     app.add_middleware(BodyLimit, max_bytes=api.body_max_bytes)
@@ -113,6 +114,7 @@ def _lifespan(
     keys: KeyRing,
     metrics: ApiMetrics,
     now: Callable[[], datetime],
+    clock_seconds: Callable[[], float],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -122,9 +124,10 @@ def _lifespan(
                 lambda: connect_reader(settings.postgres, f"{_APPLICATION} events"),
                 settings.api.retry_after_seconds,
             )
+            past = Kept(settings.api.past_answers, settings.api.past_seconds, clock_seconds)
             with _warehouse(settings) as warehouse:
                 app.state.services = Services(
-                    settings.api, database, doorbell, keys, metrics, warehouse,
+                    settings.api, database, doorbell, keys, metrics, warehouse, past,
                     settings.general.var_dir, now,
                 )  # fmt: skip
                 async with _running(doorbell.listen(), warehouse.follow()):

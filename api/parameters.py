@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from api import cursors
@@ -34,6 +35,12 @@ class Query(BaseModel):
     """Parameters of a request."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+async def no_parameters(request: Request) -> None:
+    """A dependency of routes without any; raises ProblemError 422 for the first there is."""
+    for name in request.query_params:
+        raise invalid(name, "Extra inputs are not permitted")
 
 
 class PeriodQuery(Query):

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.doorbell import Doorbell
+from api.kept import Kept
 from api.keys import KeyRing
 from api.metrics import ApiMetrics
 from api.postgres import Database
@@ -21,7 +22,8 @@ from app.settings import ApiSettings
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Stores, limits and clock; `now` answers aware UTC, `var_dir` is where data are kept."""
+    """Stores, limits and clock; `now` answers aware UTC, `var_dir` is where data are kept, `past` are sums of days
+    before today."""
 
     settings: ApiSettings
     database: Database
@@ -29,6 +31,7 @@ class Services:
     keys: KeyRing
     metrics: ApiMetrics
     warehouse: Warehouse
+    past: Kept
     var_dir: Path
     now: Callable[[], datetime]
     live: Shared[dict[str, object]] = field(default_factory=Shared)

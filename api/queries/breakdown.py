@@ -1,16 +1,18 @@
 """Revenue of a period by day, hour, category or country: rollups that do not overlap, rows for what is left."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-import asyncpg
-
 from api.dates import Period
 from api.postgres import Database
+from api.queries.sales import Totals
 from api.spans import DAY, HOUR, MINUTE, Span, spans
 
+#: Exact totals by day, hour or name; the nameless are under None.
+Lines = Mapping[Any, Totals]
 _Tables = Mapping[timedelta | None, tuple[str, str]]
 
 
@@ -54,14 +56,42 @@ _PANE_SECONDS: Final = "SELECT step_seconds FROM stream_windows"
 
 
 async def breakdown(
-    database: Database, group: Group, period: Period, country: str | None
-) -> list[asyncpg.Record]:
-    """Lines `key`, `revenue`, `transaction_count`: times in their order, names by revenue."""
+    database: Database, group: Group, periods: Iterable[Period], country: str | None
+) -> Lines:
+    """Sums over periods that do not overlap."""
     units = _UNITS[group]
     if group is Group.CATEGORY and not await _panes_divide_a_minute(database):
         units = units[:-1]
-    query, arguments = breakdown_query(group, spans(period.start, period.end, units), country)
-    return await database.fetch(query, *arguments)
+    pieces = [piece for each in periods for piece in spans(each.start, each.end, units)]
+    query, arguments = breakdown_query(group, pieces, country)
+    rows = await database.fetch(query, *arguments)
+    return {row["key"]: Totals(row["revenue"], row["transactions"]) for row in rows}
+
+
+def merged(parts: Iterable[Lines]) -> Lines:
+    """Lines of parts that do not overlap, added up."""
+    lines: dict[Any, Totals] = {}
+    for part in parts:
+        for key, (revenue, transactions) in part.items():
+            former = lines.get(key, Totals(Decimal(0), 0))
+            lines[key] = Totals(former.revenue + revenue, former.transactions + transactions)
+    return lines
+
+
+def in_order(group: Group, lines: Lines) -> list[tuple[Any, Totals]]:
+    """Times in their order, names by revenue, the nameless last among equals."""
+    if group in _BY_TIME:
+        return sorted(lines.items())
+    return sorted(lines.items(), key=lambda line: (-line[1].revenue, line[0] is None, line[0]))
+
+
+def past_days(period: Period, today: datetime) -> tuple[Period | None, list[Period]]:
+    """The whole days of a period before today, and what is left of it at both ends."""
+    days = [piece for piece in spans(period.start, min(period.end, today), (DAY,)) if piece.unit]
+    if not days:
+        return None, [period]
+    start, end = days[0].start, days[0].end
+    return Period(start, end), [Period(period.start, start), Period(end, period.end)]
 
 
 def breakdown_query(
@@ -74,11 +104,10 @@ def breakdown_query(
     for piece in pieces:
         arguments += [piece.start, piece.end]
         selects.append(_piece(group, piece.unit, len(arguments), country))
-    order = "key" if group in _BY_TIME else "revenue DESC, key"
     return (
-        "SELECT key, sum(amount)::NUMERIC(38, 2) AS revenue, sum(number)::BIGINT AS transaction_count "
+        "SELECT key, sum(amount)::NUMERIC(38, 2) AS revenue, sum(number)::BIGINT AS transactions "
         f"FROM ({' UNION ALL '.join(selects)}) AS piece (key, amount, number) "
-        f"GROUP BY key ORDER BY {order}",
+        "GROUP BY key",
         arguments,
     )
 

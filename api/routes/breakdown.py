@@ -1,6 +1,6 @@
 """Sales of a period, broken down."""
 
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,9 +13,9 @@ from api.parameters import Country, PeriodQuery
 from api.postgres import Database
 from api.problems import invalid
 from api.queries import sales
-from api.queries.breakdown import Group, breakdown
+from api.queries.breakdown import Group, Lines, breakdown, in_order, merged, past_days
 from api.routes.sales import ShownPeriod, shown_period
-from api.services import UsesServices
+from api.services import Services, UsesServices
 
 router = APIRouter(prefix="/sales", tags=["sales"])
 
@@ -60,16 +60,19 @@ class Breakdown(BaseModel):
 async def by_group(
     request: Request, services: UsesServices, query: Annotated[BreakdownQuery, Query()]
 ) -> Response:
-    """Revenue, orders and their average per day, hour, category or country, exact over any period."""
+    """Revenue, orders and their average per day, hour, category or country, exact over any period.
+
+    Late orders of days before today show within a minute.
+    """
     period = query.period
     if query.group_by is Group.HOUR:
         period = await _stored_part(services.database, period)
         if period.end - period.start > _LONGEST_BY_HOUR:
             raise invalid("group_by", "hours of 31 days at most; give start_date and end_date")
-    rows = await breakdown(services.database, query.group_by, period, query.country)
+    lines = await _lines(services, query.group_by, period, query.country)
     payload = {
         "group_by": query.group_by,
-        "groups": [_line(query.group_by, **row) for row in rows],
+        "groups": [_line(query.group_by, *line) for line in in_order(query.group_by, lines)],
         "period": await shown_period(services.database, query.period),
     }
     return answer(request, payload)
@@ -84,14 +87,25 @@ async def _stored_part(database: Database, period: Period) -> Period:
     return Period(max(period.start, whole.start), min(period.end, whole.end))
 
 
-def _line(group: Group, key: Any, revenue: Any, transaction_count: int) -> dict[str, Any]:
+async def _lines(services: Services, group: Group, period: Period, country: str | None) -> Lines:
+    """Whole days before today are many rows, and only a late order changes them: they are kept for a while."""
+    today = services.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    past, ends = past_days(period, today)
+    parts = [await breakdown(services.database, group, ends, country)]
+    if past is not None:
+        question = (group, past, country)
+        parts.append(
+            await services.past.get(
+                question, lambda: breakdown(services.database, group, [past], country)
+            )
+        )
+    return merged(parts)
+
+
+def _line(group: Group, key: Any, totals: sales.Totals) -> dict[str, Any]:
     return {
-        "key": _day(key) if group is Group.DAY else key,
-        "revenue": revenue,
-        "transaction_count": transaction_count,
-        "avg_order_value": average(revenue, transaction_count),
+        "key": key.date() if group is Group.DAY else key,
+        "revenue": totals.revenue,
+        "transaction_count": totals.transactions,
+        "avg_order_value": average(totals.revenue, totals.transactions),
     }
-
-
-def _day(key: datetime) -> date:
-    return key.date()

@@ -3,13 +3,13 @@
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.amounts import Amount
 from api.answers import answer
 from api.marts import migrations, segments
-from api.parameters import Country, Name
+from api.parameters import Country, Name, no_parameters
 from api.parameters import Query as Parameters
 from api.problems import ProblemError, documented
 from api.queries import anomalies, transactions
@@ -171,7 +171,7 @@ async def matrix(
     return answer(request, await services.warehouse.ask(("rfm", query.country), compute))
 
 
-@router.get("/migrations", response_model=Migrations)
+@router.get("/migrations", response_model=Migrations, dependencies=[Depends(no_parameters)])
 async def list_migrations(request: Request, services: UsesServices) -> Response:
     """Customers by the segment they come from and the one they are in."""
 
@@ -182,7 +182,7 @@ async def list_migrations(request: Request, services: UsesServices) -> Response:
     return answer(request, await services.warehouse.ask("migrations", compute))
 
 
-@router.get("/{user_id:path}", response_model=Customer)
+@router.get("/{user_id:path}", response_model=Customer, dependencies=[Depends(no_parameters)])
 async def customer(
     request: Request,
     services: UsesServices,

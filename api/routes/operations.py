@@ -3,11 +3,12 @@
 from datetime import date, datetime
 from typing import Any, Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict
 
 from api import operations
 from api.answers import fleeting
+from api.parameters import no_parameters
 from api.services import Services, UsesServices
 
 router = APIRouter(prefix="/operations", tags=["operations"])
@@ -145,7 +146,7 @@ class Operations(BaseModel):
     unavailable: list[str]
 
 
-@router.get("", response_model=Operations)
+@router.get("", response_model=Operations, dependencies=[Depends(no_parameters)])
 async def how_it_stands(services: UsesServices) -> Response:
     """Records by topic, lag, latency, workers, the last runs of the batch, sizes of the stores."""
     now = services.now().replace(microsecond=0)
