@@ -1,10 +1,11 @@
 """What Kafka says of its topics: ends, newest records, partitions; asked once, with a limit."""
 
+import time
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec
 
 from app.errors import KafkaTopicError
@@ -12,7 +13,13 @@ from app.errors import KafkaTopicError
 Place = tuple[str, int]
 
 _ANSWER_SECONDS: Final = 10.0
+_PAUSE_SECONDS: Final = 0.2
 _NO_TIMESTAMP: Final = -1
+_LEADERS_CHANGE: Final = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
 
 
 def partition_counts(bootstrap: str) -> Mapping[str, int]:
@@ -91,11 +98,20 @@ def _ask(
     }
     if not asked:
         return {}
-    answers = client.list_offsets(asked, request_timeout=_ANSWER_SECONDS)
-    try:
-        return {place: answer.result(_ANSWER_SECONDS) for place, answer in answers.items()}
-    except (KafkaException, TimeoutError) as error:
-        raise _silent(bootstrap, error) from error
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    while True:
+        answers = client.list_offsets(asked, request_timeout=_ANSWER_SECONDS)
+        try:
+            return {place: answer.result(_ANSWER_SECONDS) for place, answer in answers.items()}
+        except (KafkaException, TimeoutError) as error:
+            if not _settles(error) or time.monotonic() > deadline:
+                raise _silent(bootstrap, error) from error
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _settles(error: KafkaException | TimeoutError) -> bool:
+    """Whether leaders are only changing, as they do right after topics were made."""
+    return isinstance(error, KafkaException) and error.args[0].code() in _LEADERS_CHANGE
 
 
 def _silent(bootstrap: str, error: KafkaException | TimeoutError) -> KafkaTopicError:
