@@ -13,7 +13,7 @@ from typing import Any
 from bson.decimal128 import Decimal128
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as f
 
 from app.errors import PublishError
@@ -27,12 +27,16 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A mart ready to be published; `rows` and `total` of its money are those of the checks."""
+    """A mart ready to be published; `rows` and `total` of its money are those of the checks.
+
+    `days` are the digests of a fact's UTC days, empty for other marts.
+    """
 
     mart: Mart
     frame: DataFrame
     rows: int
     total: Decimal
+    days: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class Publisher:
         _index(collection, mart)
         seen = self._before["marts"].get(mart.name)
         old = {} if seen is None else day_digests(self._database, seen["run_id"], mart.name)
-        new = fact_digests(computed)
+        new = computed.days
         changed = [day for day, digest in new.items() if old.get(day) != digest]
         gone = [day for day in old if day not in new]
         rows = computed.frame.where(f.to_date(time).isin([date.fromisoformat(d) for d in changed]))
@@ -141,16 +145,18 @@ class Publisher:
         writer.option("collection", collection).mode("append").save()
 
 
-def fact_digests(computed: Computed) -> dict[str, str]:
-    """Per UTC day `rows:revenue:hash`; equal rows in any order give equal text."""
-    columns = [f.col(name) for name in computed.mart.schema.names]
-    digests = computed.frame.groupBy(f.to_date(str(computed.mart.fact_time)).alias("day")).agg(
-        f.count("*").alias("rows"),
-        f.sum(computed.mart.money).alias("total"),
-        f.sum(f.xxhash64(*columns).cast("decimal(20,0)")).alias("hash"),
-    )
-    found = digests.collect()
-    return {str(row.day): f"{row.rows}:{row.total}:{row.hash}" for row in found}
+def row_hashes(mart: Mart) -> list[Column]:
+    """The sum of all rows' 64-bit hashes, as sums of its halves: together they may not fit 64 bits."""
+    hashed = f.xxhash64(*(f.col(name) for name in mart.schema.names))
+    return [
+        f.sum(f.shiftright(hashed, 32)).alias("hash_high"),
+        f.sum(hashed.bitwiseAND(f.lit(2**32 - 1))).alias("hash_low"),
+    ]
+
+
+def digest(day: Row) -> str:
+    """`rows:revenue:hash` of a day's figures; equal rows in any order give equal text."""
+    return f"{day.rows}:{day.total}:{day.hash_high * 2**32 + day.hash_low}"
 
 
 def _rows_of(digest: str) -> int:
