@@ -51,5 +51,6 @@ def _decimals(column: pa.Array) -> list[Decimal128 | None]:
     words = np.frombuffer(column.buffers()[1], dtype="<i8").reshape(-1, 2)
     words = words[column.offset : column.offset + len(column)]
     if column.null_count == 0 and bool((words[:, 1] == 0).all() and (words[:, 0] >= 0).all()):
-        return [Decimal128((high, low)) for low in words[:, 0].tolist()]
+        # Its own halves, which the stubs take for the parts of a Python decimal.
+        return [Decimal128((high, low)) for low in words[:, 0].tolist()]  # type: ignore[arg-type]
     return [None if value is None else Decimal128(value) for value in column.to_pylist()]

@@ -47,9 +47,9 @@ _CARTS: Final = f"""
     FROM sessions, (VALUES (0, 'add'), (1, 'add'), (2, 'remove'), (3, 'checkout')) steps(n, what)
     WHERE kind IN ('cart', 'leave') AND CASE n WHEN 0 THEN true WHEN 1 THEN {{r7}} < 0.2
           WHEN 2 THEN {{r7}} < CASE kind WHEN 'cart' THEN 0.2 ELSE 0.3 END ELSE kind = 'cart' END"""
-_ORDERS: Final = f"""
+_ORDERS: Final = """
     SELECT 't-bench00001-' || i AS transaction_id, user_id, began + to_seconds(95) AS timestamp,
-           least(exp(3.5 + 2 * {{r8}} + {{r9}}), 9999)::DECIMAL(12, 2) AS total_amount,
+           least(exp(3.5 + 2 * {r8} + {r9}), 9999)::DECIMAL(12, 2) AS total_amount,
            'category' || hash(product) % 100 AS category, country, 'credit_card' AS payment_method,
            (1 + hash(i, 10) % 3)::INTEGER AS quantity, 'product' || product AS product_id,
            CASE WHEN hash(i, 11) % 50 > 0 THEN session_id END AS session_id, i::BIGINT AS source_offset
