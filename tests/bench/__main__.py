@@ -25,8 +25,10 @@ from tests.bench import plain_faust
 from tests.bench.databases import fresh_database
 from tests.bench.latency import measure_latency, start_worker
 from tests.bench.measuring import Contender, Measured, run_contender
+from tests.bench.nightly.run import measure_nightly
 from tests.bench.records import fill_transactions
 
+_REPORT = Path("var/bench.json")
 _FAUST = [sys.executable, "-m", "faust", "-A"]
 _LEDGER = "SELECT coalesce(sum(consumed), 0) FROM stream_progress WHERE topic = 'transactions'"
 
@@ -38,16 +40,45 @@ def main() -> None:
     parser.add_argument("--plain-events", type=int, default=3_000, help="share of the plain agent")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved runs of each contender")
     parser.add_argument("--duration", type=float, default=30, help="seconds of the latency part")
+    parser.add_argument("--only", choices=("stream", "nightly"), help="one part alone")
+    parser.add_argument(
+        "--nightly-orders", type=int, nargs="+", default=[1_000_000, 5_000_000],
+        help="sizes of the nightly part",
+    )  # fmt: skip
+    parser.add_argument("--nightly-rounds", type=int, default=1, help="fresh sessions per size")
     options = parser.parse_args()
     console = Console(stderr=True)
+    report = _earlier() if options.only else {}
+    if options.only != "nightly":
+        report |= _stream(console, options)
+        _save(report)
+        _print(report)
+    if options.only != "stream":
+        report["nightly"] = measure_nightly(
+            Path("var/bench/nightly"), options.nightly_orders, options.nightly_rounds, console.log
+        )
+        _save(report)
+        _print_nightly(report["nightly"])
+
+
+def _stream(console: Console, options: argparse.Namespace) -> dict[str, Any]:
     var_dir = Path("var/bench")
     with EmbeddedStack(
         var_dir, services=("kafka", "postgres"), fresh=True, preferred_ports=False,
         report=console.log,
     ) as stack:  # fmt: skip
-        report = Bench(stack, console, var_dir).run(options)
-    Path("var/bench.json").write_text(json.dumps(report, indent=2) + "\n")
-    _print(report)
+        return Bench(stack, console, var_dir).run(options)
+
+
+def _earlier() -> dict[str, Any]:
+    """What other parts have written."""
+    report: dict[str, Any] = json.loads(_REPORT.read_text()) if _REPORT.exists() else {}
+    return report
+
+
+def _save(report: Mapping[str, Any]) -> None:
+    _REPORT.parent.mkdir(parents=True, exist_ok=True)
+    _REPORT.write_text(json.dumps(report, indent=2) + "\n")
 
 
 class Bench:
@@ -188,6 +219,17 @@ def _print(report: Mapping[str, Any]) -> None:
     console = Console()
     console.print(table)
     console.print(f"ratios: {report['ratios']}   latency: {report['latency_seconds']}")
+
+
+def _print_nightly(report: Mapping[str, Any]) -> None:
+    table = Table("orders", "stage", "s", "CPU s", title="Nightly batch")
+    for orders, figures in report["orders"].items():
+        for stage, spent in figures["stages"].items():
+            table.add_row(orders, stage, f"{spent['seconds']:.1f}", f"{spent['cpu_seconds']:.1f}")
+    console = Console()
+    console.print(table)
+    for orders, figures in report["orders"].items():
+        console.print(f"{orders}: {figures['ratios']}")
 
 
 if __name__ == "__main__":
