@@ -121,6 +121,7 @@ class _NightlyRun:
             if spark is None:
                 spark = stack.enter_context(self._own_session())
             self._compute_and_publish(spark, manifest)
+        self._run.note(stage_seconds=self.outcome.stage_seconds)
         return self.outcome
 
     @contextmanager

@@ -16,6 +16,7 @@ from app.metrics import WorkerMetrics
 from app.postgres.migrate import known_migrations
 from app.settings import ENV_FILE_VARIABLE, MongoSettings, PostgresSettings, documented_settings
 from app.topics import TOPICS
+from batch.metrics import BatchMetrics
 from tests.databases import Database, database
 
 __all__ = ["database"]
@@ -67,6 +68,9 @@ def _exposed_metrics() -> set[str]:
         WorkerMetrics(CollectorRegistry()).registry,
         ApiMetrics(CollectorRegistry()).registry,
     ]
+    batch = CollectorRegistry()
+    BatchMetrics(batch)
+    registries.append(batch)
     families = [family for registry in registries for family in registry.collect()]
     return {f.name + ("_total" if f.type == "counter" else "") for f in families}
 
