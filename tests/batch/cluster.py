@@ -15,7 +15,7 @@ from compose.embedded.ports import choose_port
 _HOME = Path(pyspark.__file__).parent
 _MASTER = "org.apache.spark.deploy.master.Master"
 _WORKER = "org.apache.spark.deploy.worker.Worker"
-_LIMIT_SECONDS = 120.0
+_LIMIT_SECONDS = 300.0
 
 
 def cluster_environment() -> dict[str, str]:

@@ -5,8 +5,10 @@ What each figure holds:
   compute        the lake read, every mart made, kept, checked and digested: `batch.computing.compute`
   write          every row of every mart to a server that acknowledges without storing: a first publish, the
                  MongoDB server's time left out
+  extract        of the smallest size, once: every day out of PostgreSQL into an empty lake, then a second time with
+                 nothing changed; PostgreSQL's time is in the seconds of the wall
   duckdb         the same marts from the same files into tables in memory, with as many threads
-Every figure has seconds of the wall and of the processors. The ratios are of both.
+Every figure has seconds of the wall and of the processors, the latter of this process and what it starts. The ratios are of both.
 """
 
 from collections.abc import Callable
@@ -30,6 +32,7 @@ from batch.warehouse import Target
 from batch.writers import writer
 from tests.bench.nightly.acknowledging import acknowledging_server
 from tests.bench.nightly.duck import duckdb_marts
+from tests.bench.nightly.extracting import measure_extract
 from tests.bench.nightly.measuring import Spent, measured
 from tests.bench.nightly.shop import ShopSize, fill_lake
 
@@ -50,6 +53,9 @@ def measure_nightly(
         report(f"nightly: {rows} rows in the lake")
         runs = [_round(lake, settings, var_dir, report) for _ in range(rounds)]
         sizes[str(count)] = {"rows": rows, **_medians(runs), "rounds": rounds}
+        if count == min(orders):
+            spent = measure_extract(lake, LAST_DAY, var_dir, report)
+            sizes[str(count)]["extract"] = {name: one.report() for name, one in spent.items()}
     return {
         "customers": _CUSTOMERS, "days": _DAYS, "threads": settings.cores, "heap": settings.memory,
         "meaning": __doc__, "orders": sizes,
