@@ -8,7 +8,8 @@ What each figure holds:
   extract        of the smallest size, once: every day out of PostgreSQL into an empty lake, then a second time with
                  nothing changed; PostgreSQL's time is in the seconds of the wall
   duckdb         the same marts from the same files into tables in memory, with as many threads
-Every figure has seconds of the wall and of the processors, the latter of this process and what it starts. The ratios are of both.
+Every figure has seconds of the wall and of the processors, the latter of this process and
+what it starts; the ratios are of both.
 """
 
 from collections.abc import Callable
