@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 import psutil
@@ -26,6 +26,21 @@ def measured() -> Iterator[Spent]:
     spent, began, before = Spent(), monotonic(), _cpu_seconds()
     yield spent
     spent.seconds, spent.cpu_seconds = monotonic() - began, _cpu_seconds() - before
+
+
+@dataclass(slots=True)
+class Laps:
+    """What was spent from one call of `lap` to the next, by the line it was called with."""
+
+    spent: dict[str, Spent] = field(default_factory=dict)
+    _seconds: float = field(default_factory=monotonic)
+    _cpu_seconds: float = field(default_factory=lambda: _cpu_seconds())
+
+    def lap(self, line: str) -> None:
+        """End a lap, and begin the next."""
+        seconds, cpu_seconds = monotonic(), _cpu_seconds()
+        self.spent[line] = Spent(seconds - self._seconds, cpu_seconds - self._cpu_seconds)
+        self._seconds, self._cpu_seconds = seconds, cpu_seconds
 
 
 def _cpu_seconds() -> float:
