@@ -24,6 +24,8 @@ from compose.embedded.server import EmbeddedServer, Report, Workspace
 from compose.embedded.tansu import TansuServer
 
 _PASSWORDS_FILE: Final = "passwords.json"
+#: The batch's archive of what the embedded PostgreSQL held. Not the settings' own: that may hold real data.
+_LAKE: Final = "embedded-lake"
 
 
 class EmbeddedStack:
@@ -116,6 +118,7 @@ class EmbeddedStack:
             }
         if "mongo" in self._servers:
             variables["GLOBALMART_MONGO_URL"] = self.mongo.url
+            variables["GLOBALMART_BATCH_LAKE"] = str(self.var_dir / _LAKE)
         return variables
 
     def child(self, name: str, stop_signal: signal.Signals = signal.SIGTERM) -> ServerProcess:
@@ -182,7 +185,7 @@ def remove_stack(var_dir: Path) -> None:
 
 def _remove_data(var_dir: Path) -> None:
     remove_home(var_dir)
-    for folder in ("kafka", "mongo"):
+    for folder in ("kafka", "mongo", _LAKE):
         shutil.rmtree(var_dir / folder, ignore_errors=True)
     for file in (_PASSWORDS_FILE, "pgpass"):
         (var_dir / file).unlink(missing_ok=True)
