@@ -19,7 +19,14 @@ from app.errors import EmbeddedStackError
 from app.kafka.admin import create_topics
 from app.postgres.migrate import migrate
 from app.reconcile import reconcile
-from app.settings import BatchSettings, DemoSettings, GeneralSettings, Settings, load_settings
+from app.settings import (
+    BatchSettings,
+    DemoSettings,
+    GeneralSettings,
+    GeneratorSettings,
+    Settings,
+    load_settings,
+)
 from compose.demo.children import Children
 from compose.demo.latency import read_buckets, read_metrics
 from compose.demo.live import read_live_figures
@@ -112,11 +119,13 @@ def _today() -> date:
 def _environment(stack: EmbeddedStack) -> Mapping[str, str]:
     """Our environment with every address and password replaced by the embedded servers'.
 
-    Spark runs here, too, whatever master is set.
+    Spark runs here, too, whatever master is set; history and traffic are of the same small shop.
     """
     elsewhere = {BatchSettings.variable("master"), "MASTER"}
     ours = {name: value for name, value in os.environ.items() if name not in elsewhere}
-    return {**ours, **stack.environment()}
+    products = DemoSettings.read(os.environ).products
+    shop = {GeneratorSettings.variable("products"): str(products)}
+    return {**ours, **stack.environment(), **shop}
 
 
 def _prepare(settings: Settings, console: Console) -> None:
