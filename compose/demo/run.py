@@ -35,7 +35,7 @@ from compose.demo.published_totals import published_totals
 from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
 from compose.demo.status import addresses, psql_line
 from compose.demo.stored_totals import stored_totals
-from compose.demo.warehouse import WarehouseReport, warehouse_table
+from compose.demo.warehouse import WarehouseReport, segments_line, warehouse_table
 from compose.demo.watch import Watch
 from compose.embedded.java import find_java
 from compose.embedded.stack import EmbeddedStack
@@ -70,13 +70,8 @@ def run(
 def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console) -> int:
     environ = _environment(stack)
     settings = load_settings(environ)
-    _prepare(settings, console)
     children = Children(stack, environ)
-    console.print("Starting the worker", style="dim")
-    children.start_worker()
-    if settings.demo.history_days:
-        _send_history(stack, children, settings.demo, console)
-        run_nightly(children, _today() - timedelta(days=1), console)
+    _begin(stack, children, settings, console)
     since = read_buckets(read_metrics(children.metrics_port) or "")
     children.start_generator()
     console.print(addresses(stack, children.metrics_port))
@@ -94,6 +89,16 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console)
         seconds, stack.kafka.description, watch.figures, watch.latency, recount, warehouse
     )
     return _conclude(report, stack.var_dir / REPORT_NAME, console)
+
+
+def _begin(stack: EmbeddedStack, children: Children, settings: Settings, console: Console) -> None:
+    """A worker, a history that has gone through it, and a warehouse that holds it up to yesterday."""
+    _prepare(settings, console)
+    console.print("Starting the worker", style="dim")
+    children.start_worker()
+    if settings.demo.history_days:
+        _send_history(stack, children, settings.demo, console)
+        run_nightly(children, _today() - timedelta(days=1), console)
 
 
 def _publish_and_compare(
@@ -168,8 +173,9 @@ async def _in(watch: Watch, wait: Callable[[], Awaitable[None]]) -> None:
 
 def _conclude(report: dict[str, Any], path: Path, console: Console) -> int:
     write_report(report, path)
-    tables = (report_table(report), checks_table(report), warehouse_table(report["warehouse"]))
-    console.print(*tables, latency_line(report), sep="\n")
+    warehouse = report["warehouse"]
+    console.print(report_table(report), checks_table(report), warehouse_table(warehouse), sep="\n")
+    console.print(segments_line(warehouse), latency_line(report), sep="\n")
     for detail in report["details"]:
         console.print(escape(detail), style="red", soft_wrap=True)
     if report["mismatches"]:

@@ -74,3 +74,11 @@ def warehouse_table(data: dict[str, Any]) -> Table:
         pair = (f"{Decimal(sums[side]):,}" for side in ("expected", "found"))
         table.add_row(check, f"{sums['figures']:,}", *pair)
     return table
+
+
+def segments_line(data: dict[str, Any]) -> str:
+    """Every segment in use with its customers, and those nobody is in."""
+    counts = data["customers_by_segment"]
+    used = ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"
+    unused = ", ".join(data["unused_segments"])
+    return f"segments: {used}" + (f"; nobody in {unused}" if unused else "")

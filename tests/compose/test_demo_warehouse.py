@@ -10,7 +10,7 @@ from rich.console import Console
 from app.errors import EmbeddedStackError
 from compose.demo.run import run
 from compose.demo.stored_totals import CUSTOMERS, DAYS, SEGMENT_NAMES
-from compose.demo.warehouse import WarehouseReport, warehouse_table
+from compose.demo.warehouse import WarehouseReport, segments_line, warehouse_table
 
 _DAY = date(2025, 12, 7)
 _STORED = {
@@ -72,6 +72,11 @@ def test_the_screen_shows_both_sums() -> None:
     ]
     assert days.split() == ["revenue", "by", "day", "2", "10.50", "10.50"]
     assert customers.split() == ["customers", "by", "segment", "2", "3", "3"]
+
+
+def test_segments_nobody_is_in_are_named() -> None:
+    line = segments_line(WarehouseReport(_DAY, 1.0, _STORED, _STORED).as_data())
+    assert line.startswith("segments: Champions 1, Lost 2; nobody in About To Sleep, At Risk, ")
 
 
 def test_a_demo_without_java_says_so_before_it_starts_anything(
