@@ -29,7 +29,7 @@ from app.settings import (
 )
 from compose.demo.children import Children
 from compose.demo.latency import read_buckets, read_metrics
-from compose.demo.live import read_live_figures
+from compose.demo.live import read_settled_live_figures
 from compose.demo.nightly import run_nightly
 from compose.demo.published_totals import published_totals
 from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
@@ -82,7 +82,7 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console)
     console.print("Waiting for the last records", style="dim")
     asyncio.run(_in(watch, watch.catching_up))
     console.print("Recounting everything", style="dim")
-    live = read_live_figures(children.metrics_port)
+    live = read_settled_live_figures(children.metrics_port)
     recount = asyncio.run(reconcile(settings, live_tables=live))
     warehouse = _publish_and_compare(stack, children, settings, console)
     report = demo_report(
