@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from batch.sources import TRANSACTIONS
 from tests.batch.cdnow import file_of
 from tests.batch.generated import Row, Shop
 from tests.batch.nights import Nights
@@ -64,49 +63,57 @@ def _by_session(events: list[Row]) -> dict[str, list[Row]]:
     return sessions
 
 
-def _wide(nights: Nights) -> Nights:
-    return replace(
-        nights, variables={**nights.variables, "GLOBALMART_BATCH_EXTRACT_ROWS": "1000000"}
-    )
-
-
 async def test_sessions_and_funnel_are_those_of_the_labels(nights: Nights) -> None:
-    nights, events = _wide(nights), _events()
-    await nights.insert_shop(_labelled(events))
-    nights.run(_LAST_DAY, "etl")
-    found = {row["session_id"]: row for row in nights.documents("fact_sessions")}
+    """Twice over: with the given session ids, and as orders without, of other users.
+
+    Only orders can lack a session id. Within a session nobody pauses for more than 28 minutes, between two for hours,
+    so 30 minutes of inactivity must find the given sessions again.
+    """
+    events = _events()
+    shop = _labelled(events)
+    shop.transactions.extend(_without_label(row) for row in events)
+    wide = {**nights.variables, "GLOBALMART_BATCH_EXTRACT_ROWS": "1000000"}
+    await nights.insert_shop(shop)
+    replace(nights, variables=wide).run(_LAST_DAY, "etl")
+
     sessions = _by_session(events)
     assert (len(events), len(sessions)) == (31_106, 3_605)
-    assert found.keys() == sessions.keys()
-    for name, own in sessions.items():
-        kinds = Counter(row["event"] for row in own)
-        times = [row["time"] for row in own]
-        assert found[name] == {
-            "session_id": name, "user_id": own[0]["user_id"], "country": own[0]["platform"],
-            "started_at": min(times), "ended_at": max(times),
-            "duration_seconds": (max(times) - min(times)).total_seconds(),
-            "views": len(own) - kinds["purchase"] - sum(kinds[kind] for kind in _CARTS),
-            "cart_adds": kinds["add_to_cart"], "cart_removes": 0,
-            "checkouts": kinds["payment_details"], "transactions": kinds["purchase"],
-            "units": kinds["purchase"], "revenue": kinds["purchase"] * _PRICE,
-            "converted": kinds["purchase"] > 0,
-            "abandoned": kinds["add_to_cart"] > 0 and not kinds["purchase"],
-        }  # fmt: skip
+    documents = nights.documents("fact_sessions")
+    found = {row["session_id"]: row for row in documents if "@" not in row["session_id"]}
+    assert found == {name: _wanted(name, own) for name, own in sessions.items()}
     funnel = [sum(row[step] > 0 for row in found.values()) for step in ("cart_adds", "checkouts")]
     assert [*funnel, sum(row["converted"] for row in found.values())] == [1_213, 632, 470]
 
+    derived = [_extent(row) for row in documents if "@" in row["session_id"]]
+    assert sorted(derived) == sorted(
+        (f"again-{row['user_id']}", row["started_at"], row["ended_at"], len(sessions[name]))
+        for name, row in found.items()
+    )
 
-async def test_thirty_minutes_of_inactivity_find_the_sessions_again(nights: Nights) -> None:
-    """Only orders can lack a session id, so here every event is one; sessions pause 28 min at most."""
-    nights, events = _wide(nights), _events()
-    await nights.insert(TRANSACTIONS, [_order(row, None) for row in events])
-    nights.run(_LAST_DAY, "etl")
-    found = [
-        (row["user_id"], row["started_at"], row["ended_at"], row["transactions"])
-        for row in nights.documents("fact_sessions")
-    ]
-    wanted = [
-        (own[0]["user_id"], min(r["time"] for r in own), max(r["time"] for r in own), len(own))
-        for own in _by_session(events).values()
-    ]
-    assert sorted(found) == sorted(wanted)
+
+def _without_label(row: Row) -> Row:
+    order = _order(row, None)
+    return {
+        **order,
+        "transaction_id": f"again-{order['transaction_id']}",
+        "user_id": f"again-{order['user_id']}",
+    }
+
+
+def _wanted(name: str, own: list[Row]) -> Row:
+    kinds = Counter(row["event"] for row in own)
+    start, end = min(row["time"] for row in own), max(row["time"] for row in own)
+    return {
+        "session_id": name, "user_id": own[0]["user_id"], "country": own[0]["platform"],
+        "started_at": start, "ended_at": end, "duration_seconds": (end - start).total_seconds(),
+        "views": len(own) - kinds["purchase"] - sum(kinds[kind] for kind in _CARTS),
+        "cart_adds": kinds["add_to_cart"], "cart_removes": 0,
+        "checkouts": kinds["payment_details"], "transactions": kinds["purchase"],
+        "units": kinds["purchase"], "revenue": kinds["purchase"] * _PRICE,
+        "converted": kinds["purchase"] > 0,
+        "abandoned": kinds["add_to_cart"] > 0 and not kinds["purchase"],
+    }  # fmt: skip
+
+
+def _extent(row: Row) -> tuple[object, ...]:
+    return row["user_id"], row["started_at"], row["ended_at"], row["transactions"]

@@ -2,10 +2,11 @@
 
 import asyncio
 import shutil
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
+from threading import Event, Thread
 
 import pytest
 from pymongo import MongoClient
@@ -20,6 +21,7 @@ from tests.batch.nights import Nights, assert_published
 
 _AS_OF = date(2026, 1, 2)
 _GAP = timedelta(minutes=30)
+Everything = dict[str, list[Document]]
 
 
 def _once(word: str, meddle: Callable[[], object]) -> Callable[[str], None]:
@@ -37,36 +39,72 @@ def _marts(shop: Shop, previous: dict[str, str] | None = None) -> dict[str, list
     return oracle.marts_of(shop, _AS_OF, _GAP, previous)
 
 
-async def test_mongodb_that_stops_while_it_is_written_keeps_the_old_run(
-    nights: Nights, mongo_stack: EmbeddedStack
-) -> None:
-    shop = make_shop(seed=11, visits=60)
-    await nights.insert_shop(shop)
-    earlier = _AS_OF - timedelta(days=2)
-    nights.run(earlier)
-    published, pointer = nights.everything(), nights.pointer
+@contextmanager
+def _reader(nights: Nights) -> Iterator[list[Everything]]:
+    """Reads all marts again and again; every state that was ever seen, the first one first."""
+    seen: list[Everything] = []
+    over = Event()
 
+    def read() -> None:
+        url = nights.variables["GLOBALMART_MONGO_URL"]
+        with MongoClient[Document](url, tz_aware=True) as mongo:
+            reader = replace(nights, mongo=mongo)
+            while not over.is_set():
+                found = reader.everything()
+                if found not in seen:
+                    seen.append(found)
+
+    reading = Thread(target=read)
+    reading.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        reading.join()
+
+
+def _run_while_mongodb_stops(nights: Nights, mongo_stack: EmbeddedStack) -> None:
     quick = {
         "GLOBALMART_MONGO_URL": f"{mongo_stack.mongo.url}&serverSelectionTimeoutMS=1000",
         "GLOBALMART_MONGO_CONNECT_TIMEOUT_SECONDS": "1",
     }
     impatient = replace(nights, variables={**nights.variables, **quick})
+    stop = _once("customer_segments: writing", mongo_stack.mongo.kill)
     try:
         with pytest.raises(PublishError, match="the published run stays"):
-            impatient.run(
-                _AS_OF, report=_once("customer_segments: writing", mongo_stack.mongo.kill)
-            )
+            impatient.run(_AS_OF, report=stop)
     finally:
         mongo_stack.mongo.start()
-    assert (nights.everything(), nights.pointer) == (published, pointer)
 
-    former = {row["user_id"]: row["segment_name"] for row in nights.documents("customer_segments")}
-    nights.run(_AS_OF)
+
+async def test_readers_see_the_old_run_or_the_new_one_whatever_stops(
+    nights: Nights, mongo_stack: EmbeddedStack
+) -> None:
+    shop = make_shop(seed=11, visits=60)
+    await nights.insert_shop(shop)
+    nights.run(_AS_OF - timedelta(days=2))
+    old, pointer = nights.everything(), nights.pointer
+    former = {row["user_id"]: row["segment_name"] for row in old["customer_segments"]}
+
+    _run_while_mongodb_stops(nights, mongo_stack)
+    assert (nights.everything(), nights.pointer) == (old, pointer)
+
+    def run_beside() -> None:
+        with pytest.raises(LockHeldError, match="another batch run holds the lock"):
+            nights.run(_AS_OF)
+
+    with _reader(nights) as seen:
+        nights.run(_AS_OF, report=_once("writing", run_beside))
+    new = nights.everything()
     assert_published(nights, _marts(shop, former))
+    assert seen[0] == old
+    assert [found for found in seen if found not in (old, new)] == []
     assert [run["status"] for run in nights.log] == ["published", "killed", "published"]
 
 
-async def test_rows_that_arrive_while_a_run_reads_belong_to_the_next(nights: Nights) -> None:
+async def test_rows_that_arrive_while_a_run_reads_belong_to_the_next_and_a_lost_lake_is_rebuilt(
+    nights: Nights,
+) -> None:
     shop = make_shop(seed=12, visits=60)
     arrived = [
         {**row, "transaction_id": f"again-{number}", "source_offset": 10_000 + number}
@@ -82,54 +120,12 @@ async def test_rows_that_arrive_while_a_run_reads_belong_to_the_next(nights: Nig
 
     await asyncio.to_thread(run)
     assert_published(nights, _marts(shop))
-    nights.run(_AS_OF)
     shop.transactions.extend(arrived)
+    grown = nights.run(_AS_OF)
     assert_published(nights, _marts(shop))
 
-
-async def test_readers_see_the_old_run_or_the_new_one_and_a_second_run_is_refused(
-    nights: Nights,
-) -> None:
-    await nights.insert_shop(make_shop(seed=13, visits=60))
-    nights.run(_AS_OF - timedelta(days=2))
-    old = nights.everything()
-    seen: list[dict[str, list[Document]]] = []
-    over = threading.Event()
-
-    def read() -> None:
-        with MongoClient[Document](
-            nights.variables["GLOBALMART_MONGO_URL"], tz_aware=True
-        ) as mongo:
-            reader = replace(nights, mongo=mongo)
-            while not over.is_set():
-                found = reader.everything()
-                if found not in seen:
-                    seen.append(found)
-
-    def run_twice() -> None:
-        with pytest.raises(LockHeldError, match="another batch run holds the lock"):
-            nights.run(_AS_OF)
-
-    reading = threading.Thread(target=read)
-    reading.start()
-    try:
-        nights.run(_AS_OF, report=_once("writing", run_twice))
-    finally:
-        over.set()
-        reading.join()
-    new = nights.everything()
-    assert old != new
-    assert [found for found in seen if found not in (old, new)] == []
-    assert seen[0] == old
-    assert [run["status"] for run in nights.log] == ["published", "published"]
-
-
-async def test_a_lake_that_was_lost_is_built_again_from_postgresql(nights: Nights) -> None:
-    shop = make_shop(seed=14, visits=60)
-    await nights.insert_shop(shop)
-    first = nights.run(_AS_OF)
-    published = nights.everything()
     shutil.rmtree(nights.settings.general.var_dir / "lake")
     again = nights.run(_AS_OF)
-    assert (again.snapshot, again.extracted_rows) == (first.snapshot, first.extracted_rows)
-    assert nights.everything() == published
+    assert again.snapshot == grown.snapshot
+    assert again.extracted_rows > grown.extracted_rows
+    assert_published(nights, _marts(shop))
