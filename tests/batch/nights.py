@@ -90,9 +90,10 @@ class Nights:
         return [_plain(document) for document in found]
 
     def everything(self) -> dict[str, list[Document]]:
-        """All marts a reader sees, in an order of their own."""
+        """All marts a reader sees who asks for the pointer once, in an order of their own."""
         return {
-            mart: sorted(self.documents(mart), key=str) for mart in sorted(self.pointer["marts"])
+            mart: sorted(self.documents_of(entry, mart), key=str)
+            for mart, entry in sorted(self.pointer["marts"].items())
         }
 
 
