@@ -105,14 +105,15 @@ def _plain(document: Document) -> Document:
     }
 
 
-def assert_published(nights: Nights, wanted: Mapping[str, Sequence[Row]]) -> None:
-    """The warehouse shows exactly these rows of these marts, in whatever order."""
+def assert_published(nights: Nights, wanted: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+    """The warehouse shows exactly these rows of these marts, in whatever order; what it shows."""
     found = nights.everything()
     assert found.keys() == wanted.keys()
     for mart, rows in wanted.items():
         ours, theirs = _ordered(found[mart]), _ordered(in_milliseconds(rows))
         different = [pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]]
         assert (mart, len(ours), different[:3]) == (mart, len(theirs), [])
+    return found
 
 
 def _ordered(rows: Sequence[Row]) -> list[Row]:
