@@ -29,9 +29,11 @@ def run_nightly(children: Children, as_of: date, console: Console) -> float:
             time.sleep(_LOOK_SECONDS)
         seconds = time.monotonic() - started
         _show(log, console)
-    if process.exit_code != 0:
+    code = process.exit_code
+    process.stop()  # it has ended; the guard may forget it
+    if code != 0:
         raise EmbeddedStackError(
-            f"the nightly batch ended with exit code {process.exit_code}.\n{process.log_tail()}"
+            f"the nightly batch ended with exit code {code}.\n{process.log_tail()}"
         )
     return seconds
 

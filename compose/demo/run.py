@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.markup import escape
 
@@ -113,7 +114,7 @@ def _publish_and_compare(
         )
         expected = asyncio.run(stored_totals(stack.postgres.dsn(), as_of))
         return WarehouseReport(as_of, seconds, expected, published_totals(settings.mongo, as_of))
-    except EmbeddedStackError as error:
+    except (EmbeddedStackError, PyMongoError) as error:
         return WarehouseReport(as_of, failure=str(error))
 
 

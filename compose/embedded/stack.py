@@ -118,6 +118,7 @@ class EmbeddedStack:
             }
         if "mongo" in self._servers:
             variables["GLOBALMART_MONGO_URL"] = self.mongo.url
+            variables["GLOBALMART_MONGO_DATABASE"] = mongo.DATABASE
             variables["GLOBALMART_BATCH_LAKE"] = str(self.var_dir / _LAKE)
         return variables
 
