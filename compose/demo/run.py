@@ -125,9 +125,10 @@ def _today() -> date:
 def _environment(stack: EmbeddedStack) -> Mapping[str, str]:
     """Our environment with every address and password replaced by the embedded servers'.
 
-    Spark runs here, too, whatever master is set; history and traffic are of the same small shop.
+    Spark runs here, too, whatever cluster and connectors are set; history and traffic are of the same
+    small shop.
     """
-    elsewhere = {BatchSettings.variable("master"), "MASTER"}
+    elsewhere = {*map(BatchSettings.variable, ("master", "reader", "writer")), "MASTER"}
     ours = {name: value for name, value in os.environ.items() if name not in elsewhere}
     products = DemoSettings.read(os.environ).products
     shop = {GeneratorSettings.variable("products"): str(products)}
