@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -57,7 +58,11 @@ def _reader(nights: Nights) -> Iterator[list[Everything]]:
     reading = Thread(target=read)
     reading.start()
     try:
+        while not seen:
+            assert reading.is_alive(), "the reader failed"
+            time.sleep(0.01)
         yield seen
+        assert reading.is_alive(), "the reader failed"
     finally:
         over.set()
         reading.join()
