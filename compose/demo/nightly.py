@@ -2,17 +2,26 @@
 
 import time
 from datetime import date
-from typing import Final, TextIO
+from typing import Final, Protocol, TextIO
 
 from rich.console import Console
 
 from app.errors import EmbeddedStackError
-from compose.demo.children import Children
+from compose.embedded.process import ServerProcess
 
 _LOOK_SECONDS: Final = 0.2
 
 
-def run_nightly(children: Children, as_of: date, console: Console) -> float:
+class BatchStarter(Protocol):
+    """Starts the batch's process, which ends by itself."""
+
+    batch: ServerProcess
+
+    def start_batch(self, as_of: date) -> None:
+        """Begin a run as of a day."""
+
+
+def run_nightly(children: BatchStarter, as_of: date, console: Console) -> float:
     """Publish the warehouse as of a day as its users would; returns the seconds it took.
 
     Raises EmbeddedStackError with the end of its log if nothing was published.
