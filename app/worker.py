@@ -18,12 +18,14 @@ from app.errors import SettingsError
 from app.faust_app import GlobalMartApp, create_faust_app
 from app.metrics import WorkerMetrics
 from app.postgres.connecting import connect_worker
+from app.process_metrics import register_process
 from app.settings import AnomalySettings, Settings, load_settings
 from app.sink.chunk_transaction import PartitionState
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoints, NoFaults
 from app.sink.judging import TransactionJudge
 from app.stream.health import WorkerHealth
+from app.stream.heartbeat import Heartbeats
 from app.stream.outbox import OutboxPublisher
 from app.stream.partitions import Partitions
 from app.stream.runtime import StreamRuntime
@@ -60,6 +62,7 @@ def create_app(
     """A worker with its agents, tables and services; nothing runs or connects before it is started."""
     app = create_faust_app(settings.kafka, settings.worker, settings.general.var_dir)
     metrics = WorkerMetrics(registry or CollectorRegistry())
+    register_process(metrics.registry, settings.general.var_dir)
     tables = LiveTables.create(app)
     app.add_dependency(StartChecks(settings))
     partitions = app.partitions = Partitions(
@@ -75,7 +78,12 @@ def create_app(
     cart_events.create_agent(app, runtime)
     system_metrics.create_agent(app, runtime)
     app.add_dependency(OutboxPublisher(settings, metrics))
-    app.add_dependency(WorkerHealth(app, runtime, partitions, tables))
+    health = WorkerHealth(app, runtime, partitions, tables)
+    app.add_dependency(health)
+    heartbeat = SinkConnection(
+        lambda: connect_worker(settings.postgres, "globalmart-worker heartbeat")
+    )
+    app.add_dependency(Heartbeats(heartbeat, metrics, lambda: health.lags))
     return app
 
 

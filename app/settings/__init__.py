@@ -6,24 +6,29 @@ first guide's name for it are kept here, and the table in the README is generate
 
 from app.settings.api import ApiSettings
 from app.settings.batch import BatchSettings
+from app.settings.dashboard import DashboardSettings
 from app.settings.demo import DemoSettings
 from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
 from app.settings.loading import ENV_FILE_VARIABLE, Settings, documented_settings, load_settings
+from app.settings.monitoring import AlertSettings, MonitoringSettings
 from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
 from app.settings.stream import AnomalySettings, StreamSettings, WorkerSettings
 
 __all__ = [
     "ENV_FILE_VARIABLE",
     "ENV_PREFIX",
+    "AlertSettings",
     "AnomalySettings",
     "ApiSettings",
     "BatchSettings",
+    "DashboardSettings",
     "DemoSettings",
     "GeneralSettings",
     "GeneratorSettings",
     "KafkaSettings",
     "MongoSettings",
+    "MonitoringSettings",
     "PostgresSettings",
     "Settings",
     "SettingsGroup",

@@ -11,9 +11,11 @@ from pydantic.fields import FieldInfo
 from app.errors import SettingsError
 from app.settings.api import ApiSettings
 from app.settings.batch import BatchSettings
+from app.settings.dashboard import DashboardSettings
 from app.settings.demo import DemoSettings
 from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
+from app.settings.monitoring import AlertSettings, MonitoringSettings
 from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
 from app.settings.stream import AnomalySettings, StreamSettings, WorkerSettings
 
@@ -34,6 +36,9 @@ class Settings:
         "generator": GeneratorSettings,
         "batch": BatchSettings,
         "api": ApiSettings,
+        "dashboard": DashboardSettings,
+        "monitoring": MonitoringSettings,
+        "alert": AlertSettings,
         "demo": DemoSettings,
     }
 
@@ -58,6 +63,9 @@ class Settings:
         self.generator: GeneratorSettings = groups["generator"]
         self.batch: BatchSettings = groups["batch"]
         self.api: ApiSettings = groups["api"]
+        self.dashboard: DashboardSettings = groups["dashboard"]
+        self.monitoring: MonitoringSettings = groups["monitoring"]
+        self.alert: AlertSettings = groups["alert"]
         self.demo: DemoSettings = groups["demo"]
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from app.errors import EmbeddedStackError
 from app.kafka.admin import create_topics
@@ -31,6 +32,7 @@ from app.settings import (
 from compose.demo.children import Children
 from compose.demo.latency import read_buckets, read_metrics
 from compose.demo.live import read_settled_live_figures
+from compose.demo.monitoring import start_monitoring
 from compose.demo.nightly import run_nightly
 from compose.demo.published_totals import published_totals
 from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
@@ -72,10 +74,11 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console)
     environ = _environment(stack)
     settings = load_settings(environ)
     children = Children(stack, environ)
-    _begin(stack, children, settings, console)
+    monitoring = _begin(stack, children, settings, console)
     since = read_buckets(read_metrics(children.metrics_port) or "")
     children.start_generator()
     console.print(addresses(stack, children.metrics_port))
+    console.print(monitoring)
     console.print(escape(psql_line(stack)), soft_wrap=True)
     watch = Watch(stack, children, console, since)
     seconds = _let_traffic_flow(watch, duration_seconds, console)
@@ -92,14 +95,19 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console)
     return _conclude(report, stack.var_dir / REPORT_NAME, console)
 
 
-def _begin(stack: EmbeddedStack, children: Children, settings: Settings, console: Console) -> None:
-    """A worker, a history that has gone through it, and a warehouse that holds it up to yesterday."""
+def _begin(stack: EmbeddedStack, children: Children, settings: Settings, console: Console) -> Table:
+    """A worker, a history that has gone through it, and a warehouse that holds it up to yesterday.
+
+    Returns where the monitoring answers.
+    """
     _prepare(settings, console)
     console.print("Starting the worker", style="dim")
     children.start_worker()
+    monitoring = start_monitoring(stack, settings, [children.metrics_port])
     if settings.demo.history_days:
         _send_history(stack, children, settings.demo, console)
         run_nightly(children, _today() - timedelta(days=1), console)
+    return monitoring
 
 
 def _publish_and_compare(

@@ -68,22 +68,22 @@ def _reader(nights: Nights) -> Iterator[list[Everything]]:
         reading.join()
 
 
-def _run_while_mongodb_stops(nights: Nights, mongo_stack: EmbeddedStack) -> None:
+def _run_while_mongodb_stops(nights: Nights, stack: EmbeddedStack) -> None:
     quick = {
-        "GLOBALMART_MONGO_URL": f"{mongo_stack.mongo.url}&serverSelectionTimeoutMS=1000",
+        "GLOBALMART_MONGO_URL": f"{stack.mongo.url}&serverSelectionTimeoutMS=1000",
         "GLOBALMART_MONGO_CONNECT_TIMEOUT_SECONDS": "1",
     }
     impatient = replace(nights, variables={**nights.variables, **quick})
-    stop = _once("customer_segments: writing", mongo_stack.mongo.kill)
+    stop = _once("customer_segments: writing", stack.mongo.kill)
     try:
         with pytest.raises(PublishError, match="the published run stays"):
             impatient.run(_AS_OF, report=stop)
     finally:
-        mongo_stack.mongo.start()
+        stack.mongo.start()
 
 
 async def test_readers_see_the_old_run_or_the_new_one_whatever_stops(
-    nights: Nights, mongo_stack: EmbeddedStack
+    nights: Nights, stack: EmbeddedStack
 ) -> None:
     shop = make_shop(seed=11, visits=60)
     await nights.insert_shop(shop)
@@ -91,7 +91,7 @@ async def test_readers_see_the_old_run_or_the_new_one_whatever_stops(
     old, pointer = nights.everything(), nights.pointer
     former = {row["user_id"]: row["segment_name"] for row in old["customer_segments"]}
 
-    _run_while_mongodb_stops(nights, mongo_stack)
+    _run_while_mongodb_stops(nights, stack)
     assert (nights.everything(), nights.pointer) == (old, pointer)
 
     def run_beside() -> None:

@@ -65,6 +65,7 @@ def test_ctrl_c_ends_the_traffic_and_every_figure_is_compared(var_dir: Path) -> 
     with _demo(var_dir) as demo:
         _read_until(demo, f"published {_today() - timedelta(days=1)}")  # of the history
         _read_until(demo, "worker metrics")
+        _read_until(demo, "Prometheus  http://127.0.0.1:")
         processes = _read_until(demo, "anomalies")
         demo.send_signal(signal.SIGINT)
         said, _ = demo.communicate(timeout=300)
