@@ -34,6 +34,9 @@ COMMANDS: Final = (
     Command(
         "demo", "app.cli.demo", "demo", "Run everything here, with live traffic, and check it."
     ),
+    Command("up", "app.cli.docker", "up", "Start the Docker stack."),
+    Command("down", "app.cli.docker", "down", "Stop the Docker stack."),
+    Command("status", "app.cli.status", "status", "Show rates, lag, last batch and disk."),
     Command("doctor", "app.cli.doctor", "doctor", "Say what is missing on this machine."),
     Command("init", "app.cli.init", "init", "Write .env with random secrets."),
     Command("settings", "app.cli.settings", "settings", "Show the settings in effect."),

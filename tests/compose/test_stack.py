@@ -36,7 +36,8 @@ def test_its_environment_is_a_full_set_of_settings(stack: EmbeddedStack) -> None
     assert len({password.get_secret_value() for password in passwords if password}) == 3
 
 
-def test_a_service_not_asked_for_is_named(stack: EmbeddedStack) -> None:
+def test_a_service_not_asked_for_is_named(tmp_path: Path) -> None:
+    stack = EmbeddedStack(tmp_path, services=("kafka", "postgres"))
     with pytest.raises(EmbeddedStackError, match="without mongo"):
         _ = stack.mongo
 
