@@ -185,14 +185,16 @@ def _conclude(report: dict[str, Any], path: Path, console: Console) -> int:
     write_report(report, path)
     warehouse = report["warehouse"]
     console.print(report_table(report), checks_table(report), warehouse_table(warehouse), sep="\n")
-    console.print(segments_line(warehouse), latency_line(report), sep="\n")
+    console.print(segments_line(warehouse), latency_line(report), sep="\n", soft_wrap=True)
     for detail in report["details"]:
         console.print(escape(detail), style="red", soft_wrap=True)
     if report["mismatches"]:
         console.print(f"[bold red]{report['mismatches']:,} mismatches[/], see {escape(str(path))}")
         return 1
     console.print(
-        f"[green]every figure agrees with the recount, the warehouse with PostgreSQL[/], see {escape(str(path))}"
+        "[green]every figure agrees with the recount, the warehouse with PostgreSQL[/], "
+        f"see {escape(str(path))}",
+        soft_wrap=True,
     )
     return 0
 
