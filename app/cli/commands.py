@@ -43,6 +43,13 @@ COMMANDS: Final = (
     Command("api", "app.cli.api", "api", "Serve the REST API."),
     Command("api-key", "app.cli.api", "api_key", "Make a key for the REST API."),
     Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount and compare."),
+    Command(
+        "dead-letters",
+        "app.cli.dead_letters",
+        "dead_letters",
+        "Look at refused records and put them back.",
+        group=True,
+    ),
     Command("batch", "app.cli.batch", "batch", "Bring the warehouse up to date.", group=True),
     Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),
 )
