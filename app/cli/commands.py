@@ -43,6 +43,7 @@ COMMANDS: Final = (
     Command("api", "app.cli.api", "api", "Serve the REST API."),
     Command("api-key", "app.cli.api", "api_key", "Make a key for the REST API."),
     Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount and compare."),
+    Command("replay", "app.cli.replay", "replay", "Feed PostgreSQL what it lacks."),
     Command(
         "dead-letters",
         "app.cli.dead_letters",

@@ -20,10 +20,12 @@ _TCP_SETTINGS: Final = {
 _FIRST_WITH_TRANSACTION_TIMEOUT: Final = (17,)
 
 
-async def connect_owner(settings: PostgresSettings) -> asyncpg.Connection:
-    """A connection as the owner of the schema, for migrations."""
+async def connect_owner(
+    settings: PostgresSettings, application: str = "globalmart-migrate"
+) -> asyncpg.Connection:
+    """A connection as the owner of the schema, for migrations and upkeep."""
     return await _connect(
-        settings, settings.owner_user, settings.owner_password, "owner", "globalmart-migrate", {}
+        settings, settings.owner_user, settings.owner_password, "owner", application, {}
     )
 
 

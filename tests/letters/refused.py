@@ -39,10 +39,10 @@ async def letter_ids(world: World) -> dict[str, int]:
     return {_name(row["value"]): row["id"] for row in rows}
 
 
-def globalmart(world: World, *arguments: str) -> Result:
-    """Run a command as the shell would, in this process."""
+def globalmart(world: World, *arguments: str, **changes: str) -> Result:
+    """Run a command as the shell would, in this process; settings change without their prefix."""
     app = build_app(arguments)
-    return CliRunner().invoke(app, list(arguments), env=world.environment())
+    return CliRunner().invoke(app, list(arguments), env=world.environment(**changes))
 
 
 def _name(value: bytes) -> str:

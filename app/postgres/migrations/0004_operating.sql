@@ -24,3 +24,17 @@ CREATE INDEX idx_dead_letter_replays_open ON dead_letter_replays (dead_letter_id
 
 GRANT SELECT ON dead_letter_replays TO globalmart_worker, globalmart_reader;
 GRANT INSERT, UPDATE ON dead_letter_replays TO globalmart_worker;
+
+-- Rows deleted by retention. Sums keep counting them; the recount and every repair leave the time before alone.
+CREATE TABLE retention_progress (
+    topic            VARCHAR(249) COLLATE "C" NOT NULL,
+    source_partition INTEGER NOT NULL,
+    deleted_before   TIMESTAMPTZ NOT NULL,
+    deleted          BIGINT NOT NULL DEFAULT 0,
+    updated_at       TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (topic, source_partition)
+);
+COMMENT ON COLUMN retention_progress.deleted_before IS 'Rows older than this may be gone; whole UTC days.';
+COMMENT ON COLUMN retention_progress.deleted IS 'Rows deleted so far; with them the ledger''s count of stored rows is whole.';
+
+GRANT SELECT ON retention_progress TO globalmart_worker, globalmart_reader;
