@@ -52,6 +52,7 @@ COMMANDS: Final = (
         group=True,
     ),
     Command("batch", "app.cli.batch", "batch", "Bring the warehouse up to date.", group=True),
+    Command("maintain", "app.cli.maintain", "maintain", "Retention and care of the stores."),
     Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),
 )
 

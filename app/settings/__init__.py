@@ -10,6 +10,7 @@ from app.settings.demo import DemoSettings
 from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
 from app.settings.loading import ENV_FILE_VARIABLE, Settings, documented_settings, load_settings
+from app.settings.retention import RetentionSettings
 from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
 from app.settings.stream import AnomalySettings, StreamSettings, WorkerSettings
 
@@ -25,6 +26,7 @@ __all__ = [
     "KafkaSettings",
     "MongoSettings",
     "PostgresSettings",
+    "RetentionSettings",
     "Settings",
     "SettingsGroup",
     "StreamSettings",
