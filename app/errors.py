@@ -42,3 +42,7 @@ class PublishError(GlobalMartError):
 
 class LockHeldError(GlobalMartError):
     """Another batch run is under way."""
+
+
+class BackupError(GlobalMartError):
+    """A backup could not be made, is damaged, or must not be restored where it was asked to."""

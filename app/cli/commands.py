@@ -53,6 +53,8 @@ COMMANDS: Final = (
     ),
     Command("batch", "app.cli.batch", "batch", "Bring the warehouse up to date.", group=True),
     Command("maintain", "app.cli.maintain", "maintain", "Retention and care of the stores."),
+    Command("backup", "app.cli.backup", "backup", "Back up PostgreSQL and MongoDB."),
+    Command("restore", "app.cli.backup", "restore", "Restore a backup and compare."),
     Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),
 )
 

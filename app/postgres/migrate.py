@@ -68,6 +68,16 @@ async def migrate(settings: PostgresSettings) -> list[Migration]:
         await connection.close()
 
 
+async def ensure_roles(connection: asyncpg.Connection) -> None:
+    """Make the schema's roles where this server does not have them: a restored schema grants to them."""
+    for role in ("globalmart_worker", "globalmart_reader"):
+        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
+            await connection.execute(f"CREATE ROLE {role} NOLOGIN")
+    await connection.execute(
+        "ALTER ROLE globalmart_worker SET idle_in_transaction_session_timeout = '5s'"
+    )
+
+
 async def require_schema(connection: asyncpg.Connection) -> None:
     """Raise SchemaError unless the database holds exactly this program's migrations."""
     wanted = [migration.version for migration in known_migrations()]

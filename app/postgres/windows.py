@@ -52,7 +52,7 @@ async def rebuild_windows(settings: PostgresSettings, geometry: WindowGeometry) 
                 "UPDATE stream_windows SET window_seconds = $1, step_seconds = $2",
                 geometry.window_seconds, geometry.step_seconds,
             )  # fmt: skip
-            await connection.execute(_PANES, geometry.step_seconds, timeout=None)
+            await connection.execute(_PANES, geometry.step_seconds)
             await connection.execute(windows_sql(geometry))
             return int(await connection.fetchval("SELECT count(*) FROM sales_panes"))
     finally:

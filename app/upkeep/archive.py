@@ -61,6 +61,6 @@ async def _account(
     row: Any = await connection.fetchrow(
         f"SELECT count(*), coalesce(sum({source.checksum}) * {factor}, 0)::NUMERIC(38, 0) "
         f"FROM {source.name} WHERE timestamp >= $1 AND timestamp < $2",
-        start, start + timedelta(days=1), timeout=None,
+        start, start + timedelta(days=1),
     )  # fmt: skip
     return int(row[0]), int(row[1])

@@ -30,7 +30,7 @@ class Size:
 async def vacuum(connection: asyncpg.Connection, tables: list[str]) -> None:
     """Give deleted rows' space to new ones and renew statistics and BRIN ranges."""
     for table in tables:
-        await connection.execute(f"VACUUM (ANALYZE) {table}", timeout=None)
+        await connection.execute(f"VACUUM (ANALYZE) {table}")
 
 
 async def postgres_sizes(connection: asyncpg.Connection) -> list[Size]:

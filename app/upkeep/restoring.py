@@ -80,7 +80,7 @@ class Restorer:
         )
         for partition, next_offset in ledger:
             await self._collect(stored, partition, next_offset, (start, end))
-        await self._connection.execute(_choose(stored), timeout=None)
+        await self._connection.execute(_choose(stored))
         for partition, _ in ledger:
             await self._put_back(stored, partition)
         await self._connection.execute("DROP TABLE lacking, chosen")

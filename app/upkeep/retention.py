@@ -85,7 +85,7 @@ async def delete_days(
     report: Report,
 ) -> None:
     """Delete the table's days before `before`; a day the archive lacks, and every later one, is kept."""
-    rows = await connection.fetch(_DAYS.format(table=table), midnight(before), timeout=None)
+    rows = await connection.fetch(_DAYS.format(table=table), midnight(before))
     for (day,) in rows:
         lacking = await archive.lacks(connection, table, day) if archive else ""
         if lacking:
@@ -101,9 +101,9 @@ async def _delete_day(
 ) -> int:
     start, end = midnight(day), midnight(day) + _DAY
     if dry_run:
-        count = await connection.fetchval(_COUNT.format(table=table), start, end, timeout=None)
+        count = await connection.fetchval(_COUNT.format(table=table), start, end)
         return int(count)
-    found = await connection.fetchrow(_PAGES.format(table=table), start, end, timeout=None)
+    found = await connection.fetchrow(_PAGES.format(table=table), start, end)
     if found is None or found["first"] is None:
         return 0
     deleted = 0

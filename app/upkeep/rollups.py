@@ -60,7 +60,7 @@ class Rollup:
         """Slots that begin in [start, end) and differ from the rows, or from the finer table."""
         sql = self._differences_sql(self._finer_sums if from_finer else self._row_sums)
         low, high = self._first_slot(start), self._first_slot(end)
-        rows = await connection.fetch(sql, low, high, partition, self.width, timeout=None)
+        rows = await connection.fetch(sql, low, high, partition, self.width)
         return [Difference(self.table, *row) for row in rows]
 
     async def correct(
@@ -69,12 +69,12 @@ class Rollup:
         """Make the table hold what was expected; the caller keeps the partitions' writers out."""
         surplus = [d for d in differences if d.expected_orders is None]
         if surplus:
-            await connection.execute(self._delete_sql, *_keys(surplus), timeout=None)
+            await connection.execute(self._delete_sql, *_keys(surplus))
         wanted = [d for d in differences if d.expected_orders is not None]
         if wanted:
             sums = ([d.expected_orders for d in wanted], [d.expected_amount for d in wanted])
             keys = _keys(wanted) if self.by_category else _keys(wanted, "start partition country")
-            await connection.execute(self._upsert_sql, *keys, *sums, timeout=None)
+            await connection.execute(self._upsert_sql, *keys, *sums)
 
     def _first_slot(self, instant: datetime) -> datetime:
         """The first start of a slot at or after the instant."""
