@@ -16,8 +16,8 @@ import asyncpg
 from app.errors import GlobalMartError
 from app.settings import Settings
 from app.topics import TRANSACTIONS
-from app.upkeep.rollups import Difference, Rollup, rollups
 from app.upkeep.session import lock_partition, midnight, retention_floor, upkeep_session
+from app.upkeep.sums import Difference, SumTable, sum_tables
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
@@ -67,7 +67,7 @@ async def repair(
     pane = timedelta(seconds=settings.stream.window_step_seconds)
     async with upkeep_session(settings.postgres) as connection:
         await _refuse_deleted(connection, first)
-        work = _Work(connection, rollups(pane), Repair(first, last))
+        work = _Work(connection, sum_tables(pane), Repair(first, last))
         for number in range((last - first).days + 1):
             day = first + timedelta(days=number)
             report(day.isoformat())
@@ -87,7 +87,7 @@ async def _refuse_deleted(connection: asyncpg.Connection, first: date) -> None:
 @dataclass(frozen=True, slots=True)
 class _Work:
     connection: asyncpg.Connection
-    tables: tuple[Rollup, ...]
+    tables: tuple[SumTable, ...]
     done: Repair
 
     async def day(self, start: datetime, *, apply: bool) -> None:

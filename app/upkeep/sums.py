@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
+from app.sink.rollups import ROLLUPS, Rollup
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -38,8 +40,8 @@ class Difference(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Rollup:
-    """A table of sums per slot of `width`; `finer` is the table its sums may be taken from."""
+class SumTable:
+    """A table of sums per slot of `width`; daily sums may be taken from the hourly ones, `finer`."""
 
     table: str
     start: str
@@ -150,16 +152,31 @@ ON CONFLICT ON CONSTRAINT {self.table}_key DO UPDATE SET
     transaction_count = excluded.transaction_count, total_amount = excluded.total_amount"""
 
 
-def rollups(pane: timedelta) -> tuple[Rollup, ...]:
-    """Every table of sums, the finer before the coarser."""
-    minute, hour, day = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-    return (
-        Rollup("sales_panes", "pane_start", pane, True),
-        Rollup("revenue_minutely", "minute", minute, False),
-        Rollup("sales_hourly", "hour", hour, True),
-        Rollup("revenue_hourly", "hour", hour, False),
-        Rollup("sales_daily", "day", day, True, "sales_hourly", "hour"),
-        Rollup("revenue_daily", "day", day, False, "revenue_hourly", "hour"),
+def sum_tables(pane: timedelta) -> tuple[SumTable, ...]:
+    """Every rollup of the sink, in its order."""
+    widths = {
+        "pane_start": pane,
+        "minute": timedelta(minutes=1),
+        "hour": timedelta(hours=1),
+        "day": timedelta(days=1),
+    }
+    return tuple(
+        SumTable(
+            rollup.table, rollup.bucket, widths[rollup.bucket], "category" in rollup.names,
+            *_finer(rollup),
+        )
+        for rollup in ROLLUPS
+    )  # fmt: skip
+
+
+def _finer(rollup: Rollup) -> tuple[str, str]:
+    """The table and bucket of the hourly sums with the same names, for daily ones."""
+    if rollup.bucket != "day":
+        return "", ""
+    return next(
+        (finer.table, finer.bucket)
+        for finer in ROLLUPS
+        if finer.bucket == "hour" and finer.names == rollup.names
     )
 
 
