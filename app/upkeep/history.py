@@ -8,7 +8,7 @@ count them twice.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -33,12 +33,11 @@ SELECT coalesce((SELECT sum(transaction_count) FROM sales_daily WHERE day = $1),
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Rows of one table and, where they come from the lake, of one UTC day."""
+    """Rows of one table, and where they come from."""
 
     table: str
     origin: str
     rows: pa.Table
-    day: date | None = None
 
 
 @dataclass(slots=True)
@@ -63,7 +62,7 @@ def lake_pieces(location: str, first: date, last: date) -> Iterator[Piece]:
         for day, found in sorted(manifest.days(source.name).items()):
             if first <= day <= last:
                 rows = lake.read_file(found.file)
-                yield Piece(source.name, f"lake {found.file}", rows, day)
+                yield Piece(source.name, f"lake {found.file}", rows)
 
 
 def parquet_pieces(files: Sequence[Path], table: str) -> Iterator[Piece]:
@@ -84,16 +83,15 @@ class Feeder:
         self._connection = connection
         self._sender = sender
         self._limits = time_limits(settings.stream)
+        self._reasons: dict[tuple[str, date], str] = {}
         self.done = Fed()
 
     async def feed(self, piece: Piece, sent_at_ms: int) -> None:
-        """Send the piece's events that are lacking, unless its day is under retention or damaged."""
-        if piece.day is not None and (reason := await self._why_not(piece.table, piece.day)):
-            self.done.left_out.append(f"{piece.table} {piece.day}: {reason}")
-            return
+        """Send the piece's events that are lacking, without those of days under retention or damaged."""
         for batch in piece.rows.to_batches(max_chunksize=_BATCH):
             rows = batch.to_pylist()
             self.done.read[piece.table] += len(rows)
+            rows = [row for row in rows if await self._may_come(piece.table, _day(row))]
             lacking = await self._lacking(piece.table, rows)
             self._send(piece, [row for row in rows if _id(piece.table, row) in lacking], sent_at_ms)
 
@@ -104,6 +102,16 @@ class Feeder:
         )
         ledger = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
         return all(ledger.get(place, 0) >= end for place, end in self.done.ends.items())
+
+    async def _may_come(self, table: str, day: date | None) -> bool:
+        """Whether events of the day may be sent; a day is asked about once, before its first event."""
+        if day is None:
+            return True
+        if (table, day) not in self._reasons:
+            reason = self._reasons[table, day] = await self._why_not(table, day)
+            if reason:
+                self.done.left_out.append(f"{table} {day}: {reason}")
+        return not self._reasons[table, day]
 
     async def _why_not(self, table: str, day: date) -> str:
         floor = await retention_floor(self._connection, table)
@@ -145,6 +153,20 @@ class Feeder:
 
 def _id(table: str, row: dict[str, Any]) -> Any:
     return row[stored_topic(table).key[0]]
+
+
+def _day(row: dict[str, Any]) -> date | None:
+    """The UTC day of an event; None where its time is no time, which the decoder will refuse."""
+    timestamp = row.get("timestamp")
+    if isinstance(timestamp, str):
+        try:
+            timestamp = datetime.fromisoformat(timestamp)
+        except ValueError:
+            return None
+    if not isinstance(timestamp, datetime):
+        return None
+    aware = timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).date()
 
 
 def _outgoing(piece: Piece, row: dict[str, Any]) -> Outgoing:

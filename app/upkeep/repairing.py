@@ -106,11 +106,19 @@ class _Work:
         self.done.after.extend(await self._compare(start))
 
     async def _compare(self, start: datetime) -> list[Difference]:
-        """All differences of a day in one snapshot."""
+        """All differences of a day in one snapshot; daily sums follow from hourly ones that are right."""
+        end = start + _DAY
         found: list[Difference] = []
         async with self.connection.transaction(isolation="repeatable_read", readonly=True):
             for table in self.tables:
-                found += await table.differences(self.connection, start, start + _DAY)
+                if not table.finer:
+                    found += await table.differences(self.connection, start, end)
+            hourly_is_right = not found
+            for table in self.tables:
+                if table.finer:
+                    found += await table.differences(
+                        self.connection, start, end, from_finer=hourly_is_right
+                    )
         return found
 
     async def _hour(self, partition: int, hour: datetime) -> None:

@@ -87,6 +87,9 @@ async def test_the_lake_and_files_feed_what_is_lacking(world: World, tmp_path: P
     told = await run(*span)
     assert told.exit_code == 1
     assert f"left out: transactions {DAY}: its sums count 1 rows that are gone" in told.stdout
+    told = await run("replay", "--parquet", str(path))
+    assert f"left out: transactions {DAY}" in told.stdout
+    assert f"{TRANSACTIONS}: 4 rows read, 0 sent" in told.stdout
     told = await run("replay", "--from", DAY.isoformat(), "--to", DAY.isoformat())
     assert "transactions: 4 records read, 1 rows put back" in told.stdout
     await world.exact()
