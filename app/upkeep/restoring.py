@@ -22,6 +22,7 @@ from app.settings import AnomalySettings, Settings
 from app.sink.judging import count_recent
 from app.sink.tables import STORED_TOPICS, StoredTopic
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
+from app.upkeep.lacking import choose_sql, collect_sql, create_sql
 from app.upkeep.session import lock_partition, retention_floor
 
 _BATCH: Final = 5_000
@@ -70,17 +71,14 @@ class Restorer:
 
     async def _topic(self, stored: StoredTopic, start: datetime, end: datetime) -> None:
         """Collect what is lacking in all partitions, then choose among records of one id."""
-        columns = ", ".join(f"{column.name} {column.type}" for column in stored.columns)
-        await self._connection.execute(
-            f"CREATE TEMPORARY TABLE lacking ({columns}, partition INTEGER, kafka_ms BIGINT)"
-        )
+        await self._connection.execute(create_sql(stored))
         ledger = await self._connection.fetch(
             "SELECT partition, next_offset FROM stream_progress WHERE topic = $1 ORDER BY 1",
             stored.name,
         )
         for partition, next_offset in ledger:
             await self._collect(stored, partition, next_offset, (start, end))
-        await self._connection.execute(_choose(stored))
+        await self._connection.execute(choose_sql(stored))
         for partition, _ in ledger:
             await self._put_back(stored, partition)
         await self._connection.execute("DROP TABLE lacking, chosen")
@@ -105,7 +103,7 @@ class Restorer:
             if rows:
                 arrays = [list(column) for column in zip(*rows, strict=True)]
                 kafka_ms = [times[row.source_offset] for row in rows]
-                await self._connection.execute(_collect(stored), partition, kafka_ms, *arrays)
+                await self._connection.execute(collect_sql(stored), partition, kafka_ms, *arrays)
 
     async def _put_back(self, stored: StoredTopic, partition: int) -> None:
         names = ", ".join(stored.column_names)
@@ -152,31 +150,6 @@ class Restorer:
         for row, anomaly in raised:
             inserted = await self._connection.fetchval(_RAISE, *_anomaly_row(row, anomaly))
             self.done.anomalies += inserted is not None
-
-
-def _collect(stored: StoredTopic) -> str:
-    """Keep rows whose id is not stored and whose record the database did not refuse."""
-    joined = " AND ".join(f"t.{name} = s.{name}" for name in stored.key)
-    names = ", ".join(stored.column_names)
-    values = ", ".join(f"s.{name}" for name in stored.column_names)
-    source = stored.from_arrays(3).replace("unnest(", "unnest($2::BIGINT[], ")
-    source = source.replace(" AS s (", " AS s (kafka_ms, ")
-    return f"""
-INSERT INTO lacking ({names}, partition, kafka_ms) SELECT {values}, $1, s.kafka_ms
-FROM {source}
-WHERE NOT EXISTS (SELECT FROM {stored.name} t WHERE {joined})
-    AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.source_topic = '{stored.name}'
-        AND d.source_partition = $1 AND d.source_offset = s.source_offset)"""
-
-
-def _choose(stored: StoredTopic) -> str:
-    """The first record of each id: the lowest offset of a partition; among partitions the earliest sent."""
-    key = ", ".join(stored.key)
-    return f"""
-CREATE TEMPORARY TABLE chosen AS
-SELECT DISTINCT ON ({key}) * FROM (
-    SELECT DISTINCT ON ({key}, partition) * FROM lacking ORDER BY {key}, partition, source_offset
-) AS first_of_partition ORDER BY {key}, kafka_ms, partition"""
 
 
 def _attempt(record: Record) -> Attempt:

@@ -114,17 +114,12 @@ async def test_a_restored_stream_goes_on_and_agrees(
         assert sum((await world.ledger()).values()) > sum(ledger.values())
         assert worker.stop() == 0
 
-        # replaced on purpose, it is as old as the backup again
-        told = await run("restore", str(folder), "--replace", MONGO_DATABASE="copy")
-        assert told.exit_code == 0, told.exception or told.output
-        assert await world.ledger() == ledger
-        assert await asyncio.to_thread(seen, url, "copy") == before
-
-        # a damaged backup is found out
+        # replaced on purpose, PostgreSQL is as old as the backup again; a damaged file of MongoDB is found out
         file = folder / "mongo" / "facts.bson"
         file.write_bytes(file.read_bytes().replace(b"x", b"y", 1))
         told = await run("restore", str(folder), "--replace", MONGO_DATABASE="copy")
         assert "MongoDB was restored and is not what was backed up: facts" in str(told.exception)
+        assert await world.ledger() == ledger
         (folder / "postgres.dump").write_bytes(b"rubbish")
         told = await run("restore", str(folder), "--replace", "--no-mongo")
         assert "pg_restore failed" in str(told.exception)
