@@ -34,6 +34,9 @@ COMMANDS: Final = (
     Command(
         "demo", "app.cli.demo", "demo", "Run everything here, with live traffic, and check it."
     ),
+    Command("up", "app.cli.docker", "up", "Start the Docker stack."),
+    Command("down", "app.cli.docker", "down", "Stop the Docker stack."),
+    Command("status", "app.cli.status", "status", "Show rates, lag, last batch and disk."),
     Command("doctor", "app.cli.doctor", "doctor", "Say what is missing on this machine."),
     Command("init", "app.cli.init", "init", "Write .env with random secrets."),
     Command("settings", "app.cli.settings", "settings", "Show the settings in effect."),
@@ -42,6 +45,7 @@ COMMANDS: Final = (
     Command("generate", "app.cli.generate", "command", "Send traffic to Kafka."),
     Command("api", "app.cli.api", "api", "Serve the REST API."),
     Command("api-key", "app.cli.api", "api_key", "Make a key for the REST API."),
+    Command("dashboard", "app.cli.dashboard", "dashboard", "Serve the executive dashboard."),
     Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount and compare."),
     Command("replay", "app.cli.replay", "replay", "Feed PostgreSQL what it lacks."),
     Command(

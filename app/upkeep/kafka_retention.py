@@ -12,7 +12,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from app.errors import KafkaTopicError
+from app.errors import KafkaTopicError, SettingsError
 from app.settings import Settings
 from app.topics import TOPICS
 
@@ -30,8 +30,12 @@ class TopicRetention:
 
 
 def wanted_hours(settings: Settings) -> dict[str, float]:
-    """Hours by topic, from the settings."""
+    """Hours by topic, from the settings; raises SettingsError for a topic that is none of ours."""
     exceptions = settings.retention.hours_by_topic
+    unknown = sorted(exceptions.keys() - {topic.name for topic in TOPICS})
+    if unknown:
+        variable = settings.retention.variable("topic_hours")
+        raise SettingsError(f"{variable}: no such topic: {', '.join(unknown)}")
     return {
         topic.name: exceptions.get(topic.name, settings.kafka.retention_hours) for topic in TOPICS
     }
