@@ -50,3 +50,7 @@ class DockerError(GlobalMartError):
 
 class StoreAwayError(GlobalMartError):
     """A store does not answer an operator's question; the message names it and the cure."""
+
+
+class BackupError(GlobalMartError):
+    """A backup could not be made, is damaged, or must not be restored where it was asked to."""

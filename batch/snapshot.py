@@ -46,6 +46,16 @@ class Snapshot:
             cursor.execute("SELECT pg_export_snapshot()")
             return str(cursor.fetchone()[0])
 
+    def deleted_before(self, source: SourceTable) -> date | None:
+        """The first day no retention has deleted rows of; None if none has."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT (max(deleted_before) AT TIME ZONE 'UTC')::date FROM retention_progress "
+                f"WHERE topic = '{source.name}'"
+            )
+            found: date | None = cursor.fetchone()[0]
+        return found
+
     def tables(self, source: SourceTable, first: date, last: date) -> Iterator[pa.Table]:
         """Rows of the days `first` to `last`, both included, in pieces with the lake's schema."""
         if self.reader is not None:

@@ -47,7 +47,18 @@ COMMANDS: Final = (
     Command("api-key", "app.cli.api", "api_key", "Make a key for the REST API."),
     Command("dashboard", "app.cli.dashboard", "dashboard", "Serve the executive dashboard."),
     Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount and compare."),
+    Command("replay", "app.cli.replay", "replay", "Feed PostgreSQL what it lacks."),
+    Command(
+        "dead-letters",
+        "app.cli.dead_letters",
+        "dead_letters",
+        "Look at refused records and put them back.",
+        group=True,
+    ),
     Command("batch", "app.cli.batch", "batch", "Bring the warehouse up to date.", group=True),
+    Command("maintain", "app.cli.maintain", "maintain", "Retention and care of the stores."),
+    Command("backup", "app.cli.backup", "backup", "Back up PostgreSQL and MongoDB."),
+    Command("restore", "app.cli.backup", "restore", "Restore a backup and compare."),
     Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),
 )
 
