@@ -21,11 +21,14 @@ class Spent:
 
 
 @contextmanager
-def measured() -> Iterator[Spent]:
-    """Filled at the end of the block; children that ended meanwhile count as far as they were waited for."""
-    spent, began, before = Spent(), monotonic(), _cpu_seconds()
+def measured(leave_out: int | None = None) -> Iterator[Spent]:
+    """Filled at the end of the block; children that ended meanwhile count as far as they were waited for.
+
+    The child with the id `leave_out` does not count.
+    """
+    spent, began, before = Spent(), monotonic(), _cpu_seconds(leave_out)
     yield spent
-    spent.seconds, spent.cpu_seconds = monotonic() - began, _cpu_seconds() - before
+    spent.seconds, spent.cpu_seconds = monotonic() - began, _cpu_seconds(leave_out) - before
 
 
 @dataclass(slots=True)
@@ -43,10 +46,12 @@ class Laps:
         self._seconds, self._cpu_seconds = seconds, cpu_seconds
 
 
-def _cpu_seconds() -> float:
+def _cpu_seconds(leave_out: int | None = None) -> float:
     this = psutil.Process()
     total = 0.0
     for process in (this, *this.children(recursive=True)):
+        if process.pid == leave_out:
+            continue
         try:
             times = process.cpu_times()
         except psutil.NoSuchProcess:

@@ -15,7 +15,8 @@ what it starts; the ratios are of both.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from statistics import median
@@ -88,30 +89,40 @@ def _round(
         duckdb_marts(lake, LAST_DAY, settings.cores, settings.session_gap_minutes) as engine,
     ):
         wanted = {mart.name: _row_count(engine, mart.name) for mart in MARTS}
-    spent = {"duckdb": duck, **_spark_round(lake, settings, var_dir, wanted)}
-    report("nightly: " + ", ".join(f"{k} {v.seconds:.1f} s" for k, v in spent.items()))
-    return spent
+    report(f"nightly: duckdb {duck.report()}")
+    return {"duckdb": duck, **_spark_round(lake, settings, var_dir, wanted, report)}
 
 
 def _spark_round(
-    lake: Lake, settings: BatchSettings, var_dir: Path, wanted: dict[str, int]
+    lake: Lake,
+    settings: BatchSettings,
+    var_dir: Path,
+    wanted: dict[str, int],
+    report: Callable[[str], None],
 ) -> dict[str, Spent]:
-    with measured() as start:
-        session = spark_session(settings, var_dir)
-        spark = session.__enter__()
-    try:
-        with measured() as making:
+    spent: dict[str, Spent] = {}
+
+    @contextmanager
+    def stage(name: str, leave_out: int | None = None) -> Iterator[None]:
+        with measured(leave_out) as spent[name]:
+            yield
+        report(f"nightly: {name} {spent[name].report()}")
+
+    with ExitStack() as stack:
+        with stage("start"):
+            spark = stack.enter_context(spark_session(settings, var_dir))
+        with stage("compute"):
             computed, marts = _compute(spark, lake, lake.read_manifest(), settings)
+        report("nightly: " + ", ".join(f"{k} {v.cpu_seconds:.1f}" for k, v in marts.items()))
         found = {one.mart.name: one.rows for one in computed}
         if found != wanted:
             raise AssertionError(f"Spark made {found}, DuckDB {wanted}")
-        with acknowledging_server() as url, measured() as writing:
-            _write(computed, settings, url)
-        with acknowledging_server() as url, measured() as night:
+        url, server = stack.enter_context(acknowledging_server())
+        with stage("write_night", server):
             _write(computed, settings, url, LAST_DAY)
-    finally:
-        session.__exit__(None, None, None)
-    return {"start": start, "compute": making, "write": writing, "write_night": night, **marts}
+        with stage("write", server):
+            _write(computed, settings, url)
+    return {**spent, **marts}
 
 
 def _compute(
