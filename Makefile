@@ -1,7 +1,7 @@
 # Every target runs on a fresh machine with Python 3.11+, Java and the package registries.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup demo test check bench packages lock clean
+.PHONY: help setup demo test check bench chaos fuzz packages lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -46,6 +46,12 @@ check: $(STAMP) ## format, lint, types, import contracts
 
 bench: $(STAMP) ## measure throughput and latency, write var/bench.json
 	@$(ISOLATED) $(BIN)/python -m tests.bench $(if $(DURATION),--duration $(DURATION))
+
+chaos: $(STAMP) ## random faults under load for DURATION= seconds (600), drawn from SEED=, write var/chaos.json
+	@$(ISOLATED) $(BIN)/python -m tests.chaos $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
+
+fuzz: $(STAMP) ## a flood of RECORDS= bad records (1000000), drawn from SEED=, write var/fuzz.json
+	@$(ISOLATED) $(BIN)/python -m tests.fuzz $(if $(RECORDS),--records $(RECORDS)) $(if $(SEED),--seed $(SEED))
 
 lock: $(STAMP) ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv

@@ -15,7 +15,7 @@ class Record:
     key: bytes | None = b"ada"
     offset: int = 0
     timestamp: int = KAFKA_MS
-    headers: list[tuple[str, bytes]] = field(default_factory=list)
+    headers: list[tuple[str, bytes | None]] = field(default_factory=list)
 
 
 ORDER = {
