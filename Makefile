@@ -18,6 +18,9 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # Tests see no settings of ours: they use their own servers and nothing else.
 ISOLATED := env $(foreach name,$(filter GLOBALMART_%,$(.VARIABLES)),-u $(name)) GLOBALMART_ENV_FILE=
 
+# Processes that share the tests; most tests wait for servers, so a few more than cores do no harm.
+TESTERS ?= 3
+
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
 
@@ -28,7 +31,7 @@ demo: $(STAMP) ## run everything on this machine, until Ctrl-C or for DURATION= 
 	@$(BIN)/globalmart demo $(if $(DURATION),--duration $(DURATION))
 
 test: check packages ## set-up, all checks and all tests, against real servers
-	@$(ISOLATED) $(BIN)/python -m pytest
+	@$(ISOLATED) $(BIN)/python -m pytest -n $(TESTERS) --dist loadgroup
 
 packages: ## the Debian packages that tests need beside Python's: a browser, Prometheus, its Alertmanager
 	@missing=""; for name in chromium prometheus prometheus-alertmanager; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \

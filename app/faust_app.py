@@ -55,7 +55,8 @@ class GlobalMartApp(faust.App):
             logger.info("chunks still run after %s s; the ledger will decide", self.drain_seconds)
         noting = asyncio.ensure_future(consumer.commit())
         _, late = await asyncio.wait({noting}, timeout=_COMMIT_SECONDS)
-        if late:
+        noting.cancel()
+        if late or noting.cancelled() or noting.exception():
             logger.info("Kafka takes no note of the offsets now; the ledger has them")
 
     async def start(self) -> None:
@@ -75,7 +76,7 @@ class GlobalMartApp(faust.App):
             await super().stop()
         reason = self.crash_reason or self._start_error
         if reason is not None:
-            logger.critical("the worker ended: %s", reason)
+            logger.critical("the worker ended: %s", str(reason) or repr(reason))
 
 
 @contextmanager

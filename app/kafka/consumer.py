@@ -6,39 +6,20 @@ a partition is held until `release` names its next offset. The offsets committed
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP, ConsumerMessage, Message
-from mode.utils.futures import maybe_async
 
 from app.kafka.chunks import Chunk
+from app.kafka.client_thread import ClientThread
 from app.kafka.positions import Positions
 
-_FETCH_SECONDS = 0.25
-_CALL_SECONDS = 8.0
-
-
-class BoundedConsumerThread(AIOKafkaConsumerThread):
-    """The thread of the Kafka client, in which no call lasts for ever.
-
-    It serves two calls at a time. After a broker was killed a commit and a request for offsets could wait without an
-    end, and fetching waited behind them for good.
-    """
-
-    async def call_thread(
-        self, fun: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
-    ) -> Any:
-        """Run the call in the thread; raises TimeoutError when it takes too long there."""
-
-        async def bounded() -> Any:
-            async with asyncio.timeout(_CALL_SECONDS):
-                return await maybe_async(fun(*args, **kwargs))
-
-        return await super().call_thread(bounded)
+_FETCH_SECONDS: Final = 0.25
+_COMMIT_SECONDS: Final = 8.0
 
 
 class ChunkConsumer(Consumer):
@@ -160,12 +141,14 @@ class ChunkConsumer(Consumer):
             self._read_again(partition)
 
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
-        return BoundedConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        return ClientThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Note the offsets in Kafka; a broker that is away may never answer, and that harms nobody."""
         try:
-            return bool(await super()._commit(offsets))
-        except TimeoutError:
+            async with asyncio.timeout(_COMMIT_SECONDS):
+                return bool(await super()._commit(offsets))
+        except (TimeoutError, ConsumerStoppedError):
             self.log.warning("Kafka takes no note of the offsets now; the ledger has them")
             return False
 

@@ -16,6 +16,9 @@ _TCP_SETTINGS: Final = {
     "tcp_user_timeout": "8000",
 }
 
+#: Ends the locks of a worker that was stopped while it looked active; older servers refuse the name.
+_FIRST_WITH_TRANSACTION_TIMEOUT: Final = (17,)
+
 
 async def connect_owner(settings: PostgresSettings) -> asyncpg.Connection:
     """A connection as the owner of the schema, for migrations."""
@@ -32,9 +35,13 @@ async def connect_worker(settings: PostgresSettings, application: str) -> asyncp
         "jit": "off",
         **_TCP_SETTINGS,
     }
-    return await _connect(
+    connection = await _connect(
         settings, settings.worker_user, settings.worker_password, "worker", application, session
     )
+    if connection.get_server_version() >= _FIRST_WITH_TRANSACTION_TIMEOUT:
+        limit_ms = int(settings.transaction_timeout_seconds * 1000)
+        await connection.execute(f"SET transaction_timeout = {limit_ms}")
+    return connection
 
 
 async def connect_reader(settings: PostgresSettings, application: str) -> asyncpg.Connection:

@@ -63,6 +63,9 @@ class PostgresSettings(SettingsGroup):
     connect_timeout_seconds: float = setting(5.0, "limit for one connection attempt", unit="s")
     command_timeout_seconds: float = setting(60.0, "limit for one statement", unit="s", gt=0)
     lock_timeout_seconds: float = setting(10.0, "limit for waiting on a lock", unit="s", gt=0)
+    transaction_timeout_seconds: float = setting(
+        60.0, "limit for a worker's transaction, from PostgreSQL 17 on", unit="s", gt=0
+    )
     retry_max_seconds: float = setting(
         5.0, "longest pause between attempts while the database is down", unit="s", gt=0
     )

@@ -29,6 +29,7 @@ from app.topics import ANOMALIES
 logger = get_logger(__name__)
 
 _BATCH: Final = 1000
+_BEYOND_ALL: Final = 2**63 - 1
 _POLL_SECONDS: Final = 1.0
 _SEND_SECONDS: Final = 4.0  # below idle_in_transaction_session_timeout
 
@@ -93,7 +94,7 @@ class OutboxPublisher(Service):
             if turn is None:
                 return 0
             numbered = turn["numbered_position"]
-            numbered += await _number(connection, stream, numbered)
+            numbered += await _number(connection, stream, numbered, _BATCH)
             published = turn["published_position"]
             rows = await _read(connection, stream, published)
             if not rows and numbered == turn["numbered_position"]:
@@ -131,22 +132,36 @@ class OutboxPublisher(Service):
 
     async def _connect(self) -> asyncpg.Connection:
         connection = await connect_worker(self._settings.postgres, "globalmart-worker outbox")
+        await _prepare(connection)
         await connection.add_listener(OUTBOX_CHANNEL, lambda *_: self._woken.set())
         return connection
 
 
-async def _number(connection: asyncpg.Connection, stream: OutboxStream, last: int) -> int:
-    """Give the next positions to committed rows without one; how many there were."""
+async def _prepare(connection: asyncpg.Connection) -> None:
+    """Run every statement once without effect: one that is new to a connection is sent in two steps, and a
+    publisher stopped between them would hold its row until it goes on.
+    """
+    await connection.fetchrow(_TAKE_TURN, "")
+    await connection.execute(_ADVANCE, "", 0, 0)
+    for stream in STREAMS:
+        await _number(connection, stream, 0, 0)
+        await _read(connection, stream, _BEYOND_ALL)
+
+
+async def _number(
+    connection: asyncpg.Connection, stream: OutboxStream, last: int, limit: int
+) -> int:
+    """Give the next positions to up to `limit` committed rows without one; how many there were."""
     status = await connection.execute(
         f"""
         WITH batch AS (
             SELECT id, row_number() OVER (ORDER BY id) AS place FROM (
-                SELECT id FROM {stream.table} WHERE position IS NULL ORDER BY id LIMIT {_BATCH}
+                SELECT id FROM {stream.table} WHERE position IS NULL ORDER BY id LIMIT $2
             ) AS unnumbered
         )
         UPDATE {stream.table} t SET position = $1 + batch.place FROM batch WHERE t.id = batch.id""",
-        last,
-    )
+        last, limit,
+    )  # fmt: skip
     count = int(status.rsplit(" ", 1)[1])
     if count and stream.name == ANOMALIES:
         await connection.execute(f"NOTIFY {ANOMALIES_NUMBERED}")

@@ -150,7 +150,9 @@ def _modules() -> Iterator[tuple[str, str, str]]:
 
 
 def _publish(jars: Path, target: Path) -> None:
-    """Put the complete folder in place at once; a quicker clone has put the same jars there."""
+    """Put the complete folder in place at once, unless a quicker launcher has: its Kafka may run from there."""
+    if not differences(target):
+        return
     if target.exists():
         shutil.rmtree(target)
     try:

@@ -1,7 +1,15 @@
-"""Loopback ports for the embedded servers."""
+"""Loopback ports for the embedded servers.
 
+A port that was chosen is free until its server listens, seconds later. Launchers side by side must not choose the
+same one meanwhile, so each holds a lock on a file named after every port it chose, until it ends.
+"""
+
+import fcntl
+import os
 import random
 import socket
+import tempfile
+from pathlib import Path
 from typing import Final
 
 from app.errors import EmbeddedStackError
@@ -14,6 +22,9 @@ LOOPBACK: Final = "127.0.0.1"
 _LOWEST: Final = 20_000
 _HIGHEST: Final = 32_000
 _ATTEMPTS: Final = 200
+
+#: Ports this process has chosen, each with the descriptor of its locked file.
+_promises: Final[dict[int, int]] = {}
 
 
 def is_free(port: int) -> bool:
@@ -38,11 +49,27 @@ def choose_port(preferred: int | None = None) -> int:
     """The preferred port where it is free, else some free one; raises EmbeddedStackError if none
     is.
     """
-    if preferred is not None and is_free(preferred):
+    if preferred is not None and is_free(preferred) and _is_ours(preferred):
         return preferred
     for port in random.sample(range(_LOWEST, _HIGHEST), _ATTEMPTS):
-        if is_free(port):
+        if port not in _promises and is_free(port) and _is_ours(port):
             return port
     raise EmbeddedStackError(
         f"no free loopback port between {_LOWEST} and {_HIGHEST}; stop some servers and try again"
     )
+
+
+def _is_ours(port: int) -> bool:
+    """Promise the port to this process; False where another one of this user has chosen it."""
+    if port in _promises:
+        return True
+    folder = Path(tempfile.gettempdir()) / f"globalmart-ports-{os.geteuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    promise = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(promise, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(promise)
+        return False
+    _promises[port] = promise
+    return True

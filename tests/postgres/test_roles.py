@@ -51,3 +51,9 @@ async def test_the_reader_only_reads(database: Database) -> None:
             await _refused(reader, f"DELETE FROM {table}")
             await _refused(reader, f"TRUNCATE {table}")
         await _refused(reader, "CREATE TABLE more (id INTEGER)")
+
+
+async def test_a_workers_transaction_may_not_last_for_ever(database: Database) -> None:
+    """From PostgreSQL 17 on; the embedded one is newer."""
+    async with database.worker() as connection:
+        assert await connection.fetchval("SHOW transaction_timeout") == "1min"

@@ -250,3 +250,41 @@ async def test_sent_but_not_noted_is_sent_again(database: Database, anomalies: T
     sent = Counter((message.key() or b"").decode() for message in anomalies.read(4))
     assert sent == {"t1:high_value": 2, "t2:high_value": 2}
     assert sorted((await _positions(database)).values()) == [1, 2]
+
+
+_PREPARED = "SELECT statement FROM pg_prepared_statements"
+
+
+class _Recorder(OutboxPublisher):
+    """Notes the statements its connection has prepared when it is new, and while the row is held."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.when_new: set[str] = set()
+        self.while_held: set[str] = set()
+
+    async def _connect(self) -> asyncpg.Connection:
+        connection = await super()._connect()
+        self.when_new = await _prepared(connection)
+        return connection
+
+    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
+        await super()._send(stream, rows)
+        self.while_held |= await _prepared(await self._connection.get())
+
+
+async def _prepared(connection: asyncpg.Connection) -> set[str]:
+    return {row["statement"] for row in await connection.fetch(_PREPARED)} - {_PREPARED}
+
+
+async def test_no_statement_is_prepared_while_the_row_is_held(
+    database: Database, anomalies: Topic
+) -> None:
+    """Between a statement's Parse and its Bind no idle time-out ends a session that was stopped."""
+    async with publishing(database, _Recorder) as publishers, database.worker() as connection:
+        await _raise(connection, "one")
+        await _published(database, ANOMALIES, 1)
+    (recorder,) = publishers
+    assert isinstance(recorder, _Recorder)
+    assert recorder.while_held
+    assert recorder.while_held <= recorder.when_new

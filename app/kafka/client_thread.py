@@ -1,0 +1,46 @@
+"""The thread Faust runs the Kafka client in, so that no call holds up another.
+
+Faust queues calls into that thread and serves two at a time. After a broker was killed, requests for offsets
+and commits wait for seconds, and fetching waited behind them. Here every call is a task of its own in the
+thread, which ends when its caller no longer waits.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
+from typing import Any
+
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiokafka_TP
+from faust.types import TP
+from mode.utils.futures import maybe_async
+
+
+class ClientThread(AIOKafkaConsumerThread):
+    """Calls side by side, and commits that may fail: the ledger holds the offsets that count."""
+
+    async def call_thread(
+        self, fun: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Run the call in the thread; raises ConsumerStoppedError once the thread has ended."""
+
+        async def call() -> Any:
+            return await maybe_async(fun(*args, **kwargs))
+
+        if self.thread_loop.is_closed():
+            raise ConsumerStoppedError
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), self.thread_loop))
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Note the offsets of the partitions still assigned; Faust would end the worker where this fails."""
+        ours = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
+        self.tp_last_committed_at.update(dict.fromkeys(ours, monotonic()))
+        try:
+            await self._ensure_consumer().commit(
+                {ensure_aiokafka_TP(tp): OffsetAndMetadata(at, "") for tp, at in ours.items()}
+            )
+        except KafkaError as error:
+            self.log.warning("Kafka takes no note of the offsets, the ledger has them: %r", error)
+            return False
+        return True
