@@ -11,8 +11,11 @@ from typing import Any, Final
 
 import faust
 from faust.app.base import BootStrategy
+from faust.auth import SASLCredentials, SSLCredentials
+from faust.types.auth import CredentialsT
 from faust.types.transports import ConsumerT
 
+from app.security.kafka import aiokafka_security
 from app.settings import KafkaSettings, WorkerSettings
 from app.stream.lanes import Lanes
 from app.stream.local_tables import LocalTable, LocalTableManager
@@ -103,6 +106,7 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path
         kafka.group,
         broker=[f"globalmart://{server.strip()}" for server in kafka.bootstrap.split(",")],
         datadir=str(var_dir / "faust"),
+        broker_credentials=_credentials(kafka),
         broker_client_id="globalmart-worker",
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_heartbeat_interval=kafka.heartbeat_seconds,
@@ -124,3 +128,17 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path
     app.lanes = {}
     app.drain_seconds = worker.drain_seconds
     return app
+
+
+def _credentials(kafka: KafkaSettings) -> CredentialsT | None:
+    """The settings as Faust wants them; None for plain text."""
+    options = aiokafka_security(kafka)
+    context = options.get("ssl_context")
+    if kafka.authenticated:
+        return SASLCredentials(
+            username=options["sasl_plain_username"],
+            password=options["sasl_plain_password"],
+            ssl_context=context,
+            mechanism=options["sasl_mechanism"],
+        )
+    return SSLCredentials(context) if context is not None else None

@@ -18,6 +18,7 @@ from mode.utils.logging import get_logger
 from app.metrics import WorkerMetrics
 from app.postgres.channels import ANOMALIES_NUMBERED
 from app.postgres.connecting import connect_worker
+from app.security.kafka import aiokafka_options
 from app.settings import Settings
 from app.sink.connection import SinkConnection
 from app.sink.dead_letters import OUTBOX_CHANNEL
@@ -118,7 +119,7 @@ class OutboxPublisher(Service):
     async def _get_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._settings.kafka.bootstrap, acks="all",
+                **aiokafka_options(self._settings.kafka), acks="all",
                 enable_idempotence=True, max_request_size=16 * 1024 * 1024,
             )  # fmt: skip
             self._producer = producer

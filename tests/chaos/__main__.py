@@ -12,7 +12,7 @@ from rich.console import Console
 
 from compose.embedded.stack import EmbeddedStack
 from tests.chaos.run import Chaos, failures
-from tests.chaos.schedule import Fault, Kind, draw_schedule
+from tests.chaos.schedule import Plan, draw_plan
 from tests.faults import databases, topics
 from tests.faults.world import World
 
@@ -30,8 +30,8 @@ def main() -> None:
     console = Console(stderr=True)
     console.log(f"SEED={seed} DURATION={options.duration:g}")
     with EmbeddedStack(_FOLDER, fresh=True, preferred_ports=False, report=console.log) as stack:
-        schedule = draw_schedule(seed, options.duration, list(Kind))
-        found = asyncio.run(_run(stack, seed, schedule, console))
+        plan = draw_plan(seed, options.duration)
+        found = asyncio.run(_run(stack, seed, plan, console))
     wrong = failures(found)
     report = {"seed": seed, "duration_seconds": options.duration, "failures": wrong, **found}
     _REPORT.write_text(json.dumps(report, indent=2) + "\n")
@@ -40,16 +40,14 @@ def main() -> None:
     raise SystemExit(1 if wrong else 0)
 
 
-async def _run(
-    stack: EmbeddedStack, seed: int, schedule: list[Fault], console: Console
-) -> dict[str, Any]:
+async def _run(stack: EmbeddedStack, seed: int, plan: Plan, console: Console) -> dict[str, Any]:
     topics.recreate_topics(stack.kafka.bootstrap)
     database = await databases.create_database(stack)
     logs = _FOLDER / "workers"
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
     world = World(stack, logs.absolute(), database, seed)
-    return await Chaos(world, logs.absolute(), console.log, with_api=True).run(schedule)
+    return await Chaos(world, logs.absolute(), console.log, with_api=True).run(plan)
 
 
 if __name__ == "__main__":

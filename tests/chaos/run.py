@@ -14,7 +14,7 @@ from tests.chaos.gauge import Gauge
 from tests.chaos.inflicting import Inflictor
 from tests.chaos.programs import Api
 from tests.chaos.report import recovery_table, topic_table, verdict
-from tests.chaos.schedule import Fault
+from tests.chaos.schedule import Plan
 from tests.chaos.small_disk import install_knobs, make_small_disk
 from tests.chaos.supervisor import Supervisor
 from tests.faults import topics
@@ -39,7 +39,7 @@ class Chaos:
         self._with_api = with_api
         self._gauge = Gauge(world)
 
-    async def run(self, schedule: Sequence[Fault], burst: int = 250) -> dict[str, Any]:
+    async def run(self, plan: Plan, burst: int = 250) -> dict[str, Any]:
         """Everything from the first record to the verdict."""
         world, started = self._world, time.monotonic()
         await install_knobs(world)
@@ -54,8 +54,10 @@ class Chaos:
                 async with world.load(of=burst):
                     for worker in supervisor.workers:
                         await world.consuming(worker, 60)
-                    await self._play(inflictor, schedule)
-                    unrecovered = await self._settle(supervisor)
+                    unrecovered = await self._play_alone(inflictor, plan, supervisor)
+                    alone = len(self._gauge.recoveries), len(inflictor.stop_seconds)
+                    await self._play_storm(inflictor, plan)
+                    unrecovered += await self._settle(supervisor)
                 await world.consumed(_CATCH_UP_SECONDS)
                 found = await self._judge(api)
         finally:
@@ -69,21 +71,40 @@ class Chaos:
             "faults": dict(sorted(inflictor.done.items())),
             "faults_without_occasion": dict(sorted(inflictor.missed.items())),
             "faults_total": inflictor.done.total(),
-            "recovery_seconds": recovery_table(self._gauge.recoveries),
-            "graceful_stop_seconds": [round(seconds, 2) for seconds in inflictor.stop_seconds],
+            "recovery_seconds": {
+                "alone": recovery_table(self._gauge.recoveries[: alone[0]]),
+                "storm": recovery_table(self._gauge.recoveries[alone[0] :]),
+            },
+            "graceful_stop_seconds": {
+                "alone": _rounded(inflictor.stop_seconds[: alone[1]]),
+                "storm": _rounded(inflictor.stop_seconds[alone[1] :]),
+            },
             "longest_without_progress_seconds": round(self._gauge.longest_silence_seconds, 2),
             "worker_exits": dict(supervisor.exits),
-            "api_answer_seconds": [round(s, 2) for s in (api.answer_seconds if api else [])],
+            "api_answer_seconds": _rounded(api.answer_seconds if api else []),
             "disk_full_by": disk.how,
             "wall_seconds": round(time.monotonic() - started, 1),
             "load_average": os.getloadavg(),
         }
 
-    async def _play(self, inflictor: Inflictor, schedule: Sequence[Fault]) -> None:
+    async def _play_alone(
+        self, inflictor: Inflictor, plan: Plan, supervisor: Supervisor
+    ) -> list[str]:
+        """One fault after the other, each met by a system that has recovered; what has not."""
+        began, unrecovered = time.monotonic(), list[str]()
+        for fault in plan.alone:
+            if unrecovered or time.monotonic() - began > plan.alone_seconds:
+                break
+            self._say(f"alone     {fault.kind}")
+            await inflictor.inflict(fault)
+            unrecovered = await self._settle(supervisor)
+        return unrecovered
+
+    async def _play_storm(self, inflictor: Inflictor, plan: Plan) -> None:
         """Begin each fault at its time; faults overlap where they last."""
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
-            for fault in schedule:
+            for fault in plan.storm:
                 await asyncio.sleep(max(0.0, began + fault.at_seconds - time.monotonic()))
                 self._say(f"{fault.at_seconds:6.1f} s  {fault.kind}")
                 group.create_task(inflictor.inflict(fault))
@@ -150,6 +171,10 @@ async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
+
+
+def _rounded(seconds: Sequence[float]) -> list[float]:
+    return [round(each, 2) for each in seconds]
 
 
 def _stored(found: dict[str, Any]) -> int:

@@ -62,6 +62,24 @@ class Fault:
     jump_seconds: int
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """First faults one by one, each after everything has recovered from the one before, until `alone_seconds` are over;
+    then a storm of faults that overlap.
+    """
+
+    alone: list[Fault]
+    alone_seconds: float
+    storm: list[Fault]
+
+
+def draw_plan(seed: int, duration_seconds: float) -> Plan:
+    """Half of the time for single faults, half for the storm, every kind in both."""
+    alone = draw_schedule(seed, duration_seconds, list(Kind))
+    storm = draw_schedule(seed + 1, duration_seconds / 2, list(Kind))
+    return Plan(alone, duration_seconds / 2, storm)
+
+
 def draw_schedule(
     seed: int,
     duration_seconds: float,
