@@ -25,7 +25,7 @@ from tests.security.terminator import TlsTerminator, terminating
 __all__ = ["database"]
 
 USER = "shop"
-PASSWORD = "sec=ret,with'odd\"things"
+PASSWORD = "sec=ret,with'odd\"things"  # example-only
 _PREFIX = "listener.name.sasl_ssl."
 
 
