@@ -1,4 +1,4 @@
-"""A soak: one worker, the generator at a steady rate, a sample every few seconds, a hand-over at the end, the recount."""
+"""A soak: one worker, the generator at a steady rate, samples, a hand-over at the end, and the recount."""
 
 import asyncio
 import os
