@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from app.sink.rollups import SALES_SUMS
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
 
 TEXT: Final = "TEXT"
@@ -82,7 +83,7 @@ class StoredTopic:
         values = ", ".join(c.stored_value for c in self.columns)
         order = ", ".join(c.ordered for c in self.columns if c.name in self.key)
         returning = "timestamp, total_amount, category, country" if self.sums_sales else "1"
-        sums = _SALES_SUMS if self.sums_sales else ""
+        sums = f", {SALES_SUMS}" if self.sums_sales else ""
         return f"""
 WITH accepted AS (
     INSERT INTO {self.name} ({names}, source_partition)
@@ -103,65 +104,6 @@ SELECT count(*) FROM accepted"""
 SELECT s.source_offset, ROW({ours}) IS DISTINCT FROM ROW({theirs}) AS conflicting
 FROM {source} JOIN {self.name} t ON {joined}
 WHERE t.source_partition <> $1::INTEGER OR t.source_offset <> s.source_offset"""
-
-
-_SALES_SUMS: Final = """, slices AS (
-    SELECT
-        date_bin($2::INTERVAL, timestamp, to_timestamp(0)) AS pane_start,
-        date_bin('1 minute', timestamp, to_timestamp(0)) AS minute,
-        category, country, sum(total_amount) AS total_amount, count(*) AS transaction_count
-    FROM accepted GROUP BY 1, 2, 3, 4
-), panes AS (
-    INSERT INTO sales_panes AS p
-        (pane_start, source_partition, category, country, total_amount, transaction_count)
-    SELECT pane_start, $1, category, country, sum(total_amount), sum(transaction_count)
-    FROM slices GROUP BY 1, 3, 4
-    ON CONFLICT ON CONSTRAINT sales_panes_key DO UPDATE SET
-        total_amount = p.total_amount + excluded.total_amount,
-        transaction_count = p.transaction_count + excluded.transaction_count
-), hours AS (
-    INSERT INTO sales_hourly AS h
-        (hour, source_partition, category, country, total_amount, transaction_count)
-    SELECT date_bin('1 hour', minute, to_timestamp(0)), $1, category, country,
-        sum(total_amount), sum(transaction_count)
-    FROM slices GROUP BY 1, 3, 4
-    ON CONFLICT ON CONSTRAINT sales_hourly_key DO UPDATE SET
-        total_amount = h.total_amount + excluded.total_amount,
-        transaction_count = h.transaction_count + excluded.transaction_count
-), days AS (
-    INSERT INTO sales_daily AS d
-        (day, source_partition, category, country, total_amount, transaction_count)
-    SELECT date_bin('1 day', minute, to_timestamp(0)), $1, category, country,
-        sum(total_amount), sum(transaction_count)
-    FROM slices GROUP BY 1, 3, 4
-    ON CONFLICT ON CONSTRAINT sales_daily_key DO UPDATE SET
-        total_amount = d.total_amount + excluded.total_amount,
-        transaction_count = d.transaction_count + excluded.transaction_count
-), minutes AS (
-    SELECT minute, country, sum(total_amount) AS total_amount, sum(transaction_count) AS transaction_count
-    FROM slices GROUP BY 1, 2
-), revenue_by_minute AS (
-    INSERT INTO revenue_minutely AS rm (minute, source_partition, country, total_amount, transaction_count)
-    SELECT minute, $1, country, sum(total_amount), sum(transaction_count)
-    FROM minutes GROUP BY 1, 3
-    ON CONFLICT ON CONSTRAINT revenue_minutely_key DO UPDATE SET
-        total_amount = rm.total_amount + excluded.total_amount,
-        transaction_count = rm.transaction_count + excluded.transaction_count
-), revenue_by_hour AS (
-    INSERT INTO revenue_hourly AS rh (hour, source_partition, country, total_amount, transaction_count)
-    SELECT date_bin('1 hour', minute, to_timestamp(0)), $1, country, sum(total_amount), sum(transaction_count)
-    FROM minutes GROUP BY 1, 3
-    ON CONFLICT ON CONSTRAINT revenue_hourly_key DO UPDATE SET
-        total_amount = rh.total_amount + excluded.total_amount,
-        transaction_count = rh.transaction_count + excluded.transaction_count
-), revenue_by_day AS (
-    INSERT INTO revenue_daily AS rd (day, source_partition, country, total_amount, transaction_count)
-    SELECT date_bin('1 day', minute, to_timestamp(0)), $1, country, sum(total_amount), sum(transaction_count)
-    FROM minutes GROUP BY 1, 3
-    ON CONFLICT ON CONSTRAINT revenue_daily_key DO UPDATE SET
-        total_amount = rd.total_amount + excluded.total_amount,
-        transaction_count = rd.transaction_count + excluded.transaction_count
-)"""
 
 
 def _columns(*columns: Column | str) -> tuple[Column, ...]:

@@ -1,7 +1,8 @@
 """Health of a worker: metrics on a port of its own, live figures every second, and the watchdog.
 
-The most reported fault of stream workers is one that is up and no longer consumes. Here records beyond the
-ledger without a commit, or an attempt at one, for too long end the process, and its supervisor starts another.
+The most reported fault of stream workers is one that is up and no longer consumes. Here a partition with records
+beyond the ledger, without a commit or an attempt at one for too long, ends the process, and its supervisor starts
+another.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from prometheus_client import start_http_server
 from app.faust_app import GlobalMartApp
 from app.stream.partitions import Partitions
 from app.stream.runtime import StreamRuntime
+from app.stream.watchdog import Position, Watchdog
 from tables.live import LiveTables
 
 logger = get_logger(__name__)
@@ -50,7 +52,7 @@ class WorkerHealth(Service):
         self._tables = tables
         self._metrics = runtime.metrics
         self._server: Any = None
-        self._lagging = False
+        self._watchdog: Watchdog[TP] = Watchdog(runtime.settings.worker.watchdog_seconds)
 
     async def on_start(self) -> None:
         """Serve metrics on the first free port from the configured one on."""
@@ -111,32 +113,34 @@ class WorkerHealth(Service):
         async for _ in self.itertimer(_LAG_EVERY_SECONDS, name="watchdog"):
             try:
                 async with asyncio.timeout(_ANSWER_SECONDS):
-                    lags = await self._lags()
+                    positions = await self._positions()
             except (KafkaError, TimeoutError) as error:
                 logger.warning("Kafka does not tell the lag: %r", error)
                 continue
-            for partition, lag in lags.items():
-                self._metrics.partition_lag.labels(*partition).set(lag)
-            await self._bark_if_stalled(any(lags.values()))
+            for partition, position in positions.items():
+                self._metrics.partition_lag.labels(*partition).set(position.lag)
+            await self._bark_if_stalled(positions)
 
-    async def _lags(self) -> dict[TP, int]:
-        states = dict(self._partitions.items())
-        if not states:
+    async def _positions(self) -> dict[TP, Position]:
+        """Where every partition of this worker stands; one without a state has everything before it."""
+        owned = self._partitions.owned
+        if not owned:
             return {}
-        ends = await self._runtime.consumer.highwaters(*states)
-        return {
-            partition: max(0, ends[partition] - state.progress.next_offset)
-            for partition, state in states.items()
-            if partition in ends
-        }
+        ends = await self._runtime.consumer.highwaters(*owned)
+        states = dict(self._partitions.items())
+        positions = {}
+        for partition in owned & ends.keys():
+            state = states.get(partition)
+            at = None if state is None else state.progress.next_offset
+            positions[partition] = Position(at, max(0, ends[partition] - (at or 0)))
+        return positions
 
-    async def _bark_if_stalled(self, lagging: bool) -> None:
-        runtime = self._runtime
-        if not lagging or not self._lagging:
-            runtime.alive_at = max(runtime.alive_at, runtime.clock())
-        self._lagging = lagging
-        silent_seconds = runtime.clock() - runtime.alive_at
-        if silent_seconds > runtime.settings.worker.watchdog_seconds:
+    async def _bark_if_stalled(self, positions: dict[TP, Position]) -> None:
+        stall = self._watchdog.stall(positions, self._runtime.clock(), self._runtime.tried_at)
+        if stall is not None:
+            topic, number = stall.partition
             await self._app.crash(
-                StalledWorkerError(f"records wait in Kafka, no commit for {silent_seconds:.0f} s")
+                StalledWorkerError(
+                    f"records wait in {topic}[{number}], no commit for {stall.seconds:.0f} s"
+                )
             )

@@ -74,6 +74,11 @@ class Partitions:
         self._states: dict[TP, PartitionState] = {}
         self._serial = asyncio.Lock()
 
+    @property
+    def owned(self) -> frozenset[TP]:
+        """The partitions assigned to this worker, opened or not."""
+        return self._owned
+
     def get(self, partition: TP) -> PartitionState | None:
         """The state, unless it was dropped or not loaded yet."""
         return self._states.get(partition)

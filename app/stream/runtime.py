@@ -50,7 +50,7 @@ class StreamRuntime:
         self.metrics = metrics
         self.clock = clock
         self.limits = _time_limits(settings)
-        self.alive_at = 0.0
+        self.tried_at = 0.0
         self._app = app
         self._partitions = partitions
         self._faults = faults
@@ -86,7 +86,6 @@ class StreamRuntime:
         )
 
         def report_and_apply(state: PartitionState, outcome: Outcome[RowT]) -> None:
-            self.live()
             report_outcome(self.metrics, stored.name, outcome)
             if self._partitions.holds(TP(stored.name, outcome.partition), state):
                 applied(state, outcome)
@@ -121,12 +120,12 @@ class StreamRuntime:
         return self.consumer.is_current(chunk)
 
     def _failed(self, topic: str, error: str) -> None:
-        self.live()
+        self._tried()
         self.metrics.sink_failures.labels(topic, error).inc()
 
-    def live(self) -> None:
-        """A commit or an attempt at one: the worker is not stuck."""
-        self.alive_at = self.clock()
+    def _tried(self) -> None:
+        """An attempt at a commit or at opening partitions: the worker waits for a store and is not stuck."""
+        self.tried_at = self.clock()
 
     # --- rebalances ---
 
@@ -147,10 +146,10 @@ class StreamRuntime:
 
     def _open(self, partitions: set[TP]) -> None:
         generation = self._app.consumer_generation_id
-        self.live()
+        self._tried()
 
         def wanted() -> bool:
-            self.live()
+            self._tried()
             return self._app.consumer_generation_id == generation and not self._app.should_stop
 
         async def opening() -> None:

@@ -12,56 +12,57 @@ WITH accepted AS (
         date_bin('1 minute', timestamp, to_timestamp(0)) AS minute,
         category, country, sum(total_amount) AS total_amount, count(*) AS transaction_count
     FROM accepted GROUP BY 1, 2, 3, 4
-), panes AS (
-    INSERT INTO sales_panes AS p
+), minutes AS (
+    SELECT minute, country, sum(total_amount) AS total_amount, sum(transaction_count) AS transaction_count
+    FROM slices GROUP BY 1, 2
+), sales_panes_sums AS (
+    INSERT INTO sales_panes AS t
         (pane_start, source_partition, category, country, total_amount, transaction_count)
     SELECT pane_start, $1, category, country, sum(total_amount), sum(transaction_count)
     FROM slices GROUP BY 1, 3, 4
     ON CONFLICT ON CONSTRAINT sales_panes_key DO UPDATE SET
-        total_amount = p.total_amount + excluded.total_amount,
-        transaction_count = p.transaction_count + excluded.transaction_count
-), hours AS (
-    INSERT INTO sales_hourly AS h
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
+), sales_hourly_sums AS (
+    INSERT INTO sales_hourly AS t
         (hour, source_partition, category, country, total_amount, transaction_count)
-    SELECT date_bin('1 hour', minute, to_timestamp(0)), $1, category, country,
-        sum(total_amount), sum(transaction_count)
+    SELECT date_bin('1 hour', minute, to_timestamp(0)), $1, category, country, sum(total_amount), sum(transaction_count)
     FROM slices GROUP BY 1, 3, 4
     ON CONFLICT ON CONSTRAINT sales_hourly_key DO UPDATE SET
-        total_amount = h.total_amount + excluded.total_amount,
-        transaction_count = h.transaction_count + excluded.transaction_count
-), days AS (
-    INSERT INTO sales_daily AS d
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
+), sales_daily_sums AS (
+    INSERT INTO sales_daily AS t
         (day, source_partition, category, country, total_amount, transaction_count)
-    SELECT date_bin('1 day', minute, to_timestamp(0)), $1, category, country,
-        sum(total_amount), sum(transaction_count)
+    SELECT date_bin('1 day', minute, to_timestamp(0)), $1, category, country, sum(total_amount), sum(transaction_count)
     FROM slices GROUP BY 1, 3, 4
     ON CONFLICT ON CONSTRAINT sales_daily_key DO UPDATE SET
-        total_amount = d.total_amount + excluded.total_amount,
-        transaction_count = d.transaction_count + excluded.transaction_count
-), minutes AS (
-    SELECT minute, country, sum(total_amount) AS total_amount, sum(transaction_count) AS transaction_count
-    FROM slices GROUP BY 1, 2
-), revenue_by_minute AS (
-    INSERT INTO revenue_minutely AS rm (minute, source_partition, country, total_amount, transaction_count)
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
+), revenue_minutely_sums AS (
+    INSERT INTO revenue_minutely AS t
+        (minute, source_partition, country, total_amount, transaction_count)
     SELECT minute, $1, country, sum(total_amount), sum(transaction_count)
     FROM minutes GROUP BY 1, 3
     ON CONFLICT ON CONSTRAINT revenue_minutely_key DO UPDATE SET
-        total_amount = rm.total_amount + excluded.total_amount,
-        transaction_count = rm.transaction_count + excluded.transaction_count
-), revenue_by_hour AS (
-    INSERT INTO revenue_hourly AS rh (hour, source_partition, country, total_amount, transaction_count)
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
+), revenue_hourly_sums AS (
+    INSERT INTO revenue_hourly AS t
+        (hour, source_partition, country, total_amount, transaction_count)
     SELECT date_bin('1 hour', minute, to_timestamp(0)), $1, country, sum(total_amount), sum(transaction_count)
     FROM minutes GROUP BY 1, 3
     ON CONFLICT ON CONSTRAINT revenue_hourly_key DO UPDATE SET
-        total_amount = rh.total_amount + excluded.total_amount,
-        transaction_count = rh.transaction_count + excluded.transaction_count
-), revenue_by_day AS (
-    INSERT INTO revenue_daily AS rd (day, source_partition, country, total_amount, transaction_count)
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
+), revenue_daily_sums AS (
+    INSERT INTO revenue_daily AS t
+        (day, source_partition, country, total_amount, transaction_count)
     SELECT date_bin('1 day', minute, to_timestamp(0)), $1, country, sum(total_amount), sum(transaction_count)
     FROM minutes GROUP BY 1, 3
     ON CONFLICT ON CONSTRAINT revenue_daily_key DO UPDATE SET
-        total_amount = rd.total_amount + excluded.total_amount,
-        transaction_count = rd.transaction_count + excluded.transaction_count
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
 )
 SELECT count(*) FROM accepted;
 
@@ -81,56 +82,57 @@ WITH accepted AS (
         date_bin('1 minute', timestamp, to_timestamp(0)) AS minute,
         category, country, sum(total_amount) AS total_amount, count(*) AS transaction_count
     FROM accepted GROUP BY 1, 2, 3, 4
-), panes AS (
-    INSERT INTO sales_panes AS p
+), minutes AS (
+    SELECT minute, country, sum(total_amount) AS total_amount, sum(transaction_count) AS transaction_count
+    FROM slices GROUP BY 1, 2
+), sales_panes_sums AS (
+    INSERT INTO sales_panes AS t
         (pane_start, source_partition, category, country, total_amount, transaction_count)
     SELECT pane_start, $1, category, country, sum(total_amount), sum(transaction_count)
     FROM slices GROUP BY 1, 3, 4
     ON CONFLICT ON CONSTRAINT sales_panes_key DO UPDATE SET
-        total_amount = p.total_amount + excluded.total_amount,
-        transaction_count = p.transaction_count + excluded.transaction_count
-), hours AS (
-    INSERT INTO sales_hourly AS h
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
+), sales_hourly_sums AS (
+    INSERT INTO sales_hourly AS t
         (hour, source_partition, category, country, total_amount, transaction_count)
-    SELECT date_bin('1 hour', minute, to_timestamp(0)), $1, category, country,
-        sum(total_amount), sum(transaction_count)
+    SELECT date_bin('1 hour', minute, to_timestamp(0)), $1, category, country, sum(total_amount), sum(transaction_count)
     FROM slices GROUP BY 1, 3, 4
     ON CONFLICT ON CONSTRAINT sales_hourly_key DO UPDATE SET
-        total_amount = h.total_amount + excluded.total_amount,
-        transaction_count = h.transaction_count + excluded.transaction_count
-), days AS (
-    INSERT INTO sales_daily AS d
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
+), sales_daily_sums AS (
+    INSERT INTO sales_daily AS t
         (day, source_partition, category, country, total_amount, transaction_count)
-    SELECT date_bin('1 day', minute, to_timestamp(0)), $1, category, country,
-        sum(total_amount), sum(transaction_count)
+    SELECT date_bin('1 day', minute, to_timestamp(0)), $1, category, country, sum(total_amount), sum(transaction_count)
     FROM slices GROUP BY 1, 3, 4
     ON CONFLICT ON CONSTRAINT sales_daily_key DO UPDATE SET
-        total_amount = d.total_amount + excluded.total_amount,
-        transaction_count = d.transaction_count + excluded.transaction_count
-), minutes AS (
-    SELECT minute, country, sum(total_amount) AS total_amount, sum(transaction_count) AS transaction_count
-    FROM slices GROUP BY 1, 2
-), revenue_by_minute AS (
-    INSERT INTO revenue_minutely AS rm (minute, source_partition, country, total_amount, transaction_count)
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
+), revenue_minutely_sums AS (
+    INSERT INTO revenue_minutely AS t
+        (minute, source_partition, country, total_amount, transaction_count)
     SELECT minute, $1, country, sum(total_amount), sum(transaction_count)
     FROM minutes GROUP BY 1, 3
     ON CONFLICT ON CONSTRAINT revenue_minutely_key DO UPDATE SET
-        total_amount = rm.total_amount + excluded.total_amount,
-        transaction_count = rm.transaction_count + excluded.transaction_count
-), revenue_by_hour AS (
-    INSERT INTO revenue_hourly AS rh (hour, source_partition, country, total_amount, transaction_count)
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
+), revenue_hourly_sums AS (
+    INSERT INTO revenue_hourly AS t
+        (hour, source_partition, country, total_amount, transaction_count)
     SELECT date_bin('1 hour', minute, to_timestamp(0)), $1, country, sum(total_amount), sum(transaction_count)
     FROM minutes GROUP BY 1, 3
     ON CONFLICT ON CONSTRAINT revenue_hourly_key DO UPDATE SET
-        total_amount = rh.total_amount + excluded.total_amount,
-        transaction_count = rh.transaction_count + excluded.transaction_count
-), revenue_by_day AS (
-    INSERT INTO revenue_daily AS rd (day, source_partition, country, total_amount, transaction_count)
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
+), revenue_daily_sums AS (
+    INSERT INTO revenue_daily AS t
+        (day, source_partition, country, total_amount, transaction_count)
     SELECT date_bin('1 day', minute, to_timestamp(0)), $1, country, sum(total_amount), sum(transaction_count)
     FROM minutes GROUP BY 1, 3
     ON CONFLICT ON CONSTRAINT revenue_daily_key DO UPDATE SET
-        total_amount = rd.total_amount + excluded.total_amount,
-        transaction_count = rd.transaction_count + excluded.transaction_count
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
 )
 SELECT count(*) FROM accepted;
 
