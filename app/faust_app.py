@@ -15,6 +15,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from faust.types.auth import CredentialsT
 from faust.types.transports import ConsumerT
 
+from app.kafka.lenient_records import accept_any_header_name
 from app.security.kafka import aiokafka_security
 from app.settings import KafkaSettings, WorkerSettings
 from app.stream.lanes import Lanes
@@ -102,6 +103,7 @@ def _end_hard(seconds: float) -> None:
 
 def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path) -> GlobalMartApp:
     """The configured app, without agents; nothing is connected before it is started."""
+    accept_any_header_name()
     app = GlobalMartApp(
         kafka.group,
         broker=[f"globalmart://{server.strip()}" for server in kafka.bootstrap.split(",")],

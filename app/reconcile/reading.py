@@ -125,9 +125,19 @@ def _take(messages: list[Message], end: int) -> tuple[list[Record], bool]:
 
 
 def _record(message: Message) -> Record:
-    headers = tuple((name, _bytes(value)) for name, value in message.headers() or ())
     key, value = _bytes(message.key()), _bytes(message.value())
-    return Record(message.offset(), key, value, message.timestamp()[1], headers)
+    return Record(message.offset(), key, value, message.timestamp()[1], _headers(message))
+
+
+def _headers(message: Message) -> tuple[tuple[str, bytes | None], ...]:
+    """Headers by name; none where a name is not UTF-8."""
+    try:
+        return tuple((name, _bytes(value)) for name, value in message.headers() or ())
+    except (
+        UnicodeDecodeError,
+        SystemError,
+    ):  # the client leaves an exception behind, and raises either
+        return ()
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:

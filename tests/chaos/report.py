@@ -5,14 +5,12 @@ from statistics import quantiles
 from typing import Any, Final
 
 from app.reconcile import ReconcileReport
+from app.reconcile.sales import SLOTS
 from tests.chaos.gauge import Recovery
 
 _LOST: Final = ("missing_row", "missing_dead_letter")
 _DOUBLED: Final = ("extra_row", "extra_dead_letter", "winner")
-_SALES: Final = (
-    "sales_metrics", "sales_panes", "sales_hourly", "sales_daily",
-    "revenue_minutely", "revenue_hourly", "revenue_daily",
-)  # fmt: skip
+_SALES: Final = ("sales_metrics", *(slots.table for slots in SLOTS))
 _ANOMALIES: Final = ("anomaly",)
 
 
