@@ -15,6 +15,9 @@ from tests.faults.world import World
 _SAMPLE_SECONDS: Final = 0.1
 _QUERY: Final = "SELECT topic, partition, next_offset FROM stream_progress"
 _ANSWER_SECONDS: Final = 2.0
+_AWAY: Final = (
+    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+)  # fmt: skip
 
 Ledger = dict[Partition, int]
 
@@ -84,7 +87,7 @@ class Gauge:
             recovery.look(begun, now, ledger, busy)
 
     async def _sample(self) -> Ledger | None:
-        with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(*_AWAY):
             async with asyncio.timeout(_ANSWER_SECONDS):
                 if self._connection is None:
                     self._connection = await databases.connect(

@@ -7,6 +7,7 @@ from typing import Any, Final
 from app.reconcile import ReconcileReport
 from app.reconcile.sales import SLOTS
 from tests.chaos.gauge import Recovery
+from tests.chaos.inflicting import Inflictor
 
 _LOST: Final = ("missing_row", "missing_dead_letter")
 _DOUBLED: Final = ("extra_row", "extra_dead_letter", "winner")
@@ -41,6 +42,20 @@ def recovery_table(recoveries: Sequence[Recovery]) -> dict[str, dict[str, float 
 def topic_table(report: ReconcileReport) -> dict[str, Any]:
     """Ledger counters of every topic, as found."""
     return {name: figures.found for name, figures in report.topics.items()}
+
+
+def counted(inflictor: Inflictor) -> dict[str, Any]:
+    """Faults by kind, and those that found no occasion."""
+    return {
+        "faults": dict(sorted(inflictor.done.items())),
+        "faults_without_occasion": dict(sorted(inflictor.missed.items())),
+        "faults_total": inflictor.done.total(),
+    }
+
+
+def rounded(seconds: Sequence[float]) -> list[float]:
+    """To hundredths, for reading."""
+    return [round(each, 2) for each in seconds]
 
 
 def _summary(seconds: list[float]) -> dict[str, float | int]:

@@ -13,10 +13,12 @@ from typing import Any, Final
 from tests.chaos.gauge import Gauge
 from tests.chaos.inflicting import Inflictor
 from tests.chaos.programs import Api
-from tests.chaos.report import recovery_table, topic_table, verdict
+from tests.chaos.report import counted, recovery_table, rounded, topic_table, verdict
 from tests.chaos.schedule import Plan
-from tests.chaos.small_disk import install_knobs, make_small_disk
+from tests.chaos.small_disk import SmallDisk, install_knobs, make_small_disk
+from tests.chaos.store_faults import StoreFaults
 from tests.chaos.supervisor import Supervisor
+from tests.chaos.worker_faults import WorkerFaults
 from tests.faults import topics
 from tests.faults.world import World
 
@@ -39,52 +41,56 @@ class Chaos:
         self._with_api = with_api
         self._gauge = Gauge(world)
 
-    async def run(self, plan: Plan, burst: int = 250) -> dict[str, Any]:
+    async def run(self, plan: Plan) -> dict[str, Any]:
         """Everything from the first record to the verdict."""
         world, started = self._world, time.monotonic()
         await install_knobs(world)
         disk = await make_small_disk(world)
         api = Api(world.environment(), self._folder / "api.log") if self._with_api else None
-        supervisor = Supervisor(
-            world, _WORKERS, self._folder, WORKER_WATCHDOG_SECONDS=_WATCHDOG_SECONDS
-        )
-        inflictor = Inflictor(world, supervisor, self._gauge, disk, api)
         try:
-            async with _beside(supervisor.run(), self._gauge.run()):
-                async with world.load(of=burst):
-                    for worker in supervisor.workers:
-                        await world.consuming(worker, 60)
-                    unrecovered = await self._play_alone(inflictor, plan, supervisor)
-                    alone = len(self._gauge.recoveries), len(inflictor.stop_seconds)
-                    await self._play_storm(inflictor, plan)
-                    unrecovered += await self._settle(supervisor)
-                await world.consumed(_CATCH_UP_SECONDS)
-                found = await self._judge(api)
+            found = await self._under_fire(plan, disk, api)
         finally:
             if api is not None:
                 api.close()
             world.close()
             await disk.remove()
+        wall_seconds = round(time.monotonic() - started, 1)
+        return found | {"wall_seconds": wall_seconds, "load_average": os.getloadavg()}
+
+    async def _under_fire(self, plan: Plan, disk: SmallDisk, api: Api | None) -> dict[str, Any]:
+        """Workers, load and faults until all is consumed; what the recount and the gauge say."""
+        world, gauge = self._world, self._gauge
+        supervisor = Supervisor(
+            world, _WORKERS, self._folder, WORKER_WATCHDOG_SECONDS=_WATCHDOG_SECONDS
+        )
+        harms = WorkerFaults(supervisor, gauge)
+        inflictor = Inflictor(world, harms, StoreFaults(world, gauge, disk), api)
+        async with _beside(supervisor.run(), gauge.run()):
+            async with world.load():
+                for worker in supervisor.workers:
+                    await world.consuming(worker, 60)
+                unrecovered = await self._play_alone(inflictor, plan, supervisor)
+                calm = len(gauge.recoveries), len(harms.stop_seconds)
+                await self._play_storm(inflictor, plan)
+                unrecovered += await self._settle(supervisor)
+            await world.consumed(_CATCH_UP_SECONDS)
+            found = await self._judge(api)
         return {
             **found,
             "unrecovered": unrecovered,
-            "faults": dict(sorted(inflictor.done.items())),
-            "faults_without_occasion": dict(sorted(inflictor.missed.items())),
-            "faults_total": inflictor.done.total(),
+            **counted(inflictor),
             "recovery_seconds": {
-                "alone": recovery_table(self._gauge.recoveries[: alone[0]]),
-                "storm": recovery_table(self._gauge.recoveries[alone[0] :]),
+                "alone": recovery_table(gauge.recoveries[: calm[0]]),
+                "storm": recovery_table(gauge.recoveries[calm[0] :]),
             },
             "graceful_stop_seconds": {
-                "alone": _rounded(inflictor.stop_seconds[: alone[1]]),
-                "storm": _rounded(inflictor.stop_seconds[alone[1] :]),
+                "alone": rounded(harms.stop_seconds[: calm[1]]),
+                "storm": rounded(harms.stop_seconds[calm[1] :]),
             },
-            "longest_without_progress_seconds": round(self._gauge.longest_silence_seconds, 2),
+            "longest_without_progress_seconds": round(gauge.longest_silence_seconds, 2),
             "worker_exits": dict(supervisor.exits),
-            "api_answer_seconds": _rounded(api.answer_seconds if api else []),
+            "api_answer_seconds": rounded(api.answer_seconds if api else []),
             "disk_full_by": disk.how,
-            "wall_seconds": round(time.monotonic() - started, 1),
-            "load_average": os.getloadavg(),
         }
 
     async def _play_alone(
@@ -171,10 +177,6 @@ async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
-
-
-def _rounded(seconds: Sequence[float]) -> list[float]:
-    return [round(each, 2) for each in seconds]
 
 
 def _stored(found: dict[str, Any]) -> int:
