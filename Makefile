@@ -1,7 +1,7 @@
 # Every target runs on a fresh machine with Python 3.11+, Java and the package registries.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup demo test check bench chaos fuzz soak packages lock clean
+.PHONY: help setup demo test check bench chaos fuzz soak dashboards packages lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +22,7 @@ ISOLATED := env $(foreach name,$(filter GLOBALMART_%,$(.VARIABLES)),-u $(name)) 
 TESTERS ?= 3
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup: $(STAMP) ## make .venv with the locked packages; does nothing when it is up to date
 	@echo "$(VENV) is up to date"
@@ -31,7 +31,7 @@ demo: $(STAMP) ## run everything on this machine, until Ctrl-C or for DURATION= 
 	@$(BIN)/globalmart demo $(if $(DURATION),--duration $(DURATION))
 
 test: check packages ## set-up, all checks and all tests, against real servers
-	@$(ISOLATED) $(BIN)/python -m pytest -n $(TESTERS) --dist loadgroup
+	@$(ISOLATED) $(BIN)/python -m pytest -n $(TESTERS) --dist loadscope
 
 packages: ## the Debian packages that tests need beside Python's: a browser, Prometheus, its Alertmanager
 	@missing=""; for name in chromium prometheus prometheus-alertmanager; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
@@ -48,6 +48,9 @@ check: $(STAMP) ## format, lint, types, import contracts, secrets, vulnerable pa
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.security.scan
 	@$(BIN)/python -m tests.security.audit
+
+dashboards: $(STAMP) ## make dashboards, alert rules and provisioning anew from their builders
+	@$(ISOLATED) $(BIN)/python -m grafana
 
 bench: $(STAMP) ## measure throughput and latency, write var/bench.json
 	@$(ISOLATED) $(BIN)/python -m tests.bench $(if $(DURATION),--duration $(DURATION))

@@ -13,6 +13,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from prometheus_client import CollectorRegistry
 
 from api import problems
+from api.batch_metrics import BatchCollector
 from api.doorbell import Doorbell
 from api.keys import KeyRing, require_key
 from api.metrics import ApiMetrics
@@ -23,6 +24,7 @@ from api.routes import anomalies, dimensions, live, sales, system, transactions
 from api.services import Services
 from api.stores import Store, Warehouse
 from app.postgres.connecting import connect_reader, reader_pool
+from app.process_metrics import register_process
 from app.settings import Settings
 
 _APPLICATION: Final = "globalmart-api"
@@ -43,6 +45,8 @@ def create_app(
     """The API over these settings; it opens its stores when it is started, and starts without them too."""
     api = settings.api
     metrics = ApiMetrics(CollectorRegistry())
+    register_process(metrics.registry, settings.general.var_dir)
+    metrics.registry.register(BatchCollector(settings.general.batch_metrics_path, time.time))
     keys = KeyRing(api.hashes, api.key_rate_per_second, api.key_burst, clock_seconds)
     app = FastAPI(
         title="GlobalMart Analytics API",

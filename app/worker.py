@@ -18,6 +18,7 @@ from app.errors import SettingsError
 from app.faust_app import GlobalMartApp, create_faust_app
 from app.metrics import WorkerMetrics
 from app.postgres.connecting import connect_worker
+from app.process_metrics import register_process
 from app.settings import AnomalySettings, Settings, load_settings
 from app.sink.chunk_transaction import PartitionState
 from app.sink.connection import SinkConnection
@@ -60,6 +61,7 @@ def create_app(
     """A worker with its agents, tables and services; nothing runs or connects before it is started."""
     app = create_faust_app(settings.kafka, settings.worker, settings.general.var_dir)
     metrics = WorkerMetrics(registry or CollectorRegistry())
+    register_process(metrics.registry, settings.general.var_dir)
     tables = LiveTables.create(app)
     app.add_dependency(StartChecks(settings))
     partitions = app.partitions = Partitions(

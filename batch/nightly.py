@@ -91,7 +91,7 @@ def run_batch(
                 return _NightlyRun(settings, job, run, lock, report).execute(spark)
         finally:
             tidy(database)
-            write_metrics(settings.general.var_dir / "batch.prom", last_runs(database))
+            write_metrics(settings.general.batch_metrics_path, last_runs(database))
 
 
 class _NightlyRun:

@@ -6,17 +6,15 @@ from pathlib import Path
 
 import pytest
 import typer
-from prometheus_client import CollectorRegistry
 
-from api.metrics import ApiMetrics
 from app.cli.commands import COMMANDS, build_app
 from app.cli.settings import markdown_table
 from app.events.refusals import Reason
-from app.metrics import WorkerMetrics
 from app.postgres.migrate import known_migrations
 from app.settings import ENV_FILE_VARIABLE, MongoSettings, PostgresSettings, documented_settings
 from app.topics import TOPICS
 from tests.databases import Database, database
+from tests.exposed import exposed_metrics
 
 __all__ = ["database"]
 
@@ -63,12 +61,7 @@ def _options(command: str) -> set[str]:
 
 
 def _exposed_metrics() -> set[str]:
-    registries = [
-        WorkerMetrics(CollectorRegistry()).registry,
-        ApiMetrics(CollectorRegistry()).registry,
-    ]
-    families = [family for registry in registries for family in registry.collect()]
-    return {f.name + ("_total" if f.type == "counter" else "") for f in families}
+    return {name for name in exposed_metrics() if name.startswith("globalmart_")}
 
 
 def _resolves(page: str, link: str) -> bool:

@@ -10,12 +10,14 @@ from app.settings.demo import DemoSettings
 from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
 from app.settings.loading import ENV_FILE_VARIABLE, Settings, documented_settings, load_settings
+from app.settings.monitoring import AlertSettings, MonitoringSettings
 from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
 from app.settings.stream import AnomalySettings, StreamSettings, WorkerSettings
 
 __all__ = [
     "ENV_FILE_VARIABLE",
     "ENV_PREFIX",
+    "AlertSettings",
     "AnomalySettings",
     "ApiSettings",
     "BatchSettings",
@@ -24,6 +26,7 @@ __all__ = [
     "GeneratorSettings",
     "KafkaSettings",
     "MongoSettings",
+    "MonitoringSettings",
     "PostgresSettings",
     "Settings",
     "SettingsGroup",

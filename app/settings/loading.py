@@ -14,6 +14,7 @@ from app.settings.batch import BatchSettings
 from app.settings.demo import DemoSettings
 from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
+from app.settings.monitoring import AlertSettings, MonitoringSettings
 from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
 from app.settings.stream import AnomalySettings, StreamSettings, WorkerSettings
 
@@ -34,6 +35,8 @@ class Settings:
         "generator": GeneratorSettings,
         "batch": BatchSettings,
         "api": ApiSettings,
+        "monitoring": MonitoringSettings,
+        "alert": AlertSettings,
         "demo": DemoSettings,
     }
 
@@ -58,6 +61,8 @@ class Settings:
         self.generator: GeneratorSettings = groups["generator"]
         self.batch: BatchSettings = groups["batch"]
         self.api: ApiSettings = groups["api"]
+        self.monitoring: MonitoringSettings = groups["monitoring"]
+        self.alert: AlertSettings = groups["alert"]
         self.demo: DemoSettings = groups["demo"]
 
 

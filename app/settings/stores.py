@@ -14,6 +14,11 @@ class GeneralSettings(SettingsGroup):
     bind: str = setting("127.0.0.1", "address every server of this project listens on")
     var_dir: Path = setting(Path("var"), "folder for data, logs and reports")
 
+    @property
+    def batch_metrics_path(self) -> Path:
+        """The file in which the nightly batch leaves its metrics, and the API finds them."""
+        return self.var_dir / "batch.prom"
+
 
 class KafkaSettings(SettingsGroup):
     """How to reach Kafka and how its topics are made."""

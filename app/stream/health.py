@@ -7,6 +7,8 @@ another.
 
 import asyncio
 import errno
+from collections import Counter as Tally
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiokafka.errors import KafkaError
@@ -16,8 +18,10 @@ from mode.utils.logging import get_logger
 from prometheus_client import start_http_server
 
 from app.faust_app import GlobalMartApp
+from app.metrics import CappedLabel
 from app.stream.partitions import Partitions
 from app.stream.runtime import StreamRuntime
+from app.stream.shown import Shown
 from app.stream.watchdog import Position, Watchdog
 from tables.live import LiveTables
 
@@ -51,6 +55,11 @@ class WorkerHealth(Service):
         self._partitions = partitions
         self._tables = tables
         self._metrics = runtime.metrics
+        # Partitions that were given away are another worker's to show.
+        self._shown_lags = Shown(runtime.metrics.partition_lag)
+        self._watermark_ages = Shown(runtime.metrics.watermark_seconds)
+        self._revenue_by_category = Shown(runtime.metrics.live_revenue_by_category)
+        self._revenue_by_country = Shown(runtime.metrics.live_revenue_by_country)
         self._server: Any = None
         self._watchdog: Watchdog[TP] = Watchdog(runtime.settings.worker.watchdog_seconds)
 
@@ -84,27 +93,23 @@ class WorkerHealth(Service):
             now_us = self._runtime.clock_us()
             now_second = now_us // 1_000_000
             self._show_revenue(now_second)
-            for partition, state in list(self._partitions.items()):
-                if state.progress.watermark_us is not None:
-                    age_seconds = (now_us - state.progress.watermark_us) / 1e6
-                    self._metrics.watermark_seconds.labels(*partition).set(age_seconds)
+            self._watermark_ages.show(
+                {
+                    (tp.topic, str(tp.partition)): (now_us - state.progress.watermark_us) / 1e6
+                    for tp, state in list(self._partitions.items())
+                    if state.progress.watermark_us is not None
+                }
+            )
 
     def _show_revenue(self, now_second: int) -> None:
         metrics = self._metrics
         self._tables.expire(now_second)
-        for gauge, label, cents_by_name in (
-            (
-                metrics.live_revenue_by_category, metrics.category_label,
-                self._tables.category_cents(now_second),
-            ),
-            (
-                metrics.live_revenue_by_country, metrics.country_label,
-                self._tables.country_cents(now_second),
-            ),
-        ):  # fmt: skip
-            gauge.clear()
-            for name, cents in cents_by_name.items():
-                gauge.labels(label(name)).inc(cents / 100)
+        self._revenue_by_category.show(
+            _by_label(metrics.category_label, self._tables.category_cents(now_second))
+        )
+        self._revenue_by_country.show(
+            _by_label(metrics.country_label, self._tables.country_cents(now_second))
+        )
         metrics.active_users.set(self._tables.users())
         metrics.live_window_end_seconds.set(now_second)
 
@@ -117,8 +122,9 @@ class WorkerHealth(Service):
             except (KafkaError, TimeoutError) as error:
                 logger.warning("Kafka does not tell the lag: %r", error)
                 continue
-            for partition, position in positions.items():
-                self._metrics.partition_lag.labels(*partition).set(position.lag)
+            self._shown_lags.show(
+                {(tp.topic, str(tp.partition)): at.lag for tp, at in positions.items()}
+            )
             await self._bark_if_stalled(positions)
 
     async def _positions(self) -> dict[TP, Position]:
@@ -144,3 +150,11 @@ class WorkerHealth(Service):
                     f"records wait in {topic}[{number}], no commit for {stall.seconds:.0f} s"
                 )
             )
+
+
+def _by_label(label: CappedLabel, cents_by_name: Mapping[str, int]) -> dict[tuple[str, ...], float]:
+    """Currency units by label; names beyond the cap are added up."""
+    cents: Tally[str] = Tally()
+    for name, amount in cents_by_name.items():
+        cents[label(name)] += amount
+    return {(name,): amount / 100 for name, amount in cents.items()}

@@ -21,6 +21,7 @@ from app.settings import DemoSettings, GeneralSettings, Settings, load_settings
 from compose.demo.children import Children
 from compose.demo.latency import read_buckets, read_metrics
 from compose.demo.live import read_live_figures
+from compose.demo.monitoring import start_monitoring
 from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
 from compose.demo.status import addresses, psql_line
 from compose.demo.watch import Watch
@@ -59,10 +60,12 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console)
     children = Children(stack, environ)
     console.print("Starting the worker", style="dim")
     children.start_worker()
+    monitoring = start_monitoring(stack, settings, [children.metrics_port])
     _send_history(stack, children, settings.demo, console)
     since = read_buckets(read_metrics(children.metrics_port) or "")
     children.start_generator()
     console.print(addresses(stack, children.metrics_port))
+    console.print(monitoring)
     console.print(escape(psql_line(stack)), soft_wrap=True)
     watch = Watch(stack, children, console, since)
     seconds = _let_traffic_flow(watch, duration_seconds, console)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from app.errors import EmbeddedStackError
 from compose.embedded import kafka, mongo, postgres, preflight, tansu
@@ -24,6 +24,7 @@ from compose.embedded.server import EmbeddedServer, Report, Workspace
 from compose.embedded.tansu import TansuServer
 
 _PASSWORDS_FILE: Final = "passwords.json"
+Server = TypeVar("Server", bound=EmbeddedServer)
 
 
 class EmbeddedStack:
@@ -127,6 +128,20 @@ class EmbeddedStack:
         self._cleanup.callback(process.stop)
         return process
 
+    def start_beside(self, make: Callable[[Workspace], Server]) -> Server:
+        """Start one more server, which is stopped before the others, and at once if it does not answer."""
+        if self._workspace is None:
+            raise EmbeddedStackError("start the stack before a server beside it")
+        server = make(self._workspace)
+        self._cleanup.callback(server.stop)
+        self._report(f"Starting {server.name} on port {server.port}")
+        try:
+            server.start()
+        except EmbeddedStackError:
+            server.stop()
+            raise
+        return server
+
     def _server(self, name: str) -> EmbeddedServer:
         if name not in self._servers:
             raise EmbeddedStackError(f"this stack was started without {name}; add it to `services`")
@@ -182,7 +197,7 @@ def remove_stack(var_dir: Path) -> None:
 
 def _remove_data(var_dir: Path) -> None:
     remove_home(var_dir)
-    for folder in ("kafka", "mongo"):
+    for folder in ("kafka", "mongo", "prometheus", "grafana"):
         shutil.rmtree(var_dir / folder, ignore_errors=True)
     for file in (_PASSWORDS_FILE, "pgpass"):
         (var_dir / file).unlink(missing_ok=True)

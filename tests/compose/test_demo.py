@@ -57,6 +57,7 @@ def _assert_gone(processes: list[psutil.Process]) -> None:
 def test_ctrl_c_ends_the_traffic_and_every_figure_is_recounted(var_dir: Path) -> None:
     with _demo(var_dir) as demo:
         _read_until(demo, "worker metrics")  # the history is behind it
+        _read_until(demo, "Prometheus  http://127.0.0.1:")
         processes = _read_until(demo, "anomalies")
         demo.send_signal(signal.SIGINT)
         said, _ = demo.communicate(timeout=120)

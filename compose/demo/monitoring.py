@@ -1,0 +1,97 @@
+"""Prometheus and Grafana beside the demo, where they are installed."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.markup import escape
+from rich.table import Table
+
+from app.errors import EmbeddedStackError
+from app.settings import Settings
+from compose.embedded import grafana as grafana_server
+from compose.embedded import prometheus as prometheus_server
+from compose.embedded.ports import LOOPBACK, choose_port
+from compose.embedded.prometheus import CONFIG_FILE
+from compose.embedded.stack import EmbeddedStack
+from grafana.alerts import rule_groups
+from grafana.files import as_yaml
+from grafana.monitoring import RULES_FILE, prometheus_config
+from grafana.provisioning import grafana_environment
+
+_SCRAPE_SECONDS: Final = 5
+_GRAFANA: Final = Path(__file__).parents[2] / "grafana"
+
+
+def start_monitoring(
+    stack: EmbeddedStack, settings: Settings, workers: Sequence[int], api: Sequence[int] = ()
+) -> Table:
+    """Start them over the metrics ports of workers and API; a row each with the address, or why there is none.
+
+    Nothing of the demo depends on them, so one that does not start ends nothing.
+    """
+    prometheus, why_no_prometheus = _started(
+        lambda: start_prometheus(stack, settings, workers, api)
+    )
+    grafana, why_no_grafana = None, "needs Prometheus"
+    if prometheus is not None:
+        grafana, why_no_grafana = _started(lambda: start_grafana(stack, settings, prometheus))
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Prometheus", prometheus or escape(why_no_prometheus))
+    table.add_row("Grafana", grafana or escape(why_no_grafana))
+    return table
+
+
+def _started(start: Callable[[], str | None]) -> tuple[str | None, str]:
+    """The address, or None and why."""
+    try:
+        return start(), "not installed"
+    except EmbeddedStackError as error:
+        return None, str(error)
+
+
+def start_prometheus(
+    stack: EmbeddedStack,
+    settings: Settings,
+    workers: Sequence[int],
+    api: Sequence[int] = (),
+    scrape_seconds: int = _SCRAPE_SECONDS,
+) -> str | None:
+    """Its address; None where it is not installed."""
+    program = prometheus_server.find_prometheus()
+    if program is None:
+        return None
+    # Nobody is told of the demo's alerts: an Alertmanager of the settings is a real one.
+    config = prometheus_config(
+        workers=_targets(workers), api=_targets(api), alertmanagers=[],
+        scrape_seconds=scrape_seconds,
+    )  # fmt: skip
+    files = {CONFIG_FILE: as_yaml(config), RULES_FILE: as_yaml(rule_groups(settings.alert))}
+    port = choose_port(prometheus_server.GUIDE_PORT)
+    server = stack.start_beside(
+        lambda workspace: prometheus_server.PrometheusServer(workspace, port, program, files)
+    )
+    return server.url
+
+
+def start_grafana(stack: EmbeddedStack, settings: Settings, prometheus_url: str) -> str | None:
+    """Its address; None where it is not installed."""
+    program = grafana_server.find_grafana()
+    if program is None:
+        return None
+    environ = {
+        **grafana_environment(settings),
+        "GLOBALMART_MONITORING_PROMETHEUS_URL": prometheus_url,
+        "GLOBALMART_MONITORING_DASHBOARDS": str(_GRAFANA / "dashboards"),
+    }
+    port = choose_port(grafana_server.GUIDE_PORT)
+    server = stack.start_beside(
+        lambda workspace: grafana_server.GrafanaServer(
+            workspace, port, program, _GRAFANA / "provisioning", environ
+        )
+    )
+    return server.url
+
+
+def _targets(ports: Sequence[int]) -> list[str]:
+    return [f"{LOOPBACK}:{port}" for port in ports]

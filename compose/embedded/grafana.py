@@ -1,0 +1,76 @@
+"""Grafana where it is installed: visitors only look, addresses and secrets come from its environment."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from compose.embedded.ports import LOOPBACK
+from compose.embedded.process import ServerProcess
+from compose.embedded.prometheus import answers
+from compose.embedded.server import EmbeddedServer, Workspace
+
+GUIDE_PORT: Final = 3000
+_PACKAGED_HOME: Final = Path("/usr/share/grafana")
+
+
+def find_grafana() -> Path | None:
+    """The program, None where it is not installed."""
+    found = shutil.which("grafana") or shutil.which("grafana-server")
+    return None if found is None else Path(found).resolve()
+
+
+class GrafanaServer(EmbeddedServer):
+    """One server over a provisioning folder whose variables `environ` has."""
+
+    name = "Grafana"
+    ready_seconds = 60.0
+
+    def __init__(
+        self, workspace: Workspace, port: int, program: Path, provisioning: Path,
+        environ: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        process = ServerProcess(self.name, workspace.log("grafana"), workspace.guard)
+        super().__init__(workspace, port, process)
+        self._program = program
+        self._folder = workspace.folder("grafana")
+        self._environ = {**environ, **self._configuration(provisioning)}
+
+    @property
+    def url(self) -> str:
+        """Address of its pages."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def launch(self) -> None:
+        """Start the process; its own data is made the first time."""
+        command = [str(self._program), *(["server"] if self._program.name == "grafana" else [])]
+        self._process.spawn(
+            [*command, "--homepath", str(_home(self._program))],
+            cwd=self._folder, environ={**os.environ, **self._environ},
+        )  # fmt: skip
+
+    def _configuration(self, provisioning: Path) -> dict[str, str]:
+        return {
+            "GF_SERVER_HTTP_ADDR": LOOPBACK,
+            "GF_SERVER_HTTP_PORT": str(self.port),
+            "GF_PATHS_DATA": str(self._folder / "data"),
+            "GF_PATHS_LOGS": str(self._folder / "logs"),
+            "GF_PATHS_PLUGINS": str(self._folder / "plugins"),
+            "GF_PATHS_PROVISIONING": str(provisioning),
+            "GF_AUTH_ANONYMOUS_ENABLED": "true",
+            # Nobody is told it: whoever opens the demo looks, and changes nothing.
+            "GF_SECURITY_ADMIN_PASSWORD": secrets.token_urlsafe(24),
+            "GF_ANALYTICS_REPORTING_ENABLED": "false",
+            "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+        }
+
+    def _answers(self) -> bool:
+        return answers(f"{self.url}/api/health")
+
+
+def _home(program: Path) -> Path:
+    """Where its web pages and defaults are: beside an unpacked archive's bin, else the package's folder."""
+    unpacked = program.parent.parent
+    return unpacked if (unpacked / "conf" / "defaults.ini").exists() else _PACKAGED_HOME

@@ -1,0 +1,82 @@
+"""Queries of what the shop earns, for the countries chosen."""
+
+from grafana.sql.ranges import BY_CATEGORY, BY_COUNTRY, CHOSEN, in_steps, sold
+
+
+def countries() -> str:
+    """Names to choose from."""
+    return "SELECT DISTINCT coalesce(country, 'unknown') FROM revenue_daily ORDER BY 1"
+
+
+def revenue() -> str:
+    """Revenue of the range."""
+    columns = ("country", "total_amount")
+    return f"SELECT sum(total_amount) AS revenue FROM {sold(BY_COUNTRY, *columns)}"
+
+
+def orders() -> str:
+    """Orders of the range."""
+    columns = ("country", "transaction_count")
+    return f"SELECT sum(transaction_count) AS orders FROM {sold(BY_COUNTRY, *columns)}"
+
+
+def average_order_value() -> str:
+    """Revenue of the range by its orders."""
+    columns = ("country", "total_amount", "transaction_count")
+    average = "round(sum(total_amount) / nullif(sum(transaction_count), 0), 2)"
+    return f"SELECT {average} AS average FROM {sold(BY_COUNTRY, *columns)}"
+
+
+def live_revenue(name: str) -> str:
+    """Revenue over (now - 60 s, now] by category or country, from the rows."""
+    return f"""
+SELECT coalesce({name}, 'unknown') AS {name}, sum(total_amount) AS revenue FROM transactions
+WHERE timestamp > now() - interval '60 seconds' AND timestamp <= now() AND {CHOSEN}
+GROUP BY 1 ORDER BY revenue DESC LIMIT 20"""
+
+
+def revenue_by_country_over_time() -> str:
+    """Revenue per minute of each country."""
+    return f"""
+SELECT time, name AS metric, amount / minutes AS value
+FROM ({in_steps(BY_COUNTRY, "country")}) AS step ORDER BY time"""
+
+
+def revenue_by_category_over_time() -> str:
+    """Revenue per minute of the ten categories that sold most in the range."""
+    return f"""
+WITH step AS ({in_steps(BY_CATEGORY, "category")})
+SELECT time, name AS metric, amount / minutes AS value FROM step
+WHERE name IN (SELECT name FROM step GROUP BY name ORDER BY sum(amount) DESC LIMIT 10) ORDER BY time"""
+
+
+def average_order_value_over_time() -> str:
+    """Average order value per step."""
+    return f"""
+SELECT time, round(sum(amount) / sum(orders), 2) AS average
+FROM ({in_steps(BY_COUNTRY, "country")}) AS step GROUP BY time ORDER BY time"""
+
+
+def revenue_by_category() -> str:
+    """Revenue, orders and average of each category in the range."""
+    columns = ("category", "country", "total_amount", "transaction_count")
+    return f"""
+SELECT coalesce(category, 'unknown') AS category, sum(total_amount) AS revenue,
+  sum(transaction_count) AS orders, round(sum(total_amount) / sum(transaction_count), 2) AS average
+FROM {sold(BY_CATEGORY, *columns)} GROUP BY 1 ORDER BY revenue DESC"""
+
+
+def funnel() -> str:
+    """Sessions of the panel's range that got as far as each step."""
+    steps = (
+        ("1 viewed", "product_views", ""),
+        ("2 added to the cart", "cart_events", "AND action = 'add'"),
+        ("3 went to checkout", "cart_events", "AND action = 'checkout'"),
+        ("4 ordered", "transactions", "AND session_id IS NOT NULL"),
+    )
+    counts = "\nUNION ALL\n".join(
+        f"SELECT '{name}' AS step, count(*) AS sessions FROM (SELECT DISTINCT session_id FROM {table}\n"
+        f"  WHERE $__timeFilter(timestamp) AND {CHOSEN} {more}) AS session"
+        for name, table, more in steps
+    )
+    return f"{counts}\nORDER BY step"

@@ -1,0 +1,58 @@
+"""Queries about anomalies, by the time of their orders."""
+
+
+def anomalies_over_time() -> str:
+    """Anomalies per step by type, by the time of their order."""
+    step = "make_interval(secs => greatest($__interval_ms, 60000) / 1000.0)"
+    return f"""
+SELECT date_bin({step}, event_time, to_timestamp(0)) AS time, anomaly_type AS metric, count(*) AS value
+FROM transaction_anomalies WHERE $__timeFilter(event_time) GROUP BY 1, 2 ORDER BY time"""
+
+
+def anomalies_by_type() -> str:
+    """Anomalies of the range by type, with the scores they got."""
+    return """
+SELECT anomaly_type AS type, count(*) AS anomalies,
+  percentile_disc(0.5) WITHIN GROUP (ORDER BY anomaly_score) AS median_score,
+  percentile_disc(0.95) WITHIN GROUP (ORDER BY anomaly_score) AS p95_score,
+  max(anomaly_score) AS highest_score
+FROM transaction_anomalies WHERE $__timeFilter(event_time) GROUP BY 1 ORDER BY anomalies DESC"""
+
+
+def flagged_orders() -> str:
+    """Orders of the range with at least one anomaly."""
+    return """
+SELECT count(DISTINCT transaction_id) AS orders
+FROM transaction_anomalies WHERE $__timeFilter(event_time)"""
+
+
+def flagged_amount() -> str:
+    """Their amounts, each order once."""
+    return """
+SELECT sum(amount) AS amount FROM (
+  SELECT DISTINCT transaction_id, amount FROM transaction_anomalies WHERE $__timeFilter(event_time)
+) AS flagged"""
+
+
+def suspicious_users() -> str:
+    """The twenty users with most anomalies in the range."""
+    return """
+SELECT user_id, count(*) AS anomalies, string_agg(DISTINCT anomaly_type, ', ') AS types,
+  max(anomaly_score) AS highest_score, max(amount) AS highest_amount, max(event_time) AS last_at
+FROM transaction_anomalies WHERE $__timeFilter(event_time)
+GROUP BY user_id ORDER BY anomalies DESC, highest_score DESC LIMIT 20"""
+
+
+def anomalies_by_country() -> str:
+    """Anomalies of the range by the country of their order."""
+    return """
+SELECT coalesce(country, 'unknown') AS country, count(*) AS anomalies
+FROM transaction_anomalies JOIN transactions USING (transaction_id)
+WHERE $__timeFilter(event_time) GROUP BY 1 ORDER BY anomalies DESC LIMIT 20"""
+
+
+def latest_anomalies() -> str:
+    """The fifty newest anomalies of the range."""
+    return """
+SELECT event_time, anomaly_type, user_id, transaction_id, amount, anomaly_score, threshold, description
+FROM transaction_anomalies WHERE $__timeFilter(event_time) ORDER BY event_time DESC LIMIT 50"""
