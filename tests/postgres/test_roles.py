@@ -63,8 +63,8 @@ async def test_the_reader_changes_nothing_that_exists(database: Database) -> Non
     columns = {
         row["table_name"]: row["column_name"]
         for row in await database.fetch(
-            "SELECT table_name, column_name FROM information_schema.columns "
-            "WHERE table_schema = 'public' AND ordinal_position = 1"
+            "SELECT table_name, min(column_name) AS column_name FROM information_schema.columns "
+            "WHERE table_schema = 'public' AND is_identity = 'NO' GROUP BY 1"
         )
     }
     async with database.reader() as reader:
