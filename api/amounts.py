@@ -21,8 +21,15 @@ def average(total: Decimal, count: int) -> Decimal | None:
     """Exact mean of an amount in whole cents, rounded half up to the cent; None without any."""
     if count == 0:
         return None
-    cents = int(total.scaleb(2))
-    return Decimal((2 * cents + count) // (2 * count)).scaleb(-2)
+    return ratio(int(total.scaleb(2)), 100 * count, 2)
+
+
+def ratio(numerator: int, denominator: int, places: int) -> Decimal | None:
+    """Exact quotient of whole numbers that are not negative, rounded half up; None over nothing."""
+    if denominator == 0:
+        return None
+    shifted = numerator * 10**places
+    return Decimal((2 * shifted + denominator) // (2 * denominator)).scaleb(-places)
 
 
 def _decimal(value: object) -> orjson.Fragment:

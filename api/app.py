@@ -1,11 +1,12 @@
 """The factory of the API and its composition root."""
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 from fastapi import APIRouter, Depends, FastAPI
@@ -15,19 +16,48 @@ from prometheus_client import CollectorRegistry
 from api import problems
 from api.batch_metrics import BatchCollector
 from api.doorbell import Doorbell
+from api.kept import Kept
 from api.keys import KeyRing, require_key
+from api.marts import products as product_mart
+from api.marts import segments, sessions
 from api.metrics import ApiMetrics
 from api.middleware import BodyLimit, Measured
+from api.mongo import Mongo
 from api.openapi import describe
 from api.postgres import Database
-from api.routes import anomalies, dimensions, live, sales, system, transactions
+from api.routes import (
+    anomalies,
+    breakdown,
+    customers,
+    dimensions,
+    funnel,
+    live,
+    operations,
+    products,
+    sales,
+    system,
+    transactions,
+    trends,
+)
 from api.services import Services
-from api.stores import Store, Warehouse
+from api.warehouse import Prepare, Warehouse
 from app.postgres.connecting import connect_reader, reader_pool
 from app.process_metrics import register_process
 from app.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 _APPLICATION: Final = "globalmart-api"
+_RESOURCES: Final = (
+    sales, breakdown, customers, products, trends, funnel, anomalies, transactions, live, dimensions,
+    operations,
+)  # fmt: skip
+#: Sums over whole marts, made before a run is shown.
+PREPARED: Final[Mapping[str, Prepare]] = {
+    segments.MART: segments.cells,
+    product_mart.MART: product_mart.sums,
+    sessions.MART: sessions.days,
+}
 
 
 def utc_now() -> datetime:
@@ -38,7 +68,6 @@ def utc_now() -> datetime:
 def create_app(
     settings: Settings,
     *,
-    warehouse: Warehouse | None = None,
     now: Callable[[], datetime] = utc_now,
     clock_seconds: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
@@ -51,8 +80,8 @@ def create_app(
     app = FastAPI(
         title="GlobalMart Analytics API",
         version="1",
-        summary="Exact figures of the stream: sales, anomalies, live revenue.",
-        lifespan=_lifespan(settings, warehouse, keys, metrics, now),
+        summary="Exact figures of the stream and of the nightly batch.",
+        lifespan=_lifespan(settings, keys, metrics, now, clock_seconds),
     )
     problems.install(app, api.retry_after_seconds)
     app.add_middleware(BodyLimit, max_bytes=api.body_max_bytes)
@@ -75,17 +104,17 @@ def _versioned() -> APIRouter:
         dependencies=[Depends(require_key)],
         responses=problems.documented(401, 422, 429, 503),
     )
-    for resource in (sales, anomalies, transactions, live, dimensions):
+    for resource in _RESOURCES:
         router.include_router(resource.router)
     return router
 
 
 def _lifespan(
     settings: Settings,
-    warehouse: Warehouse | None,
     keys: KeyRing,
     metrics: ApiMetrics,
     now: Callable[[], datetime],
+    clock_seconds: Callable[[], float],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -95,12 +124,15 @@ def _lifespan(
                 lambda: connect_reader(settings.postgres, f"{_APPLICATION} events"),
                 settings.api.retry_after_seconds,
             )
-            stores: list[Store] = [database, *([warehouse] if warehouse else [])]
-            app.state.services = Services(
-                settings.api, database, doorbell, keys, metrics, stores, now
-            )
-            async with _running(doorbell):
-                yield
+            past = Kept(settings.api.past_answers, settings.api.past_seconds, clock_seconds)
+            with _warehouse(settings) as warehouse:
+                app.state.services = Services(
+                    settings.api, database, doorbell, keys, metrics, warehouse, past,
+                    settings.general.var_dir, now,
+                )  # fmt: skip
+                async with _running(doorbell.listen(), warehouse.follow()):
+                    yield
+                    doorbell.close()
 
     return lifespan
 
@@ -117,13 +149,34 @@ async def _pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
         pool.terminate()
 
 
+@contextmanager
+def _warehouse(settings: Settings) -> Iterator[Warehouse]:
+    """The warehouse; a sum over a whole mart gets connections that wait longer for their answer."""
+    api = settings.api
+    with (
+        closing(Mongo(settings.mongo, api.query_seconds)) as mongo,
+        closing(Mongo(settings.mongo, api.run_prepare_seconds)) as patient,
+    ):
+        yield Warehouse(
+            mongo, patient, PREPARED, answers=api.run_answers, wait_seconds=api.query_seconds,
+            look_seconds=api.run_look_seconds,
+        )  # fmt: skip
+
+
 @asynccontextmanager
-async def _running(doorbell: Doorbell) -> AsyncIterator[None]:
-    listening = asyncio.create_task(doorbell.listen())
+async def _running(*services: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run them beside the block; one that ends by a bug is logged at once."""
+    tasks = [asyncio.create_task(service) for service in services]
+    for task in tasks:
+        task.add_done_callback(_log_a_bug)
     try:
         yield
     finally:
-        doorbell.close()
-        listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _log_a_bug(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.critical("%s ended", task.get_coro(), exc_info=error)

@@ -2,8 +2,11 @@
 
 from typing import Annotated
 
+from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from api import cursors
+from api.cursors import Place
 from api.dates import Period, end_of, start_of
 from api.problems import invalid
 from app.settings import ApiSettings
@@ -17,6 +20,13 @@ def _no_nul(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_no_nul)]
 
+Country = Annotated[
+    Name | None, Field(max_length=50, description="One country only.", examples=["USA"])
+]
+Category = Annotated[
+    Name | None, Field(max_length=100, description="One category only.", examples=["Books"])
+]
+
 _START = "First day or time that counts: a date, or a date-time (UTC unless it has an offset)."
 _END = "Last day that counts, whole, or the time before which orders count."
 
@@ -25,6 +35,12 @@ class Query(BaseModel):
     """Parameters of a request."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+async def no_parameters(request: Request) -> None:
+    """A dependency of routes without any; raises ProblemError 422 for the first there is."""
+    for name in request.query_params:
+        raise invalid(name, "Extra inputs are not permitted")
 
 
 class PeriodQuery(Query):
@@ -56,13 +72,10 @@ class PeriodQuery(Query):
         return Period.parse(self.start_date, self.end_date)
 
 
-class PageQuery(PeriodQuery):
-    """A period, read page by page."""
+class LimitQuery(Query):
+    """At most so many rows."""
 
     limit: int | None = Field(None, ge=1, description="Rows of the page.", examples=[100])
-    cursor: str | None = Field(
-        None, max_length=200, description="`next_cursor` of the page before."
-    )
 
     def page_limit(self, settings: ApiSettings) -> int:
         """Rows to read; raises ProblemError 422 beyond the largest page."""
@@ -70,3 +83,25 @@ class PageQuery(PeriodQuery):
         if limit > settings.page_limit_max:
             raise invalid("limit", f"a page has at most {settings.page_limit_max} rows")
         return limit
+
+
+class PageQuery(PeriodQuery, LimitQuery):
+    """A period, read page by page."""
+
+    cursor: str | None = Field(
+        None, max_length=200, description="`next_cursor` of the page before."
+    )
+
+    def question(self) -> list[str | None]:
+        """What a cursor is good for: every parameter but those of the page."""
+        parameters = self.model_dump(exclude={"limit", "cursor"})
+        return [parameters[name] for name in sorted(parameters)]
+
+    def place(self) -> Place | None:
+        """Where to go on; raises ProblemError 422 for a cursor of something else."""
+        if self.cursor is None:
+            return None
+        try:
+            return cursors.decode(self.cursor, self.question())
+        except ValueError as error:
+            raise invalid("cursor", str(error)) from None

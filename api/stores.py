@@ -24,7 +24,3 @@ class Store(Protocol):
     async def ping(self) -> None:
         """Return when the store answers; raises StoreDownError."""
         ...
-
-
-class Warehouse(Store, Protocol):
-    """The published run in MongoDB; the routes that read it join with it."""

@@ -54,6 +54,10 @@ class BulkHistogram(Collector):
             self._counts[bisect_left(self._bounds, value)] += 1
             self._sum += value
 
+    def counts(self) -> dict[float, int]:
+        """Observations per bucket by its upper bound, not cumulative."""
+        return dict(zip([*self._bounds, float("inf")], self._counts, strict=True))
+
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """The present state, cumulative per bucket."""
         cumulative, buckets = 0, []

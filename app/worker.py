@@ -25,6 +25,7 @@ from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoints, NoFaults
 from app.sink.judging import TransactionJudge
 from app.stream.health import WorkerHealth
+from app.stream.heartbeat import Heartbeats
 from app.stream.outbox import OutboxPublisher
 from app.stream.partitions import Partitions
 from app.stream.runtime import StreamRuntime
@@ -77,7 +78,12 @@ def create_app(
     cart_events.create_agent(app, runtime)
     system_metrics.create_agent(app, runtime)
     app.add_dependency(OutboxPublisher(settings, metrics))
-    app.add_dependency(WorkerHealth(app, runtime, partitions, tables))
+    health = WorkerHealth(app, runtime, partitions, tables)
+    app.add_dependency(health)
+    heartbeat = SinkConnection(
+        lambda: connect_worker(settings.postgres, "globalmart-worker heartbeat")
+    )
+    app.add_dependency(Heartbeats(heartbeat, metrics, lambda: health.lags))
     return app
 
 

@@ -100,7 +100,10 @@ PRODUCT_PERFORMANCE: Final = Mart(
     required=("product_id", "category"),
     money="revenue",
     orders="transaction_count",
-    indexes=((("country", 1), ("revenue", -1)), (("category", 1), ("country", 1))),
+    indexes=(
+        (("country", 1), ("revenue", -1), ("product_id", 1)),
+        (("category", 1), ("country", 1), ("revenue", -1), ("product_id", 1)),
+    ),
     slices=("country IS NULL", "country IS NOT NULL"),
     products_only=True,
 )

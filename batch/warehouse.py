@@ -1,11 +1,8 @@
-"""The warehouse in MongoDB, and the one document that says which run readers see.
+"""Writes the warehouse in MongoDB, and the one document that says which run readers see.
 
-How to read it: fetch `published_run` (`_id: "current"`) once per answer. `marts.NAME` tells the
-`collection` to read and the mart's `as_of`. A fact's collection holds several versions of a day: add
-`{"since": {"$lte": version}, "until": {"$gt": version}}` with the mart's `version`. The run before stays
-readable until the next publish, so an answer begun before a switch ends whole. The views named like the
-marts show the same to people; they move one by one right after a switch, so programs follow the
-document. Dates have MongoDB's milliseconds: microseconds are cut off.
+How it is read stands in `app.warehouse`. The views named like the marts show the same to people; they move one
+by one right after a switch, so programs follow the document. Dates have MongoDB's milliseconds: microseconds are
+cut off.
 """
 
 import re
@@ -13,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -21,14 +18,10 @@ from pymongo.errors import DuplicateKeyError
 
 from app.errors import PublishError, SettingsError
 from app.settings import MongoSettings
+from app.warehouse import CURRENT, OPEN, POINTER, RUNS, Document, visible
 from batch.catalogue import MARTS, Mart
 
-Document = dict[str, Any]
-POINTER: Final = "published_run"
-RUNS: Final = "batch_runs"
-#: `until` of a row nothing has replaced: the greatest whole number JSON readers bear.
-OPEN: Final = 2**53 - 1
-_CURRENT: Final = {"_id": "current"}
+__all__ = ["OPEN", "POINTER", "RUNS", "Document", "visible"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +62,20 @@ def collection_name(mart: Mart, number: int) -> str:
     return f"{mart.name}__rows" if mart.fact_time else f"{mart.name}__{number}"
 
 
-def visible(version: int) -> Document:
-    """The filter that shows one version of a fact."""
-    return {"since": {"$lte": version}, "until": {"$gt": version}}
-
-
 def published(database: Database[Document]) -> Document:
     """What readers see; number 0 and no marts before the first publish."""
-    return database[POINTER].find_one(_CURRENT) or {"number": 0, "marts": {}, "previous": {}}
+    return database[POINTER].find_one(CURRENT) or {"number": 0, "marts": {}, "previous": {}}
 
 
 def switch(database: Database[Document], before: Mapping[str, Any], after: Document) -> None:
     """Show readers the new run, all marts in one write; raises PublishError if somebody else did first."""
     if before["number"] == 0:
         try:
-            database[POINTER].insert_one({**_CURRENT, **after})
+            database[POINTER].insert_one({**CURRENT, **after})
         except DuplicateKeyError:
             raise _overtaken(before) from None
         return
-    answer = database[POINTER].replace_one({**_CURRENT, "number": before["number"]}, after)
+    answer = database[POINTER].replace_one({**CURRENT, "number": before["number"]}, after)
     if not answer.matched_count:
         raise _overtaken(before)
 

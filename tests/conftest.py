@@ -1,4 +1,4 @@
-"""Fixtures for every test: one real Kafka and one real PostgreSQL for each process of the run."""
+"""Fixtures for every test: one real server of each store and one Kafka for each process of the run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,9 +38,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
-    """Kafka and PostgreSQL on free ports, empty, shared by all tests, gone after the last."""
+    """All servers on free ports, empty, shared by all tests, gone after the last."""
     var_dir = tmp_path_factory.mktemp("stack")
-    services = ("kafka", "postgres")
+    services = ("kafka", "postgres", "mongo")
     with EmbeddedStack(var_dir, services=services, preferred_ports=False) as running:
         yield running
     remove_stack(var_dir)

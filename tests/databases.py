@@ -71,6 +71,13 @@ class Database:
 @pytest.fixture
 async def database(stack: EmbeddedStack) -> AsyncIterator[Database]:
     """A migrated, empty database, dropped after the test."""
+    async with own_database(stack) as own:
+        yield own
+
+
+@asynccontextmanager
+async def own_database(stack: EmbeddedStack) -> AsyncIterator[Database]:
+    """A migrated, empty database, dropped at the end."""
     name = f"test_{next(_NUMBERS)}"
     await _ensure_template(stack)
     await create_database(stack, name, template=_TEMPLATE)
@@ -100,8 +107,9 @@ async def drop_database(stack: EmbeddedStack, name: str) -> None:
 
 
 def settings_for(stack: EmbeddedStack, name: str) -> Settings:
-    """Settings of a process that uses the run's servers and the named database."""
-    return Settings(stack.environment() | {"GLOBALMART_POSTGRES_DATABASE": name})
+    """Settings of a process that uses the run's servers, the named database and a warehouse of its own."""
+    names = {"GLOBALMART_POSTGRES_DATABASE": name, "GLOBALMART_MONGO_DATABASE": f"dw_{name}"}
+    return Settings(stack.environment() | names)
 
 
 async def _ensure_template(stack: EmbeddedStack) -> None:

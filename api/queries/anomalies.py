@@ -18,18 +18,38 @@ SELECT {_COLUMNS} FROM transaction_anomalies WHERE position > $1 ORDER BY positi
 _NEWEST_POSITION: Final = "SELECT numbered_position FROM outbox_progress WHERE stream = 'anomalies'"
 _OF_TRANSACTION: Final = f"""
 SELECT {_COLUMNS} FROM transaction_anomalies WHERE transaction_id = $1 ORDER BY anomaly_type"""
+_OF_TRANSACTIONS: Final = f"""
+SELECT {_COLUMNS} FROM transaction_anomalies WHERE transaction_id = ANY($1)
+ORDER BY event_time DESC, id DESC"""
+# A country is the order's. Looked up anomaly by anomaly in the order of the page, which ends when it is full;
+# a country without orders would read them all to find none, so that is asked once, before.
+_FROM_COUNTRY: Final = (
+    "EXISTS (SELECT FROM revenue_daily WHERE country = ${0}) AND (SELECT country FROM transactions "
+    "WHERE transactions.transaction_id = transaction_anomalies.transaction_id) = ${0}"
+)
 
 
 async def page(
-    database: Database, period: Period, anomaly_type: str | None, after: Place | None, limit: int
+    database: Database,
+    period: Period,
+    anomaly_type: str | None,
+    after: Place | None,
+    limit: int,
+    *,
+    country: str | None = None,
 ) -> list[asyncpg.Record]:
     """Up to `limit` anomalies of orders in the period, newest first, behind a place."""
-    query, arguments = page_query(period, anomaly_type, after, limit)
+    query, arguments = page_query(period, anomaly_type, after, limit, country=country)
     return await database.fetch(query, *arguments)
 
 
 def page_query(
-    period: Period, anomaly_type: str | None, after: Place | None, limit: int
+    period: Period,
+    anomaly_type: str | None,
+    after: Place | None,
+    limit: int,
+    *,
+    country: str | None = None,
 ) -> tuple[str, list[Any]]:
     """The statement and its arguments."""
     arguments: list[Any] = [period.start, period.end, limit]
@@ -37,6 +57,9 @@ def page_query(
     if anomaly_type is not None:
         arguments.append(anomaly_type)
         conditions.append(f"anomaly_type = ${len(arguments)}")
+    if country is not None:
+        arguments.append(country)
+        conditions.append(_FROM_COUNTRY.format(len(arguments)))
     if after is not None:
         arguments += after
         conditions.append(f"(event_time, id) < (${len(arguments) - 1}, ${len(arguments)})")
@@ -50,6 +73,11 @@ ORDER BY event_time DESC, id DESC LIMIT $3"""
 async def of_transaction(database: Database, transaction_id: str) -> list[asyncpg.Record]:
     """What one order raised, by type."""
     return await database.fetch(_OF_TRANSACTION, transaction_id)
+
+
+async def of_transactions(database: Database, transaction_ids: list[str]) -> list[asyncpg.Record]:
+    """What some orders raised, newest order first."""
+    return await database.fetch(_OF_TRANSACTIONS, transaction_ids)
 
 
 async def after_position(database: Database, position: int, limit: int) -> list[asyncpg.Record]:

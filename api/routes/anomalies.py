@@ -10,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from api import cursors
 from api.amounts import Amount
 from api.answers import answer
-from api.cursors import Place
 from api.events import AnomalyEvents, EventResponse
-from api.parameters import Name, PageQuery
-from api.problems import ProblemError, documented, invalid
+from api.parameters import Country, Name, PageQuery
+from api.problems import ProblemError, documented
 from api.queries import anomalies
 from api.services import UsesServices
 
@@ -60,19 +59,7 @@ class AnomalyQuery(PageQuery):
         description="`high_value`, `unusual_quantity` or `rapid_transactions`.",
         examples=["high_value"],
     )
-
-    def question(self) -> list[str | None]:
-        """What a cursor is good for."""
-        return [self.anomaly_type, self.start_date, self.end_date]
-
-    def place(self) -> Place | None:
-        """Where to go on; raises ProblemError 422 for a cursor of something else."""
-        if self.cursor is None:
-            return None
-        try:
-            return cursors.decode(self.cursor, self.question())
-        except ValueError as error:
-            raise invalid("cursor", str(error)) from None
+    country: Country = None
 
 
 def shown(row: asyncpg.Record) -> dict[str, Any]:
@@ -87,8 +74,9 @@ async def page(
     """Anomalies of a period, newest first, page by page."""
     limit = query.page_limit(services.settings)
     rows = await anomalies.page(
-        services.database, query.period, query.anomaly_type, query.place(), limit + 1
-    )
+        services.database, query.period, query.anomaly_type, query.place(), limit + 1,
+        country=query.country,
+    )  # fmt: skip
     more = len(rows) > limit
     cursor = cursors.encode(anomalies.place_of(rows[limit - 1]), query.question()) if more else None
     return answer(request, {"anomalies": [shown(r) for r in rows[:limit]], "next_cursor": cursor})

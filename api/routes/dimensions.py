@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from api.answers import answer
+from api.parameters import no_parameters
 from api.queries import dimensions
 from api.services import UsesServices
 
@@ -22,7 +23,7 @@ class Dimensions(BaseModel):
     categories: list[str]
 
 
-@router.get("", response_model=Dimensions)
+@router.get("", response_model=Dimensions, dependencies=[Depends(no_parameters)])
 async def names(request: Request, services: UsesServices) -> Response:
     """Countries and categories that occur."""
     payload = {

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict
 
 from api.amounts import Amount
 from api.answers import fleeting
+from api.parameters import no_parameters
 from api.postgres import Database
 from api.queries import live
 from api.services import UsesServices
@@ -54,7 +55,7 @@ class LiveRevenue(BaseModel):
     countries: list[CountryRevenue]
 
 
-@router.get("/revenue", response_model=LiveRevenue)
+@router.get("/revenue", response_model=LiveRevenue, dependencies=[Depends(no_parameters)])
 async def revenue(services: UsesServices) -> Response:
     """Revenue of the last 60 seconds per category and per country, in steps of a second."""
     now = services.now().replace(microsecond=0)

@@ -4,12 +4,12 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from api.amounts import Amount, average
 from api.answers import answer
 from api.dates import Period
-from api.parameters import Name, PeriodQuery
+from api.parameters import Country, PeriodQuery
 from api.postgres import Database
 from api.queries import sales
 from api.services import UsesServices
@@ -44,9 +44,7 @@ class SalesMetrics(BaseModel):
 class SalesQuery(PeriodQuery):
     """Parameters of /sales/metrics."""
 
-    country: Name | None = Field(
-        None, max_length=50, description="One country only.", examples=["USA"]
-    )
+    country: Country = None
 
 
 @router.get("/metrics", response_model=SalesMetrics)
@@ -60,12 +58,13 @@ async def metrics(
         "total_revenue": totals.revenue,
         "total_transactions": totals.transactions,
         "avg_order_value": average(totals.revenue, totals.transactions),
-        "period": await _shown(services.database, period),
+        "period": await shown_period(services.database, period),
     }
     return answer(request, payload)
 
 
-async def _shown(database: Database, period: Period) -> dict[str, str | date | None]:
+async def shown_period(database: Database, period: Period) -> dict[str, str | date | None]:
+    """A period as it was asked for, its open sides filled in."""
     if period.start_text is not None and period.end_text is not None:
         return {"start": period.start_text, "end": period.end_text}
     stored = await sales.extent(database)

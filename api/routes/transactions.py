@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from api.amounts import Amount
 from api.answers import answer
-from api.parameters import Name
+from api.parameters import Name, no_parameters
 from api.problems import ProblemError, documented
 from api.queries import anomalies, transactions
 from api.routes.anomalies import Anomaly, shown
@@ -48,7 +48,12 @@ class Transaction(BaseModel):
     anomalies: list[Anomaly]
 
 
-@router.get("/{transaction_id:path}", response_model=Transaction, responses=documented(404))
+@router.get(
+    "/{transaction_id:path}",
+    response_model=Transaction,
+    responses=documented(404),
+    dependencies=[Depends(no_parameters)],
+)
 async def transaction(
     request: Request,
     services: UsesServices,

@@ -42,6 +42,7 @@ COMMANDS: Final = (
     Command("generate", "app.cli.generate", "command", "Send traffic to Kafka."),
     Command("api", "app.cli.api", "api", "Serve the REST API."),
     Command("api-key", "app.cli.api", "api_key", "Make a key for the REST API."),
+    Command("dashboard", "app.cli.dashboard", "dashboard", "Serve the executive dashboard."),
     Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount and compare."),
     Command("batch", "app.cli.batch", "batch", "Bring the warehouse up to date.", group=True),
     Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),

@@ -6,6 +6,7 @@ first guide's name for it are kept here, and the table in the README is generate
 
 from app.settings.api import ApiSettings
 from app.settings.batch import BatchSettings
+from app.settings.dashboard import DashboardSettings
 from app.settings.demo import DemoSettings
 from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
@@ -21,6 +22,7 @@ __all__ = [
     "AnomalySettings",
     "ApiSettings",
     "BatchSettings",
+    "DashboardSettings",
     "DemoSettings",
     "GeneralSettings",
     "GeneratorSettings",

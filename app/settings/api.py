@@ -35,6 +35,21 @@ class ApiSettings(SettingsGroup):
     cors_origins: str = setting(
         "", "origins whose pages may call the API, comma separated, or *; none if empty"
     )
+    past_answers: int = setting(
+        500, "sums over days before today that are kept in memory", ge=1, le=100_000
+    )
+    past_seconds: float = setting(
+        30.0, "age at which such a sum is made anew; twice as old it is not given", unit="s", gt=0
+    )
+    run_answers: int = setting(
+        256, "answers kept in memory for the published run of the warehouse", ge=1, le=100_000
+    )
+    run_look_seconds: float = setting(
+        1.0, "time between looks for a newly published run", unit="s", gt=0
+    )
+    run_prepare_seconds: float = setting(
+        120.0, "limit for one sum over a whole mart, made once per published run", unit="s", gt=0
+    )
     stream_heartbeat_seconds: float = setting(
         15.0, "pause after which a quiet event stream sends a comment", unit="s", gt=0
     )

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from app.errors import SettingsError
 from app.settings.api import ApiSettings
 from app.settings.batch import BatchSettings
+from app.settings.dashboard import DashboardSettings
 from app.settings.demo import DemoSettings
 from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
@@ -35,6 +36,7 @@ class Settings:
         "generator": GeneratorSettings,
         "batch": BatchSettings,
         "api": ApiSettings,
+        "dashboard": DashboardSettings,
         "monitoring": MonitoringSettings,
         "alert": AlertSettings,
         "demo": DemoSettings,
@@ -61,6 +63,7 @@ class Settings:
         self.generator: GeneratorSettings = groups["generator"]
         self.batch: BatchSettings = groups["batch"]
         self.api: ApiSettings = groups["api"]
+        self.dashboard: DashboardSettings = groups["dashboard"]
         self.monitoring: MonitoringSettings = groups["monitoring"]
         self.alert: AlertSettings = groups["alert"]
         self.demo: DemoSettings = groups["demo"]

@@ -37,7 +37,7 @@ class StalledWorkerError(RuntimeError):
 
 
 class WorkerHealth(Service):
-    """Publishes metrics and watches for a stall."""
+    """Publishes metrics and watches for a stall; `lags` is what it saw last."""
 
     abstract = False
 
@@ -55,6 +55,7 @@ class WorkerHealth(Service):
         self._partitions = partitions
         self._tables = tables
         self._metrics = runtime.metrics
+        self.lags: Mapping[TP, int] = {}
         # Partitions that were given away are another worker's to show.
         self._shown_lags = Shown(runtime.metrics.partition_lag)
         self._watermark_ages = Shown(runtime.metrics.watermark_seconds)
@@ -121,7 +122,13 @@ class WorkerHealth(Service):
                     positions = await self._positions()
             except (KafkaError, TimeoutError) as error:
                 logger.warning("Kafka does not tell the lag: %r", error)
+                self.lags = {}
                 continue
+            self.lags = {
+                partition: position.lag
+                for partition, position in positions.items()
+                if position.next_offset is not None
+            }
             self._shown_lags.show(
                 {(tp.topic, str(tp.partition)): at.lag for tp, at in positions.items()}
             )

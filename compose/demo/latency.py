@@ -8,7 +8,10 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.domain.quantiles import quantile
 from compose.embedded.ports import LOOPBACK
+
+__all__ = ["HISTOGRAM", "Latency", "quantile", "read_buckets", "read_latency", "read_metrics"]
 
 HISTOGRAM: Final = "globalmart_end_to_end_seconds"
 _ANSWER_SECONDS: Final = 2.0
@@ -50,23 +53,3 @@ def read_buckets(page: str) -> dict[float, float]:
                     limit = float(sample.labels["le"])
                     buckets[limit] = buckets.get(limit, 0.0) + sample.value
     return buckets
-
-
-def quantile(buckets: Mapping[float, float], share: float) -> float | None:
-    """The quantile as Prometheus computes it: linear within its bucket, of cumulative counts.
-
-    In the last, unlimited bucket the answer is the limit below it.
-    """
-    limits = sorted(buckets)
-    if not limits or buckets[limits[-1]] == 0:
-        return None
-    rank = share * buckets[limits[-1]]
-    below_limit, below_count = 0.0, 0.0
-    for limit in limits:
-        if buckets[limit] >= rank:
-            if limit == float("inf"):
-                return below_limit
-            inside = buckets[limit] - below_count
-            return below_limit + (limit - below_limit) * (rank - below_count) / inside
-        below_limit, below_count = limit, buckets[limit]
-    return below_limit

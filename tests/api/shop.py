@@ -41,6 +41,11 @@ def revenue(orders: Iterable[TransactionRow]) -> Decimal:
 @pytest.fixture
 async def shop(database: Database) -> Shop:
     """A database with orders at odd times, of odd amounts, some without category or country."""
+    return await filled(database)
+
+
+async def filled(database: Database) -> Shop:
+    """The same for a database of another fixture."""
     orders = _orders(Random(5))
     await store(database, *(orders[start::3] for start in range(3)))
     return Shop(database, orders)

@@ -16,6 +16,10 @@ from tests.sink.works import order
 
 SALES = "/api/v1/sales/metrics"
 ANOMALIES = "/api/v1/anomalies"
+BREAKDOWN = "/api/v1/sales/breakdown"
+SEGMENTS = "/api/v1/customers/segments"
+PRODUCTS = "/api/v1/products/performance"
+TRENDS = "/api/v1/trends"
 STREAM = "/api/v1/anomalies/stream"
 
 
@@ -45,6 +49,23 @@ def _problem(response: httpx.Response, status: int) -> dict[str, Any]:
         (ANOMALIES, {"limit": "many"}, "limit"),
         (ANOMALIES, {"cursor": "rubbish"}, "cursor"),
         (ANOMALIES, {"start_date": ""}, "start_date"),
+        (BREAKDOWN, {"group_by": "minute"}, "group_by"),
+        (BREAKDOWN, {"end_date": "soon"}, "end_date"),
+        (SEGMENTS, {"contry": "UK"}, "contry"),
+        (SEGMENTS, {"country": "x" * 51}, "country"),
+        ("/api/v1/customers/rfm", {"limit": "1"}, "limit"),
+        ("/api/v1/customers/migrations", {"country": "UK"}, "country"),
+        (PRODUCTS, {"group_by": "country"}, "group_by"),
+        (PRODUCTS, {"limit": "1001"}, "limit"),
+        (PRODUCTS, {"category": "x" * 101}, "category"),
+        (TRENDS, {"period_type": "yearly"}, "period_type"),
+        (TRENDS, {"cursor": "rubbish"}, "cursor"),
+        (TRENDS, {"start_date": "W09"}, "start_date"),
+        ("/api/v1/funnel", {"start_date": "2025-12-07", "end_date": "2025-12-05"}, "end_date"),
+        ("/api/v1/operations", {"store": "mongodb"}, "store"),
+        ("/api/v1/dimensions", {"x": "y"}, "x"),
+        ("/api/v1/live/revenue", {"x": "y"}, "x"),
+        ("/api/v1/customers/a%00b", {}, "user_id"),
         ("/api/v1/transactions/" + "x" * 101, {}, "transaction_id"),
         ("/api/v1/transactions/a%00b", {}, "transaction_id"),
     ],
@@ -100,11 +121,11 @@ async def test_a_key_is_asked_for_where_keys_are_set(database: Database) -> None
 
 
 async def test_a_store_that_is_down_is_named_and_found_again(
-    database: Database, stack: EmbeddedStack
+    database: Database, stack: EmbeddedStack, night: object
 ) -> None:
     await store(database, [order(0)])
     paths = [SALES, ANOMALIES, "/api/v1/transactions/t000000", "/api/v1/live/revenue"]
-    paths += ["/api/v1/dimensions", STREAM]
+    paths += ["/api/v1/dimensions", BREAKDOWN, STREAM]
     async with api_over(database) as client:
         assert (await client.get(SALES)).json()["total_revenue"] == 19.99
         stack.postgres.stop()
@@ -116,12 +137,13 @@ async def test_a_store_that_is_down_is_named_and_found_again(
                 password = database.postgres.reader_password
                 assert password is not None
                 assert password.get_secret_value() not in response.text
-            assert (await client.get("/health")).status_code == 200
+            for path in ("/health", SEGMENTS, PRODUCTS, TRENDS, "/api/v1/operations"):
+                assert (await client.get(path)).status_code == 200, path
             unready = await client.get("/ready")
         finally:
             stack.postgres.start()
-        down = {"name": "postgresql", "status": "down"}
-        assert (unready.status_code, unready.json()["dependencies"]) == (503, [down])
+        states = {each["name"]: each["status"] for each in unready.json()["dependencies"]}
+        assert (unready.status_code, states) == (503, {"postgresql": "down", "mongodb": "up"})
         for path in paths[:-1]:
             assert (await client.get(path)).status_code == 200, path
         assert (await client.get("/ready")).json()["status"] == "ready"

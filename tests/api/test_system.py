@@ -24,7 +24,10 @@ async def test_ready_names_each_store(database: Database) -> None:
         got = await answered(client, "/ready")
     assert got == {
         "status": "ready",
-        "dependencies": [{"name": "postgresql", "status": "up"}],
+        "dependencies": [
+            {"name": "postgresql", "status": "up"},
+            {"name": "mongodb", "status": "up"},
+        ],
     }
 
 

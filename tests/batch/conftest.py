@@ -1,4 +1,4 @@
-"""One Spark session for all tests of the batch, and a MongoDB-protocol server of their own."""
+"""One Spark session for all tests of the batch, and nightly runs on the run's servers."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC
@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from app.settings import BatchSettings
 from batch.session import spark_session
 from batch.warehouse import Document
-from compose.embedded.stack import EmbeddedStack, remove_stack
+from compose.embedded.stack import EmbeddedStack
 from tests.batch.nights import Nights, variables_of_a_night
 from tests.databases import Database, database
 
@@ -26,22 +26,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         yield session
 
 
-@pytest.fixture(scope="session")
-def mongo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
-    """The warehouse's server on a free port, empty, shared by the tests of the batch."""
-    var_dir = tmp_path_factory.mktemp("warehouse")
-    with EmbeddedStack(var_dir, services=("mongo",), preferred_ports=False) as running:
-        yield running
-    remove_stack(var_dir)
-
-
 @pytest.fixture
 async def nights(
-    database: Database, mongo_stack: EmbeddedStack, spark: SparkSession, tmp_path: Path
+    database: Database, stack: EmbeddedStack, spark: SparkSession, tmp_path: Path
 ) -> AsyncIterator[Nights]:
     """Empty stores and nightly runs on them."""
-    variables = variables_of_a_night(database, mongo_stack.mongo.url, tmp_path)
-    mongo: MongoClient[Document] = MongoClient(mongo_stack.mongo.url, tz_aware=True, tzinfo=UTC)
+    variables = variables_of_a_night(database, stack.mongo.url, tmp_path)
+    mongo: MongoClient[Document] = MongoClient(stack.mongo.url, tz_aware=True, tzinfo=UTC)
     with mongo:
         night = Nights(database, variables, spark, mongo)
         yield night

@@ -5,7 +5,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -22,12 +22,14 @@ from app.settings import ENV_PREFIX, load_settings
 from compose.embedded.ports import choose_port
 from compose.embedded.stack import EmbeddedStack
 from tests.bench import plain_faust, structured_streaming
+from tests.bench.api.part import run_api
 from tests.bench.databases import fresh_database
 from tests.bench.latency import measure_latency, start_worker
 from tests.bench.measuring import Contender, Measured, run_contender
 from tests.bench.records import fill_transactions
 
 _FAUST = [sys.executable, "-m", "faust", "-A"]
+_REPORT = Path("var/bench.json")
 _LEDGER = "SELECT coalesce(sum(consumed), 0) FROM stream_progress WHERE topic = 'transactions'"
 
 
@@ -38,16 +40,44 @@ def main() -> None:
     parser.add_argument("--plain-events", type=int, default=3_000, help="share of the plain agent")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved runs of each contender")
     parser.add_argument("--duration", type=float, default=30, help="seconds of the latency part")
+    parser.add_argument("--orders", type=int, default=5_000_000, help="stored for the API part")
+    parser.add_argument("--api-seconds", type=float, default=60, help="seconds of the API part")
+    parser.add_argument(
+        "--only", choices=_PARTS, help="one part alone; the report keeps the others"
+    )
     options = parser.parse_args()
-    console = Console(stderr=True)
+    parts = [options.only] if options.only else list(_PARTS)
+    report = {} if options.only is None else _former_report()
+    for part in parts:
+        report |= _PARTS[part](Console(stderr=True), options)
+        _REPORT.write_text(json.dumps(report, indent=2) + "\n")
+    _print(report)
+
+
+def _stream(console: Console, options: argparse.Namespace) -> dict[str, Any]:
     var_dir = Path("var/bench")
     with EmbeddedStack(
         var_dir, services=("kafka", "postgres"), fresh=True, preferred_ports=False,
         report=console.log,
     ) as stack:  # fmt: skip
-        report = Bench(stack, console, var_dir).run(options)
-    Path("var/bench.json").write_text(json.dumps(report, indent=2) + "\n")
-    _print(report)
+        return Bench(stack, console, var_dir).run(options)
+
+
+def _api(console: Console, options: argparse.Namespace) -> dict[str, Any]:
+    seconds, var_dir = options.api_seconds, Path("var/bench-api")
+    return {"api": run_api(console, options.orders, seconds, var_dir)}
+
+
+#: What can be run alone, and its share of the report.
+_PARTS: Mapping[str, Callable[[Console, argparse.Namespace], dict[str, Any]]] = {
+    "stream": _stream,
+    "api": _api,
+}
+
+
+def _former_report() -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(_REPORT.read_text()) if _REPORT.exists() else {}
+    return report
 
 
 class Bench:
@@ -183,17 +213,33 @@ def _ratios(runs: Mapping[str, list[Measured]]) -> dict[str, float]:
 
 
 def _print(report: Mapping[str, Any]) -> None:
+    console = Console()
+    if "throughput" in report:
+        console.print(_throughput_table(report["throughput"]))
+        console.print(f"ratios: {report['ratios']}   latency: {report['latency_seconds']}")
+    if "api" in report:
+        console.print(_api_table(report["api"]))
+
+
+def _throughput_table(throughput: Mapping[str, Any]) -> Table:
     table = Table(
         "contender", "events/s", "CPU us/event", "peak RSS MB", title="Kafka to PostgreSQL"
     )
-    for name, figures in report["throughput"].items():
+    for name, figures in throughput.items():
         table.add_row(
             name, f"{figures['events_per_second']:,.0f}", f"{figures['cpu_us_per_event']:.1f}",
             f"{figures['peak_rss_mb']:.0f}",
         )  # fmt: skip
-    console = Console()
-    console.print(table)
-    console.print(f"ratios: {report['ratios']}   latency: {report['latency_seconds']}")
+    return table
+
+
+def _api_table(figures: Mapping[str, Any]) -> Table:
+    columns = ("requests", "errors", "p50_ms", "p99_ms", "max_ms")
+    title = f"API at {figures['rate_per_second']:.0f} requests/s, {figures['orders']:,} orders"
+    table = Table("endpoint", *columns, title=title)
+    for name, endpoint in (*figures["endpoints"].items(), ("all", figures["all"])):
+        table.add_row(name, *(str(endpoint[column]) for column in columns))
+    return table
 
 
 if __name__ == "__main__":

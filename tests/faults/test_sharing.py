@@ -1,7 +1,9 @@
 """Workers that nothing happens to: one, then two, then one again."""
 
 import asyncio
+import json
 
+from app.topics import SOURCE_TOPICS
 from tests.faults import topics
 from tests.faults.world import World
 
@@ -53,3 +55,17 @@ async def test_a_graceful_stop_hands_over_with_nothing_redone(world: World) -> N
     for worker in (stayer, leaver):
         for sign in ("is tried again", "chunks still run", "takes no note"):
             assert sign not in worker.log(), worker.tail()
+
+
+async def test_a_worker_tells_its_lag_until_it_stops(world: World) -> None:
+    worker = world.worker()
+    await world.bursts(2)
+    await world.until(lambda: _tells_its_lag(world), 60, worker)
+    assert worker.stop() == 0, worker.tail()
+    assert await world.sql("SELECT worker_id FROM worker_heartbeats") == []
+
+
+async def _tells_its_lag(world: World) -> bool:
+    """Whether one worker has a heartbeat, with the lag of the topics it consumes."""
+    rows = await world.sql("SELECT lag FROM worker_heartbeats")
+    return [set(json.loads(row["lag"])) for row in rows] == [set(SOURCE_TOPICS)]

@@ -1,0 +1,129 @@
+"""The one file that talks to the REST API; numbers with a point become Decimals, never floats."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+import httpx
+
+from api.dashboard.faults import (
+    ApiAwayError,
+    BusyError,
+    DashboardError,
+    KeyRefusedError,
+    NotFoundError,
+    NotPublishedError,
+    RefusedError,
+    StoreDownError,
+    UnexpectedAnswerError,
+)
+from app.settings import DashboardSettings
+
+_BASE: Final = "/api/v1"
+_NOT_PUBLISHED: Final = "urn:globalmart:not-published"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The content of a 200 and the time it was given at, by the API's clock."""
+
+    content: Mapping[str, Any]
+    given_at: datetime
+
+    def __getitem__(self, name: str) -> Any:
+        return self.content[name]
+
+
+class ApiClient:
+    """Asks the API; every method raises DashboardError with what to do. May be shared by threads."""
+
+    def __init__(self, settings: DashboardSettings) -> None:
+        key = settings.api_key
+        self.url = settings.api_url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url,
+            timeout=settings.api_timeout_seconds,
+            headers={"X-API-Key": key.get_secret_value()} if key else {},
+            # A proxy of the environment has no business between two servers of one machine.
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def get(self, path: str, **query: object) -> Answer:
+        """The answer to GET /api/v1/{path}; parameters that are None are left out."""
+        given = {name: str(value) for name, value in query.items() if value is not None}
+        return self._asked(f"{_BASE}/{path}", given)
+
+    def one(self, path: str, identity: str) -> Answer:
+        """The answer to GET /api/v1/{path}/{identity}; NotFoundError when there is none."""
+        return self._asked(f"{_BASE}/{path}/{quote(identity, safe='')}", {})
+
+    def pages(self, path: str, items: str, most: int, **query: object) -> Iterator[Answer]:
+        """Answers of a paged resource in order, until there is no more or `most` items are read."""
+        read, cursor = 0, None
+        while read < most:
+            answer = self.get(path, cursor=cursor, limit=min(most - read, 1000), **query)
+            yield answer
+            read += len(answer[items])
+            cursor = answer.content.get("next_cursor")
+            if cursor is None:
+                return
+
+    def _asked(self, path: str, query: Mapping[str, str]) -> Answer:
+        try:
+            response = self._http.get(path, params=query)
+        except httpx.TransportError as error:
+            raise ApiAwayError(self.url) from error
+        if response.status_code != httpx.codes.OK:
+            raise _fault(response)
+        return Answer(_exact(response), _given_at(response))
+
+
+def _exact(response: httpx.Response) -> Mapping[str, Any]:
+    try:
+        content: Mapping[str, Any] = json.loads(response.content, parse_float=Decimal)
+    except ValueError as error:
+        raise UnexpectedAnswerError(response.status_code, "something that is no JSON") from error
+    return content
+
+
+def _given_at(response: httpx.Response) -> datetime:
+    told = response.headers.get("Date")
+    return parsedate_to_datetime(told).astimezone(UTC) if told else datetime.now(UTC)
+
+
+def _fault(response: httpx.Response) -> DashboardError:
+    try:
+        problem = json.loads(response.content)
+    except ValueError:
+        problem = {}
+    detail = str(problem.get("detail", response.reason_phrase))
+    match response.status_code:
+        case httpx.codes.UNAUTHORIZED:
+            return KeyRefusedError()
+        case httpx.codes.NOT_FOUND if problem.get("type") == _NOT_PUBLISHED:
+            return NotPublishedError()
+        case httpx.codes.NOT_FOUND if "detail" in problem:
+            return NotFoundError(detail)
+        case httpx.codes.UNPROCESSABLE_ENTITY:
+            return RefusedError(detail)
+        case httpx.codes.TOO_MANY_REQUESTS:
+            return BusyError(response.headers.get("Retry-After", "a few"))
+        case httpx.codes.SERVICE_UNAVAILABLE if "store" in problem:
+            return StoreDownError(str(problem["store"]))
+        case status:
+            return UnexpectedAnswerError(status, detail)

@@ -1,0 +1,18 @@
+"""What a page is given."""
+
+from dataclasses import dataclass, field
+
+from api.dashboard.client import ApiClient
+from api.dashboard.faults import DashboardError
+from api.dashboard.filters import Filters
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The API, what the page is about, and the pause between two readings of live figures."""
+
+    client: ApiClient
+    filters: Filters
+    refresh_seconds: float
+    #: What has been told on this page already, so that it is not told again.
+    told: dict[str, DashboardError] = field(default_factory=dict)

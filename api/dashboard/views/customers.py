@@ -1,0 +1,141 @@
+"""Customers: who is worth what (RFM), how they moved since the run before, and one of them in detail."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import streamlit as st
+
+from api.dashboard import parts, rfm_charts, texts
+from api.dashboard.client import Answer
+from api.dashboard.faults import NotFoundError, StoreDownError
+from api.dashboard.page import Page
+
+_SEGMENTS: Final = (
+    parts.Column("segment_name", "Segment"),
+    parts.Column("customer_count", "Customers", texts.number),
+    parts.Column("avg_monetary", "Average value", texts.money),
+    parts.Column("avg_frequency", "Average orders", texts.number),
+    parts.Column("total_value", "Total value", texts.money),
+)
+_MIGRATIONS: Final = (
+    parts.Column("from", "From"),
+    parts.Column("to", "To"),
+    parts.Column("customers", "Customers", texts.number),
+    parts.Column("revenue", "Their value", texts.money),
+)
+
+_ORDERS: Final = (
+    parts.Column("timestamp", "Time (UTC)", texts.shown_time),
+    parts.Column("total_amount", "Amount", texts.money),
+    parts.Column("category", "Category", texts.name),
+    parts.Column("quantity", "Items", texts.number),
+    parts.Column("payment_method", "Paid by", texts.name),
+    parts.Column("anomalies", "Anomalies", texts.number),
+    parts.Column("transaction_id", "Order"),
+)
+
+
+def show(page: Page) -> None:
+    """Segments and cells of the chosen country; migrations of every country; one customer."""
+    with parts.explained(page.told), st.spinner("Asking the API …"):
+        answer = page.client.get("customers/segments", country=page.filters.country)
+        if answer["segments"]:
+            _segments(page, answer)
+            _cells(page)
+        else:
+            about = f"{page.filters.place}, as of {answer['as_of']}"
+            parts.empty(f"No customers of {texts.plain(about)}.", "Choose another country.")
+    with parts.explained(page.told):
+        _migrations(page)
+    with parts.explained(page.told):
+        _one(page)
+
+
+def _segments(page: Page, answer: Answer) -> None:
+    segments = sorted(answer["segments"], key=lambda segment: -segment["total_value"])
+    customers = sum(s["customer_count"] for s in segments)
+    value = sum((s["total_value"] for s in segments), Decimal(0))
+    best = next((s for s in segments if s["segment_name"] == "Champions"), None)
+    first, second, third = st.columns(3)
+    with first:
+        parts.card("Customers", texts.number(customers))
+    with second:
+        parts.card("Total value", texts.money(value))
+    with third:
+        share = best["total_value"] / value if best and value else None
+        parts.card("Share of Champions", texts.percent(share))
+    about = f"{page.filters.place}, all orders up to the end of {answer['as_of']}"
+    st.caption(f"{texts.sentence(about)}; the days chosen on the left do not apply to segments.")
+    parts.section("Segments", "Area: total value. Shade: average value of a customer.")
+    rfm_charts.draw_treemap(segments)
+    parts.table(segments, _SEGMENTS, "customer-segments.csv", "segments")
+
+
+def _cells(page: Page) -> None:
+    answer = page.client.get("customers/rfm", country=page.filters.country)
+    parts.section(
+        "Recency and frequency",
+        "Customers per pair of scores, 5 is best: bought lately to the top, bought often to the right. "
+        f"As of {answer['as_of']}.",
+    )
+    rfm_charts.draw_grid(answer["cells"])
+
+
+def _migrations(page: Page) -> None:
+    answer = page.client.get("customers/migrations")
+    pairs: Sequence[Mapping[str, Any]] = answer["migrations"]
+    parts.section(
+        "Moved since the run before",
+        f"Every country, as of {answer['as_of']}. Left: segment before; right: segment now.",
+    )
+    moved = [pair for pair in pairs if pair["from"] != pair["to"]]
+    if not moved:
+        parts.empty("Nobody moved.", "A second `globalmart batch nightly` compares with the first.")
+        return
+    rfm_charts.draw_flows(moved)
+    stayed = sum(pair["customers"] for pair in pairs if pair["from"] == pair["to"])
+    st.caption(f"{texts.number(stayed)} customers stayed where they were and are not drawn.")
+    with st.expander("Table"):
+        parts.table(pairs, _MIGRATIONS, "segment-migrations.csv", "migrations")
+
+
+def _one(page: Page) -> None:
+    parts.section("One customer")
+    user = st.text_input(
+        "User id", key="customer", bind="query-params", placeholder="for example user42",
+        max_chars=100,
+    )  # fmt: skip
+    if not user:
+        return
+    try:
+        found = page.client.one("customers", user)
+    except NotFoundError:
+        parts.empty(
+            f"No customer {texts.plain(user)} up to the last batch.",
+            "Ids are compared letter by letter; who bought for the first time today is seen tomorrow.",
+        )
+        return
+    _profile(found)
+
+
+def _profile(found: Answer) -> None:
+    former = found["previous_segment"]
+    segment, value, orders, recency = st.columns(4)
+    with segment:
+        parts.card("Segment", found["segment_name"], former and f"before: {former}", calm=True)
+    with value:
+        parts.card("Value so far", texts.money(found["monetary"]))
+    with orders:
+        parts.card("Orders", texts.number(found["frequency"]))
+    with recency:
+        parts.card("Last bought", texts.days_ago(found["recency"]))
+    who = f"{found['user_id']}, {found['country']}, RFM {found['rfm_segment']}"
+    st.caption(f"{texts.plain(who)}, as of the end of {found['as_of']}.")
+    if found["recent_transactions"] is None:
+        raise StoreDownError(found["unavailable"][0])
+    st.markdown(f"**The newest orders**, as of {texts.instant(found.given_at)}")
+    raised = Counter(each["transaction_id"] for each in found["recent_anomalies"])
+    rows = [{**o, "anomalies": raised[o["transaction_id"]]} for o in found["recent_transactions"]]
+    parts.table(rows, _ORDERS, "newest-orders.csv", "orders")

@@ -1,0 +1,187 @@
+"""Overview: the figures of the days, against the days before, over time, by category and country."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from typing import Any
+
+import streamlit as st
+
+from api.dashboard import charts, parts, texts
+from api.dashboard.client import Answer
+from api.dashboard.page import Page
+from api.dashboard.period import Before
+
+_HOURLY_UP_TO_DAYS = 3
+_BARS = 10
+_STEPS = {
+    "sessions": "Sessions",
+    "with_view": "Viewed a product",
+    "with_cart_add": "Added to cart",
+    "with_checkout": "Checked out",
+    "converted": "Ordered",
+}
+_COLUMNS = (
+    ("revenue", "Revenue", texts.money),
+    ("transaction_count", "Orders", texts.number),
+    ("avg_order_value", "Average order", texts.money),
+)
+
+
+def show(page: Page) -> None:
+    """The whole page; each part stands or falls alone."""
+    with parts.explained(page.told), st.spinner("Asking the API …"):
+        _totals(page)
+    with parts.explained(page.told):
+        _over_time(page)
+    left, right = st.columns(2, gap="medium")
+    with left, parts.explained(page.told):
+        _by_category(page)
+    with right, parts.explained(page.told):
+        _by_country(page)
+    with parts.explained(page.told):
+        _funnel(page)
+
+
+def _totals(page: Page) -> None:
+    chosen = page.filters
+    now = page.client.get("sales/metrics", **chosen.query)
+    before = chosen.days.before(chosen.now)
+    was = None
+    if before is not None:
+        was = page.client.get("sales/metrics", country=chosen.country, **before.query)
+    revenue, orders, average, live = st.columns(4)
+    for place, label, field, written in (
+        (revenue, "Revenue", "total_revenue", texts.money),
+        (orders, "Orders", "total_transactions", texts.number),
+        (average, "Average order", "avg_order_value", texts.money),
+    ):
+        with place:
+            delta = texts.change(now[field], was[field]) if was else None
+            parts.card(label, written(now[field]), delta)
+    with live, parts.live():
+        st.fragment(run_every=page.refresh_seconds)(_live)(page)
+    compared = "" if was is None else _compared(was, before)
+    st.caption(f"{_period(page, now)}, as of {texts.instant(now.given_at)}.{compared}")
+
+
+def _compared(was: Answer, before: Before | None) -> str:
+    if was["total_transactions"]:
+        return f" Change against {before}."
+    return f" Nothing to compare with: no orders in {before}."
+
+
+def _period(page: Page, now: Answer) -> str:
+    """The days in words; those of everything stored as the API tells them."""
+    if page.filters.days.number is not None or now["period"]["start"] is None:
+        return f"Orders of {texts.plain(str(page.filters))}"
+    start, end = now["period"]["start"], now["period"]["end"]
+    return f"Orders of {start} to {end}, {texts.plain(page.filters.place)}"
+
+
+def _live(page: Page) -> None:
+    """Revenue of the last minute, read again every few seconds."""
+    with parts.explained():
+        answer = page.client.get("live/revenue")
+        country = page.filters.country
+        revenue = answer["total_revenue"]
+        if country is not None:
+            found = [e["revenue"] for e in answer["countries"] if e["country"] == country]
+            revenue = found[0] if found else 0
+        last = answer["last_event_at"]
+        heard = texts.parsed(last).astimezone(UTC) if last else None
+        parts.card(
+            "Live: last 60 s",
+            texts.money(revenue),
+            f"last order {heard:%H:%M:%S} UTC" if heard else "no order yet",
+            help=f"Orders with a time in the 60 s up to {answer['as_of']}; "
+            "it falls to zero when no orders come in.",
+            calm=True,
+        )
+
+
+def _over_time(page: Page) -> None:
+    number = page.filters.days.number
+    unit = "hour" if number is not None and number <= _HOURLY_UP_TO_DAYS else "day"
+    answer, groups = _breakdown(page, unit)
+    parts.section(
+        f"Revenue per {unit}",
+        f"{texts.sentence(str(page.filters))} (UTC), as of {texts.instant(answer.given_at)}.",
+    )
+    if not groups:
+        parts.empty("No orders on these days.", _NO_ORDERS)
+        return
+    charts.draw(
+        charts.columns(*([g[f] for g in groups] for f in ("key", "revenue", "transaction_count"))),
+        "over time",
+        f"Revenue per {unit} of {page.filters}",
+    )
+    with st.expander("Table"):
+        _table(groups, unit, unit.capitalize())
+
+
+_NO_ORDERS = (
+    "Choose other days or another country. If nothing is stored at all, start `globalmart worker` "
+    "and send traffic, for example with `globalmart generate`."
+)
+
+
+def _by_category(page: Page) -> None:
+    answer, groups = _breakdown(page, "category")
+    about = texts.sentence(str(page.filters))
+    parts.section("By category", f"{about}, as of {texts.instant(answer.given_at)}.")
+    _ranked(groups, "category", None)
+
+
+def _by_country(page: Page) -> None:
+    """Every country side by side, the chosen one in colour."""
+    chosen = page.filters.country
+    answer = page.client.get("sales/breakdown", group_by="country", **page.filters.days.query)
+    coloured = f"; {texts.plain(chosen)} in colour" if chosen else ""
+    about = texts.sentence(f"{page.filters.days}, all countries")
+    parts.section("By country", f"{about}{coloured}. As of {texts.instant(answer.given_at)}.")
+    _ranked(answer["groups"], "country", chosen)
+
+
+def _ranked(groups: Sequence[Mapping[str, Any]], unit: str, chosen: str | None) -> None:
+    if not groups:
+        parts.empty("No orders on these days.", _NO_ORDERS)
+        return
+    top = groups[:_BARS]
+    hovers = [
+        f"{charts.label(g['key'])}<br>{texts.money(g['revenue'])}<br>"
+        f"{texts.number(g['transaction_count'])} orders"
+        for g in top
+    ]
+    names, amounts = [g["key"] for g in top], [g["revenue"] for g in top]
+    charts.draw(charts.ranking(names, amounts, hovers, chosen), f"by {unit}", f"Revenue by {unit}")
+    with st.expander(f"Table of {len(groups)}"):
+        _table(groups, unit, unit.capitalize())
+
+
+def _funnel(page: Page) -> None:
+    answer = page.client.get("funnel", **page.filters.query)
+    about = texts.sentence(f"{page.filters}, sessions up to the end of {answer['as_of']}")
+    parts.section("From visit to order", f"{about}, from the nightly batch.")
+    if not answer["sessions"]:
+        parts.empty("No sessions on these days.", parts.OTHER_FILTERS)
+        return
+    chart, figures = st.columns([3, 1], gap="medium")
+    with chart:
+        counts = [(title, answer[field]) for field, title in _STEPS.items()]
+        alt = f"Sessions from visit to order, {page.filters}"
+        charts.draw(charts.steps(counts), "funnel", alt)
+    with figures:
+        parts.card("Conversion", texts.percent(answer["conversion_rate"]))
+        parts.card("Abandoned carts", texts.percent(answer["abandonment_rate"]))
+        parts.card("Revenue of sessions", texts.money(answer["revenue"]))
+
+
+def _breakdown(page: Page, unit: str) -> tuple[Answer, list[dict[str, Any]]]:
+    answer = page.client.get("sales/breakdown", group_by=unit, **page.filters.query)
+    return answer, list(answer["groups"])
+
+
+def _table(groups: Sequence[Mapping[str, Any]], unit: str, heading: str) -> None:
+    columns = [parts.Column("key", heading, texts.name)]
+    columns += [parts.Column(*column) for column in _COLUMNS]
+    parts.table(groups, columns, f"revenue-by-{unit}.csv", f"by {unit}")

@@ -1,0 +1,34 @@
+"""`sales_trends`: revenue per day, ISO week and month."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from api.cursors import Place
+from api.dates import Period
+from api.mongo import Find
+from api.runs import Run
+from app.warehouse import Document
+
+MART: Final = "sales_trends"
+
+FIELDS: Final = (
+    "period_type", "period", "period_start", "country", "revenue", "transactions",
+    "revenue_growth_rate", "partial", "analysis_date",
+)  # fmt: skip
+
+
+async def page(
+    run: Run, period_type: str, country: str | None, period: Period, after: Place | None, limit: int
+) -> list[Document]:
+    """Up to `limit` periods that start within `period`, oldest first, behind a place."""
+    start: dict[str, Any] = {"$gte": period.start, "$lt": period.end}
+    if after is not None:
+        start["$gt"] = after.time
+    where = {"period_type": period_type, "country": country, "period_start": start}
+    return await run.find(MART, Find(where, FIELDS, (("period_start", 1),), limit))
+
+
+def place_of(document: Document) -> Place:
+    """Where a page that ends with this period ends."""
+    start: datetime = document["period_start"]
+    return Place(start, 0)

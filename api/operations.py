@@ -1,0 +1,123 @@
+"""What the Operations page shows, put together from both stores; what a store that is down would say is null."""
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import orjson
+
+from api.mongo import Find
+from api.postgres import Database
+from api.queries import operations
+from api.stores import StoreDownError
+from api.warehouse import Warehouse
+from app.domain.quantiles import quantile
+from app.warehouse import RUNS, Document
+
+_RUNS_SHOWN: Final = 20
+_RUN_FIELDS: Final = (
+    "number", "job", "as_of", "status", "started", "ended", "error", "counts", "extracted_rows",
+)  # fmt: skip
+_RUNS: Final = Find({}, _RUN_FIELDS, (("started", -1),), _RUNS_SHOWN)
+
+Part = Callable[[], Awaitable[dict[str, Any]]]
+
+
+async def together(parts: Iterable[Part]) -> dict[str, Any]:
+    """The parts' figures side by side, those of stores that are down left out and named."""
+    told = await asyncio.gather(*(_told(part) for part in parts))
+    down = {part["unavailable"] for part in told if "unavailable" in part}
+    figures = {name: value for part in told for name, value in part.items()}
+    return {**figures, "unavailable": sorted(down)}
+
+
+async def stream_part(database: Database) -> dict[str, Any]:
+    """Topics, workers and latency."""
+    topics, workers = await operations.topics(database), await operations.workers(database)
+    lag = _lag(workers)
+    counts = [orjson.loads(worker["latency"]) for worker in workers]
+    return {
+        "topics": [{**topic, "lag": lag.get(topic["topic"])} for topic in topics],
+        "end_to_end": _latency(counts),
+        "workers": [
+            _worker(worker, latency) for worker, latency in zip(workers, counts, strict=True)
+        ],
+    }
+
+
+async def batch_part(warehouse: Warehouse) -> dict[str, Any]:
+    """The last runs of the batch, newest first."""
+    found = await warehouse.read(lambda mongo: mongo.find(RUNS, _RUNS))
+    return {"batch_runs": [_run(document) for document in found]}
+
+
+async def postgres_size(database: Database) -> dict[str, Any]:
+    """What PostgreSQL takes, by table."""
+    tables = await operations.table_sizes(database)
+    return {
+        "postgresql": {
+            "bytes": await operations.size_bytes(database),
+            "tables": [dict(table) for table in tables],
+        }
+    }
+
+
+async def mongo_size(warehouse: Warehouse) -> dict[str, Any]:
+    """What the warehouse takes, as MongoDB said when its run was shown."""
+    return {"mongodb": {"bytes": await warehouse.weight_bytes()}}
+
+
+def disk(folder: Path) -> dict[str, int]:
+    """The disk of the folder for data on this host, or of the nearest one above it."""
+    present = next(
+        each for each in (folder.absolute(), *folder.absolute().parents) if each.exists()
+    )
+    usage = shutil.disk_usage(present)
+    return {"total_bytes": usage.total, "free_bytes": usage.free}
+
+
+async def _told(part: Part) -> dict[str, Any]:
+    try:
+        return await part()
+    except StoreDownError as error:
+        return {"unavailable": error.store}
+
+
+def _lag(workers: Iterable[asyncpg.Record]) -> Counter[str]:
+    lag: Counter[str] = Counter()
+    for worker in workers:
+        lag.update(orjson.loads(worker["lag"]))
+    return lag
+
+
+def _worker(row: asyncpg.Record, latency: list[tuple[float | None, int]]) -> dict[str, Any]:
+    known = ("worker_id", "host", "pid", "started_at", "seen_at", "rss_bytes")
+    return {
+        **{name: row[name] for name in known},
+        "lag": orjson.loads(row["lag"]),
+        "end_to_end": _latency([latency]),
+    }
+
+
+def _latency(counts: Iterable[list[tuple[float | None, int]]]) -> dict[str, Any]:
+    """Quantiles of the last minute over some workers, in seconds to the millisecond."""
+    added: Counter[float] = Counter()
+    for worker in counts:
+        for bound, number in worker:
+            added[float("inf") if bound is None else bound] += number
+    total, cumulative = 0, {}
+    for bound in sorted(added):
+        total += added[bound]
+        cumulative[bound] = float(total)
+    found = [quantile(cumulative, share) for share in (0.5, 0.99)]
+    p50, p99 = (None if seconds is None else round(seconds, 4) for seconds in found)
+    return {"events": total, "p50_seconds": p50, "p99_seconds": p99}
+
+
+def _run(document: Document) -> dict[str, Any]:
+    run = {name: document.get(name) for name in _RUN_FIELDS}
+    return {**run, "as_of": document["as_of"].date(), "counts": document.get("counts") or {}}

@@ -1,0 +1,111 @@
+"""Sales of a period, broken down."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.amounts import Amount, average
+from api.answers import answer
+from api.dates import Period
+from api.parameters import Country, PeriodQuery
+from api.postgres import Database
+from api.problems import invalid
+from api.queries import sales
+from api.queries.breakdown import Group, Lines, breakdown, in_order, merged, past_days
+from api.routes.sales import ShownPeriod, shown_period
+from api.services import Services, UsesServices
+
+router = APIRouter(prefix="/sales", tags=["sales"])
+
+_LONGEST_BY_HOUR: Final = timedelta(days=31)
+_EXAMPLE: dict[str, Any] = {
+    "group_by": "country",
+    "groups": [
+        {"key": "USA", "revenue": 9120331.07, "transaction_count": 13977, "avg_order_value": 652.52}
+    ],
+    "period": {"start": "2025-12-01", "end": "2025-12-07"},
+}
+
+
+class BreakdownQuery(PeriodQuery):
+    """Parameters of /sales/breakdown."""
+
+    group_by: Group = Field(
+        Group.DAY, description="What a line stands for; hours of 31 days at most."
+    )
+    country: Country = None
+
+
+class SalesGroup(BaseModel):
+    """Orders of one day (`2025-12-01`), hour (its start), category or country; a null name collects the unnamed."""
+
+    key: str | None
+    revenue: Amount
+    transaction_count: int
+    avg_order_value: Amount
+
+
+class Breakdown(BaseModel):
+    """Days and hours in their order, names by revenue; what sold nothing has no line."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    group_by: Group
+    groups: list[SalesGroup]
+    period: ShownPeriod
+
+
+@router.get("/breakdown", response_model=Breakdown)
+async def by_group(
+    request: Request, services: UsesServices, query: Annotated[BreakdownQuery, Query()]
+) -> Response:
+    """Revenue, orders and their average per day, hour, category or country, exact over any period.
+
+    Late orders of days before today show within a minute.
+    """
+    period = query.period
+    if query.group_by is Group.HOUR:
+        period = await _stored_part(services.database, period)
+        if period.end - period.start > _LONGEST_BY_HOUR:
+            raise invalid("group_by", "hours of 31 days at most; give start_date and end_date")
+    lines = await _lines(services, query.group_by, period, query.country)
+    payload = {
+        "group_by": query.group_by,
+        "groups": [_line(query.group_by, *line) for line in in_order(query.group_by, lines)],
+        "period": await shown_period(services.database, query.period),
+    }
+    return answer(request, payload)
+
+
+async def _stored_part(database: Database, period: Period) -> Period:
+    """What of a period can hold orders at all."""
+    stored = await sales.extent(database)
+    if stored.first is None or stored.last is None:
+        return Period(period.start, period.start)
+    whole = Period.parse(stored.first.isoformat(), stored.last.isoformat())
+    return Period(max(period.start, whole.start), min(period.end, whole.end))
+
+
+async def _lines(services: Services, group: Group, period: Period, country: str | None) -> Lines:
+    """Whole days before today are many rows, and only a late order changes them: they are kept for a while."""
+    today = services.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    past, ends = past_days(period, today)
+    parts = [await breakdown(services.database, group, ends, country)]
+    if past is not None:
+        question = (group, past, country)
+        parts.append(
+            await services.past.get(
+                question, lambda: breakdown(services.database, group, [past], country)
+            )
+        )
+    return merged(parts)
+
+
+def _line(group: Group, key: Any, totals: sales.Totals) -> dict[str, Any]:
+    return {
+        "key": key.date() if group is Group.DAY else key,
+        "revenue": totals.revenue,
+        "transaction_count": totals.transactions,
+        "avg_order_value": average(totals.revenue, totals.transactions),
+    }

@@ -1,0 +1,94 @@
+"""What sells, by category or by product."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.amounts import Amount
+from api.answers import answer
+from api.marts import products
+from api.parameters import Category, Country, LimitQuery
+from api.problems import documented
+from api.runs import Run
+from api.services import UsesServices
+
+router = APIRouter(prefix="/products", tags=["products"], responses=documented(404))
+
+_CATEGORY: dict[str, Any] = {
+    "category": "Electronics", "revenue": 3456789.12, "transaction_count": 4532,
+    "avg_transaction_value": 762.75,
+}  # fmt: skip
+_PRODUCT: dict[str, Any] = {
+    "product_id": "p7", "category": "Electronics", "revenue": 1525.50, "units": 3,
+    "transaction_count": 2, "avg_transaction_value": 762.75, "views": 80, "cart_adds": 9,
+    "conversion": 0.0250,
+}  # fmt: skip
+
+
+class ProductGroup(StrEnum):
+    """What a line stands for."""
+
+    CATEGORY = "category"
+    PRODUCT = "product"
+
+
+class ProductQuery(LimitQuery):
+    """Parameters of /products/performance."""
+
+    category: Category = None
+    country: Country = None
+    group_by: ProductGroup = Field(ProductGroup.CATEGORY, description="What a line stands for.")
+
+
+class CategoryPerformance(BaseModel):
+    """Orders of all products of a category; the average is null without orders."""
+
+    category: str
+    revenue: Amount
+    transaction_count: int
+    avg_transaction_value: Amount | None
+
+
+class ProductPerformance(CategoryPerformance):
+    """One product; `conversion` is orders per view with four places, null without a view."""
+
+    product_id: str
+    units: int
+    views: int
+    cart_adds: int
+    conversion: Amount | None
+
+
+class Performance(BaseModel):
+    """By revenue, greatest first; orders that name no product are in no line."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"products": [_CATEGORY], "as_of": "2025-12-06"},
+                {"products": [_PRODUCT], "as_of": "2025-12-06"},
+            ]
+        }
+    )
+    products: list[ProductPerformance | CategoryPerformance]
+    as_of: date
+
+
+@router.get("/performance", response_model=Performance)
+async def performance(
+    request: Request, services: UsesServices, query: Annotated[ProductQuery, Query()]
+) -> Response:
+    """Categories, or products with `group_by=product`, by revenue."""
+    limit = query.page_limit(services.settings)
+    asked = (query.category, query.country, limit)
+
+    async def compute(run: Run) -> dict[str, Any]:
+        by_product = query.group_by is ProductGroup.PRODUCT
+        read = products.products if by_product else products.categories
+        return {"products": await read(run, *asked), "as_of": run.mart(products.MART).as_of}
+
+    question = ("products", query.group_by, *asked)
+    return answer(request, await services.warehouse.ask(question, compute))

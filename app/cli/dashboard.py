@@ -1,0 +1,19 @@
+"""`globalmart dashboard` serves the executive dashboard."""
+
+import os
+
+
+def dashboard() -> None:
+    """Serve the dashboard until Ctrl-C, on GLOBALMART_BIND and GLOBALMART_DASHBOARD_PORT.
+
+    It reads the REST API at GLOBALMART_DASHBOARD_API_URL and nothing else, and starts without it,
+    too: pages then say what is missing.
+
+    Example: GLOBALMART_DASHBOARD_PORT=8600 globalmart dashboard
+    """
+    from api.dashboard.serving import command
+    from app.settings import load_settings
+
+    arguments = command(load_settings())
+    # Streamlit takes over this process, so signals and the exit code are its own.
+    os.execv(arguments[0], arguments)

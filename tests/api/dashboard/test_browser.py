@@ -1,0 +1,230 @@
+"""A real browser on the real dashboard: every page, the country, the address, downloads, live pages."""
+
+import asyncio
+import csv
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+from api.dashboard import texts
+from api.dashboard.shell import VIEWS
+from compose.embedded.ports import LOOPBACK, choose_port
+from compose.embedded.stack import EmbeddedStack
+from tests.api.dashboard.running import Dashboard
+from tests.api.shop import Shop, store
+from tests.sink.works import order
+
+_PROJECT: Final = Path(__file__).parents[3]
+_DEADLINE_SECONDS: Final = 60
+expect.set_options(timeout=_DEADLINE_SECONDS * 1000)
+_FLAGS: Final = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+_DAYS: Final = "period=Between+two+days&days=2026-02-10&days=2026-02-20"
+_RANGE: Final = {"start_date": "2026-02-10", "end_date": "2026-02-20"}
+
+
+@pytest.fixture(scope="module")
+def site(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`globalmart dashboard` over the API, as a process of its own."""
+    port = choose_port()
+    environ = os.environ | {
+        "GLOBALMART_ENV_FILE": "",
+        "GLOBALMART_DASHBOARD_PORT": str(port),
+        "GLOBALMART_DASHBOARD_API_URL": address,
+        "GLOBALMART_DASHBOARD_REFRESH_SECONDS": "0.5",
+    }
+    log = tmp_path_factory.mktemp("dashboard") / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "dashboard"], cwd=_PROJECT, env=environ,
+            stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        _wait_healthy(process, f"http://{LOOPBACK}:{port}/_stcore/health")
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        process.terminate()
+        process.wait(_DEADLINE_SECONDS)
+    assert "Traceback" not in log.read_text()
+
+
+def _wait_healthy(process: subprocess.Popen[bytes], address: str) -> None:
+    deadline = time.monotonic() + _DEADLINE_SECONDS
+    while True:
+        assert process.poll() is None
+        try:
+            assert httpx.get(address).text == "ok"
+            return
+        except httpx.ConnectError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def hosts() -> set[str]:
+    """Every host the browser was sent to by the pages."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory, hosts: set[str]) -> Iterator[Page]:
+    """One tab of a headless Chromium."""
+    profile = tmp_path_factory.mktemp("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch_persistent_context(
+            profile, executable_path="/usr/bin/chromium", args=list(_FLAGS), accept_downloads=True,
+            viewport={"width": 1440, "height": 1000},
+        )  # fmt: skip
+        page = browser.new_page()
+        page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+        page.set_default_timeout(_DEADLINE_SECONDS * 1000)
+        yield page
+        browser.close()
+
+
+def _open(tab: Page, address: str, title: str) -> None:
+    tab.goto(address)
+    _settled(tab, title)
+
+
+def _settled(tab: Page, title: str) -> None:
+    """Wait until a page is there whole."""
+    expect(tab.locator("h1")).to_have_text(title)
+    app = tab.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def _card(tab: Page, label: str) -> Locator:
+    title = tab.get_by_test_id("stMetricLabel").get_by_text(label, exact=True)
+    card = tab.get_by_test_id("stMetric").filter(has=title)
+    return card.get_by_test_id("stMetricValue")
+
+
+def _choose(tab: Page, country: str) -> None:
+    box = tab.get_by_test_id("stSidebar").get_by_test_id("stSelectbox").first
+    box.locator("input").click()
+    tab.get_by_role("option", name=country, exact=True).click()
+
+
+def test_every_page_keeps_the_country_and_shows_its_figures(
+    site: str, tab: Page, address: str
+) -> None:
+    api = Dashboard(address)
+    _open(tab, f"{site}/?{_DAYS}", "Overview")
+    every, british = (
+        api.answer("sales/metrics", **_RANGE, **country) for country in ({}, {"country": "UK"})
+    )
+    assert every["total_revenue"] != british["total_revenue"]
+    expect(_card(tab, "Revenue")).to_have_text(texts.money(every["total_revenue"]))
+    _choose(tab, "UK")
+    expect(_card(tab, "Revenue")).to_have_text(texts.money(british["total_revenue"]))
+    expect(_card(tab, "Orders")).to_have_text(texts.number(british["total_transactions"]))
+    expect(tab.locator(".js-plotly-plot")).to_have_count(4)
+    for view in VIEWS:
+        tab.get_by_test_id("stSidebarNav").get_by_role("link", name=view.title).click()
+        _settled(tab, view.title)
+        label, value = _figure(api, view.path)
+        expect(_card(tab, label)).to_have_text(value)
+        expect(tab.get_by_test_id("stException")).to_have_count(0)
+        asked = parse_qs(urlsplit(tab.url).query)
+        assert asked["country"] == ["UK"]
+        assert asked["days"] == ["2026-02-10", "2026-02-20"]
+
+
+def _figure(api: Dashboard, view: str) -> tuple[str, str]:
+    """A card of a page for the UK, and what it has to show."""
+    uk = {"country": "UK"}
+    match view:
+        case "overview":
+            revenue = api.answer("sales/metrics", **uk, **_RANGE)["total_revenue"]
+            return "Revenue", texts.money(revenue)
+        case "customers":
+            segments = api.answer("customers/segments", **uk)["segments"]
+            value = sum((segment["total_value"] for segment in segments), Decimal(0))
+            return "Total value", texts.money(value)
+        case "products":
+            products = api.answer("products/performance", **uk)["products"]
+            return "Revenue of those shown", texts.money(sum(p["revenue"] for p in products))
+        case "trends":
+            newest = api.answer("trends", **uk, **_RANGE)["trends"][-1]
+            return f"Revenue of {newest['period']}", texts.money(newest["revenue"])
+        case "anomalies":
+            kind = {"anomaly_type": "high_value"}
+            found = api.answer("anomalies", **uk, **_RANGE, **kind, limit=1000)["anomalies"]
+            return "High value", texts.number(len(found))
+    return "Workers", "0"
+
+
+def test_a_page_is_opened_by_its_address_and_goes_back(site: str, tab: Page, address: str) -> None:
+    _open(tab, f"{site}/customers?country=USA", "Customers")
+    expect(_card(tab, "Total value")).to_be_visible()
+    tab.get_by_test_id("stSidebarNav").get_by_role("link", name="Trends").click()
+    _settled(tab, "Trends")
+    tab.go_back()
+    _settled(tab, "Customers")
+    assert parse_qs(urlsplit(tab.url).query) == {"country": ["USA"]}
+
+
+def test_a_table_is_downloaded_with_exact_amounts(site: str, tab: Page, address: str) -> None:
+    _open(tab, f"{site}/products?country=USA&by=Products", "Products")
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="Download CSV").click()
+    text = Path(download.value.path()).read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    query = {"country": "USA", "group_by": "product"}
+    products = Dashboard(address).answer("products/performance", **query)["products"]
+    assert [row["revenue"] for row in rows] == [str(p["revenue"]) for p in products]
+    assert [row["product_id"] for row in rows] == [p["product_id"] for p in products]
+    assert download.value.suggested_filename == "product-performance.csv"
+
+
+def test_live_figures_need_no_reload(site: str, tab: Page, shown: Shop) -> None:
+    _open(tab, f"{site}/anomalies?period=Today", "Anomalies")
+    expect(tab.get_by_text("No anomalies.")).to_be_visible()
+    _order_now(shown, 0, amount_cents=912_345, country="UK")
+    expect(_card(tab, "High value")).to_have_text("1")
+    _open(tab, f"{site}/?period=Today&country=USA", "Overview")
+    expect(_card(tab, "Live: last 60 s")).to_have_text("$0.00")
+    _order_now(shown, 1, amount_cents=1_234, country="USA")
+    expect(_card(tab, "Live: last 60 s")).to_have_text("$12.34")
+
+
+def _order_now(shown: Shop, number: int, **fields: object) -> None:
+    """Store one more order, as the worker does."""
+    offset = len(shown.orders[::3]) + number
+    one = order(9_000_000 + number, timestamp=datetime.now(UTC), **fields)
+    with ThreadPoolExecutor() as beside:  # the browser's client holds this thread's event loop
+        beside.submit(asyncio.run, store(shown.database, [one], start=offset)).result()
+
+
+def test_a_store_that_is_down_is_told_and_its_return_noticed(
+    site: str, tab: Page, stack: EmbeddedStack
+) -> None:
+    told = tab.get_by_test_id("stAlertContentError")
+    stack.postgres.stop()
+    try:
+        _open(tab, f"{site}/?period=Everything+stored", "Overview")
+        expect(told).to_contain_text("postgresql does not answer. ")
+        expect(told).to_contain_text("GLOBALMART_POSTGRES_HOST")
+    finally:
+        stack.postgres.start()
+    expect(_card(tab, "Revenue")).to_be_visible()
+    expect(told).to_have_count(0)
+
+
+def test_no_other_host_was_asked(site: str, tab: Page, hosts: set[str]) -> None:
+    assert hosts == {urlsplit(site).netloc}

@@ -1,0 +1,47 @@
+"""Days, and the days before them."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from api.dashboard.period import PRESETS, Before, Days
+
+NOW = datetime(2026, 3, 10, 6, 30, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_end_today(name: str) -> None:
+    days = Days.preset(name, NOW.date())
+    assert days.number == PRESETS[name]
+    assert days.last == (None if PRESETS[name] is None else NOW.date())
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "start", "end"),
+    [
+        # whole days: the same number of whole days before
+        (date(2026, 3, 5), date(2026, 3, 9), "2026-02-28", "2026-03-04"),
+        (date(2026, 3, 9), date(2026, 3, 9), "2026-03-08", "2026-03-08"),
+        # today is not over: the days before end at the same minute
+        (date(2026, 3, 10), date(2026, 3, 10), "2026-03-09", "2026-03-09T06:30:00Z"),
+        (date(2026, 3, 4), date(2026, 3, 10), "2026-02-25", "2026-03-03T06:30:00Z"),
+    ],
+)
+def test_the_days_before(first: date, last: date, start: str, end: str) -> None:
+    assert Days(first, last).before(NOW) == Before(start, end)
+
+
+@pytest.mark.parametrize(
+    "days", [Days(), Days(date(1, 1, 3), date(1, 1, 5)), Days(date(1, 1, 1), date(9999, 12, 31))]
+)
+def test_nothing_to_compare_with(days: Days) -> None:
+    assert days.before(NOW) is None
+
+
+def test_how_days_are_asked_for_and_told() -> None:
+    days = Days(date(2026, 3, 5), date(2026, 3, 9))
+    assert days.query == {"start_date": "2026-03-05", "end_date": "2026-03-09"}
+    assert str(days) == "2026-03-05 to 2026-03-09"
+    assert Days().query == {"start_date": None, "end_date": None}
+    assert str(Days(days.first, days.first)) == "2026-03-05"
+    assert str(Before("2026-03-09", "2026-03-09T06:30:00Z")) == "2026-03-09 to 2026-03-09 06:30"
