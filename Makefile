@@ -1,7 +1,7 @@
 # Every target runs on a fresh machine with Python 3.11+, Java and the package registries.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup demo test check bench chaos fuzz soak dashboards packages lock clean
+.PHONY: help setup demo up down test check bench chaos fuzz soak dashboards packages lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,6 +29,12 @@ setup: $(STAMP) ## make .venv with the locked packages; does nothing when it is 
 
 demo: $(STAMP) ## run everything on this machine, until Ctrl-C or for DURATION= seconds, and recount it
 	@$(BIN)/globalmart demo $(if $(DURATION),--duration $(DURATION))
+
+up: $(STAMP) ## start the Docker stack; TRAFFIC=1 with the generator, WORKERS= of them, SPARK=1 with a cluster
+	@$(BIN)/globalmart up $(if $(TRAFFIC),--traffic) $(if $(SPARK),--spark) $(if $(WORKERS),--workers $(WORKERS))
+
+down: $(STAMP) ## stop the Docker stack; its data stays
+	@$(BIN)/globalmart down
 
 test: check packages ## set-up, all checks and all tests, against real servers
 	@$(ISOLATED) $(BIN)/python -m pytest -n $(TESTERS) --dist loadscope

@@ -42,3 +42,15 @@ class PublishError(GlobalMartError):
 
 class LockHeldError(GlobalMartError):
     """Another batch run is under way."""
+
+
+class DockerError(GlobalMartError):
+    """Docker, its engine or the stack's settings file is missing; the message names the cure."""
+
+
+class StoreAwayError(GlobalMartError):
+    """A store does not answer an operator's question; the message names it and the cure."""
+
+
+class BackupError(GlobalMartError):
+    """A backup could not be made, is damaged, or must not be restored where it was asked to."""

@@ -1,9 +1,12 @@
-"""Exact arithmetic of money in Spark: sums of decimals, and ratios rounded half up once.
+"""Exact arithmetic of money in Spark: sums in whole cents, and ratios rounded half up once.
 
-Spark's own division rounds to a scale of its choice first, and rounding that again can be off by one
-in the last place. Here the quotient is found in whole numbers.
+Inside a mart money is a bigint of cents: Spark sums those ten times cheaper than decimals of more than 18 digits, and
+in ANSI mode a sum that does not fit (92 quadrillion) raises. Decimals are made at a mart's border. Spark's own
+division rounds to a scale of its choice first, and rounding that again can be off by one in the last
+place. Here quotients are found in whole numbers.
 """
 
+from decimal import Decimal
 from typing import Final
 
 from pyspark.sql import Column
@@ -13,6 +16,7 @@ from pyspark.sql.types import DecimalType
 MONEY: Final = DecimalType(24, 2)
 RATIO: Final = DecimalType(24, 4)
 _WHOLE: Final = DecimalType(38, 0)
+_LONG: Final = DecimalType(20, 0)
 #: Room for 10^29 units of the last place on either side of the division.
 _STEP: Final = DecimalType(32, 0)
 
@@ -22,13 +26,46 @@ def total(column: str) -> Column:
     return f.coalesce(f.sum(column), f.lit(0)).cast(MONEY)
 
 
-def cents(money: Column) -> Column:
-    """A money column as a whole number of cents."""
-    return (money * 100).cast(_STEP)
+def order_cents(amount: str) -> Column:
+    """A money column of single orders as a bigint of cents."""
+    return (f.col(amount) * 100).cast("bigint")
+
+
+def total_cents(column: str) -> Column:
+    """Exact sum of a bigint column; 0 over no rows."""
+    return f.coalesce(f.sum(column), f.lit(0).cast("bigint"))
+
+
+def money(cents: Column) -> Column:
+    """A bigint of cents as money."""
+    return (cents.cast(_LONG) * f.lit(Decimal("0.01"))).cast(MONEY)
+
+
+def cents(amount: Column) -> Column:
+    """Money as a whole number of cents, a decimal; for sums as large as MONEY can be."""
+    return (amount * 100).cast(_STEP)
+
+
+def average(total: Column, count: Column) -> Column:
+    """Money per piece with two places, half up, from a total in cents; null over no pieces."""
+    return money(_half_up(total, count))
+
+
+def share(part: Column, whole: Column) -> Column:
+    """part / whole of two counts below 10^14 with four places, half up; null where `whole` is 0."""
+    return (_half_up(part * 10_000, whole).cast(_LONG) * f.lit(Decimal("0.0001"))).cast(RATIO)
+
+
+def _half_up(numerator: Column, denominator: Column) -> Column:
+    """Of two bigints, neither negative; null where the latter is 0. Does not overflow."""
+    divisor = f.nullif(denominator, f.lit(0))
+    rest = numerator % divisor
+    up = f.when(rest >= divisor - rest, 1).otherwise(0)
+    return f.call_function("div", numerator, divisor) + up
 
 
 def ratio(numerator: Column, denominator: Column, places: int) -> Column:
-    """numerator / denominator for whole numbers, half away from zero; null where the latter is 0 or null.
+    """numerator / denominator for whole decimals, half away from zero; null where the latter is 0 or null.
 
     With n and d not negative: floor((2 n 10^p + d) / 2 d) / 10^p.
     """
@@ -37,8 +74,3 @@ def ratio(numerator: Column, denominator: Column, places: int) -> Column:
     whole = ((shifted - shifted % divisor).cast(_STEP) / divisor).cast(_WHOLE)
     signed = f.when(numerator < 0, -whole).otherwise(whole)
     return (signed.cast(DecimalType(30, 0)) / f.lit(10**places)).cast(DecimalType(24, places))
-
-
-def average(money: Column, count: Column) -> Column:
-    """Money per piece with two places, half up; null over no pieces."""
-    return (ratio(cents(money), count, 0).cast(DecimalType(24, 0)) / f.lit(100)).cast(MONEY)

@@ -51,10 +51,11 @@ def extract(
     for source in SOURCES:
         prints = snapshot.day_prints(source, as_of)
         known = manifest.days(source.name)
-        _refuse_losses(source, prints, known)
+        archived = _archived(prints, snapshot.deleted_before(source))
+        _refuse_losses(source, prints, known, archived)
         changed = {d: p for d, p in prints.items() if full or d not in known or known[d].print != p}
         for group in _groups(changed, group_rows):
-            read = _read_group(snapshot, lake, source, group, prints, known)
+            read = _read_group(snapshot, lake, source, group, prints, known, archived)
             manifest = manifest.with_days(source.name, read)
             lake.write_manifest(manifest)
             days += len(group)
@@ -64,13 +65,21 @@ def extract(
     return Extracted(manifest, days, rows)
 
 
-def _refuse_losses(
-    source: SourceTable, prints: Mapping[date, DayPrint], known: Mapping[date, LakeDay]
-) -> None:
-    """Only the oldest day PostgreSQL holds may have lost rows, to retention."""
+def _archived(prints: Mapping[date, DayPrint], deleted_before: date | None) -> set[date]:
+    """Days that may have lost rows to retention: those before its mark, and the oldest PostgreSQL holds."""
     oldest = min(prints, default=None)
+    return {day for day in prints if day == oldest or (deleted_before and day < deleted_before)}
+
+
+def _refuse_losses(
+    source: SourceTable,
+    prints: Mapping[date, DayPrint],
+    known: Mapping[date, LakeDay],
+    archived: set[date],
+) -> None:
+    """No other day may have lost rows."""
     for day, found in sorted(prints.items()):
-        if day != oldest and day in known and found.rows < known[day].print.rows:
+        if day not in archived and day in known and found.rows < known[day].print.rows:
             raise LakeError(
                 f"PostgreSQL has {found.rows:,} rows of {source.name} on {day}, the lake "
                 f"{known[day].print.rows:,}: rows were deleted by hand. Restore them, or delete "
@@ -100,14 +109,14 @@ def _read_group(
     group: list[date],
     prints: Mapping[date, DayPrint],
     known: Mapping[date, LakeDay],
+    archived: set[date],
 ) -> dict[date, LakeDay]:
     pieces = snapshot.tables(source, group[0], group[-1])
     by_day: Iterable[tuple[date, Iterable[pa.Table]]] = (
         [(group[0], pieces)] if len(group) == 1 else _split(source, pieces, group)
     )
-    oldest = min(prints)
     return {
-        day: _write_day(lake, source, day, rows, prints[day], known.get(day), day == oldest)
+        day: _write_day(lake, source, day, rows, prints[day], known.get(day), day in archived)
         for day, rows in by_day
     }
 
@@ -133,7 +142,7 @@ def _write_day(
     pieces: Iterable[pa.Table],
     expected: DayPrint,
     known: LakeDay | None,
-    oldest: bool,
+    archived: bool,
 ) -> LakeDay:
     """Write a day and compare it with what PostgreSQL said of it in the same snapshot."""
     counted = DayPrint(0, 0)
@@ -142,7 +151,7 @@ def _write_day(
             file.write(piece)
             counted = _add(counted, piece, source)
     written = LakeDay(counted, file.name)
-    if known is not None and (counted != expected or oldest):
+    if known is not None and (counted != expected or archived):
         written = _merge_archived(lake, source, day, file.name, known)
     if written.print == expected or written.print.rows > expected.rows:
         return written

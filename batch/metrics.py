@@ -12,37 +12,49 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from batch.warehouse import Document
 
 
-def register_runs(registry: CollectorRegistry, runs: Iterable[Document]) -> None:
-    """Gauges of the newest runs, as `last_runs` finds them; `command` is the job."""
-    success = Gauge(
-        "globalmart_batch_last_success_timestamp_seconds",
-        "Unix time at which the last published run ended.",
-        ["command"],
-        registry=registry,
-    )
-    duration = Gauge(
-        "globalmart_batch_duration_seconds",
-        "Duration of the last run.",
-        ["command"],
-        registry=registry,
-    )
-    succeeded = Gauge(
-        "globalmart_batch_last_run_success",
-        "1 if the last run was published, 0 if it failed.",
-        ["command"],
-        registry=registry,
-    )
-    rows = Gauge(
-        "globalmart_batch_rows", "Rows of a mart as last published.", ["mart"], registry=registry
-    )
-    for run in runs:
+class BatchMetrics:
+    """The gauges; `command` is the job's name."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, meaning: str, *labels: str) -> Gauge:
+            return Gauge(f"globalmart_batch_{name}", meaning, labels, registry=registry)
+
+        self.success = gauge(
+            "last_success_timestamp_seconds", "When the last published run ended.", "command"
+        )
+        self.succeeded = gauge(
+            "last_run_success", "1 if the last run was published, 0 if it failed.", "command"
+        )
+        self.duration = gauge("duration_seconds", "Duration of the last run.", "command")
+        self.stage = gauge(
+            "stage_seconds", "Duration of a stage of the last published run.", "command", "stage"
+        )
+        self.extracted = gauge(
+            "extracted_rows", "Rows the last published run read from PostgreSQL.", "command"
+        )
+        self.rows = gauge("rows", "Rows of a mart as last published.", "mart")
+
+    def show(self, run: Document) -> None:
+        """Take over one run of the log; call it for older ones first."""
+        command = run["job"]
         published = run["status"] == "published"
-        succeeded.labels(run["job"]).set(published)
-        duration.labels(run["job"]).set((run["ended"] - run["started"]).total_seconds())
-        if published:
-            success.labels(run["job"]).set(run["ended"].timestamp())
-            for mart, count in run.get("counts", {}).items():
-                rows.labels(mart).set(count)
+        self.succeeded.labels(command).set(published)
+        self.duration.labels(command).set((run["ended"] - run["started"]).total_seconds())
+        if not published:
+            return
+        self.success.labels(command).set(run["ended"].timestamp())
+        self.extracted.labels(command).set(run.get("extracted_rows", 0))
+        for stage, seconds in run.get("stage_seconds", {}).items():
+            self.stage.labels(command, stage).set(seconds)
+        for mart, count in run.get("counts", {}).items():
+            self.rows.labels(mart).set(count)
+
+
+def register_runs(registry: CollectorRegistry, runs: Iterable[Document]) -> None:
+    """Gauges of the newest runs, as `last_runs` finds them, oldest first."""
+    metrics = BatchMetrics(registry)
+    for run in runs:
+        metrics.show(run)
 
 
 def write_metrics(path: Path, runs: Iterable[Document]) -> None:

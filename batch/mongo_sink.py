@@ -4,7 +4,6 @@ Options: `url`, `database`, `collection`. Each task inserts its rows as Arrow ba
 here. A task that is tried again fails on the keys it wrote before, and the publish with it.
 """
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -46,18 +45,15 @@ class MongoWriter(DataSourceArrowWriter):
 
     def write(self, iterator: Iterator["pa.RecordBatch"]) -> Written:
         """Insert the rows of one task."""
-        import pyarrow as pa
         from pymongo import MongoClient
 
-        with warnings.catch_warnings():
-            # The binary was built against another minor version of pyarrow; it works with this one.
-            warnings.filterwarnings("ignore", message=r"pyarrow\.lib\..* size changed")
-            from pymongoarrow.api import write
+        from batch.documents import documents
+
         rows = 0
         with MongoClient[dict[str, object]](self._options["url"]) as client:
             collection = client[self._options["database"]][self._options["collection"]]
             for batch in iterator:
                 if batch.num_rows:
-                    write(collection, pa.Table.from_batches([batch]))
+                    collection.insert_many(documents(batch))
                     rows += batch.num_rows
         return Written(rows)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -16,22 +16,22 @@ from pyspark.sql import SparkSession
 
 from app.errors import LakeError, PublishError
 from app.settings import Settings
-from batch.building import Builder
 from batch.catalogue import CUSTOMER_SEGMENTS, JOBS, Mart
+from batch.computing import Known, compute
 from batch.extract import extract
-from batch.frames import read_events
 from batch.history import former_segments, keep_segments
+from batch.jdbc import JdbcReader
 from batch.lake import Lake
 from batch.manifest import Manifest
 from batch.metrics import write_metrics
 from batch.postgres import batch_lock, require_lock
 from batch.publish import Computed, Publisher, Staged, now_utc
-from batch.quality import Bounds, check_freshness, checked, with_product
+from batch.quality import Bounds, check_freshness
 from batch.runs import Run, last_runs, run_with_former_segments, settle_dead_runs
 from batch.session import spark_session
 from batch.snapshot import open_snapshot
-from batch.sources import TRANSACTIONS
 from batch.warehouse import open_warehouse, published, target, tidy
+from batch.writers import writer
 
 Report = Callable[[str], None]
 
@@ -111,11 +111,17 @@ class _NightlyRun:
 
     def execute(self, spark: SparkSession | None) -> Outcome:
         """Extract, compute, check, stage, switch."""
-        with self._stage("extract"):
-            manifest = self._extract()
-        check_freshness(manifest, self._bounds)
-        with self._own_session() if spark is None else nullcontext(spark) as session:
-            self._compute_and_publish(session, manifest)
+        with ExitStack() as stack:
+            # The heap is not taken before it is needed.
+            if spark is None and self._settings.batch.reader == "jdbc":
+                spark = stack.enter_context(self._own_session())
+            with self._stage("extract"):
+                manifest = self._extract(spark)
+            check_freshness(manifest, self._bounds)
+            if spark is None:
+                spark = stack.enter_context(self._own_session())
+            self._compute_and_publish(spark, manifest)
+        self._run.note(stage_seconds=self.outcome.stage_seconds)
         return self.outcome
 
     @contextmanager
@@ -126,9 +132,9 @@ class _NightlyRun:
                 spark = stack.enter_context(session)
             yield spark
 
-    def _extract(self) -> Manifest:
+    def _extract(self, spark: SparkSession | None) -> Manifest:
         job, batch = self._job, self._settings.batch
-        with open_snapshot(self._settings.postgres) as snapshot:
+        with open_snapshot(self._settings.postgres, self._reader(spark)) as snapshot:
             done = extract(
                 snapshot, self._lake, job.as_of, group_rows=batch.extract_rows, full=job.full,
                 report=self._report,
@@ -139,12 +145,17 @@ class _NightlyRun:
         self._run.note(snapshot=self.outcome.snapshot, extracted_rows=done.rows)
         return done.manifest
 
+    def _reader(self, spark: SparkSession | None) -> JdbcReader | None:
+        batch = self._settings.batch
+        if spark is None or batch.reader == "adbc":
+            return None
+        return JdbcReader(spark, self._settings.postgres, batch.readers, batch.arrow_batch_rows)
+
     def _compute_and_publish(self, spark: SparkSession, manifest: Manifest) -> None:
         with self._stage("compute"):
             computed = self._compute(spark, manifest)
-        address = target(self._settings.mongo)
-        writers = self._settings.batch.mongo_writers
-        publisher = Publisher(self._run.database, address, self._run, writers)
+        write = writer(self._settings.batch, target(self._settings.mongo))
+        publisher = Publisher(self._run.database, self._run, write)
         with self._stage("stage"):
             for one in computed:
                 self._report(f"{one.mart.name}: writing to MongoDB")
@@ -156,22 +167,19 @@ class _NightlyRun:
         spark.catalog.clearCache()
 
     def _compute(self, spark: SparkSession, manifest: Manifest) -> list[Computed]:
-        """All marts, checked; every failed check of a mart is told at once."""
-        batch, as_of = self._settings.batch, self._job.as_of
-        events = read_events(spark, self._lake, manifest, as_of)
-        former = run_with_former_segments(self._run.database, as_of)
-        previous = former_segments(spark, self._lake, former)
-        builder = Builder(events, previous, as_of, timedelta(minutes=batch.session_gap_minutes))
-        seen = published(self._run.database)["marts"]
-        totals = manifest.totals(TRANSACTIONS.name, as_of)
-        computed = []
-        for mart, frame in builder.build(self._job.marts):
-            expected = with_product(events.transactions) if mart.products_only else totals
-            one = checked(mart, frame, expected, seen.get(mart.name, {}), self._bounds)
-            self._report(f"{mart.name}: {one.rows:,} rows")
-            if mart is CUSTOMER_SEGMENTS:
-                keep_segments(self._lake, self._run.id, as_of, frame)
-            computed.append(one)
+        """All marts, checked; the segments are kept for the run after this one."""
+        job = self._job
+        former = run_with_former_segments(self._run.database, job.as_of)
+        known = Known(
+            former_segments(spark, self._lake, former), published(self._run.database)["marts"]
+        )
+        computed = compute(
+            spark, self._lake, manifest, job.marts, known, self._settings.batch, self._bounds,
+            self._report,
+        )  # fmt: skip
+        for one in computed:
+            if one.mart is CUSTOMER_SEGMENTS:
+                keep_segments(self._lake, self._run.id, job.as_of, one.frame)
         return computed
 
     def _note_figures(self, computed: list[Computed]) -> None:

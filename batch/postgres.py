@@ -55,11 +55,16 @@ def require_lock(connection: Any) -> None:
         raise LockHeldError("the batch's lock was released under this run; run again")
 
 
-def _uri(settings: PostgresSettings, application: str) -> str:
+def reader_password(settings: PostgresSettings) -> str:
+    """Of the role that only reads; raises SettingsError if there is none."""
     if settings.reader_password is None:
         variable = settings.variable("reader_password")
         raise SettingsError(f"{variable} is not set; `globalmart init` writes one into .env")
-    password = quote(settings.reader_password.get_secret_value(), safe="")
+    return settings.reader_password.get_secret_value()
+
+
+def _uri(settings: PostgresSettings, application: str) -> str:
+    password = quote(reader_password(settings), safe="")
     user, database = quote(settings.reader_user, safe=""), quote(settings.database, safe="")
     options = urlencode(
         {

@@ -13,26 +13,30 @@ from typing import Any
 from bson.decimal128 import Decimal128
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as f
 
 from app.errors import PublishError
 from batch.catalogue import Mart
-from batch.mongo_sink import FORMAT, MongoSink
 from batch.runs import Run, day_digests
-from batch.warehouse import OPEN, Document, Target, collection_name, published, switch, utc_midnight
+from batch.warehouse import OPEN, Document, collection_name, published, switch, utc_midnight
+from batch.writers import Write
 
 Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A mart ready to be published; `rows` and `total` of its money are those of the checks."""
+    """A mart ready to be published; `rows` and `total` of its money are those of the checks.
+
+    `days` are the digests of a fact's UTC days, empty for other marts.
+    """
 
     mart: Mart
     frame: DataFrame
     rows: int
     total: Decimal
+    days: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +50,12 @@ class Staged:
 
 
 class Publisher:
-    """Publishes the marts of one run; `writers` is the number of tasks that write side by side."""
+    """Publishes the marts of one run; `write` inserts rows into a collection."""
 
-    def __init__(
-        self, database: Database[Document], target: Target, run: Run, writers: int
-    ) -> None:
+    def __init__(self, database: Database[Document], run: Run, write: Write) -> None:
         self._database = database
-        self._target = target
         self._run = run
-        self._writers = writers
+        self._write = write
         self._before = published(database)
 
     def stage(self, computed: Computed) -> Staged:
@@ -62,7 +63,7 @@ class Publisher:
         if computed.mart.fact_time is not None:
             return self._stage_fact(computed, computed.mart.fact_time)
         collection = self._collection(computed.mart)
-        self._write(computed.mart, computed.frame, collection.name)
+        self._write(with_identity(computed.mart, computed.frame), collection.name)
         _verify(collection, {}, computed.mart, computed.rows, computed.total)
         _index(collection, computed.mart)
         return Staged(computed.mart, self._entry(computed), {}, computed.rows)
@@ -87,12 +88,11 @@ class Publisher:
         _index(collection, mart)
         seen = self._before["marts"].get(mart.name)
         old = {} if seen is None else day_digests(self._database, seen["run_id"], mart.name)
-        new = fact_digests(computed)
+        new = computed.days
         changed = [day for day, digest in new.items() if old.get(day) != digest]
         gone = [day for day in old if day not in new]
         rows = computed.frame.where(f.to_date(time).isin([date.fromisoformat(d) for d in changed]))
-        versioned = rows.withColumns({"since": f.lit(number), "until": f.lit(OPEN)})
-        self._write(mart, versioned, collection.name)
+        self._write(with_identity(mart, versioned(rows, number)), collection.name)
         expected = sum(_rows_of(new[day]) for day in changed)
         total = sum((_total_of(new[day]) for day in changed), Decimal(0))
         _verify(collection, {"since": number}, mart, expected, total)
@@ -130,27 +130,31 @@ class Publisher:
             "total": Decimal128(computed.total),
         }
 
-    def _write(self, mart: Mart, frame: DataFrame, collection: str) -> None:
-        keys = list(mart.key) + (["since"] if mart.fact_time else [])
-        identity = f.col(keys[0]) if len(keys) == 1 else f.struct(*keys)
-        frame.sparkSession.dataSource.register(MongoSink)
-        writer = (
-            frame.select(identity.alias("_id"), "*").coalesce(self._writers).write.format(FORMAT)
-        )
-        writer = writer.option("url", self._target.url).option("database", self._target.database)
-        writer.option("collection", collection).mode("append").save()
+
+def with_identity(mart: Mart, rows: DataFrame) -> DataFrame:
+    """The rows with `_id` first: the mart's key, of a fact together with its version."""
+    keys = list(mart.key) + (["since"] if mart.fact_time else [])
+    identity = f.col(keys[0]) if len(keys) == 1 else f.struct(*keys)
+    return rows.select(identity.alias("_id"), "*")
 
 
-def fact_digests(computed: Computed) -> dict[str, str]:
-    """Per UTC day `rows:revenue:hash`; equal rows in any order give equal text."""
-    columns = [f.col(name) for name in computed.mart.schema.names]
-    digests = computed.frame.groupBy(f.to_date(str(computed.mart.fact_time)).alias("day")).agg(
-        f.count("*").alias("rows"),
-        f.sum(computed.mart.money).alias("total"),
-        f.sum(f.xxhash64(*columns).cast("decimal(20,0)")).alias("hash"),
-    )
-    found = digests.collect()
-    return {str(row.day): f"{row.rows}:{row.total}:{row.hash}" for row in found}
+def versioned(rows: DataFrame, number: int) -> DataFrame:
+    """A fact's rows as the run of this number publishes them: seen from it on, replaced by none."""
+    return rows.withColumns({"since": f.lit(number), "until": f.lit(OPEN)})
+
+
+def row_hashes(mart: Mart) -> list[Column]:
+    """The sum of all rows' 64-bit hashes, as sums of its halves: together they may not fit 64 bits."""
+    hashed = f.xxhash64(*(f.col(name) for name in mart.schema.names))
+    return [
+        f.sum(f.shiftright(hashed, 32)).alias("hash_high"),
+        f.sum(hashed.bitwiseAND(f.lit(2**32 - 1))).alias("hash_low"),
+    ]
+
+
+def digest(day: Row) -> str:
+    """`rows:revenue:hash` of a day's figures; equal rows in any order give equal text."""
+    return f"{day.rows}:{day.total}:{day.hash_high * 2**32 + day.hash_low}"
 
 
 def _rows_of(digest: str) -> int:

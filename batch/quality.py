@@ -1,18 +1,19 @@
 """Checks before the publish; each failure names rows or days, and what is published stays."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as f
 
 from app.errors import QualityError
+from batch.arithmetic import order_cents, total_cents
 from batch.catalogue import Mart
 from batch.manifest import DayPrint, Manifest
-from batch.publish import Computed
+from batch.publish import Computed, digest, row_hashes
 from batch.sources import TRANSACTIONS
 
 _NAMED_ROWS: Final = 5
@@ -46,11 +47,12 @@ def check_freshness(manifest: Manifest, bounds: Bounds) -> None:
 
 def with_product(transactions: DataFrame) -> DayPrint:
     """Number and cents of the orders that name a product, which is all `product_performance` sums."""
-    row = transactions.where(f.col("product_id").isNotNull()).agg(
-        f.count("*").alias("rows"), (f.sum("total_amount") * 100).cast("decimal(38,0)").alias("c")
+    orders = transactions.where(f.col("product_id").isNotNull())
+    sums = orders.select(order_cents("total_amount").alias("cents")).agg(
+        f.count("*").alias("rows"), total_cents("cents").alias("cents")
     )
-    found = row.collect()[0]
-    return DayPrint(found.rows, int(found.c or 0))
+    found = sums.collect()[0]
+    return DayPrint(found.rows, found.cents)
 
 
 def checked(
@@ -58,9 +60,10 @@ def checked(
 ) -> Computed:
     """Check one mart; `expected` is what its slices sum to, `seen` its entry in the published run.
 
-    Raises QualityError with everything found.
+    Makes the rows and reads them once, a fact's digests included. Raises QualityError with everything found.
     """
-    figures = frame.agg(*_figures(mart)).collect()[0]
+    days = _measured(mart, frame)
+    figures = {name: _sum(day[name] for day in days) for name in _figures(mart)}
     problems = [
         *_sum_problems(mart, figures, expected),
         *_row_problems(mart, frame, figures),
@@ -68,40 +71,55 @@ def checked(
     ]
     if problems:
         raise QualityError("\n".join(problems) + "\nnothing was published")
-    return Computed(mart, frame, figures["rows"], figures["total"] or Decimal(0))
+    digests = {str(day["day"]): digest(day) for day in days} if mart.fact_time else {}
+    return Computed(mart, frame, figures["rows"], Decimal(figures["total"]), digests)
 
 
-def _figures(mart: Mart) -> Iterator[Any]:
-    yield f.count("*").alias("rows")
-    yield f.sum(mart.money).alias("total")
-    yield f.count_if(_bad(mart)).alias("bad")
+def _measured(mart: Mart, frame: DataFrame) -> list[Row]:
+    """The figures of a fact's every UTC day; of another mart in one row."""
+    figures = [column.alias(name) for name, column in _figures(mart).items()]
+    if mart.fact_time is None:
+        return frame.agg(*figures).collect()
+    day = f.to_date(mart.fact_time).alias("day")
+    return frame.groupBy(day).agg(*figures, *row_hashes(mart)).collect()
+
+
+def _sum(values: Iterable[Any]) -> Any:
+    return sum(value for value in values if value is not None)
+
+
+def _figures(mart: Mart) -> dict[str, Column]:
+    figures = {
+        "rows": f.count("*"), "total": f.sum(mart.money), "bad": f.count_if(_bad(mart)),
+    }  # fmt: skip
     for number, condition in enumerate(mart.slices):
         within = f.expr(condition)
-        yield f.sum(f.when(within, f.col(mart.money))).alias(f"money_{number}")
+        figures[f"money_{number}"] = f.sum(f.when(within, f.col(mart.money)))
         if mart.orders is not None:
-            yield f.sum(f.when(within, f.col(mart.orders))).alias(f"orders_{number}")
+            figures[f"orders_{number}"] = f.sum(f.when(within, f.col(mart.orders)))
+    return figures
 
 
-def _bad(mart: Mart) -> Any:
+def _bad(mart: Mart) -> Column:
     """Rows with a null where none may be, or with negative money."""
     nulls = " OR ".join(f"`{column}` IS NULL" for column in mart.required)
     return f.expr(f"{nulls} OR `{mart.money}` IS NULL OR `{mart.money}` < 0")
 
 
-def _sum_problems(mart: Mart, figures: Row, expected: DayPrint) -> Iterator[str]:
+def _sum_problems(mart: Mart, figures: Mapping[str, Any], expected: DayPrint) -> Iterator[str]:
     revenue = Decimal(expected.checksum).scaleb(-2)
     for number, condition in enumerate(mart.slices):
         place = mart.name if condition == "true" else f"{mart.name} where {condition}"
-        money = figures[f"money_{number}"] or Decimal(0)
+        money = Decimal(figures[f"money_{number}"])
         if money != revenue:
             yield f"{place}: {mart.money} sums to {money}, PostgreSQL's rows to {revenue}"
         if mart.orders is not None:
-            orders = figures[f"orders_{number}"] or 0
+            orders = figures[f"orders_{number}"]
             if orders != expected.rows:
                 yield f"{place}: {orders:,} orders, PostgreSQL has {expected.rows:,}"
 
 
-def _row_problems(mart: Mart, frame: DataFrame, figures: Row) -> Iterator[str]:
+def _row_problems(mart: Mart, frame: DataFrame, figures: Mapping[str, Any]) -> Iterator[str]:
     if figures["bad"]:
         named = frame.where(_bad(mart)).select(*{*mart.required, mart.money}).take(_NAMED_ROWS)
         rows = "; ".join(str(row.asDict()) for row in named)

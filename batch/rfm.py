@@ -6,6 +6,8 @@ counts. They are cumulated within buckets that keep the values' order, each buck
 below it, so no partition ever holds all values.
 """
 
+from collections.abc import Mapping
+from functools import reduce
 from typing import Final
 
 from pyspark.sql import Column, DataFrame, Window
@@ -42,30 +44,65 @@ def segment_name(r_score: Column, f_score: Column) -> Column:
     return f.try_element_at(table, r_score * 10 + f_score)
 
 
-def score_table(customers: DataFrame, value: str, bucket: Column, score: str) -> DataFrame:
-    """The distinct values of the not-null column `value`, each with its integer `score`.
+def with_scores(customers: DataFrame, measures: Mapping[str, tuple[Column, Column]]) -> DataFrame:
+    """The customers with one integer score per measure, named by it.
 
-    `bucket` must never fall while `value` rises, and be the same for equal values.
+    A measure is a not-null bigint value and a bigint bucket, which must never fall while the value rises and be the
+    same for equal values. A score is one more than the number of thresholds the value reaches, and the
+    thresholds of all measures together are one small row.
     """
-    counted = customers.groupBy(value).agg(f.count("*").alias("_count"))
-    counted = counted.withColumn("_bucket", bucket)
-    below = Window.partitionBy("_bucket").orderBy(value)
-    below = below.rowsBetween(Window.unboundedPreceding, -1)
-    within = counted.withColumn("_within", f.coalesce(f.sum("_count").over(below), f.lit(0)))
-    ranked = within.join(f.broadcast(_offsets(counted)), "_bucket")
-    return ranked.select(value, _score().alias(score))
+    thresholds = f.broadcast(_thresholds(_below(_counted(customers, measures)), measures))
+    scores = {name: _score(value, name) for name, (value, _) in measures.items()}
+    return customers.crossJoin(thresholds).withColumns(scores).select(*customers.columns, *scores)
 
 
-def _offsets(counted: DataFrame) -> DataFrame:
-    """Per bucket the customers in the buckets below it, and all customers: a small table."""
-    sizes = counted.groupBy("_bucket").agg(f.sum("_count").alias("_size"))
-    others = sizes.select(f.col("_bucket").alias("_other"), f.col("_size").alias("_other_size"))
-    lower = f.when(f.col("_other") < f.col("_bucket"), f.col("_other_size")).otherwise(0)
-    pairs = sizes.crossJoin(f.broadcast(others))
-    return pairs.groupBy("_bucket").agg(
-        f.sum(lower).alias("_below"), f.sum("_other_size").alias("_customers")
+def _score(value: Column, name: str) -> Column:
+    """Thresholds no customer reaches are null."""
+    reached = [f.when(value >= f.col(f"_{name}_{score}"), 1).otherwise(0) for score in SCORES[1:]]
+    return reduce(Column.__add__, reached, f.lit(1))
+
+
+def _counted(customers: DataFrame, measures: Mapping[str, tuple[Column, Column]]) -> DataFrame:
+    """Customers per measure, bucket and value."""
+    points = [
+        f.struct(f.lit(name).alias("_name"), bucket.alias("_bucket"), value.alias("_value"))
+        for name, (value, bucket) in measures.items()
+    ]
+    each = customers.select(f.inline(f.array(*points)))
+    return each.groupBy("_name", "_bucket", "_value").agg(f.count("*").alias("_count"))
+
+
+def _below(counted: DataFrame) -> DataFrame:
+    """Per measure and value the customers with a smaller one, and all customers."""
+    lower = Window.partitionBy("_name", "_bucket").orderBy("_value")
+    lower = lower.rowsBetween(Window.unboundedPreceding, -1)
+    within = counted.withColumn("_within", f.coalesce(f.sum("_count").over(lower), f.lit(0)))
+    sizes = counted.groupBy("_name", "_bucket").agg(f.sum("_count").alias("_size"))
+    return within.join(f.broadcast(_offsets(sizes)), ["_name", "_bucket"])
+
+
+def _offsets(sizes: DataFrame) -> DataFrame:
+    """Per bucket the customers in the buckets below it, and all customers: as small as there are buckets."""
+    lower = Window.partitionBy("_name").orderBy("_bucket")
+    below = f.sum("_size").over(lower.rowsBetween(Window.unboundedPreceding, -1))
+    everyone = f.sum("_size").over(Window.partitionBy("_name"))
+    return sizes.select(
+        "_name",
+        "_bucket",
+        f.coalesce(below, f.lit(0)).alias("_below"),
+        everyone.alias("_customers"),
     )
 
 
-def _score() -> Column:
-    return f.expr("int(((_below + _within) * 5) div _customers) + 1")
+def _thresholds(below: DataFrame, measures: Mapping[str, object]) -> DataFrame:
+    """One row: per measure and score above 1 the least value that has it."""
+    steps = f.expr("((_below + _within) * 5) div _customers") + 1
+    return below.agg(
+        *(
+            f.min(f.when((f.col("_name") == name) & (steps >= score), f.col("_value"))).alias(
+                f"_{name}_{score}"
+            )
+            for name in measures
+            for score in SCORES[1:]
+        )
+    )

@@ -45,14 +45,38 @@ def start_session(settings: BatchSettings, work_dir: Path) -> SparkSession:
     builder = SparkSession.builder.appName("globalmart-batch")
     for name, value in {**_OPTIONS, **_sizes(settings)}.items():
         builder = builder.config(name, value)
-    master = settings.master or os.environ.get("MASTER")
-    if master is not None:
-        builder = builder.master(master)
-    elif "spark.master" not in _submitted():
+    if packages := connectors(settings):
+        builder = builder.config("spark.jars.packages", ",".join(packages))
+    if settings.master is not None:
+        builder = _cluster(builder, settings, settings.master)
+    elif not _submitted():
         builder = _local(builder, settings, work_dir)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def connectors(settings: BatchSettings) -> list[str]:
+    """Maven coordinates of the jars the settings ask for; Spark fetches them by its own means.
+
+    spark-submit resolves before this program starts: give it the same coordinates with --packages.
+    """
+    wanted = []
+    if settings.reader == "jdbc":
+        wanted.append(settings.jdbc_package)
+    if settings.writer == "connector":
+        wanted.append(settings.connector_package)
+    return wanted
+
+
+def _cluster(
+    builder: SparkSession.Builder, settings: BatchSettings, master: str
+) -> SparkSession.Builder:
+    return (
+        builder.master(master)
+        .config("spark.executor.memory", settings.memory)
+        .config("spark.cores.max", str(settings.cores))
+    )
 
 
 def _sizes(settings: BatchSettings) -> dict[str, str]:
@@ -77,6 +101,6 @@ def _local(
     )
 
 
-def _submitted() -> str:
-    """What spark-submit was called with, as it hands it to Python."""
-    return os.environ.get("PYSPARK_SUBMIT_ARGS", "") + os.environ.get("SPARK_ENV_LOADED", "")
+def _submitted() -> bool:
+    """Whether spark-submit started this program: it has chosen master and sizes, and waits on a gateway."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -14,6 +14,16 @@ from batch.postgres import connect
 from batch.sources import SourceTable
 
 
+class Reader(Protocol):
+    """Another way to read a snapshot's rows than through its own session."""
+
+    def tables(
+        self, snapshot: "Snapshot", source: SourceTable, first: date, last: date
+    ) -> Iterator[pa.Table]:
+        """Rows of the days `first` to `last`, both included, with the lake's schema."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """`taken_at` is PostgreSQL's time of the snapshot, `id` its own name for it."""
@@ -21,6 +31,7 @@ class Snapshot:
     connection: Any
     taken_at: datetime
     id: str
+    reader: "Reader | None" = None
 
     def day_prints(self, source: SourceTable, as_of: date) -> dict[date, DayPrint]:
         """Rows and checksum of every day up to and with `as_of`, from PostgreSQL's own arithmetic."""
@@ -29,8 +40,27 @@ class Snapshot:
             cursor.execute(source.prints_sql.format(table=source.name, end=end))
             return {day: DayPrint(rows, int(checksum)) for day, rows, checksum in cursor.fetchall()}
 
+    def export(self) -> str:
+        """A name under which other sessions can take up the snapshot as long as this one is open."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT pg_export_snapshot()")
+            return str(cursor.fetchone()[0])
+
+    def deleted_before(self, source: SourceTable) -> date | None:
+        """The first day no retention has deleted rows of; None if none has."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT (max(deleted_before) AT TIME ZONE 'UTC')::date FROM retention_progress "
+                f"WHERE topic = '{source.name}'"
+            )
+            found: date | None = cursor.fetchone()[0]
+        return found
+
     def tables(self, source: SourceTable, first: date, last: date) -> Iterator[pa.Table]:
         """Rows of the days `first` to `last`, both included, in pieces with the lake's schema."""
+        if self.reader is not None:
+            yield from self.reader.tables(self, source, first, last)
+            return
         columns = ", ".join(source.columns)
         with self.connection.cursor() as cursor:
             cursor.execute(
@@ -42,14 +72,14 @@ class Snapshot:
 
 
 @contextmanager
-def open_snapshot(settings: PostgresSettings) -> Iterator[Snapshot]:
+def open_snapshot(settings: PostgresSettings, reader: Reader | None = None) -> Iterator[Snapshot]:
     """A snapshot that lasts until the end of the block."""
     with connect(settings, "globalmart-batch") as connection:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SELECT now(), pg_current_snapshot()::text")
             taken_at, snapshot_id = cursor.fetchone()
-        yield Snapshot(connection, taken_at, snapshot_id)
+        yield Snapshot(connection, taken_at, snapshot_id, reader)
         connection.rollback()
 
 

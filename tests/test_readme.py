@@ -57,7 +57,8 @@ def _options(command: str) -> set[str]:
     with group.make_context("globalmart", [command]) as context:
         found = group.get_command(context, command)  # type: ignore[attr-defined]
     parts = [found, *getattr(found, "commands", {}).values()]
-    return {name for part in parts for parameter in part.params for name in parameter.opts}
+    parameters = [parameter for part in parts for parameter in part.params]
+    return {name for p in parameters for name in (*p.opts, *p.secondary_opts)}
 
 
 def _exposed_metrics() -> set[str]:

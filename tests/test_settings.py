@@ -6,6 +6,7 @@ import pytest
 
 from app.errors import SettingsError
 from app.settings import ENV_PREFIX, Settings, documented_settings, load_settings
+from app.upkeep.kafka_retention import wanted_hours
 
 
 def _problems(values: dict[str, str]) -> list[str]:
@@ -19,6 +20,16 @@ def test_nothing_is_required_to_read_the_settings() -> None:
     assert (settings.stream.window_seconds, settings.stream.window_step_seconds) == (60, 30)
     assert settings.general.bind == "127.0.0.1"
     assert settings.stream.retention_days is None
+
+
+def test_hours_of_topics_are_read_and_checked() -> None:
+    variable = "GLOBALMART_RETENTION_TOPIC_HOURS"
+    read = Settings({variable: "dead_letters=168, anomalies=1.5"}).retention.hours_by_topic
+    assert read == {"dead_letters": 168.0, "anomalies": 1.5}
+    for wrong in ("dead_letters", "anomalies=0", "anomalies=long"):
+        assert "TOPIC_HOURS" in _problems({variable: wrong})[0]
+    with pytest.raises(SettingsError, match="no such topic: orders"):
+        wanted_hours(Settings({variable: "orders=1"}))
 
 
 def test_no_secret_has_a_default() -> None:

@@ -34,6 +34,9 @@ COMMANDS: Final = (
     Command(
         "demo", "app.cli.demo", "demo", "Run everything here, with live traffic, and check it."
     ),
+    Command("up", "app.cli.docker", "up", "Start the Docker stack."),
+    Command("down", "app.cli.docker", "down", "Stop the Docker stack."),
+    Command("status", "app.cli.status", "status", "Show rates, lag, last batch and disk."),
     Command("doctor", "app.cli.doctor", "doctor", "Say what is missing on this machine."),
     Command("init", "app.cli.init", "init", "Write .env with random secrets."),
     Command("settings", "app.cli.settings", "settings", "Show the settings in effect."),
@@ -44,7 +47,18 @@ COMMANDS: Final = (
     Command("api-key", "app.cli.api", "api_key", "Make a key for the REST API."),
     Command("dashboard", "app.cli.dashboard", "dashboard", "Serve the executive dashboard."),
     Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount and compare."),
+    Command("replay", "app.cli.replay", "replay", "Feed PostgreSQL what it lacks."),
+    Command(
+        "dead-letters",
+        "app.cli.dead_letters",
+        "dead_letters",
+        "Look at refused records and put them back.",
+        group=True,
+    ),
     Command("batch", "app.cli.batch", "batch", "Bring the warehouse up to date.", group=True),
+    Command("maintain", "app.cli.maintain", "maintain", "Retention and care of the stores."),
+    Command("backup", "app.cli.backup", "backup", "Back up PostgreSQL and MongoDB."),
+    Command("restore", "app.cli.backup", "restore", "Restore a backup and compare."),
     Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),
 )
 

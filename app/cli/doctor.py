@@ -1,35 +1,78 @@
-"""`globalmart doctor`: what is missing here, each with its cure."""
+"""`globalmart doctor`: what is wrong with settings, machine and stores, each with its cure."""
 
+import asyncio
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from app.settings import Settings
 
-def doctor() -> None:
-    """Check the settings and what the embedded servers need; exit code 1 if anything is missing.
 
-    Example: globalmart doctor
+def doctor(
+    machine: Annotated[
+        bool, typer.Option(help="Check what the embedded servers need of this machine.")
+    ] = True,
+    stores: Annotated[
+        bool | None,
+        typer.Option(help="Check Kafka, PostgreSQL and MongoDB; by default where a secret is set."),
+    ] = None,
+) -> None:
+    """Check settings, this machine and the stores; exit code 1 if anything is wrong.
+
+    Of the stores: that they answer, let every role in, their versions, clocks, topics and partitions, migrations,
+    windows, what the roles may do, and that the ledger and Kafka speak of the same records.
+
+    Example: globalmart doctor --stores
     """
     from rich.console import Console
     from rich.markup import escape
 
     console = Console()
-    problems = list(_problems())
+    settings, problems = _settings()
+    wanted = stores if stores is not None else settings is not None and _has_secrets(settings)
+    if machine:
+        problems.extend(_machine(settings))
+    if wanted and settings is not None:
+        problems.extend(_stores(settings))
     for problem in problems:
         console.print(f"[bold red]problem:[/] {escape(problem)}", soft_wrap=True)
     if problems:
         raise typer.Exit(1)
-    console.print("[green]all is well[/]: settings, Java, programs, disk")
+    checked = ["settings", *(["this machine"] if machine else []), *(["stores"] if wanted else [])]
+    console.print(f"[green]all is well[/]: {', '.join(checked)}")
+    if not wanted:
+        console.print("no store was checked; --stores does", style="dim")
 
 
-def _problems() -> Iterator[str]:
+def _settings() -> "tuple[Settings | None, list[str]]":
     from app.errors import SettingsError
-    from app.settings import GeneralSettings, load_settings
+    from app.settings import load_settings
+
+    try:
+        return load_settings(), []
+    except SettingsError as error:
+        return None, str(error).splitlines()
+
+
+def _has_secrets(settings: "Settings") -> bool:
+    """Whether somebody has set up stores: no secret has a default."""
+    postgres = settings.postgres
+    passwords = (postgres.owner_password, postgres.worker_password, postgres.reader_password)
+    return any(secret is not None for secret in (*passwords, settings.mongo.url))
+
+
+def _machine(settings: "Settings | None") -> Iterator[str]:
+    from app.settings import GeneralSettings
     from compose.embedded.preflight import find_problems
 
-    general = GeneralSettings.read({})
-    try:
-        general = load_settings().general
-    except SettingsError as error:
-        yield from str(error).splitlines()
+    general = GeneralSettings.read({}) if settings is None else settings.general
     yield from find_problems(general.var_dir)
+
+
+def _stores(settings: "Settings") -> Iterator[str]:
+    from app.operate.doctor import examine
+
+    for finding in asyncio.run(examine(settings)):
+        yield str(finding)

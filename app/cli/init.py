@@ -1,32 +1,35 @@
 """`globalmart init`: a `.env` with random secrets."""
 
-import secrets
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-_SECRETS = (
-    "GLOBALMART_POSTGRES_OWNER_PASSWORD",
-    "GLOBALMART_POSTGRES_WORKER_PASSWORD",
-    "GLOBALMART_POSTGRES_READER_PASSWORD",
-)
-
 
 def init(
     file: Annotated[Path, typer.Option(help="File to write.", dir_okay=False)] = Path(".env"),
+    example: Annotated[
+        bool, typer.Option("--example", help="Print .env.example, which has no secrets, instead.")
+    ] = False,
 ) -> None:
-    """Write a settings file with a random password per role, readable by its owner only.
+    """Write a settings file with a random secret for every role and server, readable by its owner only.
 
-    Refuses to touch a file that exists. The embedded demo needs none.
+    Refuses to touch a file that exists. The Docker stack takes everything from it; with servers of your own,
+    correct where they are and drop what is not yours. The embedded demo needs none.
 
     Example: globalmart init
     """
-    lines = [f"{name}={secrets.token_urlsafe(24)}" for name in _SECRETS]
+    from app.cli import env_file
+
+    if example:
+        typer.echo(env_file.example(), nl=False)
+        return
     try:
         file.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
         typer.echo(f"{file} exists and is left alone; move it away to get a new one", err=True)
         raise typer.Exit(1) from None
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    typer.echo(f"wrote {file}; next: `globalmart migrate` gives the roles these passwords")
+    file.write_text(env_file.with_secrets(), encoding="utf-8")
+    typer.echo(
+        f"wrote {file}; next: `globalmart up`, or `globalmart migrate` for servers of your own"
+    )

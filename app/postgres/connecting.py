@@ -10,6 +10,7 @@ from app.errors import SettingsError
 from app.security.tls import client_context
 from app.settings import PostgresSettings
 
+_DAY_SECONDS: Final = 86_400.0
 #: A peer that vanished is noticed by the server within this time, and its locks end with it.
 _TCP_SETTINGS: Final = {
     "tcp_keepalives_idle": "5",
@@ -24,10 +25,13 @@ _UNENCRYPTED: Final = ("disable", "prefer")
 _FIRST_WITH_TRANSACTION_TIMEOUT: Final = (17,)
 
 
-async def connect_owner(settings: PostgresSettings) -> asyncpg.Connection:
-    """A connection as the owner of the schema, for migrations."""
+async def connect_owner(
+    settings: PostgresSettings, application: str = "globalmart-migrate"
+) -> asyncpg.Connection:
+    """A connection as the owner of the schema, for migrations and upkeep: statements may take a day."""
+    settings = settings.model_copy(update={"command_timeout_seconds": _DAY_SECONDS})
     return await _connect(
-        settings, settings.owner_user, settings.owner_password, "owner", "globalmart-migrate", {}
+        settings, settings.owner_user, settings.owner_password, "owner", application, {}
     )
 
 

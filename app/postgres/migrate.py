@@ -68,15 +68,30 @@ async def migrate(settings: PostgresSettings) -> list[Migration]:
         await connection.close()
 
 
+async def ensure_roles(connection: asyncpg.Connection) -> None:
+    """Make the schema's roles where this server does not have them: a restored schema grants to them."""
+    for role in ("globalmart_worker", "globalmart_reader"):
+        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
+            await connection.execute(f"CREATE ROLE {role} NOLOGIN")
+    await connection.execute(
+        "ALTER ROLE globalmart_worker SET idle_in_transaction_session_timeout = '5s'"
+    )
+
+
 async def require_schema(connection: asyncpg.Connection) -> None:
-    """Raise SchemaError unless the database is exactly at this program's version."""
-    wanted = known_migrations()[-1].version
+    """Raise SchemaError unless the database holds exactly this program's migrations."""
+    wanted = [migration.version for migration in known_migrations()]
     present = await connection.fetchval("SELECT to_regclass('schema_version') IS NOT NULL")
-    found = (await connection.fetchval("SELECT max(version) FROM schema_version")) if present else 0
+    found: list[int] = []
+    if present:
+        rows = await connection.fetch("SELECT version FROM schema_version ORDER BY version")
+        found = [row["version"] for row in rows]
     if found != wanted:
+        lacking = ", ".join(str(version) for version in wanted if version not in found)
+        lacks = f" and lacks {lacking}" if lacking and found else ""
         raise SchemaError(
-            f"the database is at schema version {found or 0}, this program needs {wanted}: run `globalmart migrate` "
-            "of the newer of the two"
+            f"the database is at schema version {max(found, default=0)}{lacks}, this program needs {wanted[-1]}: "
+            "run `globalmart migrate` of the newer of the two"
         )
 
 

@@ -16,6 +16,7 @@ from app.settings import PostgresSettings
 _WORKERS: Final = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name LIKE 'globalmart-worker%'"""
+_DELETED: Final = "SELECT max(deleted_before) FROM retention_progress WHERE topic = 'transactions'"
 _INDEXES: Final = """
 SELECT indexname FROM pg_indexes
 WHERE tablename = 'sales_panes' AND indexname LIKE 'idx\\_sales\\_panes\\_window\\_%'"""
@@ -39,13 +40,19 @@ async def rebuild_windows(settings: PostgresSettings, geometry: WindowGeometry) 
                 raise SchemaError(
                     "workers are connected to this database: stop them, then try again"
                 )
+            floor = await connection.fetchval(_DELETED)
+            if floor is not None:
+                raise SchemaError(
+                    f"orders before {floor:%Y-%m-%d} were deleted after their retention: their windows are all there "
+                    "is, and cannot be built anew for other settings"
+                )
             await connection.execute("LOCK TABLE stream_progress, sales_panes IN EXCLUSIVE MODE")
             await _drop(connection)
             await connection.execute(
                 "UPDATE stream_windows SET window_seconds = $1, step_seconds = $2",
                 geometry.window_seconds, geometry.step_seconds,
             )  # fmt: skip
-            await connection.execute(_PANES, geometry.step_seconds, timeout=None)
+            await connection.execute(_PANES, geometry.step_seconds)
             await connection.execute(windows_sql(geometry))
             return int(await connection.fetchval("SELECT count(*) FROM sales_panes"))
     finally:

@@ -21,6 +21,7 @@ class Book:
     ) -> None:
         self.counters: Counter[str] = Counter()
         self.watermark_us: int | None = None
+        self.deleted = 0
         self._topic = topic
         self._partition = partition
         self._lateness_us = lateness_seconds * SECOND_US
@@ -36,6 +37,14 @@ class Book:
         self._advance(event.time_us)
         if self._topic == TRANSACTIONS:
             self._add_order(event)
+
+    def miss(self) -> None:
+        """The event accepted next has no row, because retention has deleted it."""
+        self.deleted += 1
+
+    def see_at_least(self, time_us: int) -> None:
+        """A deleted row nobody can read any more may have carried this time."""
+        self.watermark_us = max(self.watermark_us or time_us, time_us)
 
     def refuse(self) -> None:
         """The next record is a dead letter."""

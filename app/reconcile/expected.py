@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from app.reconcile.book import Book
+from app.reconcile.deletions import NO_DELETION
 from app.reconcile.fields import COLUMNS, IDENTITY, RefusedError
 from app.reconcile.instants import show_instant
 from app.reconcile.judging import REJECTED_BY_DATABASE, SINK_STAGE, Event, judge
@@ -27,6 +28,8 @@ class PartitionRecount:
         self._topic = topic
         self._partition = partition
         self._book = book
+        deletions = [d.before_us for (name, _), d in scene.deletions.items() if name == topic]
+        self._deleted_before_us: Final = max(deletions, default=NO_DELETION.before_us)
         self._identity: Final = [COLUMNS[topic].index(name) for name in IDENTITY[topic]]
         self._rows: ByOffset[StoredRow] = ByOffset(scene.snapshot.stored(topic, partition))
         self._dead: ByOffset[DeadRow] = ByOffset(dead_rows(scene.snapshot, topic, partition))
@@ -112,6 +115,11 @@ class PartitionRecount:
             self._book.accept(event)
         elif winner is not None and self._may_win(record, winner):
             self._book.repeat(conflicting=winner.values != event.values)
+        elif event.time_us < self._deleted_before_us:
+            self._book.miss()
+            self._book.accept(event)
+            if winner is None:
+                settled[topic_identity] = event.values
         else:
             settled[topic_identity] = event.values
             self._report_missing(record, event, winner)
@@ -145,7 +153,7 @@ class PartitionRecount:
         if winner is not None:
             place = f"{self._topic}[{winner.partition}]@{winner.offset}"
             self._disagree("winner", record.offset, f"should be stored, but {place} is, for its id")
-        elif event.time_us >= self._scene.deleted_before_us.get(self._topic, event.time_us):
+        else:
             self._disagree("missing_row", record.offset, f"no row {self._id(event.values)!r}")
 
     def _expect_dead(self, record: Record, reason: str, letter: DeadRow | None) -> None:

@@ -1,13 +1,13 @@
 """The whole recount: composition of reading, judging, expecting and comparing."""
 
 import time
-from collections.abc import Mapping
 from typing import Final
 
 from app.reconcile.book import Book
+from app.reconcile.deletions import NO_DELETION
 from app.reconcile.expected import PartitionRecount
 from app.reconcile.instants import show_instant
-from app.reconcile.judging import DAY_US, Rules
+from app.reconcile.judging import Rules
 from app.reconcile.outbox import Outbox
 from app.reconcile.reading import KafkaReader
 from app.reconcile.report import COUNTERS, LostRange, ReconcileReport
@@ -59,11 +59,7 @@ async def _scene(
 ) -> Scene:
     stream = settings.stream
     rules = Rules(stream.future_tolerance_seconds, stream.retention_days)
-    deleted: Mapping[str, int] = {}
-    if stream.retention_days is not None:
-        now = await snapshot.row("SELECT CURRENT_TIMESTAMP")
-        deleted = {TRANSACTIONS: now[0] - stream.retention_days * DAY_US}
-    return Scene(kafka, snapshot, spool, report, rules, deleted)
+    return Scene(kafka, snapshot, spool, report, rules, await snapshot.deletions())
 
 
 async def _recount_ledger(scene: Scene, settings: Settings) -> None:
@@ -101,7 +97,18 @@ async def _recount_line(scene: Scene, settings: Settings, line: LedgerRow) -> No
     lateness = settings.stream.allowed_lateness_seconds
     book = Book(line.topic, line.partition, lateness, settings.anomaly)
     await PartitionRecount(scene, line.topic, line.partition, book).run(first, end)
-    _compare_counters(scene.report, line, book, COUNTERS if first == 0 else _FROM_ROWS)
+    deletion = scene.deletions.get((line.topic, line.partition), NO_DELETION)
+    hidden = deletion.rows - book.deleted
+    book.counters["stored"] += hidden
+    if hidden and line.topic == TRANSACTIONS:
+        scene.hidden_before_us = max(
+            scene.hidden_before_us or deletion.before_us, deletion.before_us
+        )
+    names: tuple[str, ...] = COUNTERS if first == 0 else _FROM_ROWS
+    if hidden and first > 0:
+        names = tuple(name for name in names if name != "late")
+        book.see_at_least(min(line.watermark_us or deletion.before_us, deletion.before_us - 1))
+    _compare_counters(scene.report, line, book, names)
 
 
 async def _readable(scene: Scene, line: LedgerRow) -> tuple[int, int]:
@@ -154,9 +161,10 @@ async def _report_strangers(scene: Scene, ledger: list[LedgerRow]) -> None:
 
 async def _compare_derived(scene: Scene, settings: Settings) -> None:
     spool, snapshot, report = scene.spool, scene.snapshot, scene.report
-    await compare_slots(spool, snapshot, report)
-    await compare_windows(spool, snapshot, report, settings.stream.window_seconds)
-    outbox = Outbox(spool, snapshot, report)
+    hidden_us = scene.hidden_before_us
+    await compare_slots(spool, snapshot, report, hidden_us)
+    await compare_windows(spool, snapshot, report, settings.stream.window_seconds, hidden_us)
+    outbox = Outbox(spool, snapshot, report, hidden_us)
     await outbox.load(scene.kafka)
     await outbox.compare_anomalies()
     await outbox.compare_dead_letter_copies()

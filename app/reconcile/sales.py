@@ -1,6 +1,6 @@
 """Panes, rollups, windows and live figures against the accepted orders."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -48,30 +48,39 @@ class LiveFigures:
     cents: Mapping[str, Mapping[str | None, int]]
 
 
-async def compare_slots(spool: Spool, snapshot: Snapshot, report: ReconcileReport) -> None:
-    """Every pane, minute, hour and day of every partition."""
+async def compare_slots(
+    spool: Spool, snapshot: Snapshot, report: ReconcileReport, from_us: int | None = None
+) -> None:
+    """Every pane, minute, hour and day of every partition that begins at or after `from_us`."""
     for table, start, kind, by_category in SLOTS:
         category = "category" if by_category else "NULL::TEXT AS category"
         order = _ORDER if by_category else _COUNTRY_ORDER
         found = snapshot.stream(
             f"SELECT {start}, source_partition, {category}, country, transaction_count, total_amount "
-            f"FROM {table} ORDER BY {start}, source_partition, {order}"
+            f"FROM {table} {_since(start, from_us)} ORDER BY {start}, source_partition, {order}",
+            *_given(from_us),
         )
-        lines = spool.slots(kind, by_category=by_category)
+        lines = _from(spool.slots(kind, by_category=by_category), from_us)
         async for expected, row in merge(lines, found, _line_key, _row_key):
             _compare(table, expected, row, _figures(expected), report)
 
 
 async def compare_windows(
-    spool: Spool, snapshot: Snapshot, report: ReconcileReport, window_seconds: int
+    spool: Spool,
+    snapshot: Snapshot,
+    report: ReconcileReport,
+    window_seconds: int,
+    from_us: int | None = None,
 ) -> None:
-    """Every row of `sales_metrics`, with its end and its average (half up to the cent)."""
+    """Rows of `sales_metrics` from `from_us` on, with end and average (half up to the cent)."""
     found = snapshot.stream(
         "SELECT window_start, NULL::integer, category, country, transaction_count, total_amount, "
         "window_end, avg_transaction_value "
-        f"FROM sales_metrics ORDER BY window_start, {_ORDER}"
+        f"FROM sales_metrics {_since('window_start', from_us)} ORDER BY window_start, {_ORDER}",
+        *_given(from_us),
     )
-    async for expected, row in merge(spool.windows(), found, _line_key, _row_key):
+    lines = _from(spool.windows(), from_us)
+    async for expected, row in merge(lines, found, _line_key, _row_key):
         figures = _figures(expected)
         if expected is not None and figures is not None:
             average = (figures[1] / expected.orders).quantize(CENT, rounding=ROUND_HALF_UP)
@@ -92,6 +101,18 @@ def compare_live(spool: Spool, live: LiveFigures, report: ReconcileReport) -> No
                 figures.mismatches += 1
                 text = f"{found.get(key, 0)} cents, expected {expected.get(key, 0)}"
                 report.disagree(table, f"{table} {key!r} at {live.now.isoformat()}: {text}")
+
+
+def _since(start: str, from_us: int | None) -> str:
+    return "" if from_us is None else f"WHERE {start} >= $1"
+
+
+def _given(from_us: int | None) -> tuple[int, ...]:
+    return () if from_us is None else (from_us,)
+
+
+def _from(lines: Iterator[SalesLine], from_us: int | None) -> Iterator[SalesLine]:
+    return (line for line in lines if from_us is None or line.start_us >= from_us)
 
 
 def _figures(line: SalesLine | None) -> tuple[Any, ...] | None:

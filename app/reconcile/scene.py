@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.reconcile.deletions import Deletion
 from app.reconcile.judging import Rules
 from app.reconcile.reading import KafkaReader
 from app.reconcile.report import ReconcileReport
@@ -15,7 +16,8 @@ from app.reconcile.spool import Spool
 class Scene:
     """Stores, rules and findings, handed from partition to partition.
 
-    `deleted_before_us` says per topic up to which event time retention may have deleted rows.
+    `deletions` says what retention has deleted, by topic and partition. `hidden_before_us` is set where orders are
+    gone from PostgreSQL and from Kafka: sums of slots that begin before it cannot be recounted.
     `settled` holds the content of accepted events whose row is missing or stands at a wrong place,
     by topic and identity. `next_offsets` is the ledger by topic and partition.
     """
@@ -25,6 +27,7 @@ class Scene:
     spool: Spool
     report: ReconcileReport
     rules: Rules
-    deleted_before_us: Mapping[str, int] = field(default_factory=dict)
+    deletions: Mapping[tuple[str, int], Deletion] = field(default_factory=dict)
+    hidden_before_us: int | None = None
     settled: dict[tuple[Any, ...], tuple[Any, ...]] = field(default_factory=dict)
     next_offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
+from app.reconcile.deletions import Deletion
 from app.reconcile.fields import COLUMNS, IDENTITY
 from app.reconcile.reading import RecountError
 from app.settings import PostgresSettings
@@ -54,6 +55,13 @@ class Snapshot:
             )
             for row in rows
         ]
+
+    async def deletions(self) -> dict[tuple[str, int], Deletion]:
+        """What retention has deleted, by topic and partition."""
+        rows = await self._connection.fetch(
+            "SELECT topic, source_partition, deleted_before, deleted FROM retention_progress"
+        )
+        return {(row[0], row[1]): Deletion(row[2], row[3]) for row in rows}
 
     async def row(self, query: str, *args: Any) -> Any:
         """First row of a query, or None."""

@@ -12,6 +12,7 @@ from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
 from app.settings.loading import ENV_FILE_VARIABLE, Settings, documented_settings, load_settings
 from app.settings.monitoring import AlertSettings, MonitoringSettings
+from app.settings.retention import RetentionSettings
 from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
 from app.settings.stream import AnomalySettings, StreamSettings, WorkerSettings
 
@@ -30,6 +31,7 @@ __all__ = [
     "MongoSettings",
     "MonitoringSettings",
     "PostgresSettings",
+    "RetentionSettings",
     "Settings",
     "SettingsGroup",
     "StreamSettings",

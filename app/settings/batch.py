@@ -1,6 +1,6 @@
 """Settings of the nightly batch: Spark, the lake, the checks before a publish."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from app.settings.group import SettingsGroup, setting
 
@@ -16,8 +16,27 @@ class BatchSettings(SettingsGroup):
     master: str | None = setting(
         None, "Spark master; unset: what spark-submit says, else local with CORES"
     )
-    cores: int = setting(2, "threads of a local Spark", ge=1, le=256)
-    memory: str = setting("2g", "heap of a local Spark, as Java writes it", pattern=r"^\d+[kmg]$")
+    cores: int = setting(
+        2, "threads of a local Spark; on a MASTER the most cores of all executors", ge=1, le=256
+    )
+    memory: str = setting(
+        "2g", "heap of a local Spark, or of each executor of a MASTER, as Java writes it",
+        pattern=r"^\d+[kmg]$",
+    )  # fmt: skip
+    reader: Literal["adbc", "jdbc"] = setting(
+        "adbc", "who reads PostgreSQL: adbc this process, jdbc Spark's executors side by side"
+    )
+    readers: int = setting(4, "sessions of the jdbc reader side by side", ge=1, le=256)
+    writer: Literal["arrow", "connector"] = setting(
+        "arrow", "what writes MongoDB: arrow Python workers, connector the MongoDB Spark connector"
+    )
+    jdbc_package: str = setting(
+        "org.postgresql:postgresql:42.7.8", "Maven coordinates fetched for the jdbc reader"
+    )
+    connector_package: str = setting(
+        "org.mongodb.spark:mongo-spark-connector_2.13:10.5.0",
+        "Maven coordinates fetched for the connector writer",
+    )
     shuffle_partitions: int = setting(4, "partitions of a Spark shuffle", ge=1, le=10_000)
     arrow_batch_rows: int = setting(
         5000, "rows that travel at once from Spark to a Python writer", unit="rows", ge=1

@@ -16,6 +16,7 @@ from app.settings.demo import DemoSettings
 from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
 from app.settings.monitoring import AlertSettings, MonitoringSettings
+from app.settings.retention import RetentionSettings
 from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
 from app.settings.stream import AnomalySettings, StreamSettings, WorkerSettings
 
@@ -33,6 +34,7 @@ class Settings:
         "stream": StreamSettings,
         "anomaly": AnomalySettings,
         "worker": WorkerSettings,
+        "retention": RetentionSettings,
         "generator": GeneratorSettings,
         "batch": BatchSettings,
         "api": ApiSettings,
@@ -60,6 +62,7 @@ class Settings:
         self.stream: StreamSettings = groups["stream"]
         self.anomaly: AnomalySettings = groups["anomaly"]
         self.worker: WorkerSettings = groups["worker"]
+        self.retention: RetentionSettings = groups["retention"]
         self.generator: GeneratorSettings = groups["generator"]
         self.batch: BatchSettings = groups["batch"]
         self.api: ApiSettings = groups["api"]

@@ -120,9 +120,16 @@ async def _complete(
     asked = [row for row, count in zip(rows, recent, strict=True) if count is None]
     if not asked:
         return [count for count in recent if count is not None]
+    answers = iter(await count_recent(connection, partition, asked))
+    return [next(answers) if count is None else count for count in recent]
+
+
+async def count_recent(
+    connection: asyncpg.Connection, partition: int, rows: Sequence[TransactionRow]
+) -> list[int]:
+    """How many stored orders of its user each row has in its last 60 s, of this partition up to its offset."""
     counted = await connection.fetch(
-        _COUNT_BELOW_HORIZON, partition, [row.user_id for row in asked],
-        [row.timestamp for row in asked], [row.source_offset for row in asked],
+        _COUNT_BELOW_HORIZON, partition, [row.user_id for row in rows],
+        [row.timestamp for row in rows], [row.source_offset for row in rows],
     )  # fmt: skip
-    answers = iter(counted)
-    return [next(answers)["recent"] if count is None else count for count in recent]
+    return [row["recent"] for row in counted]

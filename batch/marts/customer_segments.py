@@ -14,7 +14,7 @@ from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
 from batch import rfm
-from batch.arithmetic import MONEY, total
+from batch.arithmetic import MONEY, money, order_cents, total_cents
 from batch.frames import contract
 from batch.labels import labelled
 
@@ -58,25 +58,58 @@ def customer_segments(customers: DataFrame, previous: DataFrame, as_of: date) ->
 
 
 def customer_totals(transactions: DataFrame) -> DataFrame:
-    """Last purchase, number, sum and country of every customer with a purchase."""
-    last = f.struct("timestamp", "transaction_id")
-    return transactions.groupBy("user_id").agg(
-        f.max("timestamp").alias("last_purchase"),
-        f.count("*").alias("frequency"),
-        total("total_amount").alias("monetary"),
-        f.max_by(labelled("country"), last).alias("country"),
+    """Last purchase, number, sum and country of every customer with a purchase.
+
+    Sums are made per customer and country, so no text is aggregated over orders: that would sort them all.
+    """
+    orders = transactions.withColumn("cents", order_cents("total_amount"))
+    per_country = orders.groupBy("user_id", labelled("country").alias("country")).agg(
+        f.max("timestamp").alias("last"),
+        f.count("*").alias("orders"),
+        total_cents("cents").alias("cents"),
+    )
+    customers = per_country.groupBy("user_id").agg(
+        f.max("last").alias("last_purchase"),
+        f.sum("orders").alias("frequency"),
+        money(total_cents("cents")).alias("monetary"),
+        f.max(f.struct("last", "country"))["country"].alias("country"),
+        f.collect_list("last").alias("lasts"),
+    )
+    return _with_last_country(customers, transactions)
+
+
+def _with_last_country(customers: DataFrame, transactions: DataFrame) -> DataFrame:
+    """Where a customer's last purchases were at one time in several countries, the greatest id decides.
+
+    Nearly always there is no such customer, and Spark then does not read the orders again.
+    """
+    tied = f.size(f.filter("lasts", lambda last: last == f.col("last_purchase"))) > 1
+    doubtful = f.broadcast(customers.where(tied).select("user_id", "last_purchase"))
+    candidates = transactions.join(
+        doubtful,
+        (transactions.user_id == doubtful.user_id) & (f.col("timestamp") == f.col("last_purchase")),
+    ).drop(doubtful.user_id)
+    decided = candidates.groupBy("user_id").agg(
+        f.max_by(labelled("country"), "transaction_id").alias("decided")
+    )
+    country = f.coalesce("decided", "country")
+    return (
+        customers.join(decided, "user_id", "left")
+        .withColumn("country", country)
+        .drop("lasts", "decided")
     )
 
 
 def _scored(customers: DataFrame) -> DataFrame:
     """Buckets: the day, the count itself, and steps of a sixteenth of a natural logarithm."""
-    logarithm = f.floor(f.log1p(f.col("monetary").cast("double")) * 16)
-    scores = (
-        ("last_purchase", f.to_date("last_purchase"), "r_score"),
-        ("frequency", f.col("frequency"), "f_score"),
-        ("monetary", logarithm, "m_score"),
-    )
-    scored = customers
-    for value, bucket, score in scores:
-        scored = scored.join(rfm.score_table(customers, value, bucket, score), value)
-    return scored
+    cents = order_cents("monetary")
+    logarithm = f.floor(f.log1p(cents.cast("double")) * 16)
+    measures = {
+        "r_score": (
+            f.unix_micros("last_purchase"),
+            f.unix_date(f.to_date("last_purchase")).cast("bigint"),
+        ),
+        "f_score": (f.col("frequency"), f.col("frequency")),
+        "m_score": (cents, logarithm),
+    }
+    return rfm.with_scores(customers, measures)

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
-from batch.arithmetic import MONEY, average, total
+from batch.arithmetic import MONEY, average, money, order_cents, total_cents
 from batch.frames import contract
 from batch.labels import labelled
 
@@ -32,8 +32,13 @@ def fact_sales(transactions: DataFrame) -> DataFrame:
         labelled("country").alias("country"),
         labelled("category").alias("category"),
     )
-    sums = transactions.groupBy(*keys).agg(
-        total("total_amount").alias("total_amount"), f.count("*").alias("transaction_count")
+    sums = (
+        transactions.withColumn("cents", order_cents("total_amount"))
+        .groupBy(*keys)
+        .agg(total_cents("cents").alias("cents"), f.count("*").alias("transaction_count"))
     )
-    value = average(f.col("total_amount"), f.col("transaction_count"))
-    return contract(sums.withColumn("avg_transaction_value", value), SCHEMA)
+    columns = {
+        "total_amount": money(f.col("cents")),
+        "avg_transaction_value": average(f.col("cents"), f.col("transaction_count")),
+    }
+    return contract(sums.withColumns(columns), SCHEMA)

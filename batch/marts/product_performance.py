@@ -5,6 +5,7 @@ and may exceed 1. A product's category is that of its latest event that names on
 same microsecond the greatest.
 """
 
+from collections.abc import Mapping
 from functools import reduce
 from typing import Final
 
@@ -12,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
-from batch.arithmetic import MONEY, RATIO, average, ratio, total
+from batch.arithmetic import MONEY, RATIO, average, money, order_cents, share, total_cents
 from batch.frames import Events, contract
 from batch.labels import UNKNOWN, labelled
 
@@ -30,7 +31,7 @@ SCHEMA: Final = t.StructType(
         t.StructField("conversion", RATIO),
     ]
 )
-_COUNTS: Final = ("units", "transaction_count", "views", "cart_adds")
+_SUMS: Final = ("cents", "units", "transaction_count", "views", "cart_adds")
 
 
 def product_performance(per_country: DataFrame) -> DataFrame:
@@ -38,50 +39,55 @@ def product_performance(per_country: DataFrame) -> DataFrame:
 
     `per_country` as `product_events` makes it; it is read several times: persist it.
     """
-    everywhere = _summed(per_country, "product_id").withColumn(
-        "country", f.lit(None).cast("string")
-    )
-    category = f.max_by("category", "category_seen")
-    categories = per_country.groupBy("product_id").agg(category.alias("category"))
-    rows = _summed(per_country, "product_id", "country").unionByName(everywhere)
-    return contract(_with_ratios(rows.join(categories, "product_id")), SCHEMA)
+    together = per_country.repartition("product_id")
+    everywhere = _summed(together, "product_id").withColumn("country", f.lit(None).cast("string"))
+    rows = _summed(together, "product_id", "country").unionByName(everywhere)
+    return contract(_with_ratios(rows.join(_categories(together), "product_id")), SCHEMA)
 
 
 def product_events(events: Events) -> DataFrame:
-    """Sums of each kind of event side by side, with the latest category and when it was seen."""
-    sold = events.transactions.where(f.col("product_id").isNotNull())
-    added = events.cart_events.where(f.col("action") == "add")
+    """Sums per product, country and category, and when the category was last seen.
+
+    The category is a key, so no text is aggregated over events: that would sort them all.
+    """
+    orders = events.transactions.where(f.col("product_id").isNotNull())
+    sold = {
+        "cents": order_cents("total_amount"),
+        "units": f.col("quantity"),
+        "transaction_count": f.lit(1),
+    }
+    # Other changes of a cart count nothing, but they too name categories.
+    added = f.when(f.col("action") == "add", 1).otherwise(0)
     kinds = (
-        _counted(sold, f.count("*"), "transaction_count", units=f.sum("quantity")),
-        _counted(events.product_views, f.count("*"), "views"),
-        _counted(added, f.count("*"), "cart_adds"),
-        # Other changes of a cart count nothing, but they too name categories.
-        _counted(events.cart_events.where(f.col("action") != "add"), f.lit(0), "cart_adds"),
+        _events(orders, sold),
+        _events(events.product_views, {"views": f.lit(1)}),
+        _events(events.cart_events, {"cart_adds": added}),
     )
-    return reduce(DataFrame.unionByName, kinds)
-
-
-def _counted(rows: DataFrame, count: Column, name: str, units: Column | None = None) -> DataFrame:
-    zero = f.lit(0).cast("long")
-    revenue = f.lit(0).cast(MONEY) if units is None else total("total_amount")
-    seen = f.max(f.when(f.col("category").isNotNull(), f.struct("timestamp", "category")))
-    columns = dict.fromkeys(_COUNTS, zero) | {name: count.cast("long")}
-    if units is not None:
-        columns["units"] = units.cast("long")
+    sums = [total_cents(name).alias(name) for name in _SUMS]
     return (
-        rows.groupBy("product_id", labelled("country").alias("country"))
-        .agg(revenue.alias("revenue"), seen.alias("category_seen"), *_aliased(columns))
-        .withColumn("category", f.col("category_seen.category"))
+        reduce(DataFrame.unionByName, kinds)
+        .groupBy("product_id", "country", "category")
+        .agg(f.max("timestamp").alias("seen"), *sums)
     )
 
 
-def _aliased(columns: dict[str, Column]) -> list[Column]:
-    return [column.alias(name) for name, column in columns.items()]
+def _events(rows: DataFrame, counts: Mapping[str, Column]) -> DataFrame:
+    """One shape for every kind of event; what a kind does not count is 0."""
+    zero = f.lit(0)
+    values = [counts.get(name, zero).cast("bigint").alias(name) for name in _SUMS]
+    country = labelled("country").alias("country")
+    return rows.select("product_id", country, "category", "timestamp", *values)
 
 
 def _summed(rows: DataFrame, *keys: str) -> DataFrame:
-    sums = [f.sum(name).alias(name) for name in _COUNTS]
-    return rows.groupBy(*keys).agg(total("revenue").alias("revenue"), *sums)
+    return rows.groupBy(*keys).agg(*(total_cents(name).alias(name) for name in _SUMS))
+
+
+def _categories(rows: DataFrame) -> DataFrame:
+    """The latest category of each product; null for one without any."""
+    seen = rows.groupBy("product_id", "category").agg(f.max("seen").alias("seen"))
+    named = f.when(f.col("category").isNotNull(), f.struct("seen", "category"))
+    return seen.groupBy("product_id").agg(f.max(named)["category"].alias("category"))
 
 
 def _with_ratios(rows: DataFrame) -> DataFrame:
@@ -89,7 +95,8 @@ def _with_ratios(rows: DataFrame) -> DataFrame:
     return rows.withColumns(
         {
             "category": f.coalesce(f.col("category"), f.lit(UNKNOWN)),
-            "avg_transaction_value": average(f.col("revenue"), orders),
-            "conversion": ratio(orders, f.col("views"), 4),
+            "revenue": money(f.col("cents")),
+            "avg_transaction_value": average(f.col("cents"), orders),
+            "conversion": share(orders, f.col("views")),
         }
     )

@@ -47,9 +47,11 @@ def sales_trends(fact_sales: DataFrame, as_of: date) -> DataFrame:
 
 
 def _daily(fact_sales: DataFrame) -> DataFrame:
-    return fact_sales.groupBy(f.to_date("date_time").alias("day"), "country").agg(
+    """In one partition: days times countries are few, and whatever is made of them needs no shuffle."""
+    daily = fact_sales.groupBy(f.to_date("date_time").alias("day"), "country").agg(
         total("total_amount").alias("revenue"), f.sum("transaction_count").alias("transactions")
     )
+    return daily.coalesce(1)
 
 
 def _periods(daily: DataFrame, period_type: str, unit: str, following: str) -> DataFrame:

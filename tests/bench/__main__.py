@@ -26,10 +26,11 @@ from tests.bench.api.part import run_api
 from tests.bench.databases import fresh_database
 from tests.bench.latency import measure_latency, start_worker
 from tests.bench.measuring import Contender, Measured, run_contender
+from tests.bench.nightly.run import measure_nightly
 from tests.bench.records import fill_transactions
 
-_FAUST = [sys.executable, "-m", "faust", "-A"]
 _REPORT = Path("var/bench.json")
+_FAUST = [sys.executable, "-m", "faust", "-A"]
 _LEDGER = "SELECT coalesce(sum(consumed), 0) FROM stream_progress WHERE topic = 'transactions'"
 
 
@@ -43,6 +44,11 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=5_000_000, help="stored for the API part")
     parser.add_argument("--api-seconds", type=float, default=60, help="seconds of the API part")
     parser.add_argument(
+        "--nightly-orders", type=int, nargs="+", default=[1_000_000, 5_000_000],
+        help="sizes of the nightly part",
+    )  # fmt: skip
+    parser.add_argument("--nightly-rounds", type=int, default=1, help="fresh sessions per size")
+    parser.add_argument(
         "--only", choices=_PARTS, help="one part alone; the report keeps the others"
     )
     options = parser.parse_args()
@@ -50,6 +56,7 @@ def main() -> None:
     report = {} if options.only is None else _former_report()
     for part in parts:
         report |= _PARTS[part](Console(stderr=True), options)
+        _REPORT.parent.mkdir(parents=True, exist_ok=True)
         _REPORT.write_text(json.dumps(report, indent=2) + "\n")
     _print(report)
 
@@ -68,10 +75,16 @@ def _api(console: Console, options: argparse.Namespace) -> dict[str, Any]:
     return {"api": run_api(console, options.orders, seconds, var_dir)}
 
 
+def _nightly(console: Console, options: argparse.Namespace) -> dict[str, Any]:
+    sizes, rounds = options.nightly_orders, options.nightly_rounds
+    return {"nightly": measure_nightly(Path("var/bench/nightly"), sizes, rounds, console.log)}
+
+
 #: What can be run alone, and its share of the report.
 _PARTS: Mapping[str, Callable[[Console, argparse.Namespace], dict[str, Any]]] = {
     "stream": _stream,
     "api": _api,
+    "nightly": _nightly,
 }
 
 
@@ -219,6 +232,10 @@ def _print(report: Mapping[str, Any]) -> None:
         console.print(f"ratios: {report['ratios']}   latency: {report['latency_seconds']}")
     if "api" in report:
         console.print(_api_table(report["api"]))
+    if "nightly" in report:
+        console.print(_nightly_table(report["nightly"]))
+        for orders, figures in report["nightly"]["orders"].items():
+            console.print(f"{orders}: {figures['ratios']}")
 
 
 def _throughput_table(throughput: Mapping[str, Any]) -> Table:
@@ -239,6 +256,14 @@ def _api_table(figures: Mapping[str, Any]) -> Table:
     table = Table("endpoint", *columns, title=title)
     for name, endpoint in (*figures["endpoints"].items(), ("all", figures["all"])):
         table.add_row(name, *(str(endpoint[column]) for column in columns))
+    return table
+
+
+def _nightly_table(report: Mapping[str, Any]) -> Table:
+    table = Table("orders", "stage", "s", "CPU s", title="Nightly batch")
+    for orders, figures in report["orders"].items():
+        for stage, spent in figures["stages"].items():
+            table.add_row(orders, stage, f"{spent['seconds']:.1f}", f"{spent['cpu_seconds']:.1f}")
     return table
 
 

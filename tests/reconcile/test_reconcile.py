@@ -11,7 +11,6 @@ import pytest
 
 from app.reconcile import LiveFigures, RecountError, reconcile
 from app.reconcile.snapshot import open_snapshot
-from app.settings import Settings
 from app.topics import SYSTEM_METRICS, TRANSACTIONS
 from tests.reconcile.conftest import World, messages
 from tests.reconcile.stream import at
@@ -316,8 +315,27 @@ async def test_worker_that_writes_meanwhile(world: World) -> None:
 
 async def test_rows_deleted_by_retention_are_not_missed(world: World) -> None:
     await world.execute("DELETE FROM transactions WHERE transaction_id = 't4'")
-    keeping_a_day = {**world.variables, "GLOBALMART_STREAM_RETENTION_DAYS": "1"}
-    assert messages(await reconcile(Settings(keeping_a_day))) == []
+    await world.execute(
+        "INSERT INTO retention_progress (topic, source_partition, deleted_before, deleted) "
+        "VALUES ('transactions', 0, '2025-12-01 12:10Z', 1)"
+    )
+    assert messages(await reconcile(world.settings)) == []
+
+
+async def test_rows_missing_without_retention_are_missed(world: World) -> None:
+    """Noted are other rows than those that are gone: their number, or their time."""
+    await world.execute("DELETE FROM transactions WHERE transaction_id IN ('t4', 't1')")
+    await world.execute(
+        "INSERT INTO retention_progress (topic, source_partition, deleted_before, deleted) "
+        "VALUES ('transactions', 0, '2025-12-01 12:10Z', 3)"
+    )
+    assert "counter: ledger transactions[0]: stored is 10, expected 11" in messages(
+        await reconcile(world.settings)
+    )
+    await world.execute("UPDATE retention_progress SET deleted_before = '2025-12-01 12:04Z'")
+    assert "missing_row: transactions[0]@7: no row ('t4',)" in messages(
+        await reconcile(world.settings)
+    )
 
 
 async def test_a_role_that_may_not_read_is_named(world: World) -> None:

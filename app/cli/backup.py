@@ -1,0 +1,58 @@
+"""`globalmart backup` and `globalmart restore`."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+EXIT_LOCKED: Final = 75
+
+Mongo = Annotated[bool, typer.Option(help="With the warehouse in MongoDB.")]
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where a folder for this backup is made.")],
+    mongo: Mongo = True,
+) -> None:
+    """Back up PostgreSQL and MongoDB into a new folder, beside running workers.
+
+    Exit codes: 0 done; 1 a store failed; 75 a batch run is under way.
+
+    Example: globalmart backup var/backups
+    """
+    from app.errors import LockHeldError
+    from app.settings import load_settings
+    from app.upkeep.backup import backup as run
+    from app.upkeep.backup import read_manifest
+
+    try:
+        made = asyncio.run(run(load_settings(), folder, mongo=mongo, report=typer.echo))
+    except LockHeldError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_LOCKED) from error
+    content = read_manifest(made)
+    rows = sum(table["rows"] for table in content["postgres"]["tables"].values())
+    documents = sum(one["rows"] for one in content.get("mongo", {}).values())
+    size = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
+    typer.echo(f"{made}: {rows:,} rows, {documents:,} documents, {size / 2**20:,.1f} MiB")
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(exists=True, help="A backup's folder.")],
+    mongo: Mongo = True,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Delete what is in the target databases first.")
+    ] = False,
+) -> None:
+    """Restore a backup into the databases of the settings, and compare row for row by checksums.
+
+    Refuses databases that are not empty, and while workers are connected.
+
+    Example: globalmart restore var/backups/globalmart-20251208T031500Z
+    """
+    from app.settings import load_settings
+    from app.upkeep.restore import restore as run
+
+    asyncio.run(run(load_settings(), folder, mongo=mongo, replace=replace, report=typer.echo))
+    typer.echo("restored, and the same as when it was backed up")

@@ -1,0 +1,169 @@
+"""`globalmart dead-letters ...`: list, show and replay what was refused."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from app.letters.correcting import Correction
+    from app.letters.store import Filter
+
+EXIT_NOT_ALL: Final = 1
+EXIT_LOCKED: Final = 75
+_TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
+
+Reason = Annotated[str | None, typer.Option("--reason", help="Only this reason.")]
+Topic = Annotated[str | None, typer.Option("--topic", help="Only of this source topic.")]
+Since = Annotated[
+    datetime | None, typer.Option("--since", formats=_TIMES, help="Refused at or after (UTC).")
+]
+Until = Annotated[
+    datetime | None, typer.Option("--until", formats=_TIMES, help="Refused before (UTC).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+dead_letters: Final = typer.Typer(
+    help="Look at refused records, and put them back after a fix.\n\n"
+    "Exit codes: 0 done; 1 a letter was not put back, or a store failed; 2 wrong usage or "
+    "settings; 75 another replay is under way.\n\n"
+    "Example: globalmart dead-letters list --reason invalid_amount",
+    no_args_is_help=True,
+)
+
+
+@dead_letters.command("list")
+def list_command(
+    reason: Reason = None,
+    topic: Topic = None,
+    since: Since = None,
+    until: Until = None,
+    replayed: Annotated[
+        bool | None, typer.Option("--replayed/--open", help="Only those put back, or not.")
+    ] = None,
+    before: Annotated[int | None, typer.Option(help="Page: ids below this one.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Page: how many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """The newest letters first, by pages.
+
+    Example: globalmart dead-letters list --topic transactions --open --limit 20
+    """
+    from app.cli.dead_letters_output import letters_json, letters_table
+    from app.letters import work
+    from app.settings import load_settings
+
+    wanted = _filter(reason, topic, since, until, replayed)
+    letters = asyncio.run(work.page(load_settings(), wanted, before=before, limit=limit))
+    following = letters[-1].id if len(letters) == limit else None
+    if as_json:
+        typer.echo(letters_json(letters, following))
+    else:
+        letters_table(letters, following)
+
+
+@dead_letters.command()
+def show(
+    letter_id: Annotated[int, typer.Argument(metavar="ID", help="As `list` shows it.")],
+    as_json: Json = False,
+) -> None:
+    """One letter: its bytes decoded, the headers of its record while Kafka has it, its replay.
+
+    Example: globalmart dead-letters show 17
+    """
+    from app.cli.dead_letters_output import print_letter, shown_json
+    from app.letters import work
+    from app.settings import load_settings
+
+    letter, record = asyncio.run(work.one(load_settings(), letter_id))
+    if as_json:
+        typer.echo(shown_json(letter, record))
+    else:
+        print_letter(letter, record)
+
+
+@dead_letters.command()
+def replay(
+    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Letters.")] = None,
+    reason: Reason = None,
+    topic: Topic = None,
+    since: Since = None,
+    until: Until = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Correct a field; null removes it."),
+    ] = None,
+    patch: Annotated[
+        Path | None, typer.Option(exists=True, help="Correct by a JSON merge patch (RFC 7396).")
+    ] = None,
+    value: Annotated[
+        Path | None, typer.Option(exists=True, help="Send this file's bytes instead.")
+    ] = None,
+    rekey: Annotated[bool, typer.Option("--rekey", help="Take the key from the event.")] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Send also what would be refused again.")
+    ] = False,
+    by: Annotated[str | None, typer.Option(help="Who does it; user@host if not given.")] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the worker's verdict.")] = 30.0,
+    as_json: Json = False,
+) -> None:
+    """Send letters to their source topic again, once each: those named, or all that match a filter.
+
+    Example: globalmart dead-letters replay 17 --set total_amount=12.50
+    """
+    from app.cli.dead_letters_output import print_result, result_json
+    from app.errors import LockHeldError
+    from app.letters import work
+    from app.settings import load_settings
+
+    settings, correction = load_settings(), _correction(assignments, patch, value, rekey)
+    wanted = _filter(reason, topic, since, until, False)
+    try:
+        chosen = _chosen(ids, wanted) or asyncio.run(work.matching(settings, wanted))
+        result = asyncio.run(
+            work.replay(
+                settings, chosen, correction, by=by or work.operator(), anyway=anyway,
+                wait_seconds=wait,
+            )
+        )  # fmt: skip
+    except LockHeldError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_LOCKED) from error
+    if as_json:
+        typer.echo(result_json(result))
+    else:
+        print_result(result)
+    raise typer.Exit(EXIT_NOT_ALL if result.replayed.refused else 0)
+
+
+def _chosen(ids: list[int] | None, wanted: "Filter") -> list[int]:
+    """The ids named, each once; none if a filter chooses."""
+    filtered = any((wanted.reason, wanted.topic, wanted.since, wanted.until))
+    if bool(ids) == filtered:
+        raise typer.BadParameter("name letters, or choose them by a filter, not both")
+    return sorted(set(ids or ()))
+
+
+def _filter(
+    reason: str | None,
+    topic: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    replayed: bool | None,
+) -> "Filter":
+    from app.letters.store import Filter
+
+    start, end = (None if at is None else at.replace(tzinfo=UTC) for at in (since, until))
+    return Filter(reason, topic, start, end, replayed)
+
+
+def _correction(
+    assignments: list[str] | None, patch: Path | None, value: Path | None, rekey: bool
+) -> "Correction":
+    from app.letters.correcting import Correction, parse_assignments, parse_patch
+
+    changes = parse_patch(patch.read_bytes()) if patch else {}
+    changes |= parse_assignments(assignments or ())
+    return Correction(changes or None, value.read_bytes() if value else None, rekey)

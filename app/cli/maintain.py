@@ -1,0 +1,66 @@
+"""`globalmart maintain`: retention and care of the stores, for a timer."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from app.upkeep.maintaining import Maintained
+
+EXIT_KEPT: Final = 1
+EXIT_LOCKED: Final = 75
+
+
+def maintain(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be deleted and set.")
+    ] = False,
+    without_lake: Annotated[
+        bool, typer.Option("--without-lake", help="Delete also what the lake does not have.")
+    ] = False,
+) -> None:
+    """Delete rows past their retention, set the topics' retention, vacuum, and show sizes.
+
+    Views, carts and transactions go only once the batch's lake has them. Sums stay.
+
+    Exit codes: 0 done; 1 days past their retention were kept, because the lake lacks them, or a
+    store failed; 75 other upkeep is under way.
+
+    Example: globalmart maintain --dry-run
+    """
+    from app.errors import LockHeldError
+    from app.settings import load_settings
+    from app.upkeep.maintaining import maintain as run
+
+    try:
+        done = asyncio.run(
+            run(load_settings(), dry_run=dry_run, without_lake=without_lake, report=typer.echo)
+        )
+    except LockHeldError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_LOCKED) from error
+    _print(done, dry_run)
+    raise typer.Exit(EXIT_KEPT if done.deleted.kept else 0)
+
+
+def _print(done: "Maintained", dry_run: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for text in done.deleted.kept:
+        console.print(f"kept: {text}", style="yellow", markup=False)
+    for topic in done.topics:
+        hours, wanted = topic.found_ms / 3_600_000, topic.wanted_ms / 3_600_000
+        change = "" if hours == wanted else f" {'should be' if dry_run else 'now'} {wanted:g} h"
+        console.print(f"topic {topic.topic}: {hours:g} h{change}", highlight=False)
+    if done.mongo:
+        console.print(done.mongo, markup=False)
+    table = Table("table", "rows, about", "rows MiB", "indexes MiB", box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for size in done.sizes:
+        parts = (size.table_bytes, size.index_bytes)
+        table.add_row(size.name, f"{size.rows:,}", *(f"{part / 2**20:,.1f}" for part in parts))
+    console.print(table)

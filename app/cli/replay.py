@@ -1,0 +1,109 @@
+"""`globalmart replay`: feed PostgreSQL what it lacks of a range of days."""
+
+import asyncio
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+EXIT_DISAGREE: Final = 1
+EXIT_LOCKED: Final = 75
+_DATE: Final = ["%Y-%m-%d"]
+
+
+def replay(
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=_DATE, help="First UTC day.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=_DATE, help="Last UTC day; counts whole.")
+    ] = None,
+    lake: Annotated[
+        bool, typer.Option("--lake", help="Out of the batch's lake instead of Kafka.")
+    ] = False,
+    parquet: Annotated[
+        list[Path] | None,
+        typer.Option("--parquet", exists=True, help="Out of Parquet files of events instead."),
+    ] = None,
+    topic: Annotated[
+        str, typer.Option("--topic", help="What the Parquet files hold.")
+    ] = "transactions",
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the workers.")] = 60.0,
+) -> None:
+    """Put back rows PostgreSQL has lost, or feed history it never had; nothing counts twice.
+
+    Out of Kafka, rows return to the place they came from, and ledger and sums stay as they are. Out
+    of the lake or of Parquet files, events PostgreSQL lacks go to their topic and through the workers.
+
+    Exit codes: 0 done; 1 sums of a day do not fit its rows (repair it), or not all was consumed in
+    time; 75 other upkeep is under way.
+
+    Example: globalmart replay --from 2025-12-01 --to 2025-12-02
+    """
+    from app.errors import LockHeldError
+    from app.settings import load_settings
+    from app.topics import SOURCE_TOPICS
+
+    if topic not in SOURCE_TOPICS[:3]:
+        raise typer.BadParameter(f"--topic is one of {', '.join(SOURCE_TOPICS[:3])}")
+    if not parquet and (first is None or last is None or first > last):
+        raise typer.BadParameter("give the first and the last day with --from and --to")
+    span = (first.date(), last.date()) if first and last else None
+    settings = load_settings()
+    try:
+        if span is None or lake or parquet:
+            fine = _feed(settings, span, parquet, topic, wait)
+        else:
+            fine = _restore(settings, *span)
+    except LockHeldError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_LOCKED) from error
+    raise typer.Exit(0 if fine else EXIT_DISAGREE)
+
+
+def _restore(settings: "Settings", first: date, last: date) -> bool:
+    from app.upkeep.replaying import replay_kafka
+
+    done, checks = asyncio.run(replay_kafka(settings, first, last))
+    for topic, count in done.read.items():
+        typer.echo(f"{topic}: {count:,} records read, {done.restored[topic]:,} rows put back")
+    typer.echo(f"anomalies: {done.anomalies:,} raised again")
+    for place in done.gone:
+        typer.echo(f"gone from Kafka: {place}")
+    for check in checks:
+        if not check.agrees:
+            typer.echo(
+                f"{check.first}: {len(check.after)} sums do not fit the rows; see "
+                f"`globalmart reconcile --date {check.first} --repair`"
+            )
+    return all(check.agrees for check in checks)
+
+
+def _feed(
+    settings: "Settings",
+    span: tuple[date, date] | None,
+    files: list[Path] | None,
+    topic: str,
+    wait_seconds: float,
+) -> bool:
+    from app.upkeep.history import lake_pieces, parquet_pieces
+    from app.upkeep.replaying import lake_location, replay_pieces
+
+    if files or span is None:
+        pieces = parquet_pieces(files or (), topic)
+    else:
+        pieces = lake_pieces(lake_location(settings), *span)
+    done, consumed = asyncio.run(replay_pieces(settings, pieces, wait_seconds=wait_seconds))
+    for name, count in done.read.items():
+        refused = done.refused[name]
+        more = f", {refused:,} would be refused and were not sent" if refused else ""
+        typer.echo(f"{name}: {count:,} rows read, {done.sent[name]:,} sent{more}")
+    for text in done.left_out:
+        typer.echo(f"left out: {text}")
+    if not consumed:
+        typer.echo("not all is consumed yet: is a worker running?")
+    return consumed and not done.left_out

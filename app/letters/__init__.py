@@ -1,0 +1,1 @@
+"""Dead letters as a workflow: look at them, correct them, put them back."""

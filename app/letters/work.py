@@ -1,0 +1,126 @@
+"""The composition root of the commands about dead letters: connections in, answers out."""
+
+import asyncio
+import getpass
+import socket
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from app.letters.claims import only_replay, settle
+from app.letters.correcting import Correction
+from app.letters.errors import LetterError
+from app.letters.replaying import Reached, Replayed, Replayer
+from app.letters.sending import ReplaySender
+from app.letters.store import Filter, Letter, list_letters, read_letters
+from app.letters.verdicts import time_limits
+from app.postgres.connecting import connect_worker
+from app.postgres.migrate import require_schema
+from app.reconcile.reading import KafkaReader, Record
+from app.settings import Settings
+
+_POLL_SECONDS: Final = 0.2
+_ALL: Final = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a replay did, and the letters afterwards."""
+
+    replayed: Replayed
+    letters: list[Letter]
+
+    @property
+    def unsettled(self) -> list[Letter]:
+        """Letters sent and not yet consumed by a worker."""
+        return [
+            letter
+            for letter in self.letters
+            if letter.replay is not None and letter.replay.outcome is None
+        ]
+
+
+async def page(
+    settings: Settings, wanted: Filter, *, before: int | None, limit: int
+) -> list[Letter]:
+    """A page of letters, newest first, with the outcomes known by now."""
+    async with _connection(settings) as connection:
+        await settle(connection)
+        return await list_letters(connection, wanted, before=before, limit=limit)
+
+
+async def one(settings: Settings, letter_id: int) -> tuple[Letter, Record | None]:
+    """A letter, and its record with all headers while Kafka still holds it."""
+    async with _connection(settings) as connection:
+        await settle(connection)
+        found = await read_letters(connection, [letter_id])
+    if not found:
+        raise LetterError(f"no such dead letter: {letter_id}")
+    return found[0], await _source_record(settings, found[0])
+
+
+async def matching(settings: Settings, wanted: Filter) -> list[int]:
+    """Ids of all letters that match."""
+    async with _connection(settings) as connection:
+        letters = await list_letters(connection, wanted, before=None, limit=_ALL)
+        return [letter.id for letter in reversed(letters)]
+
+
+async def replay(
+    settings: Settings,
+    ids: Sequence[int],
+    correction: Correction,
+    *,
+    by: str,
+    anyway: bool = False,
+    wait_seconds: float = 0.0,
+    reached: Reached = lambda _: None,
+) -> Result:
+    """Put letters back and wait so long for the worker's verdict; raises LockHeldError beside another one."""
+    async with _connection(settings) as connection, only_replay(connection):
+        with KafkaReader(settings.kafka.bootstrap) as kafka:
+            replayer = Replayer(
+                connection, kafka, ReplaySender(settings.kafka), time_limits(settings.stream),
+                by, reached,
+            )  # fmt: skip
+            replayed = await replayer.replay(ids, correction, anyway=anyway)
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            await settle(connection)
+            result = Result(replayed, await read_letters(connection, ids))
+            if not result.unsettled or time.monotonic() > deadline:
+                return result
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+def operator() -> str:
+    """Who runs this, for the books: user@host."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+@asynccontextmanager
+async def _connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    connection = await connect_worker(settings.postgres, "globalmart-dead-letters")
+    try:
+        await require_schema(connection)
+        yield connection
+    finally:
+        if not connection.is_closed():
+            await connection.close()
+
+
+async def _source_record(settings: Settings, letter: Letter) -> Record | None:
+    with KafkaReader(settings.kafka.bootstrap) as kafka:
+        if letter.partition not in await kafka.partitions(letter.topic):
+            return None
+        low, high = await kafka.bounds(letter.topic, letter.partition)
+        if not low <= letter.offset < high:
+            return None
+        end = letter.offset + 1
+        async for batch in kafka.read(letter.topic, letter.partition, letter.offset, end):
+            return batch[0]
+    return None

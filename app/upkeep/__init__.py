@@ -1,0 +1,1 @@
+"""Upkeep of the data: repair, replay, retention, backup. Run by hand or by a timer, beside a running stream."""

@@ -1,0 +1,92 @@
+"""How long each topic keeps its records: read from the broker, and set."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+
+from app.errors import KafkaTopicError, SettingsError
+from app.settings import Settings
+from app.topics import TOPICS
+
+_ANSWER_SECONDS: Final = 20.0
+_NAME: Final = "retention.ms"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRetention:
+    """A topic's retention in milliseconds: as found, and as the settings want it."""
+
+    topic: str
+    found_ms: int
+    wanted_ms: int
+
+
+def wanted_hours(settings: Settings) -> dict[str, float]:
+    """Hours by topic, from the settings; raises SettingsError for a topic that is none of ours."""
+    exceptions = settings.retention.hours_by_topic
+    unknown = sorted(exceptions.keys() - {topic.name for topic in TOPICS})
+    if unknown:
+        variable = settings.retention.variable("topic_hours")
+        raise SettingsError(f"{variable}: no such topic: {', '.join(unknown)}")
+    return {
+        topic.name: exceptions.get(topic.name, settings.kafka.retention_hours) for topic in TOPICS
+    }
+
+
+def topic_retention(settings: Settings) -> list[TopicRetention]:
+    """What the broker has and what it should have; raises KafkaTopicError where it does not answer."""
+    admin = _admin(settings)
+    wanted = wanted_hours(settings)
+    try:
+        present = admin.list_topics(timeout=_ANSWER_SECONDS).topics
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in wanted if name in present]
+        answers = admin.describe_configs(resources)
+        found = {r.name: a.result(_ANSWER_SECONDS)[_NAME].value for r, a in answers.items()}
+    except KafkaException as error:
+        raise _unanswered(settings, error) from error
+    return [
+        TopicRetention(name, int(value), round(wanted[name] * 3_600_000))
+        for name, value in found.items()
+    ]
+
+
+def set_retention(settings: Settings, topics: list[TopicRetention]) -> None:
+    """Give the topics the retention they should have."""
+    resources = [
+        ConfigResource(
+            ResourceType.TOPIC, topic.topic,
+            incremental_configs=[
+                ConfigEntry(
+                    _NAME, str(topic.wanted_ms), incremental_operation=AlterConfigOpType.SET
+                )
+            ],
+        )
+        for topic in topics
+    ]  # fmt: skip
+    if not resources:
+        return
+    admin = _admin(settings)
+    try:
+        for answer in admin.incremental_alter_configs(resources).values():
+            answer.result(_ANSWER_SECONDS)
+    except KafkaException as error:
+        raise _unanswered(settings, error) from error
+
+
+def _admin(settings: Settings) -> AdminClient:
+    return AdminClient({"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0})
+
+
+def _unanswered(settings: Settings, error: KafkaException) -> KafkaTopicError:
+    return KafkaTopicError(
+        f"Kafka at {settings.kafka.bootstrap} does not answer or refuses ({error.args[0].str()}); "
+        "start it or correct GLOBALMART_KAFKA_BOOTSTRAP"
+    )

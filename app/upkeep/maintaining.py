@@ -1,0 +1,55 @@
+"""`globalmart maintain`, composed: delete what is past its retention, then care for the stores."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from app.settings import Settings
+from app.upkeep.archive import Archive
+from app.upkeep.care import Size, compact_mongo, postgres_sizes, vacuum
+from app.upkeep.kafka_retention import TopicRetention, set_retention, topic_retention
+from app.upkeep.replaying import lake_location
+from app.upkeep.retention import Deleted, delete_days, first_day_kept
+from app.upkeep.session import upkeep_session
+from batch.lake import Lake
+
+Report = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Maintained:
+    """What a run did, and how large the stores are after it."""
+
+    deleted: Deleted = field(default_factory=Deleted)
+    topics: list[TopicRetention] = field(default_factory=list)
+    mongo: str = ""
+    sizes: list[Size] = field(default_factory=list)
+
+
+async def maintain(
+    settings: Settings,
+    *,
+    dry_run: bool = False,
+    without_lake: bool = False,
+    now: datetime | None = None,
+    report: Report = lambda _: None,
+) -> Maintained:
+    """Delete, set topics, vacuum, compact; `now` (aware) is the clock's unless given.
+
+    Workers go on meanwhile. Without a lake nothing but system metrics is deleted, unless `without_lake`.
+    """
+    done = Maintained()
+    archive = None if without_lake else Archive(Lake(lake_location(settings)))
+    async with upkeep_session(settings.postgres) as connection:
+        for table, before in first_day_kept(settings, now or datetime.now(UTC)).items():
+            await delete_days(
+                connection, table, before, archive, pages=settings.retention.delete_pages,
+                dry_run=dry_run, done=done.deleted, report=report,
+            )  # fmt: skip
+        done.topics = topic_retention(settings)
+        if not dry_run:
+            set_retention(settings, [t for t in done.topics if t.found_ms != t.wanted_ms])
+            await vacuum(connection, sorted(done.deleted.rows))
+            done.mongo = compact_mongo(settings.mongo)
+        done.sizes = await postgres_sizes(connection)
+    return done

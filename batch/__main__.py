@@ -1,0 +1,30 @@
+"""What spark-submit starts: `spark-submit --master spark://HOST:PORT batch/__main__.py nightly`."""
+
+import argparse
+import sys
+from datetime import date
+
+from app.errors import GlobalMartError, LockHeldError
+from app.settings import load_settings
+from batch.catalogue import JOBS
+from batch.nightly import Job, run_batch, yesterday
+
+
+def main() -> int:
+    """Run one job; exit codes as of `globalmart batch`."""
+    parser = argparse.ArgumentParser(prog="batch", description=__doc__)
+    parser.add_argument("job", choices=JOBS)
+    parser.add_argument("--as-of", type=date.fromisoformat, default=None, help="yesterday, UTC")
+    parser.add_argument("--full", action="store_true", help="read every day PostgreSQL holds")
+    options = parser.parse_args()
+    job = Job(options.job, options.as_of or yesterday(), options.full)
+    try:
+        run_batch(load_settings(), job, lambda line: print(line, file=sys.stderr))  # noqa: T201
+    except GlobalMartError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 75 if isinstance(error, LockHeldError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""How rows get into a MongoDB collection: Python workers with Arrow batches, or the connector's jar."""
+
+from collections.abc import Callable
+
+from pyspark.sql import DataFrame
+
+from app.settings import BatchSettings
+from batch.mongo_sink import FORMAT, MongoSink
+from batch.warehouse import Target
+
+#: Inserts all rows into the named collection; fails on a key that is there.
+Write = Callable[[DataFrame, str], None]
+
+
+def writer(settings: BatchSettings, target: Target) -> Write:
+    """The writer the settings name."""
+    write_as = _with_arrow if settings.writer == "arrow" else _with_connector
+
+    def write(rows: DataFrame, collection: str) -> None:
+        write_as(rows.coalesce(settings.mongo_writers), target, collection)
+
+    return write
+
+
+def _with_arrow(rows: DataFrame, target: Target, collection: str) -> None:
+    rows.sparkSession.dataSource.register(MongoSink)
+    sink = rows.write.format(FORMAT).option("url", target.url).option("database", target.database)
+    sink.option("collection", collection).mode("append").save()
+
+
+def _with_connector(rows: DataFrame, target: Target, collection: str) -> None:
+    """Nulls stay fields, and texts that look like JSON stay texts."""
+    sink = rows.write.format("mongodb").option("connection.uri", target.url)
+    sink = sink.option("database", target.database).option("collection", collection)
+    sink = sink.option("operationType", "insert").option("convertJson", "false")
+    sink.option("ignoreNullValues", "false").mode("append").save()

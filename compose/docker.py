@@ -1,0 +1,93 @@
+"""Docker Compose with this project's files: which program, what must be there, which arguments."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from app.errors import DockerError
+
+COMPOSE_FILE: Final = Path(__file__).with_name("compose.yml")
+PROFILES: Final = ("traffic", "spark")
+_ASK_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """How this machine runs Compose on the stack; `program` is `docker compose` or `docker-compose`."""
+
+    program: tuple[str, ...]
+    env_file: Path
+
+    @classmethod
+    def find(cls, env_file: Path) -> "Compose":
+        """What is here. Raises DockerError that names what is missing and how to get it."""
+        if not (COMPOSE_FILE.parent.parent / "requirements.lock").is_file():
+            raise DockerError(
+                "the images are built from the project's folder, and this globalmart is installed without it; "
+                "run it from a clone"
+            )
+        program = _program()
+        _require_engine()
+        if not env_file.is_file():
+            raise DockerError(f"{env_file} is missing; `globalmart init` writes it")
+        return cls(program, env_file.absolute())
+
+    def command(self, *arguments: str, profiles: Sequence[str] = ()) -> list[str]:
+        """The command line for the arguments of Compose."""
+        place = ["--env-file", str(self.env_file), "--file", str(COMPOSE_FILE)]
+        switches = [word for profile in profiles for word in ("--profile", profile)]
+        return [*self.program, *place, *switches, *arguments]
+
+    def up(self, workers: int, profiles: Sequence[str]) -> list[str]:
+        """Build what is not built, start everything, wait until it is healthy."""
+        scale = f"worker={workers}"
+        return self.command(
+            "up", "--detach", "--build", "--wait", "--remove-orphans", "--scale", scale,
+            profiles=profiles,
+        )  # fmt: skip
+
+    def down(self, *, volumes: bool) -> list[str]:
+        """Stop and remove everything, of all profiles; with `volumes` the data, too."""
+        more = ["--volumes"] if volumes else []
+        return self.command("down", "--remove-orphans", *more, profiles=PROFILES)
+
+
+def _program() -> tuple[str, ...]:
+    if shutil.which("docker") is None:
+        raise DockerError(
+            "Docker is not installed; install Docker Engine with its Compose plugin, or use `globalmart demo`, "
+            "which needs none"
+        )
+    if _answers("docker", "compose", "version") is None:
+        return ("docker", "compose")
+    if shutil.which("docker-compose") and _answers("docker-compose", "version", "--short") is None:
+        return ("docker-compose",)
+    raise DockerError(
+        "Docker is here, its Compose plugin is not; install it (Debian: docker-compose-plugin)"
+    )
+
+
+def _require_engine() -> None:
+    problem = _answers("docker", "info", "--format", "{{.ServerVersion}}")
+    if problem is not None:
+        raise DockerError(
+            f"Docker's engine does not answer: {problem}. Start it (systemctl start docker), or join the group "
+            "docker if it is the permission"
+        )
+
+
+def _answers(*command: str) -> str | None:
+    """None when the command succeeds, else its last words."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_ASK_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer within {_ASK_SECONDS:.0f} s"
+    if done.returncode == 0:
+        return None
+    said = (done.stderr or done.stdout).strip()
+    return said.splitlines()[-1] if said else f"exit code {done.returncode}"

@@ -1,0 +1,90 @@
+"""A standalone Spark cluster on loopback: one master, some workers, each stopped by its own process id."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pyspark
+
+from compose.embedded.ports import choose_port
+
+_HOME = Path(pyspark.__file__).parent
+_MASTER = "org.apache.spark.deploy.master.Master"
+_WORKER = "org.apache.spark.deploy.worker.Worker"
+_LIMIT_SECONDS = 300.0
+
+
+def cluster_environment() -> dict[str, str]:
+    """Of everything that belongs to the cluster, and of whoever submits to it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GLOBALMART_")}
+    return {
+        **kept,
+        "SPARK_HOME": str(_HOME),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_NO_DAEMONIZE": "1",
+        "PYSPARK_PYTHON": sys.executable,
+        "GLOBALMART_ENV_FILE": "",
+    }
+
+
+@contextmanager
+def standalone_cluster(work_dir: Path, workers: int) -> Iterator[str]:
+    """The master's address, once all workers have told it that they are there."""
+    with ExitStack() as stack:
+        address = f"spark://127.0.0.1:{(port := choose_port())}"
+        log = work_dir / "master.log"
+        command = [_MASTER, "--host", "127.0.0.1", "--port", str(port), "--webui-port"]
+        stack.enter_context(_running(command, log))
+        _wait_for(log, "I have been elected leader", 1)
+        for number in range(workers):
+            options = ["--host", "127.0.0.1", "--cores", "1", "--memory", "1g", "--work-dir"]
+            command = [
+                _WORKER,
+                address,
+                *options,
+                str(work_dir / f"worker{number}"),
+                "--webui-port",
+            ]
+            stack.enter_context(_running(command, work_dir / f"worker{number}.log"))
+        _wait_for(log, "Registering worker", workers)
+        yield address
+
+
+@contextmanager
+def _running(command: list[str], log: Path) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(_HOME / "bin" / "spark-class"), *command, str(choose_port())],
+            env=cluster_environment(), stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def _wait_for(log: Path, text: str, times: int) -> None:
+    deadline = time.monotonic() + _LIMIT_SECONDS
+    while log.read_text(errors="replace").count(text) < times:
+        assert time.monotonic() < deadline, log.read_text(errors="replace")[-2000:]
+        time.sleep(0.1)
+
+
+def submit(master: str, variables: Mapping[str, str], *arguments: str) -> str:
+    """Run the batch by spark-submit; returns what it and Spark said, raises if it failed."""
+    program = Path(__file__).parents[2] / "batch" / "__main__.py"
+    done = subprocess.run(
+        [
+            str(_HOME / "bin" / "spark-submit"), "--master", master, "--executor-memory", "512m",
+            str(program), *arguments,
+        ],
+        env={**cluster_environment(), **variables}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, timeout=_LIMIT_SECONDS * 2, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    return done.stdout

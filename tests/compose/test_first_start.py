@@ -1,0 +1,128 @@
+"""What the images run on an empty volume, run here on real servers: accounts, Kafka's configuration, the schedule."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import pytest
+
+from app.postgres.connecting import connect_owner, connect_reader, connect_worker
+from app.postgres.migrate import known_migrations, migrate
+from app.settings import PostgresSettings
+from compose.embedded.java import find_java
+from compose.embedded.kafka_jars import ensure_jars
+from compose.embedded.ports import LOOPBACK
+from compose.embedded.postgres import DATABASE, OWNER, SUPERUSER
+from compose.embedded.stack import EmbeddedStack, remove_stack
+from tests.compose.docker_stack import PROJECT, DockerStack
+from tests.test_readme import _options
+
+_COMPOSE: Final = PROJECT / "compose"
+
+
+@pytest.fixture(scope="module")
+def bare_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
+    """A PostgreSQL of its own."""
+    var_dir = tmp_path_factory.mktemp("bare")
+    with EmbeddedStack(var_dir, services=("postgres",), preferred_ports=False) as running:
+        yield running
+    remove_stack(var_dir)
+
+
+async def test_the_owner_is_made_and_can_migrate(
+    bare_stack: EmbeddedStack, docker_stack: DockerStack
+) -> None:
+    """The script's variables are the compose file's; what it makes is what `globalmart migrate` needs."""
+    dsn = bare_stack.postgres.dsn(SUPERUSER, "postgres")
+    admin = await asyncpg.connect(dsn)
+    for statement in (f"DROP DATABASE {DATABASE}", f"DROP ROLE {OWNER}"):
+        await admin.execute(statement)
+    _run_owner_script(bare_stack, docker_stack)
+    role = await admin.fetchrow(
+        "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls FROM pg_roles WHERE rolname = $1",
+        OWNER,
+    )
+    await admin.close()
+    assert role is not None
+    assert tuple(role) == (False, True, False, False)
+    settings = _settings_of_migrate(bare_stack, docker_stack)
+    assert len(await migrate(settings)) == len(known_migrations())
+    for connect in (connect_worker, connect_reader):
+        connection = await connect(settings, "test")
+        assert await connection.fetchval("SELECT count(*) FROM transactions") == 0
+        await connection.close()
+    owner = await connect_owner(settings)
+    await owner.close()
+
+
+def _run_owner_script(running: EmbeddedStack, docker_stack: DockerStack) -> None:
+    given = docker_stack.services["postgres"]["environment"]
+    password = running.postgres.dsn(SUPERUSER).split(":")[2].split("@")[0]
+    connection = {
+        "PGHOST": LOOPBACK, "PGPORT": str(running.postgres.port), "PGPASSWORD": password,
+        "PATH": f"{running.postgres.psql.parent}:{os.environ['PATH']}",
+    }  # fmt: skip
+    subprocess.run(
+        [_COMPOSE / "postgres" / "owner.sh"], env={**given, **connection}, check=True, timeout=60
+    )
+
+
+def _settings_of_migrate(running: EmbeddedStack, docker_stack: DockerStack) -> PostgresSettings:
+    given = docker_stack.services["migrate"]["environment"]
+    place = {
+        "GLOBALMART_POSTGRES_HOST": LOOPBACK, "GLOBALMART_POSTGRES_PORT": str(running.postgres.port)
+    }  # fmt: skip
+    return PostgresSettings.read({**given, **place})
+
+
+def test_kafkas_own_start_accepts_the_configuration(
+    docker_stack: DockerStack, tmp_path: Path
+) -> None:
+    """The image's entry point is this class: it makes the properties of the variables and formats the folder."""
+    folders = {name: tmp_path / name for name in ("default", "mounted", "final")}
+    for folder in folders.values():
+        folder.mkdir()
+    for name in ("server.properties", "log4j2.yaml", "tools-log4j2.yaml"):
+        (folders["default"] / name).write_text("")
+    java = find_java()
+    classes = f"{ensure_jars(java, lambda _: None)}/*"
+    options = [
+        word for name, folder in folders.items() for word in (f"--{name}-configs-dir", str(folder))
+    ]
+    done = subprocess.run(
+        [java.executable, "-cp", classes, "kafka.docker.KafkaDockerWrapper", "setup", *options],
+        env=docker_stack.services["kafka"]["environment"] | {"KAFKA_LOG_DIRS": str(tmp_path / "data")},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    written = (tmp_path / "data" / "meta.properties").read_text()
+    assert f"cluster.id={docker_stack.env['KAFKA_CLUSTER_ID']}" in written
+
+
+def test_the_users_of_mongodb_are_those_of_the_addresses(docker_stack: DockerStack) -> None:
+    script = (_COMPOSE / "mongo" / "users.js").read_text()
+    named = set(re.findall(r"process\.env\.(\w+)", script))
+    assert named <= set(docker_stack.services["mongodb"]["environment"])
+    made = set(re.findall(r'user: "(\w+)"', script))
+    urls = [
+        docker_stack.services[name]["environment"]["GLOBALMART_MONGO_URL"]
+        for name in ("api", "batch")
+    ]
+    urls.append(docker_stack.env["GLOBALMART_MONGO_URL"])
+    assert {re.match(r"mongodb://(\w+):", url)[1] for url in urls} == made  # type: ignore[index]
+
+
+def test_the_batch_runs_once_a_night_at_the_hour_the_other_files_say() -> None:
+    lines = (_COMPOSE / "cron" / "container.crontab").read_text().splitlines()
+    (line,) = [line for line in lines if not line.startswith("#")]
+    *schedule, program, command, part = line.split()
+    assert schedule == ["15", "2", "*", "*", "*"]
+    assert " ".join(schedule) in (_COMPOSE / "cron" / "crontab").read_text()
+    timer = (_COMPOSE / "cron" / "globalmart-batch.timer").read_text()
+    assert "OnCalendar=*-*-* 02:15:00 UTC" in timer
+    assert (program, command, part) == ("globalmart", "batch", "nightly")
+    assert "--as-of" in _options("batch")
