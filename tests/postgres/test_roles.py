@@ -12,6 +12,8 @@ SUMS = ("stream_progress", "sales_panes", *ROLLUPS)
 ALL = (*KEPT, *SUMS, "outbox_progress", "stream_source", "stream_windows", "schema_version")
 #: Of no worth once their worker is gone.
 FLEETING = ("worker_heartbeats",)
+#: The owner's own account of what was put back and what was deleted.
+OPERATING = ("dead_letter_replays", "retention_progress")
 
 
 async def _refused(connection: asyncpg.Connection, statement: str) -> None:
@@ -21,7 +23,7 @@ async def _refused(connection: asyncpg.Connection, statement: str) -> None:
 
 async def test_the_tables_are_these(database: Database) -> None:
     rows = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    assert sorted(row["tablename"] for row in rows) == sorted([*ALL, *FLEETING])
+    assert sorted(row["tablename"] for row in rows) == sorted([*ALL, *FLEETING, *OPERATING])
 
 
 async def test_the_worker_takes_nothing_away(database: Database) -> None:

@@ -20,7 +20,7 @@ _PATTERNS: Final = {
     "a token of a chat": r"\bxox[abprs]-[0-9A-Za-z-]{20,}",
     "a token of an API": r"\bsk-[0-9A-Za-z_-]{32,}|\beyJ[\w-]{20,}\.eyJ[\w-]{20,}\.",
     "a password in an address": r"\b[a-z][a-z0-9+.-]+://[^/\s:@'\"{}$<>]+:[^/\s:@'\"{}$<>]{4,}@(?!127\.0\.0\.1|host\b|h\b)",
-    "a password": r"(?i)\b\w*(?:password|passwd|secret|api_?key)\b[\"']?\s*[:=]\s*[\"'](?!password)[^\"'\s{}$<>]{8,}[\"']",
+    "a password": r"(?i)\b\w*(?:passw(?:or)?d|secret|api_?key)[\"']?\s*[:=]\s*[\"'](?!password)[^\"'\s{}$<>]{8,}[\"']",
 }
 _FINDERS: Final = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
 _LARGEST_BYTES: Final = 2_000_000
