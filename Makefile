@@ -1,7 +1,7 @@
 # Every target runs on a fresh machine with Python 3.11+, Java and the package registries.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup demo up down test check bench dashboards packages lock clean
+.PHONY: help setup demo up down test check bench chaos fuzz soak dashboards packages lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -47,17 +47,28 @@ packages: ## the Debian packages that tests need beside Python's: a browser, Pro
 		{ $$as apt-get update && $$as apt-get install --yes --no-install-recommends $$missing; } >var/apt.log 2>&1 || \
 		{ tail -n 5 var/apt.log; echo "Could not install$$missing; install them (Debian: apt-get install$$missing), then try again"; exit 1; }; }
 
-check: $(STAMP) ## format, lint, types, import contracts
+check: $(STAMP) ## format, lint, types, import contracts, secrets, vulnerable packages
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.security.scan
+	@$(BIN)/python -m tests.security.audit
 
 dashboards: $(STAMP) ## make dashboards, alert rules and provisioning anew from their builders
 	@$(ISOLATED) $(BIN)/python -m grafana
 
 bench: $(STAMP) ## measure throughput and latency, write var/bench.json
 	@$(ISOLATED) $(BIN)/python -m tests.bench $(if $(DURATION),--duration $(DURATION))
+
+chaos: $(STAMP) ## random faults under load for DURATION= seconds (600), drawn from SEED=, write var/chaos.json
+	@$(ISOLATED) $(BIN)/python -m tests.chaos $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
+
+fuzz: $(STAMP) ## a flood of RECORDS= bad records (1000000), drawn from SEED=, write var/fuzz.json
+	@$(ISOLATED) $(BIN)/python -m tests.fuzz $(if $(RECORDS),--records $(RECORDS)) $(if $(SEED),--seed $(SEED))
+
+soak: $(STAMP) ## a steady load for DURATION= seconds (1800), memory, files, lag and latency in var/soak.json
+	@$(ISOLATED) $(BIN)/python -m tests.soak $(if $(DURATION),--duration $(DURATION))
 
 lock: $(STAMP) ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv

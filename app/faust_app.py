@@ -11,8 +11,12 @@ from typing import Any, Final
 
 import faust
 from faust.app.base import BootStrategy
+from faust.auth import SASLCredentials, SSLCredentials
+from faust.types.auth import CredentialsT
 from faust.types.transports import ConsumerT
 
+from app.kafka.lenient_records import accept_any_header_name
+from app.security.kafka import aiokafka_security
 from app.settings import KafkaSettings, WorkerSettings
 from app.stream.lanes import Lanes
 from app.stream.local_tables import LocalTable, LocalTableManager
@@ -99,10 +103,12 @@ def _end_hard(seconds: float) -> None:
 
 def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path) -> GlobalMartApp:
     """The configured app, without agents; nothing is connected before it is started."""
+    accept_any_header_name()
     app = GlobalMartApp(
         kafka.group,
         broker=[f"globalmart://{server.strip()}" for server in kafka.bootstrap.split(",")],
         datadir=str(var_dir / "faust"),
+        broker_credentials=_credentials(kafka),
         broker_client_id="globalmart-worker",
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_heartbeat_interval=kafka.heartbeat_seconds,
@@ -124,3 +130,17 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path
     app.lanes = {}
     app.drain_seconds = worker.drain_seconds
     return app
+
+
+def _credentials(kafka: KafkaSettings) -> CredentialsT | None:
+    """The settings as Faust wants them; None for plain text."""
+    options = aiokafka_security(kafka)
+    context = options.get("ssl_context")
+    if kafka.authenticated:
+        return SASLCredentials(
+            username=options["sasl_plain_username"],
+            password=options["sasl_plain_password"],
+            ssl_context=context,
+            mechanism=options["sasl_mechanism"],
+        )
+    return SSLCredentials(context) if context is not None else None

@@ -71,6 +71,18 @@ def _uri(settings: PostgresSettings, application: str) -> str:
             "application_name": application,
             "connect_timeout": max(1, round(settings.connect_timeout_seconds)),
             "keepalives_idle": 30,
+            **_encryption(settings),
         }
     )
     return f"postgresql://{user}:{password}@{settings.host}:{settings.port}/{database}?{options}"
+
+
+def _encryption(settings: PostgresSettings) -> dict[str, str]:
+    """What libpq is told about TLS."""
+    files = {
+        "sslrootcert": settings.ca_file,
+        "sslcert": settings.certificate_file,
+        "sslkey": settings.key_file,
+    }
+    given = {name: str(file) for name, file in files.items() if file is not None}
+    return {"sslmode": settings.sslmode, **given}

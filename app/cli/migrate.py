@@ -26,6 +26,7 @@ def migrate(
     from app.kafka.admin import create_topics
     from app.postgres.migrate import migrate as apply_migrations
     from app.postgres.windows import rebuild_windows as rebuild
+    from app.security.kafka import librdkafka_options
     from app.settings import load_settings
 
     settings = load_settings()
@@ -35,8 +36,9 @@ def migrate(
     if topics:
         kafka = settings.kafka
         created = create_topics(
-            kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours
-        )
+            kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours,
+            librdkafka_options(kafka),
+        )  # fmt: skip
         typer.echo(f"created the topics {', '.join(created)}" if created else "all topics exist")
     if rebuild_windows:
         stream = settings.stream

@@ -28,6 +28,7 @@ from app.events.schemas import CartEvent, ProductViewEvent, SystemMetricEvent, T
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
+#: What asyncpg writes as -infinity.
 _MIN_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 _NUL_ESCAPE: Final = b"\\u0000"
 
@@ -78,8 +79,8 @@ class Decoder(Generic[RowT]):
         if naive:
             timestamp = timestamp.replace(tzinfo=UTC)
         timestamp_us = (timestamp - EPOCH) // MICROSECOND
-        if timestamp_us < _MIN_US:
-            raise Refused(Reason.INVALID_FIELD, "timestamp lies before the year 1")
+        if timestamp_us <= _MIN_US:
+            raise Refused(Reason.INVALID_FIELD, "timestamp does not lie after 0001-01-01T00:00:00Z")
         row, rounded = self._shape(event, timestamp, record.offset)
         if _NUL_ESCAPE in value:
             _refuse_nul(row)

@@ -86,8 +86,8 @@ class SourceRecord(Protocol):
     value: bytes | None
 
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Name and value of each header."""
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Name and value of each header; a producer may leave the value out."""
 
 
 @dataclass(slots=True)

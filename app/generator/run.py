@@ -16,6 +16,7 @@ from app.generator.play import (
 from app.generator.sender import DeliveryError, KafkaSender, Say, producer_config
 from app.generator.summary import Outcome
 from app.kafka.admin import create_topics
+from app.security.kafka import librdkafka_options
 from app.settings import Settings
 
 
@@ -40,7 +41,10 @@ def run_job(
     config = producer_config(kafka, settings.generator, bulk=bulk)
     sender = KafkaSender(config, say, stop.is_set)
     if sender.wait_for_broker():
-        create_topics(kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours)
+        create_topics(
+            kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours,
+            librdkafka_options(kafka),
+        )  # fmt: skip
     clock = WallClock(stop)
     begin_us = clock.now_us()
     limits = _limits(job, bounds, begin_us, stop)

@@ -9,6 +9,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from app.errors import GlobalMartError
 from app.generator.record import Record
+from app.security.kafka import librdkafka_options
+from app.security.refusals import BrokerRefusals
 from app.settings import GeneratorSettings, KafkaSettings
 from app.topics import SENT_AT_HEADER
 
@@ -40,7 +42,7 @@ def producer_config(
     client's.
     """
     return {
-        "bootstrap.servers": kafka.bootstrap,
+        **librdkafka_options(kafka),
         "client.id": "globalmart-generator",
         "enable.idempotence": True,
         "acks": "all",
@@ -67,15 +69,24 @@ class KafkaSender:
         self._failures: Counter[str] = Counter()
         self._last_notice = float("-inf")
         self._fatal = ""
+        self._refusals = BrokerRefusals()
         callbacks = {"error_cb": self._on_error, "on_delivery": self._on_failure}
         self._producer = Producer({**config, **callbacks})
 
     def wait_for_broker(self) -> bool:
-        """Wait until the broker answers; False if a stop came first."""
+        """Wait until the broker answers; False if a stop came first.
+
+        Raises DeliveryError when brokers do not let us in, or are not whom we trust.
+        """
         while not self._stopping():
             try:
                 self._producer.list_topics(timeout=2.0)
             except KafkaException as error:
+                self._producer.poll(0)
+                if self._refusals.last:
+                    raise DeliveryError(
+                        f"Kafka at {self._bootstrap}: {self._refusals.last}"
+                    ) from error
                 self._notice(f"waiting for Kafka at {self._bootstrap}: {error.args[0].str()}")
             else:
                 return True
@@ -125,6 +136,7 @@ class KafkaSender:
             raise DeliveryError(f"the Kafka producer cannot go on: {self._fatal}; start it again")
 
     def _on_error(self, error: KafkaError) -> None:
+        self._refusals(error)
         if error.fatal():
             self._fatal = error.str()
         else:

@@ -1,11 +1,13 @@
 """Creates the topics of `app.topics` explicitly; the broker never creates one by itself."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from app.errors import KafkaTopicError
+from app.security.refusals import BrokerRefusals, list_topics
 from app.topics import DEAD_LETTERS, TOPICS
 
 _ANSWER_SECONDS: Final = 20.0
@@ -14,16 +16,24 @@ _HEADER_BYTES: Final = 64 * 1024
 
 
 def create_topics(
-    bootstrap: str, partitions: int, replication: int, retention_hours: float
+    bootstrap: str,
+    partitions: int,
+    replication: int,
+    retention_hours: float,
+    options: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Create every topic that is missing and return the names of those created.
+
+    `options` are the client's, security included, where brokers ask for any.
 
     Raises KafkaTopicError when a topic exists with another number of partitions (users would then
     meet in other partitions than before), or when the broker does not answer or refuses.
     """
     # Faults reach us as exceptions; the client's own log on stderr would only repeat them.
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    missing = _missing_topics(admin, bootstrap, partitions)
+    refusals = BrokerRefusals()
+    quiet = {"bootstrap.servers": bootstrap, "log_level": 0, "error_cb": refusals}
+    admin = AdminClient(quiet | dict(options or {}))
+    missing = _missing_topics(admin, bootstrap, partitions, refusals)
     if not missing:
         return []
     retention_ms = str(int(retention_hours * 3_600_000))
@@ -48,13 +58,17 @@ def _largest_bytes(topic: str) -> int:
     return _LARGEST_RECORD_BYTES + (_HEADER_BYTES if topic == DEAD_LETTERS else 0)
 
 
-def _missing_topics(admin: AdminClient, bootstrap: str, partitions: int) -> list[str]:
+def _missing_topics(
+    admin: AdminClient, bootstrap: str, partitions: int, refusals: BrokerRefusals
+) -> list[str]:
     try:
-        present = admin.list_topics(timeout=_ANSWER_SECONDS).topics
+        present = list_topics(admin, refusals, _ANSWER_SECONDS).topics
     except KafkaException as error:
+        if refusals.last:
+            raise KafkaTopicError(f"Kafka at {bootstrap}: {refusals.last}") from error
         raise KafkaTopicError(
             f"Kafka at {bootstrap} does not answer ({error.args[0].str()}); "
-            "start it or correct GLOBALMART_KAFKA_BOOTSTRAP"
+            "start it or correct GLOBALMART_KAFKA_BOOTSTRAP or GLOBALMART_KAFKA_SECURITY"
         ) from error
     differing = [
         f"{topic.name} has {len(present[topic.name].partitions)}"

@@ -8,13 +8,15 @@ thread, which ends when its caller no longer waits.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiokafka_TP
 from faust.types import TP
 from mode.utils.futures import maybe_async
+
+_CLOSE_SECONDS: Final = 3.0
 
 
 class ClientThread(AIOKafkaConsumerThread):
@@ -31,6 +33,17 @@ class ClientThread(AIOKafkaConsumerThread):
         if self.thread_loop.is_closed():
             raise ConsumerStoppedError
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), self.thread_loop))
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group and end; connections that do not close in time are left to the process's end.
+
+        Over TLS asyncio waits up to 30 s for the good-bye of each broker.
+        """
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await super().on_thread_stop()
+        except TimeoutError:
+            self.log.info("the Kafka client has left the group and is not waited for any longer")
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Note the offsets of the partitions still assigned; Faust would end the worker where this fails."""

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from app.letters.errors import LetterError
 from app.reconcile.reading import KafkaReader
+from app.security.kafka import librdkafka_options
 from app.settings import KafkaSettings
 from app.topics import SENT_AT_HEADER
 
@@ -41,7 +42,7 @@ class ReplaySender:
         self._bootstrap = kafka.bootstrap
         self._producer = Producer(
             {
-                "bootstrap.servers": kafka.bootstrap,
+                **librdkafka_options(kafka),
                 "client.id": "globalmart-dead-letters",
                 "enable.idempotence": True,
                 "acks": "all",

@@ -21,6 +21,7 @@ from app.letters.verdicts import time_limits
 from app.postgres.connecting import connect_worker
 from app.postgres.migrate import require_schema
 from app.reconcile.reading import KafkaReader, Record
+from app.security.kafka import librdkafka_options
 from app.settings import Settings
 
 _POLL_SECONDS: Final = 0.2
@@ -82,7 +83,7 @@ async def replay(
 ) -> Result:
     """Put letters back and wait so long for the worker's verdict; raises LockHeldError beside another one."""
     async with _connection(settings) as connection, only_replay(connection):
-        with KafkaReader(settings.kafka.bootstrap) as kafka:
+        with KafkaReader(librdkafka_options(settings.kafka)) as kafka:
             replayer = Replayer(
                 connection, kafka, ReplaySender(settings.kafka), time_limits(settings.stream),
                 by, reached,
@@ -114,7 +115,7 @@ async def _connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def _source_record(settings: Settings, letter: Letter) -> Record | None:
-    with KafkaReader(settings.kafka.bootstrap) as kafka:
+    with KafkaReader(librdkafka_options(settings.kafka)) as kafka:
         if letter.partition not in await kafka.partitions(letter.topic):
             return None
         low, high = await kafka.bounds(letter.topic, letter.partition)

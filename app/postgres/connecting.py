@@ -1,11 +1,13 @@
 """Connections to PostgreSQL, by role, with the time-outs this system's guarantees rest on."""
 
+import ssl
 from typing import Any, Final
 
 import asyncpg
 from pydantic import SecretStr
 
 from app.errors import SettingsError
+from app.security.tls import client_context
 from app.settings import PostgresSettings
 
 _DAY_SECONDS: Final = 86_400.0
@@ -16,6 +18,8 @@ _TCP_SETTINGS: Final = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "8000",
 }
+
+_UNENCRYPTED: Final = ("disable", "prefer")
 
 #: Ends the locks of a worker that was stopped while it looked active; older servers refuse the name.
 _FIRST_WITH_TRANSACTION_TIMEOUT: Final = (17,)
@@ -99,6 +103,19 @@ async def _connect(
             f"PostgreSQL at {settings.host}:{settings.port} refuses to let {user!r} in ({error}): correct {names}, "
             "or let `globalmart migrate` set the passwords"
         ) from error
+    except ssl.SSLCertVerificationError as error:
+        names = " or ".join(settings.variable(name) for name in ("ca_file", "host", "sslmode"))
+        raise SettingsError(
+            f"the certificate of PostgreSQL at {settings.host}:{settings.port} is not trusted "
+            f"({error.verify_message}): correct {names}"
+        ) from error
+    except ConnectionError as error:
+        if settings.sslmode in _UNENCRYPTED or "SSL" not in str(error):
+            raise
+        raise SettingsError(
+            f"PostgreSQL at {settings.host}:{settings.port} does not offer TLS: switch it on there, or set "
+            f"{settings.variable('sslmode')} to prefer"
+        ) from error
 
 
 def _arguments(
@@ -121,4 +138,18 @@ def _arguments(
         "timeout": settings.connect_timeout_seconds,
         "command_timeout": settings.command_timeout_seconds,
         "server_settings": {"application_name": application, **session},
+        "ssl": _encryption(settings),
     }
+
+
+def _encryption(settings: PostgresSettings) -> ssl.SSLContext | str | bool:
+    """What asyncpg is told about TLS; its own `verify-full` would look for the authority in the home folder."""
+    if settings.sslmode == "disable":
+        return False
+    if settings.sslmode == "prefer":
+        return "prefer"
+    return client_context(
+        PostgresSettings, ca_file=settings.ca_file, certificate_file=settings.certificate_file,
+        key_file=settings.key_file, verify=settings.verified,
+        check_host=settings.sslmode == "verify-full",
+    )  # fmt: skip

@@ -18,7 +18,7 @@ _RFC_3339: Final = re.compile(
 
 
 class BadInstantError(ValueError):
-    """The text is not a date and time, or lies before the year 1 in UTC."""
+    """The text is not a date and time after 0001-01-01T00:00:00Z, an instant that stands for -infinity."""
 
 
 def parse_instant(text: str) -> tuple[int, bool]:
@@ -43,7 +43,7 @@ def parse_instant(text: str) -> tuple[int, bool]:
     if micros > _LAST_US:
         raise BadInstantError(text)
     micros -= _offset_us(sign, off_hour, off_minute) if sign else 0
-    if micros < _FIRST_US:
+    if micros <= _FIRST_US:
         raise BadInstantError(text)
     return micros, not (zulu or sign)
 

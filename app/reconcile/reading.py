@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, NamedTuple, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from app.errors import GlobalMartError
+from app.security.refusals import BrokerRefusals, list_topics
 
 BATCH_RECORDS: Final = 5_000
 STALL_SECONDS: Final = 60.0
@@ -32,11 +33,14 @@ class Record(NamedTuple):
 class KafkaReader:
     """Reads partitions one after the other; use as a context manager."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, options: Mapping[str, str]) -> None:
+        """`options` lead to Kafka, security included."""
+        self._refusals = BrokerRefusals()
         # Without subscribe() and commits the group exists in name only: the client demands one.
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **options,
+                "error_cb": self._refusals,
                 "group.id": "globalmart-reconcile",
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
@@ -58,12 +62,12 @@ class KafkaReader:
 
     async def cluster_id(self) -> str:
         """The id of the cluster that answers."""
-        metadata = await self._call(self._consumer.list_topics, timeout=CALL_SECONDS)
+        metadata = await self._metadata()
         return str(metadata.cluster_id)
 
     async def partitions(self, topic: str) -> list[int]:
         """Partition numbers of a topic in order; empty where the topic does not exist."""
-        metadata = await self._call(self._consumer.list_topics, timeout=CALL_SECONDS)
+        metadata = await self._metadata()
         found = metadata.topics.get(topic)
         return sorted(found.partitions) if found is not None and found.error is None else []
 
@@ -94,13 +98,15 @@ class KafkaReader:
             if time.monotonic() > deadline:
                 raise RecountError(f"{topic}[{partition}]: Kafka has sent nothing; is it up?")
 
+    async def _metadata(self) -> Any:
+        return await self._call(list_topics, self._consumer, self._refusals, CALL_SECONDS)
+
     async def _call(self, function: Any, *args: Any, **named: Any) -> Any:
         try:
             return await asyncio.to_thread(function, *args, **named)
         except KafkaException as error:
-            raise RecountError(
-                f"Kafka: {error.args[0]}; check GLOBALMART_KAFKA_BOOTSTRAP"
-            ) from None
+            reason = self._refusals.last or f"{error.args[0]}; check GLOBALMART_KAFKA_BOOTSTRAP"
+            raise RecountError(f"Kafka: {reason}") from None
 
 
 def _take(messages: list[Message], end: int) -> tuple[list[Record], bool]:
@@ -119,9 +125,19 @@ def _take(messages: list[Message], end: int) -> tuple[list[Record], bool]:
 
 
 def _record(message: Message) -> Record:
-    headers = tuple((name, _bytes(value)) for name, value in message.headers() or ())
     key, value = _bytes(message.key()), _bytes(message.value())
-    return Record(message.offset(), key, value, message.timestamp()[1], headers)
+    return Record(message.offset(), key, value, message.timestamp()[1], _headers(message))
+
+
+def _headers(message: Message) -> tuple[tuple[str, bytes | None], ...]:
+    """Headers by name; none where a name is not UTF-8."""
+    try:
+        return tuple((name, _bytes(value)) for name, value in message.headers() or ())
+    except (
+        UnicodeDecodeError,
+        SystemError,
+    ):  # the client leaves an exception behind, and raises either
+        return ()
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:

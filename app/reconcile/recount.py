@@ -15,6 +15,7 @@ from app.reconcile.sales import LiveFigures, compare_live, compare_slots, compar
 from app.reconcile.scene import Scene
 from app.reconcile.snapshot import LedgerRow, Snapshot, open_snapshot
 from app.reconcile.spool import Spool
+from app.security.kafka import librdkafka_options
 from app.settings import Settings
 from app.topics import SOURCE_TOPICS, TRANSACTIONS
 
@@ -37,7 +38,7 @@ async def reconcile(
     var_dir.mkdir(parents=True, exist_ok=True)
     async with open_snapshot(settings.postgres) as snapshot:
         with (
-            KafkaReader(settings.kafka.bootstrap) as kafka,
+            KafkaReader(librdkafka_options(settings.kafka)) as kafka,
             Spool(stream.window_seconds, stream.window_step_seconds, var_dir) as spool,
         ):
             scene = await _scene(settings, kafka, snapshot, spool, report)

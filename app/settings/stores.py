@@ -1,7 +1,7 @@
 """Settings of every process and of the stores: Kafka, PostgreSQL, MongoDB."""
 
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import SecretStr, model_validator
 
@@ -40,6 +40,42 @@ class KafkaSettings(SettingsGroup):
         4000, "records of all partitions handed over at once, the largest chunk", ge=1, le=100_000
     )
     retention_hours: float = setting(48.0, "how long topics keep records", unit="h", gt=0)
+    security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = setting(
+        "plaintext", "plaintext, ssl, sasl_plaintext or sasl_ssl"
+    )
+    ca_file: Path | None = setting(
+        None, "PEM file of the authorities that sign the brokers' certificates; unset: the system's"
+    )
+    certificate_file: Path | None = setting(
+        None, "PEM file of our own certificate, where brokers ask for one"
+    )
+    key_file: Path | None = setting(None, "PEM file of that certificate's key")
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = setting(
+        "SCRAM-SHA-512", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    user: str | None = setting(None, "name to log in to the brokers with, where security is sasl")
+    password: SecretStr | None = setting(None, "password of that name")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether connections are TLS."""
+        return self.security in ("ssl", "sasl_ssl")
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether brokers want a name and a password."""
+        return self.security.startswith("sasl_")
+
+    @model_validator(mode="after")
+    def _security_is_whole(self) -> Self:
+        if self.authenticated and not (self.user and self.password):
+            raise ValueError(f"USER and PASSWORD must be set where SECURITY is {self.security}")
+        files = (self.ca_file, self.certificate_file, self.key_file)
+        if any(files) and not self.encrypted:
+            raise ValueError("CA_FILE, CERTIFICATE_FILE and KEY_FILE need SECURITY ssl or sasl_ssl")
+        if self.key_file and not self.certificate_file:
+            raise ValueError("KEY_FILE needs CERTIFICATE_FILE")
+        return self
 
     @model_validator(mode="after")
     def _heartbeat_fits(self) -> Self:
@@ -65,6 +101,17 @@ class PostgresSettings(SettingsGroup):
     worker_password: SecretStr | None = setting(None, "password of the worker's role")
     reader_user: str = setting("globalmart_reader", "role that the API and Grafana read as")
     reader_password: SecretStr | None = setting(None, "password of the reader's role")
+    sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = setting(
+        "prefer", "disable, prefer, require, verify-ca or verify-full, as libpq means them"
+    )
+    ca_file: Path | None = setting(
+        None,
+        "PEM file of the authority that signs the server's certificate, for verify-ca and verify-full",
+    )
+    certificate_file: Path | None = setting(
+        None, "PEM file of our own certificate, where the server asks for one"
+    )
+    key_file: Path | None = setting(None, "PEM file of that certificate's key")
     connect_timeout_seconds: float = setting(5.0, "limit for one connection attempt", unit="s")
     command_timeout_seconds: float = setting(60.0, "limit for one statement", unit="s", gt=0)
     lock_timeout_seconds: float = setting(10.0, "limit for waiting on a lock", unit="s", gt=0)
@@ -75,13 +122,29 @@ class PostgresSettings(SettingsGroup):
         5.0, "longest pause between attempts while the database is down", unit="s", gt=0
     )
 
+    @property
+    def verified(self) -> bool:
+        """Whether the server's certificate is checked."""
+        return self.sslmode.startswith("verify-")
+
+    @model_validator(mode="after")
+    def _encryption_is_whole(self) -> Self:
+        if self.verified != bool(self.ca_file):
+            raise ValueError("CA_FILE and SSLMODE verify-ca or verify-full belong together")
+        if self.certificate_file and self.sslmode in ("disable", "prefer"):
+            raise ValueError("CERTIFICATE_FILE needs SSLMODE require, verify-ca or verify-full")
+        if self.key_file and not self.certificate_file:
+            raise ValueError("KEY_FILE needs CERTIFICATE_FILE")
+        return self
+
 
 class MongoSettings(SettingsGroup):
     """How to reach MongoDB, the warehouse: the batch writes it, the API reads it."""
 
     GROUP: ClassVar[str] = "MONGO_"
     url: SecretStr | None = setting(
-        None, "connection string, mongodb://user:password@host:port/?authSource=admin",
+        None, "connection string, mongodb://user:password@host:port/?authSource=admin; TLS by its own options: "
+        "tls=true&tlsCAFile=…",
         guide="MONGODB_URI",
     )  # fmt: skip
     database: str = setting(

@@ -7,6 +7,7 @@ one transaction on the row of `outbox_progress`; whoever holds that row is the p
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import asyncpg
@@ -18,6 +19,7 @@ from mode.utils.logging import get_logger
 from app.metrics import WorkerMetrics
 from app.postgres.channels import ANOMALIES_NUMBERED
 from app.postgres.connecting import connect_worker
+from app.security.kafka import aiokafka_options
 from app.settings import Settings
 from app.sink.connection import SinkConnection
 from app.sink.dead_letters import OUTBOX_CHANNEL
@@ -52,11 +54,14 @@ class OutboxPublisher(Service):
         self._settings = settings
         self._metrics = metrics
         self._woken = asyncio.Event()
+        self._running = asyncio.Lock()
         self._connection = SinkConnection(self._connect)
         self._producer: AIOKafkaProducer | None = None
 
     async def on_stop(self) -> None:
-        """End the connections."""
+        """Let a running batch end, then the connections: copies that were sent and not noted are sent again."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._running.acquire(), _SEND_SECONDS)
         await self._connection.close()
         await self._drop_producer()
 
@@ -66,7 +71,7 @@ class OutboxPublisher(Service):
         while not self.should_stop:
             try:
                 for stream in STREAMS:
-                    while await self._publish_batch(stream) == _BATCH:
+                    while await self._publish_next(stream) == _BATCH:
                         pass
                 await self._wait()
                 backoff = Backoff(self._settings.postgres.retry_max_seconds)
@@ -85,6 +90,13 @@ class OutboxPublisher(Service):
             return
         finally:
             self._woken.clear()
+
+    async def _publish_next(self, stream: OutboxStream) -> int:
+        """A batch, unless the worker stops."""
+        if self.should_stop:
+            return 0
+        async with self._running:
+            return await self._publish_batch(stream)
 
     async def _publish_batch(self, stream: OutboxStream) -> int:
         """Number, copy and note up to a batch of rows; how many were copied."""
@@ -118,7 +130,7 @@ class OutboxPublisher(Service):
     async def _get_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._settings.kafka.bootstrap, acks="all",
+                **aiokafka_options(self._settings.kafka), acks="all",
                 enable_idempotence=True, max_request_size=16 * 1024 * 1024,
             )  # fmt: skip
             self._producer = producer

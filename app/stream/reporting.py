@@ -2,13 +2,15 @@
 
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from app.domain.sales_state import UNNAMED
 from app.events.rows import SourceRecord, TransactionRow
 from app.metrics import WorkerMetrics
 from app.sink.work import Outcome
 from app.topics import SENT_AT_HEADER
+
+_LONGEST_TIME: Final = 15  # digits
 
 
 def report_outcome(metrics: WorkerMetrics, topic: str, outcome: Outcome[Any]) -> None:
@@ -57,5 +59,10 @@ def report_latency(
         now - int(value) / 1000
         for record in records
         for name, value in record.headers
-        if name == SENT_AT_HEADER and value.isdigit()
+        if name == SENT_AT_HEADER and value is not None and _is_time(value)
     )
+
+
+def _is_time(value: bytes) -> bool:
+    """Any producer may send any header: text, or more digits than a number can take."""
+    return len(value) <= _LONGEST_TIME and value.isdigit()

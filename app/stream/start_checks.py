@@ -9,8 +9,10 @@ from mode import Service
 from mode.utils.logging import get_logger
 
 from app.errors import KafkaTopicError, LedgerError, SchemaError
+from app.kafka.admission import require_admission
 from app.postgres.connecting import connect_worker
 from app.postgres.migrate import require_schema
+from app.security.kafka import aiokafka_options
 from app.settings import KafkaSettings, Settings, StreamSettings
 from app.sink.failures import Failure, classify
 from app.stream.backoff import Backoff
@@ -43,14 +45,15 @@ class StartChecks(Service):
 
     async def _ask_kafka(self) -> str:
         """The cluster's id, once Kafka answers and has the topics."""
-        backoff = Backoff(self._settings.postgres.retry_max_seconds)
+        kafka, backoff = self._settings.kafka, Backoff(self._settings.postgres.retry_max_seconds)
         while True:
-            admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka.bootstrap)
+            admin = AIOKafkaAdminClient(**aiokafka_options(kafka))
             try:
                 await admin.start()
-                _require_topics(await admin.describe_topics(), self._settings.kafka)
+                _require_topics(await admin.describe_topics(), kafka)
                 return str((await admin.describe_cluster())["cluster_id"])
             except KafkaError as error:
+                await require_admission(kafka)
                 logger.warning("waiting for Kafka: %s", error)
             finally:
                 await admin.close()

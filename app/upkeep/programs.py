@@ -42,7 +42,14 @@ def run(command: Sequence[str | Path], settings: PostgresSettings) -> None:
         "PGUSER": settings.owner_user,
         "PGPASSWORD": settings.owner_password.get_secret_value(),
         "PGCONNECT_TIMEOUT": str(max(1, round(settings.connect_timeout_seconds))),
+        "PGSSLMODE": settings.sslmode,
     }
+    files = {
+        "PGSSLROOTCERT": settings.ca_file,
+        "PGSSLCERT": settings.certificate_file,
+        "PGSSLKEY": settings.key_file,
+    }
+    environ |= {name: str(file) for name, file in files.items() if file is not None}
     done = subprocess.run(
         [str(part) for part in command], env=environ, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False,

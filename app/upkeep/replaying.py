@@ -8,6 +8,7 @@ from typing import Final
 
 from app.letters.sending import ReplaySender
 from app.reconcile.reading import KafkaReader
+from app.security.kafka import librdkafka_options
 from app.settings import Settings
 from app.upkeep.history import Fed, Feeder, Piece
 from app.upkeep.repairing import Repair, repair
@@ -21,7 +22,7 @@ async def replay_kafka(
     settings: Settings, first: date, last: date
 ) -> tuple[Restored, list[Repair]]:
     """Put back rows of the days that Kafka still has; and how the sums of the days touched compare."""
-    with KafkaReader(settings.kafka.bootstrap) as kafka:
+    with KafkaReader(librdkafka_options(settings.kafka)) as kafka:
         async with upkeep_session(settings.postgres) as connection:
             restorer = Restorer(settings, connection, kafka)
             done = await restorer.run(midnight(first), midnight(last) + timedelta(days=1))

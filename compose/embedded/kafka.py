@@ -3,6 +3,8 @@
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +28,7 @@ _FIXED_PROPERTIES: Final = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL",
     "inter.broker.listener.name": "PLAINTEXT",
     "auto.create.topics.enable": "false",
     "num.partitions": "1",
@@ -70,6 +72,14 @@ logger.server.level = warn
 """
 
 
+@dataclass(frozen=True, slots=True)
+class SecureListener:
+    """A second listener, TLS and passwords; `properties` say whom it lets in and with what certificate."""
+
+    port: int
+    properties: Mapping[str, str]
+
+
 class KafkaServer(EmbeddedServer):
     """One Kafka node; `bootstrap` is what clients are given."""
 
@@ -77,11 +87,19 @@ class KafkaServer(EmbeddedServer):
     description = f"Apache Kafka {pins()['version']}"
     durable = True
 
-    def __init__(self, workspace: Workspace, port: int, java: Java, jars: Path) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        port: int,
+        java: Java,
+        jars: Path,
+        secure: SecureListener | None = None,
+    ) -> None:
         process = ServerProcess(self.name, workspace.log("kafka"), workspace.guard)
         super().__init__(workspace, port, process)
         self._java = java
         self._jars = jars
+        self._secure = secure
         self._folder = workspace.folder("kafka")
 
     @property
@@ -116,10 +134,15 @@ class KafkaServer(EmbeddedServer):
 
     def _write_configuration(self) -> Path:
         controller_port = choose_port()
-        listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://{LOOPBACK}:{controller_port}"
-        properties = _FIXED_PROPERTIES | {
-            "listeners": listeners,
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+        listeners, more = f"PLAINTEXT://{self.bootstrap}", {}
+        if self._secure is not None:
+            listeners += f",SASL_SSL://{LOOPBACK}:{self._secure.port}"
+            more = dict(self._secure.properties)
+        properties = {
+            **_FIXED_PROPERTIES,
+            **more,
+            "listeners": f"{listeners},CONTROLLER://{LOOPBACK}:{controller_port}",
+            "advertised.listeners": listeners,
             "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
             "log.dirs": str(self._folder / "data"),
         }

@@ -1,6 +1,7 @@
 """Kafka records for tests of decoding."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ class Record:
     key: bytes | None = b"ada"
     offset: int = 0
     timestamp: int = KAFKA_MS
-    headers: list[tuple[str, bytes]] = field(default_factory=list)
+    headers: Sequence[tuple[str, bytes | None]] = field(default_factory=list)
 
 
 ORDER = {

@@ -73,7 +73,8 @@ REFUSED: list[tuple[bytes | None, Reason]] = [
     (order(timestamp="2026-03-01T12:05:00.000001Z"), Reason.FUTURE_TIMESTAMP),
     (order(timestamp="9999-12-31T23:59:59Z"), Reason.FUTURE_TIMESTAMP),
     (order(timestamp="2025-01-25T11:59:59.999999Z"), Reason.BEYOND_RETENTION),
-    (order(timestamp="0001-01-01T00:00:00Z"), Reason.BEYOND_RETENTION),
+    (order(timestamp="0001-01-01T00:00:00.000001Z"), Reason.BEYOND_RETENTION),
+    (order(timestamp="0001-01-01T00:00:00Z"), Reason.INVALID_FIELD),
     (order(timestamp="0001-01-01T00:00:00+01:00"), Reason.INVALID_FIELD),
 ]
 
@@ -171,7 +172,7 @@ def test_texts_that_are_no_timestamps(text: str) -> None:
 
 def test_without_a_retention_the_past_is_open() -> None:
     decoder = transaction_decoder(TimeLimits(0))
-    assert _reason(decoder, Record(order(timestamp="0001-01-01T00:00:00Z"))) is None
+    assert _reason(decoder, Record(order(timestamp="0001-01-01T00:00:00.000001Z"))) is None
 
 
 def test_forgiven_records_are_told_by_offset() -> None:

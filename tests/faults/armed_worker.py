@@ -2,19 +2,21 @@
 
 Variables: FAULT_POINT (one or more, comma separated), FAULT_ACTION (kill, stop, disconnect, exception, bug, stall),
 FAULT_AFTER (at which pass of the first point, 1 is the first; each further point is left alone two passes longer),
-FAULT_TOPIC (passes of other topics do not count; transactions if absent).
+FAULT_TOPIC (passes of other topics do not count; transactions if absent). Or FAULT_FILE alone: a file that may appear
+at any time and says `POINT ACTION`.
 """
 
 import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 
 from app.settings import load_settings
-from app.sink.fault_points import FaultPoint
+from app.sink.fault_points import FaultPoint, FaultPoints
 from app.topics import TRANSACTIONS
 from app.worker import create_app
 
@@ -75,8 +77,26 @@ class ArmedFaults:
             await self._harm(connection)
 
 
-def armed_faults(environ: Mapping[str, str]) -> ArmedFaults:
+class CommandedFaults:
+    """Does the harm a file asks for, once, at the next pass of the point; the file is gone before it is done."""
+
+    def __init__(self, order: Path) -> None:
+        self._order = order
+
+    async def reached(self, point: FaultPoint, topic: str, connection: asyncpg.Connection) -> None:
+        """Look for an order."""
+        if not self._order.exists():
+            return
+        wanted, action = self._order.read_text().split()
+        if wanted == point:
+            self._order.unlink()
+            await _ACTIONS[action](connection)
+
+
+def armed_faults(environ: Mapping[str, str]) -> FaultPoints:
     """The faults the environment asks for."""
+    if order := environ.get("FAULT_FILE"):
+        return CommandedFaults(Path(order))
     first = int(environ["FAULT_AFTER"])
     points = environ["FAULT_POINT"].split(",")
     passes = {FaultPoint(point): first + 2 * place for place, point in enumerate(points)}

@@ -25,7 +25,7 @@ class WorkerProcess:
         with log_path.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "faust", "-A", application, "worker", "-l", "info"],
-                cwd=ROOT, env={**_clean_environment(), **environ}, stdin=subprocess.DEVNULL,
+                cwd=ROOT, env={**clean_environment(), **environ}, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         self.started = time.monotonic()
@@ -88,6 +88,7 @@ class WorkerProcess:
         return re.search(r"^State:\s+T", status, re.MULTILINE) is not None
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
+    """Our environment without settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GLOBALMART_")}
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}

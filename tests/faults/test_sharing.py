@@ -1,5 +1,6 @@
 """Workers that nothing happens to: one, then two, then one again."""
 
+import asyncio
 import json
 
 from app.topics import SOURCE_TOPICS
@@ -39,6 +40,21 @@ async def test_a_stop_notes_the_ledger_s_offsets_in_kafka(world: World) -> None:
     assert worker.stop() == 0, worker.tail()
     noted = topics.committed_offsets(world.bootstrap, world.group)
     assert noted == await world.ledger()
+
+
+async def test_a_graceful_stop_hands_over_with_nothing_redone(world: World) -> None:
+    """No transaction is cut off and tried again, by neither of the two, and no chunk is left behind."""
+    stayer, leaver = (world.worker(WORKER_DRAIN_SECONDS="15") for _ in range(2))
+    async with world.load():
+        await world.consuming(stayer)
+        await world.consuming(leaver)
+        assert await asyncio.to_thread(leaver.stop, 40) == 0, leaver.tail()
+        await world.progress(2000)
+    await world.exact()
+    assert stayer.metric("globalmart_sink_failures_total") == 0, stayer.tail()
+    for worker in (stayer, leaver):
+        for sign in ("is tried again", "chunks still run", "takes no note"):
+            assert sign not in worker.log(), worker.tail()
 
 
 async def test_a_worker_tells_its_lag_until_it_stops(world: World) -> None:

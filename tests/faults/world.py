@@ -25,12 +25,14 @@ _POLL_SECONDS: Final = 0.1
 class World:
     """Empty topics, an empty database, a consumer group; workers end with it."""
 
-    def __init__(self, stack: EmbeddedStack, folder: Path, database: str) -> None:
+    def __init__(
+        self, stack: EmbeddedStack, folder: Path, database: str, seed: int | None = None
+    ) -> None:
         self.stack = stack
         self.database = database
         self.group = database
         self.sender = Sender(stack.kafka.bootstrap)
-        self.traffic = Traffic(seed=_seed(database))
+        self.traffic = Traffic(seed=_seed(database) if seed is None else seed)
         self.workers: list[WorkerProcess] = []
         self._folder = folder
 
@@ -70,6 +72,10 @@ class World:
         """A worker that does itself harm when it passes the point for the n-th time."""
         faults = {"FAULT_POINT": point, "FAULT_ACTION": action, "FAULT_AFTER": str(after)}
         return self.worker(ARMED, faults=faults, **changes)
+
+    def commanded(self, order: Path, **changes: str) -> WorkerProcess:
+        """A worker that harms itself when the file `order` says so."""
+        return self.worker(ARMED, faults={"FAULT_FILE": str(order)}, **changes)
 
     async def consuming(self, worker: WorkerProcess, seconds: float = 30.0) -> float:
         """Wait until the worker has committed something; seconds since its start."""

@@ -28,7 +28,7 @@ async def stored(world: World) -> dict[str, str]:
 async def replays_in_kafka(world: World) -> Counter[str]:
     """How often each place was sent again, by the header."""
     found: Counter[str] = Counter()
-    with KafkaReader(world.bootstrap) as kafka:
+    with KafkaReader({"bootstrap.servers": world.bootstrap}) as kafka:
         for partition in await kafka.partitions(TRANSACTIONS):
             low, high = await kafka.bounds(TRANSACTIONS, partition)
             async for batch in kafka.read(TRANSACTIONS, partition, low, high):

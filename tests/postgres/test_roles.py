@@ -22,6 +22,8 @@ ALL = (
 )
 #: Of no worth once their worker is gone.
 FLEETING = ("worker_heartbeats",)
+#: The owner's own account of what was put back and what was deleted.
+OPERATING = ("dead_letter_replays", "retention_progress")
 
 
 async def _refused(connection: asyncpg.Connection, statement: str) -> None:
@@ -31,7 +33,7 @@ async def _refused(connection: asyncpg.Connection, statement: str) -> None:
 
 async def test_the_tables_are_these(database: Database) -> None:
     rows = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    assert sorted(row["tablename"] for row in rows) == sorted([*ALL, *FLEETING])
+    assert sorted(row["tablename"] for row in rows) == sorted([*ALL, *FLEETING, *OPERATING])
 
 
 async def test_the_worker_takes_nothing_away(database: Database) -> None:
@@ -72,3 +74,36 @@ async def test_a_workers_transaction_may_not_last_for_ever(database: Database) -
     """From PostgreSQL 17 on; the embedded one is newer."""
     async with database.worker() as connection:
         assert await connection.fetchval("SHOW transaction_timeout") == "1min"
+
+
+async def test_the_reader_changes_nothing_that_exists(database: Database) -> None:
+    columns = {
+        row["table_name"]: row["column_name"]
+        for row in await database.fetch(
+            "SELECT table_name, min(column_name) AS column_name FROM information_schema.columns "
+            "WHERE table_schema = 'public' AND is_identity = 'NO' GROUP BY 1"
+        )
+    }
+    async with database.reader() as reader:
+        for table in ALL:
+            await _refused(reader, f"UPDATE {table} SET {columns[table]} = {columns[table]}")
+            await _refused(reader, f"ALTER TABLE {table} ADD COLUMN more INTEGER")
+            await _refused(reader, f"DROP TABLE {table}")
+
+
+async def test_neither_becomes_somebody_else(database: Database) -> None:
+    owner = database.postgres.owner_user
+    async with database.worker() as worker, database.reader() as reader:
+        for connection in (worker, reader):
+            await _refused(connection, f"SET ROLE {owner}")
+            await _refused(connection, "CREATE ROLE more")
+            await _refused(connection, f"ALTER ROLE {owner} PASSWORD 'x'")
+            await _refused(connection, f"GRANT {owner} TO CURRENT_USER")
+            await _refused(connection, "COPY transactions TO PROGRAM 'true'")
+            await _refused(connection, "SELECT pg_read_file('PG_VERSION')")
+
+
+async def test_the_owner_may_truncate(database: Database) -> None:
+    async with database.owner() as owner:
+        for table in ALL:
+            await owner.execute(f"TRUNCATE {table} CASCADE")

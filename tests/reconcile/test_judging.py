@@ -213,7 +213,8 @@ def test_key_mismatch(topic: str, key: bytes | None) -> None:
         ("2025-12-01T12:05:00.000001Z", "future_timestamp"),
         ("2025-12-01T13:05:00+01:00", "accepted"),
         ("2025-12-01T12:05:00.000001", "future_timestamp"),
-        ("0001-01-01T00:00:00Z", "accepted"),
+        ("0001-01-01T00:00:00.000001Z", "accepted"),
+        ("0001-01-01T00:00:00Z", "invalid_field"),
     ],
 )
 def test_future_timestamp(topic: str, time: str, expected: str) -> None:

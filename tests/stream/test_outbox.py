@@ -288,3 +288,33 @@ async def test_no_statement_is_prepared_while_the_row_is_held(
     assert isinstance(recorder, _Recorder)
     assert recorder.while_held
     assert recorder.while_held <= recorder.when_new
+
+
+class _Interrupted(OutboxPublisher):
+    """Is stopped while its first batch is on its way."""
+
+    stopping: "asyncio.Task[None] | None" = None
+
+    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
+        if rows and self.stopping is None:
+            self.stopping = asyncio.create_task(self.stop())
+            await asyncio.sleep(0.5)
+        await super()._send(stream, rows)
+
+
+async def test_a_stop_waits_until_what_was_sent_is_noted(
+    database: Database, anomalies: Topic
+) -> None:
+    async with publishing(database, _Interrupted) as (publisher,):
+        async with database.worker() as connection:
+            await _raise(connection, "a", "b")
+        await _published(database, ANOMALIES, 2)
+        assert isinstance(publisher, _Interrupted)
+        assert publisher.stopping is not None
+        await publisher.stopping
+    async with publishing(database):
+        async with database.worker() as connection:
+            await _raise(connection, "c")
+        await _published(database, ANOMALIES, 3)
+    keys = sorted((message.key() or b"").decode() for message in anomalies.read(3))
+    assert keys == ["a:high_value", "b:high_value", "c:high_value"]
