@@ -3,7 +3,6 @@
 Every step may be done again: one that was killed is finished by the next run for the same user.
 """
 
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -42,7 +41,7 @@ class Erased:
     """
 
     dry_run: bool
-    rows: Counter[str] = field(default_factory=Counter)
+    rows: dict[str, int] = field(default_factory=dict)
     lake_files: int = 0
     documents: int = 0
     unfinished: int = 0
@@ -99,8 +98,8 @@ class _Work:
 
     async def count(self) -> None:
         """What holds the id."""
-        self.done.rows += await self._tables().count()
-        self.done.rows += Counter(await LetterEraser(self.connection, self.user_id).count())
+        letters = await LetterEraser(self.connection, self.user_id).count()
+        self.done.rows |= {**await self._tables().count(), **letters}
         self.done.lake_files = count_files(self._lake(), self.user_id)
         if self.settings.mongo.url is not None:
             with _warehouse(self.settings) as database:
@@ -113,7 +112,7 @@ class _Work:
         await tables.rename(pseudonym)
         letters = await LetterEraser(self.connection, self.user_id).blank()
         await tables.mark("renamed_at")
-        self.done.rows += tables.done + Counter(letters)
+        self.done.rows |= {**tables.done, **letters}
         self.done.lake_files = erase_from_lake(self._lake(), self.user_id, pseudonym, self.reached)
         if self.settings.mongo.url is not None:
             with _warehouse(self.settings) as database:
@@ -122,7 +121,7 @@ class _Work:
                 self.done.documents = erase_from_warehouse(
                     database, self.user_id, pseudonym, self.reached
                 )
-        await vacuum(self.connection, sorted(+self.done.rows))
+        await vacuum(self.connection, [table for table, rows in self.done.rows.items() if rows])
         await tables.mark("finished_at")
         self.done.unfinished = await self.connection.fetchval(
             "SELECT count(*) FROM erased_users WHERE finished_at IS NULL"
