@@ -13,6 +13,8 @@ import asyncpg
 
 from app.events.erasing import ERASED_DETAIL, is_json, mentioned
 from app.letters.claims import settle
+from app.topics import DEAD_LETTERS
+from app.upkeep.erasing_tables import keep_publisher_out
 
 _FEW: Final = 20  # letters are up to 10 MiB each
 _LETTERS: Final = "SELECT id, key, value FROM dead_letters WHERE NOT erased"
@@ -48,6 +50,7 @@ class LetterEraser:
         if replays:
             await settle(self.connection)
         async with self.connection.transaction():
+            await keep_publisher_out(self.connection, DEAD_LETTERS)
             await self.connection.execute(_BLANK, letters, ERASED_DETAIL)
             await self.connection.execute(_FORGET_CLAIMS, replays)
             await self.connection.execute(_BLANK_REPLAYS, replays)

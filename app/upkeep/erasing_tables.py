@@ -16,7 +16,7 @@ import asyncpg
 
 from app.domain.erasure import PREFIX, Pseudonym, user_hash
 from app.errors import GlobalMartError
-from app.topics import CART_EVENTS, PRODUCT_VIEWS, SOURCE_TOPICS, TRANSACTIONS
+from app.topics import ANOMALIES, CART_EVENTS, PRODUCT_VIEWS, SOURCE_TOPICS, TRANSACTIONS
 
 Reached = Callable[[str], None]
 
@@ -69,10 +69,12 @@ class TableEraser:
             self.reached(topic)
         for table in (PRODUCT_VIEWS, CART_EVENTS):
             await self._rename_events(table, pseudonym)
-        status = await self.connection.execute(
-            "UPDATE transaction_anomalies SET user_id = $2 WHERE user_id = $1",
-            self.user_id, pseudonym.user_id,
-        )  # fmt: skip
+        async with self.connection.transaction():
+            await keep_publisher_out(self.connection, ANOMALIES)
+            status = await self.connection.execute(
+                "UPDATE transaction_anomalies SET user_id = $2 WHERE user_id = $1",
+                self.user_id, pseudonym.user_id,
+            )  # fmt: skip
         self.done["transaction_anomalies"] += _rows(status)
 
     async def mark(self, column: str) -> None:
@@ -127,6 +129,11 @@ class TableEraser:
             pseudonym.session_key, *arguments,
         )  # fmt: skip
         self.done[table] += _rows(status)
+
+
+async def keep_publisher_out(connection: asyncpg.Connection, stream: str) -> None:
+    """Until this transaction ends: the publisher numbers the same rows in another order, and two orders deadlock."""
+    await connection.execute("SELECT 1 FROM outbox_progress WHERE stream = $1 FOR UPDATE", stream)
 
 
 def _rows(status: str) -> int:
