@@ -53,7 +53,7 @@ def topic_retention(settings: Settings) -> list[TopicRetention]:
     try:
         present = admin.list_topics(timeout=_ANSWER_SECONDS).topics
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in wanted if name in present]
-        answers = admin.describe_configs(resources)
+        answers = admin.describe_configs(resources) if resources else {}
         found = {r.name: a.result(_ANSWER_SECONDS) for r, a in answers.items()}
     except KafkaException as error:
         raise _unanswered(settings, error) from error
