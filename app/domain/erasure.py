@@ -19,8 +19,8 @@ class Pseudonym:
 
     def session(self, session_id: str) -> str:
         """What stands for one of the user's sessions: equal sessions stay equal."""
-        digest = hashlib.sha256(self.session_key + session_id.encode()).hexdigest()
-        return PREFIX + digest[:_SESSION_DIGITS]
+        digest = hashlib.sha256(self.session_key + session_id.encode("utf-8", "surrogatepass"))
+        return PREFIX + digest.hexdigest()[:_SESSION_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class ErasedUsers:
 
 
 def user_hash(key: bytes, user_id: str) -> bytes:
-    """How an erased user is recognised."""
-    return hmac.digest(key, user_id.encode(), "sha256")
+    """How an erased user is recognised; any text has a hash, half a surrogate pair included."""
+    return hmac.digest(key, user_id.encode("utf-8", "surrogatepass"), "sha256")
 
 
 NOBODY: Final = ErasedUsers()

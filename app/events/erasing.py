@@ -16,7 +16,9 @@ from app.events.rows import CartEventRow, DecodedRecords, ProductViewRow, RowT, 
 
 ERASED_DETAIL: Final = "erased with its user"
 _OF_USERS: Final = (TransactionRow, ProductViewRow, CartEventRow)
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+#: To the next quote or to the end, so that no hostile record is scanned more than once.
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)', re.DOTALL)
+_LONGEST: Final = 100  # characters an id may have
 
 
 def without_erased(decoded: DecodedRecords[RowT], erased: ErasedUsers) -> DecodedRecords[RowT]:
@@ -42,7 +44,7 @@ def mentioned(key: bytes | None, value: bytes | None) -> Iterator[str]:
     except (ValueError, RecursionError):
         for match in _QUOTED.finditer(value.decode("utf-8", "replace")):
             yield match[1]
-            yield _unescaped(match[0])
+            yield _unescaped(match[1])
         return
     yield from _texts(document)
 
@@ -74,7 +76,8 @@ def _as(row: Any, pseudonym: Pseudonym | None) -> Any:
 
 
 def _blanked(letter: DeadLetter, erased: ErasedUsers) -> DeadLetter:
-    if all(erased.find(text) is None for text in mentioned(letter.key, letter.value)):
+    texts = {text for text in mentioned(letter.key, letter.value) if len(text) <= _LONGEST}
+    if all(erased.find(text) is None for text in texts):
         return letter
     return letter._replace(key=None, value=None, detail=ERASED_DETAIL, erased=True)
 
@@ -90,8 +93,8 @@ def _texts(document: Any) -> Iterator[str]:
             waiting.extend(found)
 
 
-def _unescaped(quoted: str) -> str:
+def _unescaped(text: str) -> str:
     try:
-        return str(json.loads(quoted))
+        return str(json.loads(f'"{text}"'))
     except ValueError:
-        return quoted
+        return text

@@ -60,8 +60,8 @@ async def erase(
     Raises LockHeldError while the batch, other upkeep or a replay of letters is under way; GlobalMartError for what is
     no id, and where a store is away: run it again then. `reached` is told each step.
     """
-    if not 1 <= len(user_id) <= _MOST or "\0" in user_id:
-        raise GlobalMartError(f"a user's id has 1 to {_MOST} characters, and no NUL")
+    if not 1 <= len(user_id) <= _MOST or user_id != _storable(user_id):
+        raise GlobalMartError(f"a user's id has 1 to {_MOST} characters of Unicode, and no NUL")
     done = Erased(dry_run)
     with batch_lock(settings.postgres):
         async with _session(settings) as connection:
@@ -69,6 +69,10 @@ async def erase(
             await (work.count() if dry_run else work.erase())
     done.remaining = remaining_copies(settings, datetime.now(UTC))
     return done
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "ignore").decode().replace("\0", "")
 
 
 @asynccontextmanager

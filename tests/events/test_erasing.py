@@ -47,6 +47,8 @@ def test_a_chunk_without_erased_users_is_the_very_same(erased: ErasedUsers) -> N
         (b"k", b'{"user_id": "ada", broken'),
         (b"k", rb'{"user_id": "\u0061da", broken'),
         (b"k", b'{"user_id": "ada", "x": "\xff"}'),
+        (b"k", b'{"user_id": "ada'),
+        (b"k", rb'{"x": "\ud800", "user_id": "ada"}'),
     ],
 )
 def test_letters_that_name_an_erased_user_are_blank(key: bytes, value: bytes | None) -> None:
@@ -57,11 +59,16 @@ def test_letters_that_name_an_erased_user_are_blank(key: bytes, value: bytes | N
 
 
 @pytest.mark.parametrize(
-    "value", [b'{"user_id": "adam"}', b'{"note": "ada was here"}', b"", b"ada"]
+    "value", [b'{"user_id": "adam"}', b'{"note": "ada was here"}', b"", b"ada", rb'["\udfff"]']
 )
 def test_letters_that_do_not_name_one_stay(value: bytes) -> None:
     chunk = decoded(letters=[letter(3)._replace(key=b"k", value=value)])
     assert without_erased(chunk, ERASED) is chunk
+
+
+def test_a_hostile_record_is_read_once() -> None:
+    value = b'"' + rb"\"" * 2_000_000 + b"\\"
+    assert len(list(mentioned(None, value))) == 2
 
 
 def test_numbers_are_names_as_well() -> None:
