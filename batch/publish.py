@@ -59,13 +59,13 @@ class Publisher:
         self._before = published(database)
 
     def stage(self, computed: Computed) -> Staged:
-        """Write, verify and index one mart; raises PublishError when MongoDB holds something else."""
+        """Index, write and verify one mart; raises PublishError when MongoDB holds something else."""
         if computed.mart.fact_time is not None:
             return self._stage_fact(computed, computed.mart.fact_time)
         collection = self._collection(computed.mart)
+        _index(collection, computed.mart)
         self._write(with_identity(computed.mart, computed.frame), collection.name)
         _verify(collection, {}, computed.mart, computed.rows, computed.total)
-        _index(collection, computed.mart)
         return Staged(computed.mart, self._entry(computed), {}, computed.rows)
 
     def switch(self, staged: Sequence[Staged], snapshot: str, now: datetime) -> None:

@@ -15,6 +15,7 @@ from batch.java import provide_java
 #: One short job per night: the quick compiler and the simplest collector start a local session in 7 s, not 11. The
 #: quick compiler alone gets a code cache Spark fills within a minute, and then Java stops compiling.
 _LOCAL_JAVA: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=240m"
+_LOGGING: Final = Path(__file__).with_name("log4j2.properties")
 _OPTIONS: Final = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.adaptive.enabled": "true",
@@ -93,7 +94,10 @@ def _local(
     return (
         builder.master(f"local[{settings.cores}]")
         .config("spark.driver.memory", settings.memory)
-        .config("spark.driver.extraJavaOptions", _LOCAL_JAVA)
+        .config(
+            "spark.driver.extraJavaOptions",
+            f"{_LOCAL_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()}",
+        )
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.local.dir", str(work_dir.absolute() / "spark"))

@@ -14,10 +14,10 @@ def demo(
         bool, typer.Option("--keep", help="Go on with the data of the demo before.")
     ] = False,
 ) -> None:
-    """Start Kafka, PostgreSQL, worker and traffic here; at the end recount everything.
+    """Start all servers, worker and traffic here, publish the warehouse; at the end recount everything.
 
     Uses its own servers only, whatever the settings say about others. Writes
-    var/demo-report.json. Exit code 1 if any figure disagrees with the recount.
+    var/demo-report.json. Exit code 1 if any figure disagrees with the recount or between the stores.
 
     Example: globalmart demo --duration 60
     """

@@ -15,3 +15,4 @@ class DemoSettings(SettingsGroup):
     history_orders_per_day: float = setting(
         500.0, "orders of each of these days; views and carts in proportion", unit="1/d", gt=0
     )
+    products: int = setting(2000, "products of its shop, in place of the generator's", ge=1)

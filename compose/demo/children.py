@@ -1,8 +1,9 @@
-"""The product's own processes in the demo: one worker, one generator."""
+"""The product's own processes in the demo: one worker, one generator, the nightly batch."""
 
 import signal
 import sys
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ class Children:
         self.worker = stack.child("worker")
         self.generator = stack.child("generator", signal.SIGINT)
         self.history = stack.child("history", signal.SIGINT)
+        self.batch = stack.child("batch", signal.SIGINT)
 
     def start_worker(self) -> None:
         """Start a worker as any Faust user would and wait until its metrics answer."""
@@ -57,6 +59,10 @@ class Children:
     def start_generator(self) -> None:
         """Start live traffic at the rates of the settings."""
         self._spawn(self.generator, ["-m", "app.cli", "generate"])
+
+    def start_batch(self, as_of: date) -> None:
+        """Start the nightly batch as its users would; ends by itself."""
+        self._spawn(self.batch, ["-m", "app.cli", "batch", "nightly", "--as-of", str(as_of)])
 
     def check(self) -> None:
         """Raise EmbeddedStackError with the end of its log if the worker or the generator ended."""

@@ -1,5 +1,6 @@
 """The worker's live tables as its metrics page shows them."""
 
+import time
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,6 +12,8 @@ from compose.demo.latency import read_metrics
 
 _WINDOW_END: Final = "globalmart_live_window_end_seconds"
 _PREFIX: Final = "globalmart_live_"
+_SETTLE_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 0.2
 _TABLES: Final = ("revenue_by_category", "revenue_by_country")
 
 
@@ -18,6 +21,22 @@ def read_live_figures(port: int) -> LiveFigures | None:
     """Cents per table and name at the second the worker last computed them; None if it does not answer."""
     page = read_metrics(port)
     return None if page is None else parse_live_figures(page)
+
+
+def read_settled_live_figures(port: int) -> LiveFigures | None:
+    """The same once two looks agree on a second that began after this call.
+
+    A worker adds a chunk to its tables only after the commit, and changes its gauges one by one, so the
+    figures of the moment may lack what is committed already, or mix two seconds.
+    """
+    called, deadline = datetime.now(UTC), time.monotonic() + _SETTLE_SECONDS
+    before, found = None, read_live_figures(port)
+    while found is not None and time.monotonic() < deadline:
+        if found == before and found.now > called:
+            break
+        time.sleep(_LOOK_SECONDS)
+        before, found = found, read_live_figures(port)
+    return found
 
 
 def parse_live_figures(page: str) -> LiveFigures:

@@ -10,14 +10,20 @@ from app.reconcile import ReconcileReport
 from app.settings import AnomalySettings
 from compose.demo.figures import Figures
 from compose.demo.latency import Latency
+from compose.demo.warehouse import WarehouseReport
 
 _COUNTERS = ("produced", "stored", "duplicates", "dead_lettered", "late")
 
 
 def demo_report(
-    seconds: float, broker: str, figures: Figures, latency: Latency, recount: ReconcileReport
+    seconds: float,
+    broker: str,
+    figures: Figures,
+    latency: Latency,
+    recount: ReconcileReport,
+    warehouse: WarehouseReport,
 ) -> dict[str, Any]:
-    """Everything the demo found as plain data; per topic, per anomaly type, for the windows."""
+    """Everything the demo found as plain data; per topic, per anomaly type, windows, warehouse."""
     windows = recount.table("sales_metrics")
     counters = {
         name: {topic: getattr(counts, name) for topic, counts in figures.topics.items()}
@@ -39,8 +45,11 @@ def demo_report(
             "mismatches": windows.mismatches,
         },
         "latency_seconds": {"p50": latency.p50, "p99": latency.p99},
-        "mismatches": recount.total_mismatches + balance_mismatches(figures),
-        "details": [f"{one.kind}: {one.message}" for one in recount.mismatches],
+        "warehouse": warehouse.as_data(),
+        "mismatches": (
+            recount.total_mismatches + balance_mismatches(figures) + len(warehouse.differences)
+        ),
+        "details": [f"{one.kind}: {one.message}" for one in recount.mismatches] + warehouse.told,
     }
 
 

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from compose.demo.figures import Figures
 from compose.demo.latency import Latency
+from compose.embedded import mongo
 from compose.embedded.ports import LOOPBACK
 from compose.embedded.postgres import DATABASE, OWNER
 from compose.embedded.stack import EmbeddedStack
@@ -17,6 +18,7 @@ def addresses(stack: EmbeddedStack, metrics_port: int) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_row("Kafka", stack.kafka.bootstrap, stack.kafka.description)
     table.add_row("PostgreSQL", f"{LOOPBACK}:{stack.postgres.port}", f"database {DATABASE}")
+    table.add_row("MongoDB", f"{LOOPBACK}:{stack.mongo.port}", f"database {mongo.DATABASE}")
     table.add_row("worker metrics", f"http://{LOOPBACK}:{metrics_port}/metrics", "")
     table.add_row("logs", str(stack.var_dir / "logs"), "")
     return table

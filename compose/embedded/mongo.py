@@ -20,6 +20,7 @@ from compose.embedded.server import EmbeddedServer, Workspace
 
 GUIDE_PORT: Final = 27017
 USER: Final = "globalmart"
+DATABASE: Final = "globalmart_dw"
 
 
 class MongoServer(EmbeddedServer):

@@ -24,6 +24,9 @@ from compose.embedded.server import EmbeddedServer, Report, Workspace
 from compose.embedded.tansu import TansuServer
 
 _PASSWORDS_FILE: Final = "passwords.json"
+#: The batch's archive of what the embedded PostgreSQL held. Not the settings' own: that may hold real data.
+_LAKE: Final = "embedded-lake"
+
 Server = TypeVar("Server", bound=EmbeddedServer)
 
 
@@ -117,6 +120,8 @@ class EmbeddedStack:
             }
         if "mongo" in self._servers:
             variables["GLOBALMART_MONGO_URL"] = self.mongo.url
+            variables["GLOBALMART_MONGO_DATABASE"] = mongo.DATABASE
+            variables["GLOBALMART_BATCH_LAKE"] = str(self.var_dir / _LAKE)
         return variables
 
     def child(self, name: str, stop_signal: signal.Signals = signal.SIGTERM) -> ServerProcess:
@@ -197,7 +202,7 @@ def remove_stack(var_dir: Path) -> None:
 
 def _remove_data(var_dir: Path) -> None:
     remove_home(var_dir)
-    for folder in ("kafka", "mongo", "prometheus", "grafana"):
+    for folder in ("kafka", "mongo", "prometheus", "grafana", _LAKE):
         shutil.rmtree(var_dir / folder, ignore_errors=True)
     for file in (_PASSWORDS_FILE, "pgpass"):
         (var_dir / file).unlink(missing_ok=True)

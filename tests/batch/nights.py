@@ -1,6 +1,6 @@
 """A shop in real PostgreSQL, nightly runs on it, and what a reader of the warehouse sees."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.batch.generated import Row, Shop
 from tests.databases import Database
 
 _ROLLUP = """
-    TRUNCATE sales_daily;
+    DELETE FROM sales_daily;
     INSERT INTO sales_daily
     SELECT date_trunc('day', timestamp, 'UTC'), source_partition, category, country, count(*), sum(total_amount)
     FROM transactions GROUP BY 1, 2, 3, 4"""
@@ -56,9 +56,16 @@ class Nights:
         async with self.database.owner() as connection:
             await connection.execute(statement)
 
-    def run(self, as_of: date, job: str = "nightly", *, full: bool = False) -> Outcome:
-        """One run in the tests' Spark session."""
-        return run_batch(self.settings, Job(job, as_of, full), spark=self.spark)
+    def run(
+        self,
+        as_of: date,
+        job: str = "nightly",
+        *,
+        full: bool = False,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> Outcome:
+        """One run in the tests' Spark session; `report` is called at its steps and may meddle."""
+        return run_batch(self.settings, Job(job, as_of, full), report, self.spark)
 
     @property
     def pointer(self) -> Document:
@@ -83,9 +90,10 @@ class Nights:
         return [_plain(document) for document in found]
 
     def everything(self) -> dict[str, list[Document]]:
-        """All marts a reader sees, in an order of their own."""
+        """All marts a reader sees who asks for the pointer once, in an order of their own."""
         return {
-            mart: sorted(self.documents(mart), key=str) for mart in sorted(self.pointer["marts"])
+            mart: sorted(self.documents_of(entry, mart), key=str)
+            for mart, entry in sorted(self.pointer["marts"].items())
         }
 
 
@@ -97,6 +105,21 @@ def _plain(document: Document) -> Document:
     }
 
 
+def assert_published(nights: Nights, wanted: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+    """The warehouse shows exactly these rows of these marts, in whatever order; what it shows."""
+    found = nights.everything()
+    assert found.keys() == wanted.keys()
+    for mart, rows in wanted.items():
+        ours, theirs = _ordered(found[mart]), _ordered(in_milliseconds(rows))
+        different = [pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]]
+        assert (mart, len(ours), different[:3]) == (mart, len(theirs), [])
+    return found
+
+
+def _ordered(rows: Sequence[Row]) -> list[Row]:
+    return sorted(({name: row[name] for name in sorted(row)} for row in rows), key=str)
+
+
 def in_milliseconds(rows: Sequence[Row]) -> list[Row]:
     """Times as MongoDB keeps them."""
 
@@ -106,6 +129,12 @@ def in_milliseconds(rows: Sequence[Row]) -> list[Row]:
         return value
 
     return [{name: cut(value) for name, value in row.items()} for row in rows]
+
+
+def plain_environment(environ: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
+    """Variables of a child process: none of GLOBALMART's but ours."""
+    kept = {n: value for n, value in environ.items() if not n.startswith("GLOBALMART_")}
+    return {**kept, **ours, "GLOBALMART_ENV_FILE": "", "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def variables_of_a_night(database: Database, mongo_url: str, var_dir: Path) -> dict[str, str]:

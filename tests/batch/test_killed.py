@@ -5,25 +5,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 
 import pytest
 
 from app.cli import main
 from batch.postgres import batch_lock
 from tests.batch.generated import make_shop
-from tests.batch.nights import Nights
+from tests.batch.nights import Nights, plain_environment
 
-_PROJECT = Path(__file__).parents[2]
 _AS_OF = date(2026, 1, 2)
 _LIMIT_SECONDS = 240.0
-
-
-def _environment(nights: Nights) -> Mapping[str, str]:
-    ours = {n: v for n, v in os.environ.items() if not n.startswith("GLOBALMART_")}
-    return {**ours, **nights.variables, "GLOBALMART_ENV_FILE": "", "PYTHONPATH": str(_PROJECT)}
 
 
 def _wait_until_staging(nights: Nights, process: subprocess.Popen[bytes]) -> None:
@@ -43,7 +35,8 @@ async def test_a_driver_killed_while_it_writes_changes_nothing(nights: Nights) -
     published, pointer = nights.everything(), nights.pointer
 
     command = [sys.executable, "-m", "app.cli", "batch", "nightly", "--as-of", str(_AS_OF)]
-    with subprocess.Popen(command, env=_environment(nights), start_new_session=True) as process:
+    environ = plain_environment(os.environ, nights.variables)
+    with subprocess.Popen(command, env=environ, start_new_session=True) as process:
         try:
             _wait_until_staging(nights, process)
         finally:

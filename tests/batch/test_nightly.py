@@ -12,14 +12,10 @@ from batch.postgres import batch_lock
 from batch.sources import TRANSACTIONS
 from tests.batch import expected
 from tests.batch.generated import Row, Shop, make_shop
-from tests.batch.nights import Nights, in_milliseconds
+from tests.batch.nights import Nights, assert_published
 
 _AS_OF = date(2026, 1, 2)
 _GAP = timedelta(minutes=30)
-
-
-def _sorted(rows: list[Row]) -> list[Row]:
-    return sorted(({name: row[name] for name in sorted(row)} for row in rows), key=str)
 
 
 def _wanted(shop: Shop, previous: dict[str, str], as_of: date = _AS_OF) -> dict[str, list[Row]]:
@@ -34,13 +30,6 @@ def _wanted(shop: Shop, previous: dict[str, str], as_of: date = _AS_OF) -> dict[
         "sales_trends": expected.sales_trends(shop, as_of),
         "segment_migrations": expected.segment_migrations(segments),
     }
-
-
-def _assert_warehouse_is(nights: Nights, wanted: dict[str, list[Row]]) -> None:
-    found = nights.everything()
-    assert found.keys() == wanted.keys()
-    for mart, rows in wanted.items():
-        assert _sorted(found[mart]) == _sorted(in_milliseconds(rows)), mart
 
 
 def _until(shop: Shop, as_of: date) -> Shop:
@@ -63,7 +52,7 @@ async def test_two_nights_and_late_arrivals_equal_plain_python_and_a_full_rebuil
     first_day = _AS_OF - timedelta(days=3)
 
     first = nights.run(first_day)
-    _assert_warehouse_is(nights, _wanted(shop, {}, first_day))
+    assert_published(nights, _wanted(shop, {}, first_day))
     former = {row["user_id"]: row["segment_name"] for row in nights.documents("customer_segments")}
     held = nights.pointer["marts"]
     seen_before = nights.everything()
@@ -71,7 +60,7 @@ async def test_two_nights_and_late_arrivals_equal_plain_python_and_a_full_rebuil
     shop.transactions[:] = early
     await nights.insert(TRANSACTIONS, late)
     second = nights.run(_AS_OF)
-    _assert_warehouse_is(nights, _wanted(shop, former))
+    assert_published(nights, _wanted(shop, former))
     assert second.extracted_rows < first.extracted_rows
     facts = {one.mart.name: one.written for one in second.staged if one.mart.fact_time}
     assert facts["fact_sales"] < len(nights.documents("fact_sales"))
@@ -125,7 +114,7 @@ async def test_each_job_publishes_its_marts_and_leaves_the_others(nights: Nights
     nights.run(_AS_OF, "trends")
     nights.run(_AS_OF, "products")
     nights.run(_AS_OF, "etl")
-    _assert_warehouse_is(nights, _wanted(shop, {}))
+    assert_published(nights, _wanted(shop, {}))
 
 
 async def test_raw_rows_may_leave_postgresql(nights: Nights) -> None:

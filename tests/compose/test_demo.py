@@ -4,12 +4,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from app.topics import SOURCE_TOPICS
+from compose.demo.stored_totals import SEGMENT_NAMES
 from compose.embedded.stack import remove_stack
 
 _PROJECT = Path(__file__).parents[2]
@@ -28,6 +31,9 @@ def _demo(var_dir: Path) -> subprocess.Popen[str]:
         "GLOBALMART_VAR_DIR": str(var_dir),
         "GLOBALMART_POSTGRES_HOST": "store.invalid",
         "GLOBALMART_KAFKA_BOOTSTRAP": "kafka.invalid:9092",
+        "GLOBALMART_MONGO_URL": "mongodb://store.invalid/",
+        "GLOBALMART_BATCH_LAKE": str(var_dir / "lake-of-others"),
+        "GLOBALMART_BATCH_MASTER": "spark://cluster.invalid:7077",
         "GLOBALMART_DEMO_HISTORY_DAYS": "2",
         "GLOBALMART_GENERATOR_TRANSACTION_RATE": "20",
         "GLOBALMART_GENERATOR_PRODUCT_VIEW_RATE": "30",
@@ -54,13 +60,15 @@ def _assert_gone(processes: list[psutil.Process]) -> None:
     assert left == []
 
 
-def test_ctrl_c_ends_the_traffic_and_every_figure_is_recounted(var_dir: Path) -> None:
+@pytest.mark.timeout(600)
+def test_ctrl_c_ends_the_traffic_and_every_figure_is_compared(var_dir: Path) -> None:
     with _demo(var_dir) as demo:
-        _read_until(demo, "worker metrics")  # the history is behind it
+        _read_until(demo, f"published {_today() - timedelta(days=1)}")  # of the history
+        _read_until(demo, "worker metrics")
         _read_until(demo, "Prometheus  http://127.0.0.1:")
         processes = _read_until(demo, "anomalies")
         demo.send_signal(signal.SIGINT)
-        said, _ = demo.communicate(timeout=120)
+        said, _ = demo.communicate(timeout=300)
     assert demo.returncode == 0, said
     assert "every figure agrees with the recount" in said
     _assert_gone(processes)
@@ -68,9 +76,31 @@ def test_ctrl_c_ends_the_traffic_and_every_figure_is_recounted(var_dir: Path) ->
     assert report["mismatches"] == 0
     assert set(report["produced"]) == set(SOURCE_TOPICS)
     assert report["windows"]["rows"] > 0
+    assert not (var_dir / "lake-of-others").exists()
+    _assert_the_warehouse_holds_today(report)
     for topic in SOURCE_TOPICS:
         outcomes = (report[name][topic] for name in ("stored", "duplicates", "dead_lettered"))
         assert report["produced"][topic] == sum(outcomes)
+
+
+def _assert_the_warehouse_holds_today(report: dict[str, Any]) -> None:
+    warehouse = report["warehouse"]
+    assert warehouse["mismatches"] == 0
+    assert date.fromisoformat(warehouse["as_of"]) in (_today(), _today() - timedelta(days=1))
+    checks = warehouse["checks"]
+    for check in checks.values():
+        assert check["figures"] > 0
+        assert check["expected"] == check["found"] != "0"
+    # 2 days back to now touch three dates unless midnight is sharp.
+    assert checks["revenue by day"]["figures"] >= 2
+    assert int(checks["orders by day"]["found"]) == report["stored"]["transactions"]
+    customers = warehouse["customers_by_segment"]
+    assert set(customers) | set(warehouse["unused_segments"]) == SEGMENT_NAMES
+    assert sum(customers.values()) == int(checks["customers by segment"]["found"])
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def test_a_termination_half_way_leaves_nothing_running(var_dir: Path) -> None:

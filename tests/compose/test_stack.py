@@ -8,7 +8,7 @@ import pytest
 from app.errors import EmbeddedStackError
 from app.settings import load_settings
 from compose.embedded import preflight
-from compose.embedded.stack import EmbeddedStack
+from compose.embedded.stack import EmbeddedStack, remove_stack
 
 
 async def test_postgres_answers_as_the_owner_and_is_durable(stack: EmbeddedStack) -> None:
@@ -36,7 +36,8 @@ def test_its_environment_is_a_full_set_of_settings(stack: EmbeddedStack) -> None
     assert len({password.get_secret_value() for password in passwords if password}) == 3
 
 
-def test_a_service_not_asked_for_is_named(stack: EmbeddedStack) -> None:
+def test_a_service_not_asked_for_is_named(tmp_path: Path) -> None:
+    stack = EmbeddedStack(tmp_path, services=("kafka", "postgres"))
     with pytest.raises(EmbeddedStackError, match="without mongo"):
         _ = stack.mongo
 
@@ -54,3 +55,12 @@ def test_preflight_tells_the_problem_and_the_cure(tmp_path: Path) -> None:
 
 def test_preflight_finds_nothing_wrong_here(tmp_path: Path) -> None:
     assert list(preflight.find_problems(tmp_path)) == []
+
+
+def test_the_lake_of_other_stores_outlives_a_reset(tmp_path: Path) -> None:
+    for lake in ("lake", "embedded-lake"):
+        (tmp_path / lake).mkdir()
+        (tmp_path / lake / "manifest.json").touch()
+    remove_stack(tmp_path)
+    assert (tmp_path / "lake" / "manifest.json").exists()
+    assert not (tmp_path / "embedded-lake").exists()

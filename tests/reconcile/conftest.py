@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from app.postgres.migrate import migrate
 from app.reconcile import ReconcileReport
 from app.settings import Settings
-from compose.embedded.postgres import SUPERUSER
+from compose.embedded.postgres import OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack
 from tests.reconcile import stores
 from tests.reconcile.stream import Sent, script
@@ -64,9 +65,12 @@ async def world(stack: EmbeddedStack, source: list[Sent]) -> AsyncIterator[World
 async def _ensure_template(stack: EmbeddedStack, source: list[Sent], admin: Any) -> None:
     if await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", TEMPLATE):
         return
-    await admin.execute(f"CREATE DATABASE {TEMPLATE}")
+    await admin.execute(f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}")
+    # As the owner: roles that the superuser made could not be altered by any later migration of this server.
+    variables = stack.environment() | {"GLOBALMART_POSTGRES_DATABASE": TEMPLATE}
+    await migrate(Settings(variables).postgres)
     connection = await stores.connect(stack.postgres.dsn(SUPERUSER, TEMPLATE))
-    await stores.migrate(connection)
+    await stores.add_reader(connection)
     await stores.fill(connection, source, stores.cluster_id(stack.kafka.bootstrap))
     await connection.close()
 

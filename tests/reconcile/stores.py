@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -22,7 +21,6 @@ from tests.reconcile.stream import (
 PARTITIONS: Final = 2
 READER: Final = "recount_reader"
 READER_PASSWORD: Final = "only-in-tests"
-MIGRATIONS: Final = Path(__file__).parents[2] / "app" / "postgres" / "migrations"
 _ANSWER_SECONDS: Final = 30.0
 
 _SLOTS: Final = (
@@ -85,10 +83,8 @@ def cluster_id(bootstrap: str) -> str:
         consumer.close()
 
 
-async def migrate(connection: Any) -> None:
-    """The schema, and a role that can only read."""
-    for file in sorted(MIGRATIONS.glob("*.sql")):
-        await connection.execute(file.read_text())
+async def add_reader(connection: Any) -> None:
+    """A role that can only read."""
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", READER):
         await connection.execute(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}'")
     await connection.execute(f"GRANT globalmart_reader TO {READER}")

@@ -1,0 +1,81 @@
+"""What PostgreSQL's rows say the warehouse must show.
+
+No code of the batch is used: sums, scores and the names of the segments are found again, in SQL and the table below.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+import asyncpg
+
+#: Figures by check and, within it, by day, country, category or segment.
+Totals = Mapping[str, Mapping[str, Decimal]]
+
+DAYS: Final = "revenue by day"
+COUNTRIES: Final = "revenue by country"
+CATEGORIES: Final = "revenue by category"
+ORDERS: Final = "orders by day"
+TRENDS: Final = "revenue by day in trends"
+SESSIONS: Final = "revenue of sessions"
+CUSTOMERS: Final = "customers by segment"
+
+#: Rows by R, columns by F, both from 1 to 5.
+_SEGMENTS: Final = (
+    ("Lost", "Hibernating", "At Risk", "At Risk", "Can't Lose Them"),
+    ("Hibernating", "Hibernating", "At Risk", "At Risk", "Can't Lose Them"),
+    ("About To Sleep", "About To Sleep", "Need Attention", "Loyal Customers", "Loyal Customers"),
+    ("Promising", "Potential Loyalist", "Potential Loyalist", "Loyal Customers", "Loyal Customers"),
+    ("New Customers", "Potential Loyalist", "Potential Loyalist", "Champions", "Champions"),
+)
+SEGMENT_NAMES: Final = frozenset(name for row in _SEGMENTS for name in row)
+
+_SALES: Final = """
+    SELECT day, country, category, sum(total_amount) AS revenue, count(*) AS orders
+    FROM (SELECT (timestamp AT TIME ZONE 'UTC')::date::text AS day, coalesce(country, 'unknown') AS country,
+                 coalesce(category, 'unknown') AS category, total_amount
+          FROM transactions WHERE timestamp < $1) AS counted
+    GROUP BY GROUPING SETS ((day), (country), (category))"""
+#: rank() is the contract's competition rank; the score is floor((rank - 1) * 5 / N) + 1.
+_SCORES: Final = """
+    SELECT r::integer, f::integer, count(*) AS customers
+    FROM (SELECT (rank() OVER (ORDER BY last) - 1) * 5 / count(*) OVER () + 1 AS r,
+                 (rank() OVER (ORDER BY orders) - 1) * 5 / count(*) OVER () + 1 AS f
+          FROM (SELECT max(timestamp) AS last, count(*) AS orders
+                FROM transactions WHERE timestamp < $1 GROUP BY user_id) AS customer) AS scored
+    GROUP BY r, f"""
+
+
+async def stored_totals(dsn: str, as_of: date) -> Totals:
+    """Every figure up to the end of `as_of`, UTC, from the rows of `transactions`."""
+    end = datetime.combine(as_of + timedelta(days=1), datetime.min.time(), UTC)
+    connection = await asyncpg.connect(dsn)
+    try:
+        sales = await connection.fetch(_SALES, end)
+        scores = await connection.fetch(_SCORES, end)
+    finally:
+        await connection.close()
+    days = _by("day", "revenue", sales)
+    return {
+        DAYS: days,
+        COUNTRIES: _by("country", "revenue", sales),
+        CATEGORIES: _by("category", "revenue", sales),
+        ORDERS: _by("day", "orders", sales),
+        TRENDS: days,
+        SESSIONS: {"all": sum(days.values(), Decimal(0))},
+        CUSTOMERS: _by_segment(scores),
+    }
+
+
+def _by(key: str, figure: str, rows: list[asyncpg.Record]) -> dict[str, Decimal]:
+    """The rows of one grouping set; the others leave its key null."""
+    return {row[key]: Decimal(row[figure]) for row in rows if row[key] is not None}
+
+
+def _by_segment(scores: list[asyncpg.Record]) -> dict[str, Decimal]:
+    customers: Counter[str] = Counter()
+    for row in scores:
+        customers[_SEGMENTS[row["r"] - 1][row["f"] - 1]] += row["customers"]
+    return {name: Decimal(count) for name, count in customers.items()}

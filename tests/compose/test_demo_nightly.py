@@ -1,0 +1,53 @@
+"""The batch's process as the demo runs it: shown while it works, its end judged."""
+
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from app.errors import EmbeddedStackError
+from compose.demo.nightly import run_nightly
+from compose.embedded.guard import Guard
+from compose.embedded.process import ServerProcess
+
+_DAY = date(2025, 12, 7)
+
+
+class _Script:
+    """A batch that says what it is told to and ends with a code."""
+
+    def __init__(self, folder: Path, guard: Guard) -> None:
+        self.batch = ServerProcess("batch", folder / "batch.log", guard)
+        self.code = 0
+        self._folder = folder
+
+    def start_batch(self, as_of: date) -> None:
+        program = f"print('  extract', '[markup]'); print('published {as_of}-1'); exit({self.code})"
+        self.batch.spawn([sys.executable, "-c", program], cwd=self._folder)
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[_Script]:
+    with Guard(tmp_path) as guard:
+        yield _Script(tmp_path, guard)
+
+
+def test_what_a_run_says_is_shown_and_a_second_run_shows_its_own(script: _Script) -> None:
+    console = Console(width=80)
+    for _ in range(2):
+        with console.capture() as shown:
+            assert run_nightly(script, _DAY, console) > 0
+        assert shown.get().splitlines() == [
+            "Running globalmart batch nightly --as-of 2025-12-07",
+            "  extract [markup]",
+            "published 2025-12-07-1",
+        ]
+
+
+def test_a_run_that_fails_is_told_with_the_end_of_its_log(script: _Script) -> None:
+    script.code = 75
+    with pytest.raises(EmbeddedStackError, match=r"exit code 75(.|\n)*published 2025-12-07-1"):
+        run_nightly(script, _DAY, Console(quiet=True))
