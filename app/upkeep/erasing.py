@@ -26,7 +26,7 @@ from app.upkeep.replaying import lake_location
 from app.upkeep.session import upkeep_session
 from app.warehouse import Document
 from batch.lake import Lake
-from batch.postgres import batch_lock
+from batch.postgres import batch_lock, require_lock
 from batch.runs import settle_dead_runs
 from batch.warehouse import open_warehouse, tidy
 
@@ -63,9 +63,9 @@ async def erase(
     if not 1 <= len(user_id) <= _MOST or user_id != _storable(user_id):
         raise GlobalMartError(f"a user's id has 1 to {_MOST} characters of Unicode, and no NUL")
     done = Erased(dry_run)
-    with batch_lock(settings.postgres):
+    with batch_lock(settings.postgres) as lock:
         async with _session(settings) as connection:
-            work = _Work(settings, user_id, done, reached, connection)
+            work = _Work(settings, user_id, done, reached, connection, lock)
             await (work.count() if dry_run else work.erase())
     done.remaining = remaining_copies(settings, datetime.now(UTC))
     return done
@@ -99,6 +99,7 @@ class _Work:
     done: Erased
     reached: Reached
     connection: asyncpg.Connection
+    batch_lock: Any
 
     async def count(self) -> None:
         """What holds the id."""
@@ -117,9 +118,11 @@ class _Work:
         letters = await LetterEraser(self.connection, self.user_id).blank()
         await tables.mark("renamed_at")
         self.done.rows |= {**tables.done, **letters}
+        require_lock(self.batch_lock)
         self.done.lake_files = erase_from_lake(self._lake(), self.user_id, pseudonym, self.reached)
         if self.settings.mongo.url is not None:
             with _warehouse(self.settings) as database:
+                require_lock(self.batch_lock)
                 settle_dead_runs(database, datetime.now(UTC))
                 tidy(database)
                 self.done.documents = erase_from_warehouse(
