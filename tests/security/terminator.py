@@ -49,6 +49,7 @@ class TlsTerminator:
         connections = asyncio.all_tasks() - {asyncio.current_task()}
         if connections:
             await asyncio.wait(connections, timeout=5)
+        await asyncio.sleep(0.2)  # transports close their sockets in rounds of the loop to come
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError), _ended(writer):
