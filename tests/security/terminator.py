@@ -1,66 +1,92 @@
 """Ends TLS in front of a server that cannot do it itself: the embedded PostgreSQL and MongoDB are built without.
 
-PostgreSQL's clients ask for TLS in clear text first; a client that goes on without it is turned away.
+PostgreSQL's clients ask for TLS in clear text first; a client that goes on without it is turned away. A process of its
+own, so that connections clients cut off in a handshake end with it: `python -m tests.security.terminator`.
 """
 
+import argparse
 import asyncio
 import ssl
-import threading
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from pathlib import Path
 from typing import Final
 
 from compose.embedded.ports import LOOPBACK, choose_port
+from tests.faults.processes import ROOT
 from tests.security.authority import Certificates
 
 #: Leads to this machine, too, and is in no certificate.
 ELSEWHERE: Final = "127.0.0.2"
 _SSL_REQUEST: Final = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 _READ_BYTES: Final = 65_536
+_READY: Final = "ready"
+_HANDSHAKE: Final = "handshake"
 
 
 class TlsTerminator:
-    """Listens on `port` and counts the `handshakes`."""
+    """A terminator to be run by `terminating`; listens on `port`."""
 
     def __init__(self, certificates: Certificates, server_port: int, *, asked_for: bool) -> None:
         self.port = choose_port()
-        self.handshakes = 0
-        self.end: Callable[[], object] = lambda: None
+        self.arguments = [
+            str(certificates.server), str(certificates.key), str(self.port), str(server_port),
+            *(["--asked-for"] if asked_for else []),
+        ]  # fmt: skip
+        self.log = certificates.server.with_name(f"terminator-{self.port}.log")
+
+    @property
+    def handshakes(self) -> int:
+        """How many clients have agreed on TLS."""
+        return self.log.read_text().count(_HANDSHAKE)
+
+
+@contextmanager
+def terminating(terminator: TlsTerminator) -> Iterator[TlsTerminator]:
+    """Run it, logging to its file, until the block ends."""
+    command = [sys.executable, "-m", "tests.security.terminator", *terminator.arguments]
+    with (
+        terminator.log.open("w") as log,
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True) as child,
+    ):
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline().strip() == _READY, terminator.log.read_text()
+            yield terminator
+        finally:
+            child.kill()
+
+
+class _Front:
+    """The listening side, in the child process."""
+
+    def __init__(self, context: ssl.SSLContext, server_port: int, asked_for: bool) -> None:
+        self._context = context
         self._server_port = server_port
         self._asked_for = asked_for
-        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._context.load_cert_chain(certificates.server, certificates.key)
 
-    async def serve(self, ready: threading.Event) -> None:
-        """Pass bytes on until `end` is called."""
-        asyncio.get_running_loop().set_exception_handler(
-            lambda *_: None
-        )  # who does not trust us hangs up
-        over = asyncio.Event()
-        self.end = partial(asyncio.get_running_loop().call_soon_threadsafe, over.set)
+    async def serve(self, port: int) -> None:
+        """Pass bytes on until the process is ended."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda *_: None)  # who does not trust us hangs up
         context = None if self._asked_for else self._context
         hosts = [LOOPBACK, ELSEWHERE]
-        server = await asyncio.start_server(self._connected, hosts, self.port, ssl=context)
-        ready.set()
-        await over.wait()
-        server.close()
-        # Clients have gone by now; a handshake cut off in the middle would leave its socket behind.
-        connections = asyncio.all_tasks() - {asyncio.current_task()}
-        if connections:
-            await asyncio.wait(connections, timeout=5)
-        await asyncio.sleep(0.2)  # transports close their sockets in rounds of the loop to come
+        async with await asyncio.start_server(self._connected, hosts, port, ssl=context) as server:
+            sys.stdout.write(f"{_READY}\n")
+            sys.stdout.flush()
+            await server.serve_forever()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError), _ended(writer):
+        with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
             if self._asked_for and not await self._agree(reader, writer):
+                writer.close()
                 return
-            self.handshakes += 1
-            reader_behind, writer_behind = await asyncio.open_connection(
-                LOOPBACK, self._server_port
-            )
-            with _ended(writer_behind):
-                await asyncio.gather(_pump(reader, writer_behind), _pump(reader_behind, writer))
+            sys.stderr.write(f"{_HANDSHAKE}\n")
+            sys.stderr.flush()
+            behind = await asyncio.open_connection(LOOPBACK, self._server_port)
+            await asyncio.gather(_pump(reader, behind[1]), _pump(behind[0], writer))
 
     async def _agree(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         if await reader.readexactly(len(_SSL_REQUEST)) != _SSL_REQUEST:
@@ -69,15 +95,6 @@ class TlsTerminator:
         await writer.drain()
         await writer.start_tls(self._context)
         return True
-
-
-@contextmanager
-def _ended(writer: asyncio.StreamWriter) -> Iterator[None]:
-    """End the connection at the end of the block, also where the block is cancelled."""
-    try:
-        yield
-    finally:
-        writer.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -89,17 +106,18 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.close()
 
 
-@contextmanager
-def terminating(terminator: TlsTerminator) -> Iterator[TlsTerminator]:
-    """Serve from a thread of its own, so that clients that block can be tested, too."""
-    ready = threading.Event()
-    thread = threading.Thread(
-        target=lambda: asyncio.run(terminator.serve(ready)), name="tls", daemon=True
-    )
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield terminator
-    finally:
-        terminator.end()
-        thread.join(10)
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("certificate", type=Path)
+    parser.add_argument("key", type=Path)
+    parser.add_argument("port", type=int)
+    parser.add_argument("server_port", type=int)
+    parser.add_argument("--asked-for", action="store_true")
+    given = parser.parse_args()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(given.certificate, given.key)
+    asyncio.run(_Front(context, given.server_port, given.asked_for).serve(given.port))
+
+
+if __name__ == "__main__":
+    _main()
