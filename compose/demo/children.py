@@ -17,6 +17,8 @@ from compose.embedded.process import ServerProcess
 from compose.embedded.stack import EmbeddedStack
 
 _PROJECT: Final = Path(__file__).parents[2]
+#: A third of the processor where it is scarce: traffic is looked at, the first batch is waited for at its end only.
+_BATCH_NICENESS: Final = "5"
 _READY_SECONDS: Final = 120.0
 _ANSWER_SECONDS: Final = 2.0
 
@@ -79,8 +81,10 @@ class Children:
         self._spawn(self.generator, ["-m", "app.cli", "generate"])
 
     def start_batch(self, as_of: date) -> None:
-        """Start the nightly batch as its users would; ends by itself."""
-        self._spawn(self.batch, ["-m", "app.cli", "batch", "nightly", "--as-of", str(as_of)])
+        """Start the nightly batch as its users would, behind live traffic where there is some; ends by itself."""
+        batch = [sys.executable, "-m", "app.cli", "batch", "nightly", "--as-of", str(as_of)]
+        command = ["nice", "-n", _BATCH_NICENESS, *batch] if self.generator.alive else batch
+        self.batch.spawn(command, cwd=_PROJECT, environ=self.environ)
 
     def check(self) -> None:
         """Raise EmbeddedStackError with the end of its log if a service or the generator ended."""

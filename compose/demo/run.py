@@ -2,14 +2,10 @@
 
 import asyncio
 import os
-import signal
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 from rich.console import Console
@@ -37,6 +33,7 @@ from compose.demo.live import read_settled_live_figures
 from compose.demo.monitoring import start_monitoring
 from compose.demo.nightly import NightlyRun
 from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
+from compose.demo.signals import signals_unwind
 from compose.demo.status import addresses, psql_line
 from compose.demo.warehouse import segments_line, warehouse_table
 from compose.demo.watch import Watch
@@ -45,7 +42,6 @@ from compose.embedded.stack import EmbeddedStack
 
 SERVICES: Final = ("kafka", "postgres", "mongo")
 REPORT_NAME: Final = "demo-report.json"
-_EXIT_TERMINATED: Final = 128 + signal.SIGTERM
 
 
 def run(
@@ -66,7 +62,7 @@ def run(
         allow_memory_broker=True,
         report=lambda text: console.print(escape(text), style="dim", soft_wrap=True),
     )
-    with _signals_unwind(), stack:
+    with signals_unwind(), stack:
         return _run(stack, duration_seconds, console)
 
 
@@ -76,13 +72,12 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console)
     children = Children(stack, environ)
     first = FirstFigures(children)
     monitoring = _begin(stack, children, settings, console)
-    batch = None
     if settings.demo.history_days:
         history = Watch(stack, children, console, first)
         _send_history(children, settings.demo, history, console)
-        batch = NightlyRun(children, _today() - timedelta(days=1), console)
     since = read_buckets(read_metrics(children.metrics_port) or "")
     children.start_generator()
+    batch = _start_batch(children, settings.demo, console)
     console.print(addresses(stack, children), monitoring, sep="\n")
     console.print(escape(psql_line(stack)), soft_wrap=True)
     watch = Watch(stack, children, console, first, since)
@@ -158,6 +153,15 @@ def _send_history(
     asyncio.run(_in(watch, history))
 
 
+def _start_batch(children: Children, settings: DemoSettings, console: Console) -> NightlyRun | None:
+    """The history up to yesterday into the warehouse, beside the traffic; None without a history."""
+    return (
+        NightlyRun(children, _today() - timedelta(days=1), console)
+        if settings.history_days
+        else None
+    )
+
+
 def _let_traffic_flow(
     watch: Watch, batch: NightlyRun | None, duration_seconds: float | None, console: Console
 ) -> float:
@@ -193,20 +197,3 @@ def _conclude(report: dict[str, Any], path: Path, console: Console) -> int:
         soft_wrap=True,
     )
     return 0
-
-
-@contextmanager
-def _signals_unwind() -> Iterator[None]:
-    """SIGTERM becomes an exit that runs every clean-up on its way; Ctrl-C works in any shell job."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(_EXIT_TERMINATED)
-
-    # A shell starts background jobs with SIGINT ignored, and Python would leave it so.
-    handlers = {signal.SIGTERM: leave, signal.SIGINT: signal.default_int_handler}
-    former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
