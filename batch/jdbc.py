@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from app.settings import PostgresSettings
-from batch.postgres import reader_password
+from batch.postgres import encryption, reader_password
 from batch.snapshot import Snapshot
 from batch.sources import SourceTable
 
@@ -48,6 +48,7 @@ class JdbcReader:
             "driver": "org.postgresql.Driver",
             "user": self.settings.reader_user,
             "password": reader_password(self.settings),
+            **encryption(self.settings),
             "fetchsize": str(self.fetch_rows),
             "sessionInitStatement": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; "
             f"SET TRANSACTION SNAPSHOT '{exported}'",

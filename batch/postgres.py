@@ -71,14 +71,14 @@ def _uri(settings: PostgresSettings, application: str) -> str:
             "application_name": application,
             "connect_timeout": max(1, round(settings.connect_timeout_seconds)),
             "keepalives_idle": 30,
-            **_encryption(settings),
+            **encryption(settings),
         }
     )
     return f"postgresql://{user}:{password}@{settings.host}:{settings.port}/{database}?{options}"
 
 
-def _encryption(settings: PostgresSettings) -> dict[str, str]:
-    """What libpq is told about TLS."""
+def encryption(settings: PostgresSettings) -> dict[str, str]:
+    """What libpq is told about TLS; the JDBC driver knows it by the same names."""
     files = {
         "sslrootcert": settings.ca_file,
         "sslcert": settings.certificate_file,

@@ -30,7 +30,7 @@ def records(seconds: str) -> str | None:
     from app.topics import SOURCE_TOPICS
 
     try:
-        newest = newest_record(load_settings().kafka.bootstrap, SOURCE_TOPICS)
+        newest = newest_record(load_settings().kafka, SOURCE_TOPICS)
     except GlobalMartError as error:
         return str(error)
     oldest_allowed = datetime.now(UTC) - timedelta(seconds=float(seconds))

@@ -144,3 +144,10 @@ def test_links_lead_somewhere(page: str) -> None:
     text = (_PROJECT / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
     assert [link for link in links if not _resolves(page, link)] == []
+
+
+def test_the_table_of_contents_is_complete_and_in_order() -> None:
+    text = _FENCES.sub("", _README)
+    headings = re.findall(r"^##+ (.+)$", text.replace("\n#### ", "\n"), re.M)
+    contents = text[: text.index("\n## ")]
+    assert re.findall(r"\[([^\]]+)\]\(#", contents[contents.index("\n- [") :]) == headings

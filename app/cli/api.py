@@ -24,9 +24,11 @@ def api(
     """
     from api.app import create_app
     from api.serving import ApiServer
+    from app.cli.listening import require_free
     from app.settings import load_settings
 
     settings = load_settings()
+    require_free(settings.general.bind, settings.api.port, settings.api.variable("port"))
     app = create_app(settings)
     server = ApiServer(app, settings.general.bind, settings.api.port, log_level)
     server.run()

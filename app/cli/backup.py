@@ -17,7 +17,7 @@ def backup(
 ) -> None:
     """Back up PostgreSQL and MongoDB into a new folder, beside running workers.
 
-    Exit codes: 0 done; 1 a store failed; 75 a batch run is under way.
+    Exit codes: 0 done; 1 a store failed; 2 wrong usage or settings; 75 a batch run is under way.
 
     Example: globalmart backup var/backups
     """
@@ -48,6 +48,8 @@ def restore(
     """Restore a backup into the databases of the settings, and compare row for row by checksums.
 
     Refuses databases that are not empty, and while workers are connected.
+
+    Exit codes: 0 restored and the same; 1 refused, different, or a store failed; 2 wrong usage or settings.
 
     Example: globalmart restore var/backups/globalmart-20251208T031500Z
     """

@@ -32,7 +32,7 @@ batch: Final = typer.Typer(
 
 @batch.command()
 def nightly(as_of: AsOf = None, full: Full = False) -> None:
-    """All marts, published together.
+    """Compute all marts and publish them together.
 
     Example: globalmart batch nightly
     """
@@ -41,7 +41,7 @@ def nightly(as_of: AsOf = None, full: Full = False) -> None:
 
 @batch.command()
 def etl(as_of: AsOf = None, full: Full = False) -> None:
-    """Only the facts: sales per hour, sessions.
+    """Compute only the facts: sales per hour, sessions.
 
     Example: globalmart batch etl --as-of 2025-12-07
     """
@@ -50,7 +50,7 @@ def etl(as_of: AsOf = None, full: Full = False) -> None:
 
 @batch.command()
 def rfm(as_of: AsOf = None, full: Full = False) -> None:
-    """Only the customers' segments and their migrations.
+    """Compute only the customers' segments and their migrations.
 
     Example: globalmart batch rfm
     """
@@ -59,7 +59,7 @@ def rfm(as_of: AsOf = None, full: Full = False) -> None:
 
 @batch.command()
 def trends(as_of: AsOf = None, full: Full = False) -> None:
-    """Only revenue per day, week and month.
+    """Compute only revenue per day, week and month.
 
     Example: globalmart batch trends
     """
@@ -68,7 +68,7 @@ def trends(as_of: AsOf = None, full: Full = False) -> None:
 
 @batch.command()
 def products(as_of: AsOf = None, full: Full = False) -> None:
-    """Only the performance of products.
+    """Compute only the performance of products.
 
     Example: globalmart batch products
     """

@@ -12,8 +12,12 @@ def dashboard() -> None:
     Example: GLOBALMART_DASHBOARD_PORT=8600 globalmart dashboard
     """
     from api.dashboard.serving import command
+    from app.cli.listening import require_free
     from app.settings import load_settings
 
-    arguments = command(load_settings())
+    settings = load_settings()
+    own = settings.dashboard
+    require_free(settings.general.bind, own.port, own.variable("port"))
+    arguments = command(settings)
     # Streamlit takes over this process, so signals and the exit code are its own.
     os.execv(arguments[0], arguments)

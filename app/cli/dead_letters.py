@@ -47,7 +47,7 @@ def list_command(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Page: how many.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """The newest letters first, by pages.
+    """List letters, the newest first, by pages.
 
     Example: globalmart dead-letters list --topic transactions --open --limit 20
     """
@@ -69,7 +69,7 @@ def show(
     letter_id: Annotated[int, typer.Argument(metavar="ID", help="As `list` shows it.")],
     as_json: Json = False,
 ) -> None:
-    """One letter: its bytes decoded, the headers of its record while Kafka has it, its replay.
+    """Show a letter: its bytes decoded, the headers of its record while Kafka has it, its replay.
 
     Example: globalmart dead-letters show 17
     """

@@ -25,7 +25,7 @@ def maintain(
     Views, carts and transactions go only once the batch's lake has them. Sums stay.
 
     Exit codes: 0 done; 1 days past their retention were kept, because the lake lacks them, or a
-    store failed; 75 other upkeep is under way.
+    store failed; 2 wrong usage or settings; 75 other upkeep is under way.
 
     Example: globalmart maintain --dry-run
     """

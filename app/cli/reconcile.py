@@ -44,8 +44,9 @@ def reconcile_command(
     With --date, compare the sums of a day (or of days) with the stored rows, without Kafka, and with
     --repair set them right while workers go on.
 
-    Exit codes: 0 all agree; 1 something disagrees or a store cannot be read; 3 nothing disagrees,
-    but Kafka has deleted records that could not be recounted; 75 other upkeep is under way.
+    Exit codes: 0 all agree; 1 something disagrees or a store cannot be read; 2 wrong usage
+    or settings; 3 nothing disagrees, but Kafka has deleted records that could not be recounted; 75
+    other upkeep is under way.
 
     Example: globalmart reconcile --date 2025-12-01 --repair
     """

@@ -40,7 +40,7 @@ def replay(
     of the lake or of Parquet files, events PostgreSQL lacks go to their topic and through the workers.
 
     Exit codes: 0 done; 1 sums of a day do not fit its rows (repair it), or not all was consumed in
-    time; 75 other upkeep is under way.
+    time; 2 wrong usage or settings; 75 other upkeep is under way.
 
     Example: globalmart replay --from 2025-12-01 --to 2025-12-02
     """

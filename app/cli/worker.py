@@ -17,8 +17,13 @@ def worker(
 
     Example: globalmart worker --log-level warn
     """
+    from app.errors import SettingsError
     from app.settings import load_settings
 
-    load_settings()  # a wrong setting is told here, before Faust starts
+    # What is wrong with the settings is told here, before Faust starts and logs what it does.
+    postgres = load_settings().postgres
+    if postgres.worker_password is None:
+        variable = postgres.variable("worker_password")
+        raise SettingsError(f"{variable} is not set; `globalmart init` writes one into .env")
     command = [sys.executable, "-m", "faust", "-A", "app.worker", "worker", "-l", log_level]
     os.execv(sys.executable, [*command, *context.args])

@@ -18,6 +18,7 @@ from app.letters.replaying import Reached, Replayed, Replayer
 from app.letters.sending import ReplaySender
 from app.letters.store import Filter, Letter, list_letters, read_letters
 from app.letters.verdicts import time_limits
+from app.postgres.away import told_as_away
 from app.postgres.connecting import connect_worker
 from app.postgres.migrate import require_schema
 from app.reconcile.reading import KafkaReader, Record
@@ -105,7 +106,8 @@ def operator() -> str:
 
 @asynccontextmanager
 async def _connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    connection = await connect_worker(settings.postgres, "globalmart-dead-letters")
+    with told_as_away(settings.postgres):
+        connection = await connect_worker(settings.postgres, "globalmart-dead-letters")
     try:
         await require_schema(connection)
         yield connection

@@ -29,7 +29,7 @@ async def examine(settings: Settings) -> list[Finding]:
 
 async def _kafka(settings: Settings) -> tuple[KafkaSight | None, list[Finding]]:
     try:
-        sight = await asyncio.to_thread(look_at_kafka, settings.kafka.bootstrap)
+        sight = await asyncio.to_thread(look_at_kafka, settings.kafka)
     except GlobalMartError as error:
         return None, [from_error("Kafka", error)]
     tolerance = settings.stream.future_tolerance_seconds

@@ -23,13 +23,13 @@ class KafkaSight:
     seen_at: datetime
 
 
-def look_at_kafka(bootstrap: str) -> KafkaSight:
-    """Ask once. Raises KafkaTopicError when no broker answers."""
+def look_at_kafka(kafka: KafkaSettings) -> KafkaSight:
+    """Ask once. Raises KafkaTopicError when no broker answers or lets us in."""
     return KafkaSight(
-        cluster_id(bootstrap),
-        partition_counts(bootstrap),
-        offset_ranges(bootstrap, SOURCE_TOPICS),
-        newest_record(bootstrap, SOURCE_TOPICS),
+        cluster_id(kafka),
+        partition_counts(kafka),
+        offset_ranges(kafka, SOURCE_TOPICS),
+        newest_record(kafka, SOURCE_TOPICS),
         datetime.now(UTC),
     )
 

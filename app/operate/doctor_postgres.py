@@ -11,8 +11,8 @@ import asyncpg
 from app.errors import SettingsError
 from app.kafka.offsets import Place
 from app.operate.findings import Finding, from_error
-from app.operate.ledger import told_as_away
 from app.operate.privileges import Privilege, check_privileges, read_privileges
+from app.postgres.away import told_as_away
 from app.postgres.connecting import connect_owner, connect_reader, connect_worker
 from app.postgres.migrate import known_migrations
 from app.settings import PostgresSettings, Settings

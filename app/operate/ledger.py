@@ -1,16 +1,13 @@
-"""The ledger in PostgreSQL as an operator looks at it, and the errors of a database that is away."""
+"""The ledger in PostgreSQL as an operator looks at it."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
-import asyncpg
-
-from app.errors import StoreAwayError
 from app.kafka.offsets import Place
+from app.postgres.away import told_as_away
 from app.postgres.connecting import connect_reader
 from app.settings import PostgresSettings
 from app.topics import SOURCE_TOPICS
@@ -107,25 +104,3 @@ def _entry(row: dict[str, Any] | None, before: Mapping[str, int], seconds: float
         return TopicEntry()
     moved = row["consumed"] - before.get(row.pop("topic"), 0)
     return TopicEntry(**row, rate=moved / seconds if seconds > 0 else 0.0)
-
-
-@contextmanager
-def told_as_away(settings: PostgresSettings) -> Iterator[None]:
-    """Turn what a database that is away or not ours raises into StoreAwayError."""
-    place = f"PostgreSQL at {settings.host}:{settings.port}/{settings.database}"
-    try:
-        yield
-    except asyncpg.UndefinedTableError as error:
-        raise StoreAwayError(
-            f"{place} lacks our schema ({error}); run `globalmart migrate`"
-        ) from error
-    except asyncpg.InvalidCatalogNameError as error:
-        variable = settings.variable("database")
-        raise StoreAwayError(
-            f"{place} is not there ({error}); create it or correct {variable}"
-        ) from error
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        cause = str(error) or type(error).__name__
-        raise StoreAwayError(
-            f"{place} does not answer ({cause}); start it or correct GLOBALMART_POSTGRES_HOST and _PORT"
-        ) from error

@@ -102,7 +102,7 @@ async def _read_ledger(settings: Settings, over_seconds: float) -> Ledger:
 async def _read_ends(settings: Settings, over_seconds: float) -> Mapping[Place, int]:
     """After the ledger, so that a lag is never below zero."""
     await asyncio.sleep(over_seconds)
-    return await asyncio.to_thread(end_offsets, settings.kafka.bootstrap, SOURCE_TOPICS)
+    return await asyncio.to_thread(end_offsets, settings.kafka, SOURCE_TOPICS)
 
 
 def _topic(topic: str, ledger: Ledger | None, ends: Mapping[Place, int] | None) -> TopicState:

@@ -7,6 +7,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from app.errors import SettingsError
+from app.postgres.away import told_as_away
 from app.security.tls import client_context
 from app.settings import PostgresSettings
 
@@ -28,11 +29,15 @@ _FIRST_WITH_TRANSACTION_TIMEOUT: Final = (17,)
 async def connect_owner(
     settings: PostgresSettings, application: str = "globalmart-migrate"
 ) -> asyncpg.Connection:
-    """A connection as the owner of the schema, for migrations and upkeep: statements may take a day."""
+    """A connection as the owner of the schema, for migrations and upkeep: statements may take a day.
+
+    Raises StoreAwayError where the database does not answer: nobody who asks for this role waits for it.
+    """
     settings = settings.model_copy(update={"command_timeout_seconds": _DAY_SECONDS})
-    return await _connect(
-        settings, settings.owner_user, settings.owner_password, "owner", application, {}
-    )
+    with told_as_away(settings):
+        return await _connect(
+            settings, settings.owner_user, settings.owner_password, "owner", application, {}
+        )
 
 
 async def connect_worker(settings: PostgresSettings, application: str) -> asyncpg.Connection:

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
+from app.postgres.connecting import connect_reader
 from app.reconcile.deletions import Deletion
 from app.reconcile.fields import COLUMNS, IDENTITY
 from app.reconcile.reading import RecountError
@@ -14,6 +15,7 @@ from app.settings import PostgresSettings
 #: asyncpg's raw form of a timestamp counts microseconds from 2000-01-01; this is that day.
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000
 _PREFETCH: Final = 5_000
+_DAY_SECONDS: Final = 86_400.0
 
 
 class StoredRow(NamedTuple):
@@ -130,7 +132,10 @@ def _stored_row(row: Any) -> StoredRow:
 
 @asynccontextmanager
 async def open_snapshot(settings: PostgresSettings) -> AsyncIterator[Snapshot]:
-    """Connect as the reader and hold one snapshot; raises RecountError when PostgreSQL fails."""
+    """Connect as the reader and hold one snapshot.
+
+    Raises RecountError when PostgreSQL fails, and SettingsError when it refuses us or is not trusted.
+    """
     try:
         connection = await _connect(settings)
         try:
@@ -144,15 +149,9 @@ async def open_snapshot(settings: PostgresSettings) -> AsyncIterator[Snapshot]:
 
 
 async def _connect(settings: PostgresSettings) -> "asyncpg.Connection[Any]":
-    password = settings.reader_password
-    return await asyncpg.connect(
-        host=settings.host,
-        port=settings.port,
-        database=settings.database,
-        user=settings.reader_user,
-        password=password.get_secret_value() if password else None,
-        timeout=settings.connect_timeout_seconds,
-    )
+    """As the reader; one question may take as long as a recount does."""
+    patient = settings.model_copy(update={"command_timeout_seconds": _DAY_SECONDS})
+    return await connect_reader(patient, "globalmart-reconcile")
 
 
 async def _use_microseconds(connection: "asyncpg.Connection[Any]") -> None:

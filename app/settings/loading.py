@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from dotenv import dotenv_values
@@ -73,9 +74,16 @@ class Settings:
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the environment over the `.env` file (another one by GLOBALMART_ENV_FILE, none if empty)."""
+    """Read the environment over the `.env` file (another one by GLOBALMART_ENV_FILE, none if empty).
+
+    Raises SettingsError for a wrong setting, and for a file that is named and not there; `.env` itself may be absent.
+    """
     environ = os.environ if environ is None else environ
     env_file = environ.get(ENV_FILE_VARIABLE, ".env")
+    if env_file and ENV_FILE_VARIABLE in environ and not Path(env_file).exists():
+        raise SettingsError(
+            f"{ENV_FILE_VARIABLE}: there is no {env_file}; correct it, or make the file with `globalmart init --file`"
+        )
     from_file = dotenv_values(env_file, encoding="utf-8") if env_file else {}
     values = {name: value for name, value in from_file.items() if value is not None}
     values.update(environ)

@@ -5,14 +5,14 @@ from typing import Final
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import (
-    AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     ResourceType,
 )
 
-from app.errors import KafkaTopicError, SettingsError
+from app.errors import SettingsError
+from app.kafka.asking import KafkaAdmin
 from app.settings import Settings
 from app.topics import TOPICS
 
@@ -43,15 +43,15 @@ def wanted_hours(settings: Settings) -> dict[str, float]:
 
 def topic_retention(settings: Settings) -> list[TopicRetention]:
     """What the broker has and what it should have; raises KafkaTopicError where it does not answer."""
-    admin = _admin(settings)
+    admin = KafkaAdmin(settings.kafka)
     wanted = wanted_hours(settings)
+    present = admin.metadata().topics
     try:
-        present = admin.list_topics(timeout=_ANSWER_SECONDS).topics
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in wanted if name in present]
-        answers = admin.describe_configs(resources)
+        answers = admin.client.describe_configs(resources)
         found = {r.name: a.result(_ANSWER_SECONDS)[_NAME].value for r, a in answers.items()}
     except KafkaException as error:
-        raise _unanswered(settings, error) from error
+        raise admin.unanswered(error) from error
     return [
         TopicRetention(name, int(value), round(wanted[name] * 3_600_000))
         for name, value in found.items()
@@ -73,20 +73,9 @@ def set_retention(settings: Settings, topics: list[TopicRetention]) -> None:
     ]  # fmt: skip
     if not resources:
         return
-    admin = _admin(settings)
+    admin = KafkaAdmin(settings.kafka)
     try:
-        for answer in admin.incremental_alter_configs(resources).values():
+        for answer in admin.client.incremental_alter_configs(resources).values():
             answer.result(_ANSWER_SECONDS)
     except KafkaException as error:
-        raise _unanswered(settings, error) from error
-
-
-def _admin(settings: Settings) -> AdminClient:
-    return AdminClient({"bootstrap.servers": settings.kafka.bootstrap, "log_level": 0})
-
-
-def _unanswered(settings: Settings, error: KafkaException) -> KafkaTopicError:
-    return KafkaTopicError(
-        f"Kafka at {settings.kafka.bootstrap} does not answer or refuses ({error.args[0].str()}); "
-        "start it or correct GLOBALMART_KAFKA_BOOTSTRAP"
-    )
+        raise admin.unanswered(error) from error

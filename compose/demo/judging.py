@@ -50,8 +50,8 @@ class Judge:
             seconds = run_nightly(self.children, as_of, self.console)
             self._say(f"Comparing the warehouse with PostgreSQL up to and with {as_of}")
             expected = asyncio.run(stored_totals(self.dsn, as_of))
-            with published(self.settings.mongo, as_of) as rows:
-                return WarehouseReport(as_of, seconds, expected, published_totals(rows))
+            found = published_totals(self.settings.mongo, as_of)
+            return WarehouseReport(as_of, seconds, expected, found)
         except (EmbeddedStackError, PyMongoError) as error:
             return WarehouseReport(as_of, failure=str(error))
 

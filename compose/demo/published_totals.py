@@ -2,15 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 
+from app.settings import MongoSettings
 from compose.demo import stored_totals as checks
-from compose.demo.published import Document, Rows
+from compose.demo.published import Document, Rows, published
 from compose.demo.stored_totals import Totals
 
 
-def published_totals(rows: Rows) -> Totals:
-    """The figures of the published run."""
+def published_totals(settings: MongoSettings, as_of: date) -> Totals:
+    """The figures of the published run; raises EmbeddedStackError if it is of another day."""
+    with published(settings, as_of) as rows:
+        return _totals(rows)
+
+
+def _totals(rows: Rows) -> Totals:
     sales = [(row, row["total_amount"].to_decimal()) for row in rows("fact_sales")]
     return {
         checks.DAYS: _summed((_day(row), amount) for row, amount in sales),

@@ -1,9 +1,11 @@
+import importlib
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import typer
 
 from app.cli import main
 from app.cli.commands import COMMANDS
@@ -34,9 +36,8 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     program = (
-        "import sys; from app.cli.commands import build_app\n"
-        "try: build_app(['--help'])(['--help'])\n"
-        "except SystemExit: pass\n"
+        "import sys; from contextlib import suppress; from app.cli.commands import build_app\n"
+        "with suppress(SystemExit): build_app(['--help'])(['--help'])\n"
         "heavy = {'faust', 'asyncpg', 'confluent_kafka', 'pydantic', 'pyspark'} & set(sys.modules)\n"
         "sys.exit(','.join(sorted(heavy)) or None)"
     )
@@ -102,9 +103,21 @@ def test_reset_deletes_only_what_the_servers_stored(tmp_path: Path) -> None:
     assert (kafka.exists(), kept.exists()) == (False, True)
 
 
-@pytest.mark.parametrize("command", [command.name for command in COMMANDS if command.exists])
-def test_every_command_has_help_with_an_example(
-    command: str, capsys: pytest.CaptureFixture[str]
+def _calls() -> Iterator[tuple[str, ...]]:
+    """Every command there is, and those within the groups."""
+    for command in COMMANDS:
+        yield (command.name,)
+        if command.group:
+            group = getattr(importlib.import_module(command.module), command.function)
+            for name in typer.main.get_command(group).commands:  # type: ignore[attr-defined]
+                yield command.name, name
+
+
+@pytest.mark.parametrize("call", tuple(_calls()), ids=" ".join)
+def test_every_command_has_help_with_an_example_of_itself(
+    call: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _exit_code([command, "--help"]) == 0
-    assert "Example" in capsys.readouterr().out
+    assert _exit_code([*call, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    example = shown[shown.index("Example: ") :]
+    assert f"globalmart {' '.join(call)}" in example

@@ -192,7 +192,7 @@ def test_records_are_seen_by_the_containers_health_check(
     for name, value in shop.variables.items():
         monkeypatch.setenv(name, value)
     _send(shop, TRANSACTIONS, 1)
-    newest = newest_record(shop.variables["GLOBALMART_KAFKA_BOOTSTRAP"], [TRANSACTIONS])
+    newest = newest_record(shop.settings().kafka, [TRANSACTIONS])
     assert newest is not None
     assert probe(["records", "600"]) == 0
     assert probe(["records", "-600"]) == 1

@@ -1,0 +1,19 @@
+"""Whether a server may listen where the settings say, asked before it starts."""
+
+import socket
+
+from app.errors import SettingsError
+
+
+def require_free(host: str, port: int, variable: str) -> None:
+    """Raise SettingsError, naming the variable of the port, where a server cannot listen."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise SettingsError(
+            f"nothing can listen on {host}:{port} ({error.strerror}); stop what does, or set "
+            f"{variable} or GLOBALMART_BIND"
+        ) from error
