@@ -5,9 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from app.errors import EmbeddedStackError
+
 #: Values by name, `segments Champions: customer_count`; numbers are whole or Decimal.
 Account = Mapping[str, Any]
 
+#: What asking the API or opening a page may raise.
+FAILURES: Final = (EmbeddedStackError, OSError, LookupError, RuntimeError, ValueError)
 _TOLD_DIFFERENCES: Final = 5
 _AGAIN_SECONDS: Final = 2.0
 
@@ -70,13 +74,20 @@ class Comparison:
 def settled(
     what: str, expected: Account, read: Callable[[], Account], seconds: float
 ) -> Comparison:
-    """Compare, and where something differs read again until `seconds` are over.
+    """Compare, and where something differs or cannot be read try again until `seconds` are over.
 
-    The API may answer from memory for a while, and looks for a new run of the batch from time to time.
+    The API may answer from memory for a while, and shows a run of the batch only once it is prepared.
     """
     deadline = time.monotonic() + seconds
-    comparison = Comparison(what, expected, read())
-    while comparison.differences and time.monotonic() < deadline:
+    while True:
+        comparison = _compared(what, expected, read)
+        if not comparison.differences or time.monotonic() > deadline:
+            return comparison
         time.sleep(_AGAIN_SECONDS)
-        comparison = Comparison(what, expected, read())
-    return comparison
+
+
+def _compared(what: str, expected: Account, read: Callable[[], Account]) -> Comparison:
+    try:
+        return Comparison(what, expected, read())
+    except FAILURES as error:
+        return Comparison(what, failure=f"{type(error).__name__}: {error}")

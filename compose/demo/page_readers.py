@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 _DEADLINE_SECONDS: Final = 60.0
+_CARD_SECONDS: Final = 30.0
+#: The page at the bare address.
+_LANDING: Final = "overview"
 _EVERYTHING: Final = {"period": "Everything stored"}
 _FLAGS: Final = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -64,8 +67,13 @@ class BrowserReader:
         self._url = url
 
     def read(self, page: PageTexts) -> dict[str, Any]:
-        """Every card the page shows of those asked for, and its file."""
-        self._tab.goto(f"{self._url}/{page.view}?{urlencode({**_EVERYTHING, **page.query})}")
+        """Every card asked for and the page's file; raises EmbeddedStackError where one is missing."""
+        with _explained():
+            return self._read(page)
+
+    def _read(self, page: PageTexts) -> dict[str, Any]:
+        path = "" if page.view == _LANDING else page.view
+        self._tab.goto(f"{self._url}/{path}?{urlencode({**_EVERYTHING, **page.query})}")
         shown = {}
         for label in page.cards:
             title = self._tab.get_by_test_id("stMetricLabel").get_by_text(label, exact=True)
@@ -109,21 +117,29 @@ def read_pages(reader: PageReader, wanted: Sequence[PageTexts]) -> dict[str, Any
 
 @contextmanager
 def _tab(program: str) -> Iterator["Page"]:
-    from playwright.sync_api import Error, sync_playwright
+    from playwright.sync_api import sync_playwright
 
-    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+    with _explained(), tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
             profile, executable_path=program, args=list(_FLAGS), accept_downloads=True,
             viewport={"width": 1440, "height": 1000},
         )  # fmt: skip
         try:
             tab = browser.new_page()
-            tab.set_default_timeout(_DEADLINE_SECONDS * 1000)
+            tab.set_default_timeout(_CARD_SECONDS * 1000)
             yield tab
-        except Error as error:
-            raise EmbeddedStackError(f"the browser could not read a page: {error}") from error
         finally:
             browser.close()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    from playwright.sync_api import Error
+
+    try:
+        yield
+    except Error as error:
+        raise EmbeddedStackError(f"the browser could not read a page: {error}") from error
 
 
 @contextmanager

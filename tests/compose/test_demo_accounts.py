@@ -78,6 +78,20 @@ def test_what_differs_is_read_again_for_a_while() -> None:
     assert len(settled("api", _STORED, lambda: {}, 0.0).differences) == 4
 
 
+def test_what_cannot_be_read_yet_is_read_again_and_else_told() -> None:
+    answers: Iterator[dict[str, Any]] = iter([dict(_STORED)])
+    tries = iter([OSError("not yet"), None])
+
+    def read() -> dict[str, Any]:
+        if (error := next(tries)) is not None:
+            raise error
+        return next(answers)
+
+    assert settled("api", _STORED, read, 60.0).differences == []
+    tries = iter([OSError("never")])
+    assert settled("api", _STORED, read, 0.0).told == ["api: OSError: never"]
+
+
 def test_both_sections_are_on_the_screen() -> None:
     section = {"compared": 1200, "mismatches": 0}
     table = pages_table({"api": section, "dashboard": section})
