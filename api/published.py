@@ -32,11 +32,20 @@ class Mart:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One state of the pointer; `previous` is what the publish before showed and is readable still."""
+    """One state of the pointer; `previous` is what the publish before showed and is readable still.
+
+    `erasures` counts the users erased from the run since its publish: what was read before knows them.
+    """
 
     run_id: str | None
     marts: Mapping[str, Mart]
     previous: Mapping[str, Mart]
+    erasures: int = 0
+
+    @property
+    def edition(self) -> tuple[str | None, int]:
+        """Names the documents shown; answers are kept as long as it stays."""
+        return self.run_id, self.erasures
 
     @classmethod
     def of(cls, pointer: Document | None) -> Self:
@@ -46,7 +55,7 @@ class Published:
             {name: Mart.of(entry) for name, entry in told[key].items()}
             for key in ("marts", "previous")
         )
-        return cls(told["run_id"], marts, previous)
+        return cls(told["run_id"], marts, previous, told.get("erasures", 0))
 
     def mart(self, name: str) -> Mart:
         """Where to read a mart; raises ProblemError 404 while no run has published it."""

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Prepare = Callable[[Run], Awaitable[object]]
+Edition = tuple[str | None, int]
 
 
 class Warehouse:
@@ -43,8 +44,8 @@ class Warehouse:
         self._wait_seconds = wait_seconds
         self._look_seconds = look_seconds
         self._run: Run | None = None
-        self._prepared_id: str | None = None
-        self._preparing: tuple[str | None, asyncio.Task[None]] | None = None
+        self._prepared_edition: Edition | None = None
+        self._preparing: tuple[Edition, asyncio.Task[None]] | None = None
         self._down = False
         self._looked = asyncio.Event()
 
@@ -131,11 +132,11 @@ class Warehouse:
         published = await self._pointer()
         if self._run is None:  # nothing older could answer meanwhile
             self._run = self._new_run(published)
-        wanted = published.run_id
-        if wanted == self._prepared_id or self._prepares(wanted):
+        wanted = published.edition
+        if wanted == self._prepared_edition or self._prepares(wanted):
             return
         self._stop_preparing()
-        shown = self._run.published.run_id == wanted
+        shown = self._run.published.edition == wanted
         run = self._run if shown else self._new_run(published)
         self._preparing = wanted, asyncio.create_task(self._prepare(run))
 
@@ -146,15 +147,15 @@ class Warehouse:
                 if mart in run.published.marts:
                     await prepare(run)
             await run.weigh()
-            self._run, self._prepared_id = run, run.published.run_id
+            self._run, self._prepared_edition = run, run.published.edition
         except (StoreDownError, ReadingLostError) as error:
             logger.warning("the sums of %s are made again: %s", run.published.run_id, error)
 
-    def _prepares(self, run_id: str | None) -> bool:
+    def _prepares(self, wanted: Edition) -> bool:
         if self._preparing is None:
             return False
         prepared, task = self._preparing
-        return prepared == run_id and not task.done()
+        return prepared == wanted and not task.done()
 
     def _stop_preparing(self) -> None:
         if self._preparing is not None:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
 from batch.catalogue import Mart
-from batch.frames import Events
+from batch.frames import Events, kept
 from batch.marts.customer_segments import customer_segments, customer_totals
 from batch.marts.fact_sales import fact_sales
 from batch.marts.fact_sessions import fact_sessions
@@ -28,15 +27,15 @@ class Builder:
     session_gap: timedelta
 
     def build(self, marts: Iterable[Mart]) -> Iterator[tuple[Mart, DataFrame]]:
-        """Each mart with its rows, persisted: they are checked, counted and written."""
+        """Each mart with its rows, kept: they are checked, counted and written."""
         makers: Mapping[str, Callable[[], DataFrame]] = {
             "fact_sales": lambda: self._sales,
-            "fact_sessions": lambda: _kept(fact_sessions(self.events, self.session_gap)),
+            "fact_sessions": lambda: fact_sessions(self.events, self.session_gap),
             "customer_segments": lambda: self._segments,
-            "segment_migrations": lambda: _kept(segment_migrations(self._segments)),
-            "sales_trends": lambda: _kept(sales_trends(self._sales, self.as_of)),
-            "product_performance": lambda: _kept(
-                product_performance(_kept(product_events(self.events)))
+            "segment_migrations": lambda: kept(segment_migrations(self._segments)),
+            "sales_trends": lambda: kept(sales_trends(self._sales, self.as_of)),
+            "product_performance": lambda: kept(
+                product_performance(kept(product_events(self.events)))
             ),
         }
         for mart in marts:
@@ -44,13 +43,9 @@ class Builder:
 
     @cached_property
     def _sales(self) -> DataFrame:
-        return _kept(fact_sales(self.events.transactions))
+        return kept(fact_sales(self.events.transactions))
 
     @cached_property
     def _segments(self) -> DataFrame:
-        customers = _kept(customer_totals(self.events.transactions))
-        return _kept(customer_segments(customers, self.previous_segments, self.as_of))
-
-
-def _kept(frame: DataFrame) -> DataFrame:
-    return frame.persist(StorageLevel.MEMORY_AND_DISK)
+        customers = kept(customer_totals(self.events.transactions))
+        return kept(customer_segments(customers, self.previous_segments, self.as_of))

@@ -46,11 +46,16 @@ def _times(column: pa.Array) -> list[DatetimeMS | None]:
 
 
 def _decimals(column: pa.Array) -> list[Decimal128 | None]:
-    """Whole numbers of the last place below 2^63 as they are; greater, negative and null ones one by one."""
+    """Whole numbers of the last place below 2^63 as they are; with greater or negative ones, all one by one."""
     high = (_BIAS - column.type.scale) << _EXPONENT_BITS
     words = np.frombuffer(column.buffers()[1], dtype="<i8").reshape(-1, 2)
     words = words[column.offset : column.offset + len(column)]
-    if column.null_count == 0 and bool((words[:, 1] == 0).all() and (words[:, 0] >= 0).all()):
+    # Under a null may be anything.
+    known = column.is_valid().to_numpy(zero_copy_only=False)
+    if bool((~known | ((words[:, 1] == 0) & (words[:, 0] >= 0))).all()):
         # Its own halves, which the stubs take for the parts of a Python decimal.
-        return [Decimal128((high, low)) for low in words[:, 0].tolist()]  # type: ignore[arg-type]
+        return [
+            Decimal128((high, low)) if there else None  # type: ignore[arg-type]
+            for low, there in zip(words[:, 0].tolist(), known.tolist(), strict=True)
+        ]
     return [None if value is None else Decimal128(value) for value in column.to_pylist()]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.types import StructType
@@ -38,3 +39,8 @@ def contract(frame: DataFrame, schema: StructType) -> DataFrame:
     return frame.select(
         *(f.col(field.name).cast(field.dataType).alias(field.name) for field in schema)
     )
+
+
+def kept(frame: DataFrame) -> DataFrame:
+    """The same, computed once however often it is read."""
+    return frame.persist(StorageLevel.MEMORY_AND_DISK)

@@ -8,7 +8,8 @@ from batch.frames import contract
 from batch.lake import Lake
 from batch.marts.customer_segments import HISTORY
 
-_FOLDER = "segment_history"
+#: Where the lake keeps them.
+FOLDER = "segment_history"
 
 
 def keep_segments(lake: Lake, run_id: str, as_of: date, segments: DataFrame) -> None:
@@ -25,4 +26,4 @@ def former_segments(spark: SparkSession, lake: Lake, run: tuple[str, date] | Non
 
 
 def _name(run_id: str, as_of: date) -> str:
-    return f"{_FOLDER}/as_of={as_of}/{run_id}"
+    return f"{FOLDER}/as_of={as_of}/{run_id}"

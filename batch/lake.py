@@ -85,6 +85,31 @@ class Lake:
         """All rows of one file."""
         return pq.read_table(name, filesystem=self._files, partitioning=None)
 
+    def read_column(self, name: str, column: str) -> pa.ChunkedArray:
+        """One column of a file."""
+        table = pq.read_table(name, columns=[column], filesystem=self._files, partitioning=None)
+        return table[column]
+
+    def files_below(self, folder: str) -> list[str]:
+        """Parquet files in a folder of Spark's, whatever is below it; what Spark overlooks is left out."""
+        selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
+        found = [info.path for info in self._files.get_file_info(selector) if info.is_file]
+        hidden = ("_", ".")
+        return sorted(
+            path
+            for path in found
+            if path.endswith(".parquet") and not path.rsplit("/", 1)[1].startswith(hidden)
+        )
+
+    def replace_file(self, name: str, rows: pa.Table) -> None:
+        """Give a file other rows, at once. A checksum of Hadoop's beside it speaks of the old ones and goes first."""
+        folder, file = name.rsplit("/", 1)
+        draft, checksum = f"{folder}/_{file}", f"{folder}/.{file}.crc"
+        pq.write_table(rows, draft, filesystem=self._files, compression="zstd")
+        if self.has(checksum):
+            self._files.delete_file(checksum)
+        self._files.move(draft, name)
+
     def has(self, name: str) -> bool:
         """Whether there is such a file or folder."""
         return bool(self._files.get_file_info(name).type != fs.FileType.NotFound)

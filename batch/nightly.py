@@ -7,18 +7,14 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from adbc_driver_postgresql import dbapi
 from bson.decimal128 import Decimal128
-from py4j.protocol import Py4JError
-from pymongo.errors import PyMongoError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from app.errors import LakeError, PublishError
 from app.settings import Settings
 from batch.catalogue import CUSTOMER_SEGMENTS, JOBS, Mart
 from batch.computing import Known, compute
 from batch.extract import extract
+from batch.failures import logged, told_as_ours
 from batch.history import former_segments, keep_segments
 from batch.jdbc import JdbcReader
 from batch.lake import Lake
@@ -79,7 +75,7 @@ def run_batch(
     something is wrong: readers then go on seeing the run published before.
     """
     with (
-        _told_as_ours(),
+        told_as_ours(),
         batch_lock(settings.postgres) as lock,
         open_warehouse(settings.mongo) as database,
     ):
@@ -87,7 +83,7 @@ def run_batch(
         tidy(database)
         run = Run.begin(database, job.name, job.as_of, now_utc())
         try:
-            with _logged(run):
+            with logged(run):
                 return _NightlyRun(settings, job, run, lock, report).execute(spark)
         finally:
             tidy(database)
@@ -198,27 +194,3 @@ class _NightlyRun:
             yield
         finally:
             self.outcome.stage_seconds[name] = time.monotonic() - started
-
-
-@contextmanager
-def _logged(run: Run) -> Iterator[None]:
-    """Log the outcome of the block, whatever it is."""
-    try:
-        yield
-    except BaseException as error:
-        run.end("failed", now_utc(), f"{type(error).__name__}: {error}")
-        raise
-    run.end("published", now_utc())
-
-
-@contextmanager
-def _told_as_ours() -> Iterator[None]:
-    """Turn the libraries' errors into ours, by the store they come from."""
-    try:
-        yield
-    except PyMongoError as error:
-        raise PublishError(f"MongoDB failed, the published run stays: {error}") from error
-    except (PySparkException, Py4JError) as error:
-        raise PublishError(f"Spark failed, the published run stays: {error}") from error
-    except dbapi.Error as error:
-        raise LakeError(f"PostgreSQL failed, the published run stays: {error}") from error

@@ -64,6 +64,7 @@ COMMANDS: Final = (
     ),
     Command("backup", "app.cli.backup", "backup", "Back up PostgreSQL and MongoDB."),
     Command("restore", "app.cli.backup", "restore", "Restore a backup and compare."),
+    Command("erase-user", "app.cli.erase_user", "erase_user", "Forget a user, keep the sums."),
     Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),
 )
 

@@ -31,7 +31,10 @@ class Refused(Exception):  # noqa: N818 - it ends a record's way, it is no error
 
 
 class DeadLetter(NamedTuple):
-    """A refused record with its raw bytes; `kafka_time_ms` is the record's own timestamp."""
+    """A refused record with its raw bytes; `kafka_time_ms` is the record's own timestamp.
+
+    `erased`: the bytes are gone, because they named a user who was erased.
+    """
 
     offset: int
     key: bytes | None
@@ -40,3 +43,4 @@ class DeadLetter(NamedTuple):
     detail: str
     stage: str
     kafka_time_ms: int
+    erased: bool = False

@@ -114,6 +114,8 @@ async def settle(connection: asyncpg.Connection) -> int:
 async def _outcome(connection: asyncpg.Connection, row: Any) -> tuple[str, str]:
     if row["reason"] is not None:
         return "dead_lettered", f"refused again: {row['reason']}"
+    if row["key"] is row["value"] is None:
+        return "gone", "its bytes were erased with their user before a worker had consumed it"
     topic = row["topic"]
     key = identity(topic, row["value"], row["key"])
     if key is None:

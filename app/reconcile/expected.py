@@ -74,7 +74,8 @@ class PartitionRecount:
 
     def _judge(self, record: Record) -> Event | str:
         try:
-            return judge(self._topic, record, self._scene.rules)
+            event = judge(self._topic, record, self._scene.rules)
+            return self._scene.erasures.apply(self._topic, event)
         except RefusedError as refusal:
             return refusal.reason
 
@@ -165,9 +166,12 @@ class PartitionRecount:
             self._disagree("reason", record.offset, f"reason {letter.reason}, expected {reason}")
         elif (letter.stage == SINK_STAGE) != (reason == REJECTED_BY_DATABASE):
             self._disagree("stage", record.offset, f"stage {letter.stage} for reason {reason}")
+        if self._scene.erasures.concern(record) and not letter.erased:
+            self._disagree("dead_letter", record.offset, "it names a user who is erased")
+        key, value = (None, None) if letter.erased else (record.key, record.value)
         for name, expected, found in (
-            ("key", record.key, letter.key),
-            ("value", record.value, letter.value),
+            ("key", key, letter.key),
+            ("value", value, letter.value),
             ("kafka_time", record.time_ms * 1000, letter.time_us),
         ):
             if expected != found:

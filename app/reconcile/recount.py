@@ -59,7 +59,8 @@ async def _scene(
 ) -> Scene:
     stream = settings.stream
     rules = Rules(stream.future_tolerance_seconds, stream.retention_days)
-    return Scene(kafka, snapshot, spool, report, rules, await snapshot.deletions())
+    erasures = await snapshot.erasures()
+    return Scene(kafka, snapshot, spool, report, rules, erasures, await snapshot.deletions())
 
 
 async def _recount_ledger(scene: Scene, settings: Settings) -> None:
@@ -164,7 +165,7 @@ async def _compare_derived(scene: Scene, settings: Settings) -> None:
     hidden_us = scene.hidden_before_us
     await compare_slots(spool, snapshot, report, hidden_us)
     await compare_windows(spool, snapshot, report, settings.stream.window_seconds, hidden_us)
-    outbox = Outbox(spool, snapshot, report, hidden_us)
+    outbox = Outbox(spool, snapshot, report, scene.erasures, hidden_us)
     await outbox.load(scene.kafka)
     await outbox.compare_anomalies()
     await outbox.compare_dead_letter_copies()

@@ -7,7 +7,7 @@ from app.reconcile.snapshot import Snapshot, StoredRow
 
 
 class DeadRow(NamedTuple):
-    """A stored dead letter; `time_us` is the record's Kafka timestamp."""
+    """A stored dead letter; `time_us` is the record's Kafka timestamp, `erased` its bytes are gone."""
 
     offset: int
     key: bytes | None
@@ -15,6 +15,7 @@ class DeadRow(NamedTuple):
     reason: str
     stage: str
     time_us: int
+    erased: bool
 
 
 Row = TypeVar("Row", StoredRow, DeadRow)
@@ -48,7 +49,8 @@ class ByOffset(Generic[Row]):
 async def dead_rows(snapshot: Snapshot, topic: str, partition: int) -> AsyncIterator[DeadRow]:
     """Dead letters of a partition in offset order."""
     query = (
-        "SELECT source_offset, key, value, reason, stage, kafka_time FROM dead_letters "
+        "SELECT source_offset, key, value, reason, stage, kafka_time, erased "
+        "FROM dead_letters "
         "WHERE source_topic = $1 AND source_partition = $2 ORDER BY source_offset"
     )
     async for row in snapshot.stream(query, topic, partition):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.reconcile.deletions import Deletion
+from app.reconcile.erasures import Erasures
 from app.reconcile.judging import Rules
 from app.reconcile.reading import KafkaReader
 from app.reconcile.report import ReconcileReport
@@ -16,8 +17,9 @@ from app.reconcile.spool import Spool
 class Scene:
     """Stores, rules and findings, handed from partition to partition.
 
-    `deletions` says what retention has deleted, by topic and partition. `hidden_before_us` is set where orders are
-    gone from PostgreSQL and from Kafka: sums of slots that begin before it cannot be recounted.
+    `erasures` are users whose rows stand under pseudonyms. `deletions` says what retention has deleted, by topic and
+    partition. `hidden_before_us` is set where orders are gone from PostgreSQL and from Kafka: sums of slots that begin
+    before it cannot be recounted.
     `settled` holds the content of accepted events whose row is missing or stands at a wrong place,
     by topic and identity. `next_offsets` is the ledger by topic and partition.
     """
@@ -27,6 +29,7 @@ class Scene:
     spool: Spool
     report: ReconcileReport
     rules: Rules
+    erasures: Erasures = field(default_factory=Erasures)
     deletions: Mapping[tuple[str, int], Deletion] = field(default_factory=dict)
     hidden_before_us: int | None = None
     settled: dict[tuple[Any, ...], tuple[Any, ...]] = field(default_factory=dict)

@@ -8,7 +8,9 @@ import asyncpg
 
 from app.postgres.connecting import connect_reader
 from app.reconcile.deletions import Deletion
+from app.reconcile.erasures import Erasures, Stand
 from app.reconcile.fields import COLUMNS, IDENTITY
+from app.reconcile.instants import show_instant
 from app.reconcile.reading import RecountError
 from app.settings import PostgresSettings
 
@@ -64,6 +66,21 @@ class Snapshot:
             "SELECT topic, source_partition, deleted_before, deleted FROM retention_progress"
         )
         return {(row[0], row[1]): Deletion(row[2], row[3]) for row in rows}
+
+    async def erasures(self) -> Erasures:
+        """Who is erased; raises RecountError while an erasure is under way or was cut off."""
+        rows = await self._connection.fetch(
+            "SELECT key, user_hash, pseudonym, session_key, erased_at, renamed_at "
+            "FROM erased_users CROSS JOIN erasure_key"
+        )
+        for row in rows:
+            if row["renamed_at"] is None:
+                raise RecountError(
+                    f"the erasure begun at {show_instant(row['erased_at'])} is not finished: wait for "
+                    "it, or run `globalmart erase-user` for the same user again"
+                )
+        users = {row["user_hash"]: Stand(row["pseudonym"], row["session_key"]) for row in rows}
+        return Erasures(rows[0]["key"] if rows else b"", users)
 
     async def row(self, query: str, *args: Any) -> Any:
         """First row of a query, or None."""

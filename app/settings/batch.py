@@ -37,7 +37,9 @@ class BatchSettings(SettingsGroup):
         "org.mongodb.spark:mongo-spark-connector_2.13:10.5.0",
         "Maven coordinates fetched for the connector writer",
     )
-    shuffle_partitions: int = setting(4, "partitions of a Spark shuffle", ge=1, le=10_000)
+    shuffle_partitions: int = setting(
+        16, "partitions of a Spark shuffle, small ones are joined", ge=1, le=10_000
+    )
     arrow_batch_rows: int = setting(
         5000, "rows that travel at once from Spark to a Python writer", unit="rows", ge=1
     )

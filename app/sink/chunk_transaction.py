@@ -7,15 +7,17 @@ rebalance or a worker that comes back from the dead changes nothing.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, Generic, Self, cast
 from weakref import WeakSet
 
 import asyncpg
 
+from app.domain.erasure import NOBODY, ErasedUsers
 from app.domain.lateness import advance_watermark
 from app.domain.sales_state import SalesState
+from app.events.erasing import without_erased
 from app.events.rows import RowT
 from app.sink import ledger
 from app.sink.dead_letters import insert_dead_letters, prepare_dead_letters, wake_publisher
@@ -37,10 +39,14 @@ class Fenced(Exception):  # noqa: N818 - an expected outcome
 
 @dataclass(slots=True)
 class PartitionState:
-    """What a worker remembers of a partition; a function of the rows accepted below `progress.next_offset`."""
+    """What a worker remembers of a partition; a function of the rows accepted below `progress.next_offset`.
+
+    `erased` are the users erased from it, as of `progress.erasures`.
+    """
 
     progress: Progress
     sales: SalesState | None = None
+    erased: ErasedUsers = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +98,19 @@ class ChunkTransaction(Generic[RowT]):
         Raises Fenced when the ledger stands elsewhere. After any exception the state and the connection are
         not to be trusted: the transaction may have been committed or not.
         """
-        topic = self._stored.name
+        topic, sent = self._stored.name, work
+        if state.erased:
+            work = replace(sent, decoded=without_erased(sent.decoded, state.erased))
         await self._prepare_once(connection)
         await self._faults.reached(FaultPoint.BEFORE_BEGIN, topic, connection)
         async with connection.transaction():
             await self._copy(connection, work)
             await self._faults.reached(FaultPoint.AFTER_COPY, topic, connection)
-            await self._pass_fence(connection, work)
+            await self._pass_fence(connection, work, state.progress.erasures)
             await self._faults.reached(FaultPoint.AFTER_FENCE, topic, connection)
             duplicates = await self._store(connection, work)
+            if duplicates and work.decoded.rows is not sent.decoded.rows:
+                duplicates = await self._compare_as_sent(connection, sent, duplicates)
             await self._faults.reached(FaultPoint.AFTER_INSERT, topic, connection)
             outcome = await self._account(connection, state, work, duplicates)
             await self._faults.reached(FaultPoint.BEFORE_COMMIT, topic, connection)
@@ -137,9 +147,12 @@ class ChunkTransaction(Generic[RowT]):
                 self._stored.stage, records=rows, columns=self._stored.column_names
             )
 
-    async def _pass_fence(self, connection: asyncpg.Connection, work: Work[RowT]) -> None:
-        if not await ledger.fence(connection, self._stored.name, work.partition, work.start):
-            raise Fenced(f"{self._stored.name}[{work.partition}] is not at {work.start}")
+    async def _pass_fence(
+        self, connection: asyncpg.Connection, work: Work[RowT], erasures: int
+    ) -> None:
+        topic, partition, start = self._stored.name, work.partition, work.start
+        if not await ledger.fence(connection, topic, partition, start, erasures):
+            raise Fenced(f"{topic}[{partition}] is not at {start} after {erasures} erasures")
 
     async def _store(self, connection: asyncpg.Connection, work: Work[RowT]) -> dict[int, bool]:
         """Insert the rows; offsets of the duplicates among them and whether each conflicts."""
@@ -158,6 +171,18 @@ class ChunkTransaction(Generic[RowT]):
         if len(found) != missing:
             raise asyncpg.SerializationError("a duplicate's first row was deleted meanwhile")
         return {row["source_offset"]: row["conflicting"] for row in found}
+
+    async def _compare_as_sent(
+        self, connection: asyncpg.Connection, sent: Work[RowT], duplicates: dict[int, bool]
+    ) -> dict[int, bool]:
+        """While an erasure is under way a repetition's first row may not be renamed yet: equal as sent is equal."""
+        doubtful = [row for row in sent.decoded.rows if duplicates.get(row.source_offset)]
+        if not doubtful:
+            return duplicates
+        arrays = [*map(list, zip(*doubtful, strict=True))]
+        found = await connection.fetch(self._small.duplicates, sent.partition, *arrays)
+        equal = {row["source_offset"]: False for row in found if not row["conflicting"]}
+        return duplicates | equal
 
     def _insert_parameters(self, partition: int) -> list[Any]:
         return [partition, self._pane][: self._stored.insert_parameters]
@@ -187,7 +212,7 @@ class ChunkTransaction(Generic[RowT]):
         watermark_us, late = advance_watermark(
             state.progress.watermark_us, timestamps_us, self._allowed_lateness_us
         )
-        progress = Progress(work.end, watermark_us, horizon_us)
+        progress = Progress(work.end, watermark_us, horizon_us, state.progress.erasures)
         counts = _counts(work, duplicates, late)
         await ledger.advance(connection, self._stored.name, work.partition, progress, counts)
         refusals = [letter.reason.value for letter in letters]

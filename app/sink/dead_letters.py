@@ -13,9 +13,11 @@ OUTBOX_CHANNEL: Final = "globalmart_outbox"
 
 _INSERT: Final = """
 INSERT INTO dead_letters
-    (source_topic, source_partition, source_offset, key, value, reason, detail, stage, kafka_time)
+    (source_topic, source_partition, source_offset, key, value, reason, detail, stage, kafka_time,
+     erased)
 SELECT $1, $2, * FROM unnest(
-    $3::BIGINT[], $4::BYTEA[], $5::BYTEA[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::TIMESTAMPTZ[])"""
+    $3::BIGINT[], $4::BYTEA[], $5::BYTEA[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::TIMESTAMPTZ[],
+    $10::BOOLEAN[])"""
 _NOTIFY: Final = f"NOTIFY {OUTBOX_CHANNEL}"
 
 
@@ -34,12 +36,13 @@ async def insert_dead_letters(
         [letter.detail for letter in letters],
         [letter.stage for letter in letters],
         [EPOCH + timedelta(milliseconds=letter.kafka_time_ms) for letter in letters],
+        [letter.erased for letter in letters],
     )  # fmt: skip
 
 
 async def prepare_dead_letters(connection: asyncpg.Connection) -> None:
     """Insert nothing, so that the connection has the statement prepared."""
-    await connection.execute(_INSERT, "", 0, [], [], [], [], [], [], [])
+    await connection.execute(_INSERT, "", 0, [], [], [], [], [], [], [], [])
 
 
 async def wake_publisher(connection: asyncpg.Connection) -> None:

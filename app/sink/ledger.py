@@ -15,14 +15,15 @@ from app.events.decoding import EPOCH, MICROSECOND
 NO_PARTITION: Final = -1
 
 _SELECT: Final = """
-SELECT partition, next_offset, watermark, horizon FROM stream_progress
+SELECT partition, next_offset, watermark, horizon, erasures FROM stream_progress
 WHERE topic = $1 AND partition = ANY($2::INTEGER[])"""
 _OPEN: Final = """
 INSERT INTO stream_progress (topic, partition, next_offset) VALUES ($1, $2, $3)
 ON CONFLICT DO NOTHING"""
 _FENCE: Final = """
 SELECT 1 FROM stream_progress
-WHERE topic = $1 AND partition = $2 AND next_offset = $3 FOR NO KEY UPDATE"""
+WHERE topic = $1 AND partition = $2 AND next_offset = $3 AND erasures = $4
+FOR NO KEY UPDATE"""
 _ADVANCE: Final = """
 UPDATE stream_progress SET
     next_offset = $3, watermark = $4, horizon = $5, consumed = consumed + $6, stored = stored + $7,
@@ -37,11 +38,15 @@ WHERE topic = $1 AND partition = $2 AND next_offset < $3"""
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a partition stands; instants in microseconds since the epoch, None before the first event."""
+    """Where a partition stands; instants in microseconds since the epoch, None before the first event.
+
+    `erasures` counts how often users were erased from it: what was loaded before the last one is not to be trusted.
+    """
 
     next_offset: int
     watermark_us: int | None = None
     horizon_us: int | None = None
+    erasures: int = 0
 
 
 @dataclass(slots=True)
@@ -69,7 +74,7 @@ async def read_progress(
     rows = await connection.fetch(_SELECT, topic, partitions)
     return {
         row["partition"]: Progress(
-            row["next_offset"], _to_us(row["watermark"]), _to_us(row["horizon"])
+            row["next_offset"], _to_us(row["watermark"]), _to_us(row["horizon"]), row["erasures"]
         )
         for row in rows
     }
@@ -89,9 +94,11 @@ async def accept_loss(
     await connection.execute(_LOSE, topic, partition, first_offset)
 
 
-async def fence(connection: asyncpg.Connection, topic: str, partition: int, start: int) -> bool:
-    """Lock the ledger row if it stands at `start`; False when somebody else has moved on."""
-    return await connection.fetchval(_FENCE, topic, partition, start) is not None
+async def fence(
+    connection: asyncpg.Connection, topic: str, partition: int, start: int, erasures: int
+) -> bool:
+    """Lock the ledger row if it stands at `start`; False when somebody else has moved on or erased a user."""
+    return await connection.fetchval(_FENCE, topic, partition, start, erasures) is not None
 
 
 async def advance(
@@ -107,7 +114,7 @@ async def advance(
 
 async def prepare(connection: asyncpg.Connection, topic: str) -> None:
     """Run fence and advance without effect, so that the connection has them prepared."""
-    await fence(connection, topic, NO_PARTITION, 0)
+    await fence(connection, topic, NO_PARTITION, 0, 0)
     await advance(connection, topic, NO_PARTITION, Progress(0), Counts())
 
 

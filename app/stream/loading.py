@@ -9,11 +9,13 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
+from app.domain.erasure import ErasedUsers
 from app.domain.sales_state import SalesState
 from app.domain.sliding import WINDOW_SECONDS
 from app.domain.velocity import PartitionVelocity
 from app.events.decoding import EPOCH, MICROSECOND
 from app.sink.chunk_transaction import PartitionState
+from app.sink.erasures import read_erased
 from app.sink.ledger import Progress, read_progress
 from app.topics import TRANSACTIONS
 
@@ -37,16 +39,22 @@ async def load_states(
     """State of the partitions that have a ledger row; ledger and rows come from one snapshot."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         progress = await read_progress(connection, topic, list(partitions))
+        erased = await read_erased(connection, topic)
         if topic != TRANSACTIONS:
-            return {partition: PartitionState(at) for partition, at in progress.items()}
-        return await _load_sales(connection, progress, now_us)
+            return {
+                partition: PartitionState(at, erased=erased) for partition, at in progress.items()
+            }
+        return await _load_sales(connection, progress, erased, now_us)
 
 
 async def _load_sales(
-    connection: asyncpg.Connection, progress: Mapping[int, Progress], now_us: int
+    connection: asyncpg.Connection,
+    progress: Mapping[int, Progress],
+    erased: ErasedUsers,
+    now_us: int,
 ) -> dict[int, PartitionState]:
     states = {
-        partition: PartitionState(at, SalesState(PartitionVelocity(at.horizon_us)))
+        partition: PartitionState(at, SalesState(PartitionVelocity(at.horizon_us)), erased)
         for partition, at in progress.items()
     }
     floor_us = _floor(progress, now_us)

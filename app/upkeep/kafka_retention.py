@@ -18,15 +18,20 @@ from app.topics import TOPICS
 
 _ANSWER_SECONDS: Final = 20.0
 _NAME: Final = "retention.ms"
+_SEGMENT: Final = "segment.ms"
 
 
 @dataclass(frozen=True, slots=True)
 class TopicRetention:
-    """A topic's retention in milliseconds: as found, and as the settings want it."""
+    """A topic's retention in milliseconds: as found, and as the settings want it.
+
+    A record may stay for `segment_ms` longer: Kafka deletes whole segments. Below 0 is for ever.
+    """
 
     topic: str
     found_ms: int
     wanted_ms: int
+    segment_ms: int = 0
 
 
 def wanted_hours(settings: Settings) -> dict[str, float]:
@@ -48,14 +53,17 @@ def topic_retention(settings: Settings) -> list[TopicRetention]:
     present = admin.metadata().topics
     try:
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in wanted if name in present]
-        answers = admin.client.describe_configs(resources)
-        found = {r.name: a.result(_ANSWER_SECONDS)[_NAME].value for r, a in answers.items()}
+        answers = admin.client.describe_configs(resources) if resources else {}
+        found = {r.name: a.result(_ANSWER_SECONDS) for r, a in answers.items()}
     except KafkaException as error:
         raise admin.unanswered(error) from error
     return [
-        TopicRetention(name, int(value), round(wanted[name] * 3_600_000))
-        for name, value in found.items()
-    ]
+        TopicRetention(
+            name, int(told[_NAME].value), round(wanted[name] * 3_600_000),
+            int(told[_SEGMENT].value),
+        )
+        for name, told in found.items()
+    ]  # fmt: skip
 
 
 def set_retention(settings: Settings, topics: list[TopicRetention]) -> None:

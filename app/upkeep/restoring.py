@@ -15,10 +15,12 @@ import asyncpg
 
 from app.domain.anomalies import Anomaly, Measures, Rule, judge, standard_rules
 from app.domain.money import decimal_from_cents
+from app.events.erasing import without_erased
 from app.events.rows import CartEventRow, ProductViewRow, SystemMetricRow, TransactionRow
 from app.letters.verdicts import Attempt, decoder_of, time_limits
 from app.reconcile.reading import KafkaReader, Record
 from app.settings import AnomalySettings, Settings
+from app.sink.erasures import read_erased
 from app.sink.judging import count_recent
 from app.sink.tables import STORED_TOPICS, StoredTopic
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
@@ -94,11 +96,12 @@ class Restorer:
         if low > 0:
             self.done.gone.append(f"{stored.name}[{partition}] below offset {low}")
         decoder = decoder_of(stored.name, self._limits)
+        erased = await read_erased(self._connection, stored.name)
         end = min(high, next_offset)
         async for batch in self._kafka.read(stored.name, partition, low, end):
             self.done.read[stored.name] += len(batch)
             times = {record.offset: record.time_ms for record in batch}
-            rows = decoder.decode(map(_attempt, batch)).rows
+            rows = without_erased(decoder.decode(map(_attempt, batch)), erased).rows
             rows = [row for row in rows if span[0] <= row.timestamp < span[1]]
             if rows:
                 arrays = [list(column) for column in zip(*rows, strict=True)]

@@ -16,7 +16,7 @@ from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, money, order_cents, total_cents
-from batch.frames import Events, contract
+from batch.frames import Events, contract, kept
 from batch.labels import UNKNOWN
 
 SCHEMA: Final = t.StructType(
@@ -42,14 +42,55 @@ _EVENT: Final = ("session_id", "user_id", "timestamp", "id", "kind", "country", 
 
 
 def fact_sessions(events: Events, gap: timedelta) -> DataFrame:
-    """One row per session."""
+    """One row per session, made of what is kept as it is read.
+
+    Nearly always no session is mixed; then events are read once.
+    """
+    everything = _together(events, gap)
+    parts = kept(_parts(everything))
+    mixed = kept(_mixed(parts))
+    if mixed.count():
+        parts = kept(_with_decided(parts, everything, mixed))
+    return contract(_with_outcome(parts), SCHEMA)
+
+
+def _together(events: Events, gap: timedelta) -> DataFrame:
+    """Views, cart events and orders in one shape, each with the id of its session."""
     orders = _events(events.transactions, "transaction_id", f.lit("order"), "total_amount")
     given = orders.where(f.col("session_id").isNotNull())
     derived = _with_derived_ids(orders.where(f.col("session_id").isNull()), gap)
     views = _events(events.product_views, "event_id", f.lit("view"))
     carts = _events(events.cart_events, "event_id", f.col("action"))
-    everything = reduce(DataFrame.unionByName, (given, derived, views, carts))
-    return contract(_with_outcome(_sessions(_together(everything))), SCHEMA)
+    return reduce(DataFrame.unionByName, (given, derived, views, carts))
+
+
+def _parts(events: DataFrame) -> DataFrame:
+    """Sums per session, user and country of all events: nearly always one row per session.
+
+    Texts are keys here and never aggregated: that would sort all events instead of hashing them. A session's
+    events are brought together first, because before the shuffle there is little to add up.
+    """
+    keys = ("session_id", "user_id", "country")
+    return events.repartition("session_id").groupBy(*keys).agg(*_sums())
+
+
+def _mixed(parts: DataFrame) -> DataFrame:
+    """Ids of the sessions with several users or countries."""
+    counted = parts.groupBy("session_id").agg(f.count("*").alias("parts"))
+    return counted.where(f.col("parts") > 1).select("session_id")
+
+
+def _with_decided(parts: DataFrame, events: DataFrame, mixed: DataFrame) -> DataFrame:
+    """The parts, those of mixed sessions replaced by one: user and country are those of its first event."""
+    plain = parts.join(f.broadcast(mixed), "session_id", "left_anti")
+    return plain.unionByName(_decided(events.join(f.broadcast(mixed), "session_id", "left_semi")))
+
+
+def _decided(events: DataFrame) -> DataFrame:
+    place = f.struct("timestamp", "id")
+    named = f.when(f.col("country").isNotNull(), f.struct("timestamp", "id", "country"))
+    first = (f.min_by("user_id", place).alias("user_id"), f.min(named)["country"].alias("country"))
+    return events.groupBy("session_id").agg(*first, *_sums())
 
 
 def _events(rows: DataFrame, key: str, kind: Column, amount: str | None = None) -> DataFrame:
@@ -65,7 +106,8 @@ def _events(rows: DataFrame, key: str, kind: Column, amount: str | None = None) 
 
 
 def _with_derived_ids(orders: DataFrame, gap: timedelta) -> DataFrame:
-    by_time = Window.partitionBy("user_id").orderBy("timestamp", "id")
+    """Orders at one time are in one session, whichever comes first."""
+    by_time = Window.partitionBy("user_id").orderBy("timestamp")
     pause_us = f.unix_micros("timestamp") - f.unix_micros(f.lag("timestamp").over(by_time))
     begins = pause_us.isNull() | (pause_us > int(gap.total_seconds() * 1_000_000))
     start = f.last(f.when(f.col("begins"), f.col("timestamp")), ignorenulls=True)
@@ -76,22 +118,9 @@ def _with_derived_ids(orders: DataFrame, gap: timedelta) -> DataFrame:
     return marked.withColumn("session_id", name).select(*_EVENT)
 
 
-def _together(events: DataFrame) -> DataFrame:
-    """Each session's events in one partition, with the hash of its id.
-
-    Aggregates that keep texts are made by sorting. Done before the shuffle it would sort every event twice and save
-    nothing, since a session has few events of a kind; and a sort by a number is a radix sort, where ids that
-    begin alike would be compared letter by letter.
-    """
-    return events.repartition("session_id").withColumn("hash", f.xxhash64("session_id"))
-
-
-def _sessions(events: DataFrame) -> DataFrame:
-    place = f.struct("timestamp", "id")
-    named = f.when(f.col("country").isNotNull(), f.struct("timestamp", "id", "country"))
-    return events.groupBy("hash", "session_id").agg(
-        f.min_by("user_id", place).alias("user_id"),
-        f.coalesce(f.min(named)["country"], f.lit(UNKNOWN)).alias("country"),
+def _sums() -> list[Column]:
+    """Of events, every running value of a fixed width."""
+    return [
         f.min("timestamp").alias("started_at"),
         f.max("timestamp").alias("ended_at"),
         _count("view").alias("views"),
@@ -100,8 +129,8 @@ def _sessions(events: DataFrame) -> DataFrame:
         _count("checkout").alias("checkouts"),
         _count("order").alias("transactions"),
         f.sum("units").alias("units"),
-        money(total_cents("cents")).alias("revenue"),
-    )
+        total_cents("cents").alias("cents"),
+    ]
 
 
 def _count(kind: str) -> Column:
@@ -113,6 +142,8 @@ def _with_outcome(sessions: DataFrame) -> DataFrame:
     whole_seconds = f.timestamp_diff("SECOND", f.col("started_at"), f.col("ended_at"))
     return sessions.withColumns(
         {
+            "country": f.coalesce(f.col("country"), f.lit(UNKNOWN)),
+            "revenue": money(f.col("cents")),
             "duration_seconds": whole_seconds,
             "converted": ordered,
             "abandoned": (f.col("cart_adds") > 0) & ~ordered,

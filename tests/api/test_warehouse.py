@@ -12,6 +12,7 @@ from api.mongo import Find, Mongo, ReadingLostError
 from api.runs import Run
 from api.stores import StoreDownError
 from api.warehouse import Warehouse as Reader
+from app.upkeep.erasing import erase
 from compose.embedded.stack import EmbeddedStack
 from tests.api.marts import AS_OF, customers, everything, trends
 from tests.api.serving import answered, api_over
@@ -301,3 +302,20 @@ async def test_a_new_run_is_shown_once_its_sums_are_made_and_looked_for_meanwhil
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
     mongo.close()
+
+
+async def test_an_erased_user_is_found_no_more(database: Database, warehouse: Warehouse) -> None:
+    warehouse.publish(AS_OF, **everything())
+    path = f"{V1}/customers/u7"
+    async with api_over(database, **_QUICK) as client:
+        assert (await answered(client, path))["user_id"] == "u7"
+        segments = await answered(client, f"{V1}/customers/segments")
+        await erase(database.settings, "u7")
+
+        async def forgotten() -> bool:
+            return (await client.get(path)).status_code == 404
+
+        await _until(forgotten)
+        assert await answered(client, f"{V1}/customers/segments") == segments
+        (row,) = await database.fetch("SELECT pseudonym FROM erased_users")
+        assert (await answered(client, f"{V1}/customers/{row[0]}"))["user_id"] == row[0]

@@ -35,6 +35,14 @@ def test_a_decimal_keeps_value_and_scale(kind: pa.DataType, texts: list[str]) ->
     assert [str(value) for value in _stored([Decimal(text) for text in texts], kind)] == texts
 
 
+def test_nulls_change_nothing_beside_them() -> None:
+    texts = ["92233720368547758.07", None, "-0.01", None, "92233720368547758.08"]
+    for kept in (texts, texts[:2], texts[1:4], texts[3:]):
+        values = [None if text is None else Decimal(text) for text in kept]
+        stored = _stored(values, _MONEY)
+        assert [None if value is None else str(value) for value in stored] == kept
+
+
 def test_null_stays_null() -> None:
     assert _stored([Decimal("1.00"), None], _MONEY) == [Decimal128("1.00"), None]
     assert _stored([None], pa.timestamp("us", "UTC")) == [None]

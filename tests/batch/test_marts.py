@@ -102,6 +102,32 @@ def test_a_mart_equals_plain_python(
     assert [(row, wanted[key]) for key, row in found.items() if row != wanted[key]] == []
 
 
+def _of_one_country(shop: Shop) -> Shop:
+    """No session has several users or countries."""
+    return _changed(shop, lambda row: {**row, "country": "USA"})
+
+
+def _of_several_users(shop: Shop) -> Shop:
+    """Every other event, whatever its session, is somebody else's; countries are as they were."""
+    return _changed(
+        shop, lambda row: {**row, "user_id": f"{row['user_id']}-{row['source_offset'] % 2}"}
+    )
+
+
+def _changed(shop: Shop, change: Callable[[Row], Row]) -> Shop:
+    sources = (TRANSACTIONS, PRODUCT_VIEWS, CART_EVENTS)
+    return Shop(*([change(row) for row in shop.rows(source)] for source in sources))
+
+
+@pytest.mark.parametrize("change", [_of_one_country, _of_several_users])
+def test_sessions_with_and_without_a_doubt(
+    spark: SparkSession, change: Callable[[Shop], Shop]
+) -> None:
+    shop = change(_shop())
+    found = by_key(_rows(fact_sessions(_events(spark, shop, 3), _GAP)), "session_id")
+    assert found == by_key(expected.fact_sessions(shop, _GAP), "session_id")
+
+
 def test_the_generated_shop_has_what_is_hard() -> None:
     sessions = expected.fact_sessions(_shop(), _GAP)
     assert {row["converted"] for row in sessions} == {True, False}

@@ -49,6 +49,10 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--nightly-rounds", type=int, default=1, help="fresh sessions per size")
     parser.add_argument(
+        "--nightly-extract", action=argparse.BooleanOptionalAction, default=True,
+        help="measure the extract, too",
+    )  # fmt: skip
+    parser.add_argument(
         "--only", choices=_PARTS, help="one part alone; the report keeps the others"
     )
     options = parser.parse_args()
@@ -77,7 +81,8 @@ def _api(console: Console, options: argparse.Namespace) -> dict[str, Any]:
 
 def _nightly(console: Console, options: argparse.Namespace) -> dict[str, Any]:
     sizes, rounds = options.nightly_orders, options.nightly_rounds
-    return {"nightly": measure_nightly(Path("var/bench/nightly"), sizes, rounds, console.log)}
+    var_dir, extracts = Path("var/bench/nightly"), options.nightly_extract
+    return {"nightly": measure_nightly(var_dir, sizes, rounds, extracts, console.log)}
 
 
 #: What can be run alone, and its share of the report.

@@ -8,8 +8,18 @@ from tests.databases import Database
 ROWS = ("transactions", "product_views", "cart_events", "system_metrics")
 KEPT = (*ROWS, "transaction_anomalies", "dead_letters")
 ROLLUPS = ("sales_hourly", "sales_daily", "revenue_minutely", "revenue_hourly", "revenue_daily")
+#: Only the owner erases.
+OF_ERASURES = ("erasure_key", "erased_users")
 SUMS = ("stream_progress", "sales_panes", *ROLLUPS)
-ALL = (*KEPT, *SUMS, "outbox_progress", "stream_source", "stream_windows", "schema_version")
+ALL = (
+    *KEPT,
+    *SUMS,
+    *OF_ERASURES,
+    "outbox_progress",
+    "stream_source",
+    "stream_windows",
+    "schema_version",
+)
 #: Of no worth once their worker is gone.
 FLEETING = ("worker_heartbeats",)
 #: The owner's own account of what was put back and what was deleted.

@@ -45,15 +45,22 @@ class TlsTerminator:
         ready.set()
         await over.wait()
         server.close()
+        # Clients have gone by now; a handshake cut off in the middle would leave its socket behind.
+        connections = asyncio.all_tasks() - {asyncio.current_task()}
+        if connections:
+            await asyncio.wait(connections, timeout=5)
+        await asyncio.sleep(0.2)  # transports close their sockets in rounds of the loop to come
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
+        with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError), _ended(writer):
             if self._asked_for and not await self._agree(reader, writer):
-                writer.close()
                 return
             self.handshakes += 1
-            behind = await asyncio.open_connection(LOOPBACK, self._server_port)
-            await asyncio.gather(_pump(reader, behind[1]), _pump(behind[0], writer))
+            reader_behind, writer_behind = await asyncio.open_connection(
+                LOOPBACK, self._server_port
+            )
+            with _ended(writer_behind):
+                await asyncio.gather(_pump(reader, writer_behind), _pump(reader_behind, writer))
 
     async def _agree(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         if await reader.readexactly(len(_SSL_REQUEST)) != _SSL_REQUEST:
@@ -62,6 +69,15 @@ class TlsTerminator:
         await writer.drain()
         await writer.start_tls(self._context)
         return True
+
+
+@contextmanager
+def _ended(writer: asyncio.StreamWriter) -> Iterator[None]:
+    """End the connection at the end of the block, also where the block is cancelled."""
+    try:
+        yield
+    finally:
+        writer.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -24,14 +24,14 @@ _HELLO: Final = {
 
 
 @contextmanager
-def acknowledging_server() -> Iterator[str]:
-    """The address of a server in a process of its own, ended with the block."""
+def acknowledging_server() -> Iterator[tuple[str, int | None]]:
+    """Address and process id of a server in a process of its own, ended with the block."""
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(sender,), daemon=True)
     process.start()
     try:
-        yield f"mongodb://127.0.0.1:{receiver.recv()}/?directConnection=true"
+        yield f"mongodb://127.0.0.1:{receiver.recv()}/?directConnection=true", process.pid
     finally:
         process.kill()
         process.join()

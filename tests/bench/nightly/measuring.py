@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 import psutil
@@ -21,17 +21,37 @@ class Spent:
 
 
 @contextmanager
-def measured() -> Iterator[Spent]:
-    """Filled at the end of the block; children that ended meanwhile count as far as they were waited for."""
-    spent, began, before = Spent(), monotonic(), _cpu_seconds()
+def measured(leave_out: int | None = None) -> Iterator[Spent]:
+    """Filled at the end of the block; children that ended meanwhile count as far as they were waited for.
+
+    The child with the id `leave_out` does not count.
+    """
+    spent, began, before = Spent(), monotonic(), _cpu_seconds(leave_out)
     yield spent
-    spent.seconds, spent.cpu_seconds = monotonic() - began, _cpu_seconds() - before
+    spent.seconds, spent.cpu_seconds = monotonic() - began, _cpu_seconds(leave_out) - before
 
 
-def _cpu_seconds() -> float:
+@dataclass(slots=True)
+class Laps:
+    """What was spent from one call of `lap` to the next, by the line it was called with."""
+
+    spent: dict[str, Spent] = field(default_factory=dict)
+    _seconds: float = field(default_factory=monotonic)
+    _cpu_seconds: float = field(default_factory=lambda: _cpu_seconds())
+
+    def lap(self, line: str) -> None:
+        """End a lap, and begin the next."""
+        seconds, cpu_seconds = monotonic(), _cpu_seconds()
+        self.spent[line] = Spent(seconds - self._seconds, cpu_seconds - self._cpu_seconds)
+        self._seconds, self._cpu_seconds = seconds, cpu_seconds
+
+
+def _cpu_seconds(leave_out: int | None = None) -> float:
     this = psutil.Process()
     total = 0.0
     for process in (this, *this.children(recursive=True)):
+        if process.pid == leave_out:
+            continue
         try:
             times = process.cpu_times()
         except psutil.NoSuchProcess:

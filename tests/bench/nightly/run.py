@@ -3,22 +3,27 @@
 What each figure holds:
   start          Spark's start, its own processes included; in no ratio
   compute        the lake read, every mart made, kept, checked and digested: `batch.computing.compute`
+  marts          what each mart added to compute, in the order they are made
   write          every row of every mart to a server that acknowledges without storing: a first publish, the
                  MongoDB server's time left out
-  extract        of the smallest size, once: every day out of PostgreSQL into an empty lake, then a second time with
-                 nothing changed; PostgreSQL's time is in the seconds of the wall
+  write_night    the same on a usual night: of the facts one new day, of the others every row
+  extract        if asked for, of the smallest size, once: every day out of PostgreSQL into an empty lake, then a
+                 second time with nothing changed; PostgreSQL's time is in the seconds of the wall
   duckdb         the same marts from the same files into tables in memory, with as many threads
 Every figure has seconds of the wall and of the processors, the latter of this process and
 what it starts; the ratios are of both.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as f
 
 from app.settings import BatchSettings
 from batch.catalogue import MARTS
@@ -34,19 +39,24 @@ from batch.writers import writer
 from tests.bench.nightly.acknowledging import acknowledging_server
 from tests.bench.nightly.duck import duckdb_marts
 from tests.bench.nightly.extracting import measure_extract
-from tests.bench.nightly.measuring import Spent, measured
+from tests.bench.nightly.measuring import Laps, Spent, measured
 from tests.bench.nightly.shop import ShopSize, fill_lake
 
 LAST_DAY: Final = date(2026, 1, 31)
 _DAYS: Final = 90
 _CUSTOMERS: Final = 100_000
 _FIGURES: Final = ("seconds", "cpu_seconds")
+_RATIOS: Final = {
+    "compute_to_duckdb": ("compute",),
+    "compute_and_write_night_to_duckdb": ("compute", "write_night"),
+    "compute_and_write_to_duckdb": ("compute", "write"),
+}
 
 
 def measure_nightly(
-    var_dir: Path, orders: list[int], rounds: int, report: Callable[[str], None]
+    var_dir: Path, orders: list[int], rounds: int, extracts: bool, report: Callable[[str], None]
 ) -> dict[str, Any]:
-    """One entry per size; medians of `rounds` fresh sessions and engines."""
+    """One entry per size; medians of `rounds` fresh sessions and engines. Lakes in `var_dir` are used again."""
     settings = BatchSettings()
     sizes = {}
     for count in orders:
@@ -54,12 +64,12 @@ def measure_nightly(
         report(f"nightly: {rows} rows in the lake")
         runs = [_round(lake, settings, var_dir, report) for _ in range(rounds)]
         sizes[str(count)] = {"rows": rows, **_medians(runs), "rounds": rounds}
-        if count == min(orders):
+        if extracts and count == min(orders):
             spent = measure_extract(lake, LAST_DAY, var_dir, report)
             sizes[str(count)]["extract"] = {name: one.report() for name, one in spent.items()}
     return {
         "customers": _CUSTOMERS, "days": _DAYS, "threads": settings.cores, "heap": settings.memory,
-        "meaning": __doc__, "orders": sizes,
+        "load": os.getloadavg(), "meaning": __doc__, "orders": sizes,
     }  # fmt: skip
 
 
@@ -79,42 +89,64 @@ def _round(
         duckdb_marts(lake, LAST_DAY, settings.cores, settings.session_gap_minutes) as engine,
     ):
         wanted = {mart.name: _row_count(engine, mart.name) for mart in MARTS}
-    spent = {"duckdb": duck, **_spark_round(lake, settings, var_dir, wanted)}
-    report("nightly: " + ", ".join(f"{k} {v.seconds:.1f} s" for k, v in spent.items()))
-    return spent
+    report(f"nightly: duckdb {duck.report()}")
+    return {"duckdb": duck, **_spark_round(lake, settings, var_dir, wanted, report)}
 
 
 def _spark_round(
-    lake: Lake, settings: BatchSettings, var_dir: Path, wanted: dict[str, int]
+    lake: Lake,
+    settings: BatchSettings,
+    var_dir: Path,
+    wanted: dict[str, int],
+    report: Callable[[str], None],
 ) -> dict[str, Spent]:
-    with measured() as start:
-        session = spark_session(settings, var_dir)
-        spark = session.__enter__()
-    try:
-        with measured() as making:
-            computed = _compute(spark, lake, lake.read_manifest(), settings)
+    spent: dict[str, Spent] = {}
+
+    @contextmanager
+    def stage(name: str, leave_out: int | None = None) -> Iterator[None]:
+        with measured(leave_out) as spent[name]:
+            yield
+        report(f"nightly: {name} {spent[name].report()}")
+
+    with ExitStack() as stack:
+        with stage("start"):
+            spark = stack.enter_context(spark_session(settings, var_dir))
+        with stage("compute"):
+            computed, marts = _compute(spark, lake, lake.read_manifest(), settings)
+        report("nightly: " + ", ".join(f"{k} {v.cpu_seconds:.1f}" for k, v in marts.items()))
         found = {one.mart.name: one.rows for one in computed}
         if found != wanted:
             raise AssertionError(f"Spark made {found}, DuckDB {wanted}")
-        with acknowledging_server() as url, measured() as writing:
+        url, server = stack.enter_context(acknowledging_server())
+        with stage("write_night", server):
+            _write(computed, settings, url, LAST_DAY)
+        with stage("write", server):
             _write(computed, settings, url)
-    finally:
-        session.__exit__(None, None, None)
-    return {"start": start, "compute": making, "write": writing}
+    return {**spent, **marts}
 
 
 def _compute(
     spark: SparkSession, lake: Lake, manifest: Manifest, settings: BatchSettings
-) -> list[Computed]:
+) -> tuple[list[Computed], dict[str, Spent]]:
+    """The marts, and what each of them took."""
     known = Known(former_segments(spark, lake, None), {})
     bounds = Bounds(LAST_DAY, settings.max_staleness_days, settings.max_shrink)
-    return compute(spark, lake, manifest, MARTS, known, settings, bounds)
+    laps = Laps()
+    computed = compute(spark, lake, manifest, MARTS, known, settings, bounds, laps.lap)
+    return computed, {line.split(":")[0]: spent for line, spent in laps.spent.items()}
 
 
-def _write(computed: list[Computed], settings: BatchSettings, url: str) -> None:
+def _write(
+    computed: list[Computed], settings: BatchSettings, url: str, day: date | None = None
+) -> None:
+    """Every row, or of the facts one day's."""
     write = writer(settings, Target(url, "bench"))
     for one in computed:
-        rows = versioned(one.frame, 1) if one.mart.fact_time else one.frame
+        rows = one.frame
+        if one.mart.fact_time is not None:
+            rows = versioned(rows, 1)
+            if day is not None:
+                rows = rows.where(f.to_date(one.mart.fact_time) == f.lit(day))
         write(with_identity(one.mart, rows), one.mart.name)
 
 
@@ -132,10 +164,8 @@ def _medians(runs: list[dict[str, Spent]]) -> dict[str, Any]:
     duck = stages["duckdb"]
     ratios = {
         figure: {
-            "compute_to_duckdb": round(stages["compute"][figure] / duck[figure], 2),
-            "compute_and_write_to_duckdb": round(
-                (stages["compute"][figure] + stages["write"][figure]) / duck[figure], 2
-            ),
+            name: round(sum(stages[part][figure] for part in parts) / duck[figure], 2)
+            for name, parts in _RATIOS.items()
         }
         for figure in _FIGURES
     }

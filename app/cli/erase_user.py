@@ -1,0 +1,72 @@
+"""`globalmart erase-user`: the right to be forgotten."""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from app.upkeep.erasing import Erased
+
+EXIT_LOCKED: Final = 75
+
+
+def erase_user(
+    user: Annotated[
+        str, typer.Argument(metavar="USER", help="The user's id; - reads it from standard input.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count what would be renamed.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Put a random pseudonym in the place of a user, in every store and in events to come.
+
+    Amounts and counts stay, so every sum and `globalmart reconcile` still hold. Workers go on. Says which copies
+    remain where, and until when. A run that was cut off is finished by running it again.
+
+    Exit codes: 0 done; 1 a store failed, run it again; 75 a batch run, other upkeep or a replay is under way.
+
+    Example: globalmart erase-user - < id.txt
+    """
+    from app.errors import LockHeldError
+    from app.settings import load_settings
+    from app.upkeep.erasing import erase
+
+    user_id = sys.stdin.read().rstrip("\r\n") if user == "-" else user
+    try:
+        done = asyncio.run(erase(load_settings(), user_id, dry_run=dry_run))
+    except LockHeldError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_LOCKED) from error
+    if as_json:
+        _print_json(done)
+    else:
+        _print(done)
+
+
+def _print_json(done: "Erased") -> None:
+    import orjson
+
+    plain = orjson.dumps(done.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
+    typer.echo(plain.decode())
+
+
+def _print(done: "Erased") -> None:
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    changed = "would change" if done.dry_run else "changed"
+    for table, rows in sorted(done.rows.items()):
+        console.print(f"{table}: {rows:,} rows {changed}")
+    console.print(f"lake: {done.lake_files:,} files {changed}")
+    console.print(f"warehouse: {done.documents:,} documents {changed}")
+    console.print("Copies remain:")
+    for copy in done.remaining:
+        latest = f", {copy.at_the_latest:%Y-%m-%d %H:%M} UTC" if copy.at_the_latest else ""
+        console.print(f"  {copy.where}: {copy.until}{latest}")
+    if done.unfinished:
+        console.print(
+            f"{done.unfinished} other erasures were cut off: run them again", style="yellow"
+        )

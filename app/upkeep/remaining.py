@@ -1,0 +1,65 @@
+"""Copies an erasure cannot reach, and when they go."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from app.settings import Settings
+from app.topics import ANOMALIES, DEAD_LETTERS, SOURCE_TOPICS, SYSTEM_METRICS
+from app.upkeep.kafka_retention import TopicRetention, topic_retention
+
+_TOPICS: Final = {*SOURCE_TOPICS, ANOMALIES, DEAD_LETTERS} - {SYSTEM_METRICS}
+_ELSEWHERE: Final = (
+    (
+        "backups",
+        "until you delete those made before; after a restore of one erase the user again",
+    ),
+    (
+        "PostgreSQL's write-ahead log, its archive and replicas",
+        "until checkpoints recycle the log and you delete the archive",
+    ),
+    (
+        "dead rows and freed space in PostgreSQL's files",
+        "until vacuum and new rows overwrite them; no query reads them",
+    ),
+    (
+        "MongoDB's journal and oplog, freed blocks, object versions of the lake's storage",
+        "until they are overwritten or expire there",
+    ),
+    (
+        "memory of workers",
+        "until the next event of the partition, or a restart",
+    ),
+    (
+        "memory of the API, views kept by browsers and dashboards",
+        "the API's until it has looked at the warehouse again, some seconds; the others' until they are reloaded",
+    ),
+    (
+        "logs that hold addresses of requests for the user, and what has read the topics or the API",
+        "not known here",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """Where copies remain and until when, in words; `at_the_latest` where that is known."""
+
+    where: str
+    until: str
+    at_the_latest: datetime | None = None
+
+
+def remaining_copies(settings: Settings, now: datetime) -> list[Remaining]:
+    """All of them, topics with the retention the broker has; raises KafkaTopicError where it does not answer."""
+    topics = [_topic(found, now) for found in topic_retention(settings) if found.topic in _TOPICS]
+    return [*topics, *(Remaining(where, until) for where, until in _ELSEWHERE)]
+
+
+def _topic(found: TopicRetention, now: datetime) -> Remaining:
+    where = f"Kafka topic {found.topic}"
+    if found.found_ms < 0:
+        return Remaining(where, "for ever: the topic has no retention")
+    latest = now + timedelta(milliseconds=found.found_ms + found.segment_ms)
+    hours = found.found_ms / 3_600_000
+    return Remaining(where, f"{hours:g} h and the rest of its segment", latest)
