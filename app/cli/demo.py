@@ -14,10 +14,11 @@ def demo(
         bool, typer.Option("--keep", help="Go on with the data of the demo before.")
     ] = False,
 ) -> None:
-    """Start all servers, worker and traffic here, publish the warehouse; at the end recount everything.
+    """Start servers, worker, API, dashboard and traffic here, publish; at the end recount everything.
 
     Uses its own servers only, whatever the settings say about others. Writes
-    var/demo-report.json. Exit code 1 if any figure disagrees with the recount or between the stores.
+    var/demo-report.json. Exit code 1 if any figure disagrees with the recount, between the stores, or
+    as the API and the dashboard show it.
 
     Example: globalmart demo --duration 60
     """

@@ -2,7 +2,7 @@
 
 import time
 from datetime import date
-from typing import Final, Protocol, TextIO
+from typing import Final, Protocol
 
 from rich.console import Console
 
@@ -21,33 +21,61 @@ class BatchStarter(Protocol):
         """Begin a run as of a day."""
 
 
+class NightlyRun:
+    """One run that publishes the warehouse as of a day, as its users would start it."""
+
+    def __init__(self, children: BatchStarter, as_of: date, console: Console) -> None:
+        self._process = children.batch
+        self._as_of = as_of
+        self._console = console
+        self._process.log_path.touch()
+        self._log = self._process.log_path.open(encoding="utf-8", errors="replace")
+        self._log.seek(0, 2)
+        self._rest = ""
+        self._started = time.monotonic()
+        self._ended: float | None = None
+        console.print(f"Running globalmart batch nightly --as-of {as_of}", style="dim")
+        children.start_batch(as_of)
+
+    def look(self) -> str:
+        """Show what it has said since the last look; a few words on how it stands, none once it ended.
+
+        Raises EmbeddedStackError with the end of its log if it ended and nothing was published.
+        """
+        if self._ended is not None:
+            return ""
+        code = self._process.exit_code
+        self._show()
+        seconds = time.monotonic() - self._started
+        if code is None:
+            return f"batch of {self._as_of} runs for {seconds:.0f} s"
+        self._ended = seconds
+        self._log.close()
+        self._process.stop()  # it has ended; the guard may forget it
+        if code != 0:
+            raise EmbeddedStackError(
+                f"the nightly batch ended with exit code {code}.\n{self._process.log_tail()}"
+            )
+        return ""
+
+    def finish(self) -> float:
+        """Wait for its end, looking; returns the seconds it took and raises like `look`."""
+        while self._ended is None:
+            if self.look():
+                time.sleep(_LOOK_SECONDS)
+        return self._ended
+
+    def _show(self) -> None:
+        """Pass on whole lines; half of one would tear a status that is drawn below."""
+        *lines, self._rest = (self._rest + self._log.read()).split("\n")
+        if lines:
+            text = "\n".join(lines)
+            self._console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
 def run_nightly(children: BatchStarter, as_of: date, console: Console) -> float:
-    """Publish the warehouse as of a day as its users would; returns the seconds it took.
+    """Publish the warehouse as of a day; returns the seconds it took.
 
     Raises EmbeddedStackError with the end of its log if nothing was published.
     """
-    console.print(f"Running globalmart batch nightly --as-of {as_of}", style="dim")
-    process = children.batch
-    process.log_path.touch()
-    with process.log_path.open(encoding="utf-8", errors="replace") as log:
-        log.seek(0, 2)
-        started = time.monotonic()
-        children.start_batch(as_of)
-        while process.exit_code is None:
-            _show(log, console)
-            time.sleep(_LOOK_SECONDS)
-        seconds = time.monotonic() - started
-        _show(log, console)
-    code = process.exit_code
-    process.stop()  # it has ended; the guard may forget it
-    if code != 0:
-        raise EmbeddedStackError(
-            f"the nightly batch ended with exit code {code}.\n{process.log_tail()}"
-        )
-    return seconds
-
-
-def _show(log: TextIO, console: Console) -> None:
-    """Pass on what has been written since the last look, whole lines or not."""
-    if text := log.read():
-        console.print(text, style="dim", end="", markup=False, highlight=False, soft_wrap=True)
+    return NightlyRun(children, as_of, console).finish()

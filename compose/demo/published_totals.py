@@ -1,40 +1,23 @@
 """What the warehouse in MongoDB shows its readers, document by document."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
-from pymongo import MongoClient
-
-from app.errors import EmbeddedStackError
 from app.settings import MongoSettings
 from compose.demo import stored_totals as checks
+from compose.demo.published import Document, Rows, published
 from compose.demo.stored_totals import Totals
-
-Document = dict[str, Any]
 
 
 def published_totals(settings: MongoSettings, as_of: date) -> Totals:
     """The figures of the published run; raises EmbeddedStackError if it is of another day."""
-    assert settings.url is not None
-    with MongoClient[Document](settings.url.get_secret_value(), tz_aware=True) as client:
-        database = client[settings.database]
-        pointer = database["published_run"].find_one({"_id": "current"})
-        if pointer is None or pointer["as_of"].date() != as_of:
-            raise EmbeddedStackError(f"the warehouse does not show {as_of}, but {pointer}")
-
-        def rows(mart: str) -> list[Document]:
-            entry = pointer["marts"][mart]
-            fact = mart.startswith("fact_")
-            shown = {"since": {"$lte": entry["version"]}, "until": {"$gt": entry["version"]}}
-            return list(database[entry["collection"]].find(shown if fact else {}))
-
+    with published(settings, as_of) as rows:
         return _totals(rows)
 
 
-def _totals(rows: Callable[[str], list[Document]]) -> Totals:
+def _totals(rows: Rows) -> Totals:
     sales = [(row, row["total_amount"].to_decimal()) for row in rows("fact_sales")]
     return {
         checks.DAYS: _summed((_day(row), amount) for row, amount in sales),

@@ -1,6 +1,7 @@
 """The demo's verdict: a table on the screen and `demo-report.json`."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from rich.table import Table
 
 from app.reconcile import ReconcileReport
 from app.settings import AnomalySettings
+from compose.demo.account import Comparison
 from compose.demo.figures import Figures
 from compose.demo.latency import Latency
 from compose.demo.warehouse import WarehouseReport
@@ -17,13 +19,15 @@ _COUNTERS = ("produced", "stored", "duplicates", "dead_lettered", "late")
 
 def demo_report(
     seconds: float,
+    first_figures_seconds: float | None,
     broker: str,
     figures: Figures,
     latency: Latency,
     recount: ReconcileReport,
     warehouse: WarehouseReport,
+    pages: Sequence[Comparison],
 ) -> dict[str, Any]:
-    """Everything the demo found as plain data; per topic, per anomaly type, windows, warehouse."""
+    """Everything the demo found as plain data; per topic, per anomaly type, windows, warehouse, pages."""
     windows = recount.table("sales_metrics")
     counters = {
         name: {topic: getattr(counts, name) for topic, counts in figures.topics.items()}
@@ -31,6 +35,7 @@ def demo_report(
     }
     return {
         "duration_seconds": round(seconds, 1),
+        "first_figures_seconds": first_figures_seconds and round(first_figures_seconds, 1),
         "broker": broker,
         **counters,
         "anomalies": {
@@ -46,10 +51,18 @@ def demo_report(
         },
         "latency_seconds": {"p50": latency.p50, "p99": latency.p99},
         "warehouse": warehouse.as_data(),
+        **{each.what: each.as_data() for each in pages},
         "mismatches": (
-            recount.total_mismatches + balance_mismatches(figures) + len(warehouse.differences)
+            recount.total_mismatches
+            + balance_mismatches(figures)
+            + len(warehouse.differences)
+            + sum(len(each.differences) for each in pages)
         ),
-        "details": [f"{one.kind}: {one.message}" for one in recount.mismatches] + warehouse.told,
+        "details": [
+            *(f"{one.kind}: {one.message}" for one in recount.mismatches),
+            *warehouse.told,
+            *(text for each in pages for text in each.told),
+        ],
     }
 
 

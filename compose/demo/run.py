@@ -2,27 +2,23 @@
 
 import asyncio
 import os
-import signal
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
-from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.errors import EmbeddedStackError
 from app.kafka.admin import create_topics
 from app.postgres.migrate import migrate
 from app.reconcile import reconcile
 from app.settings import (
+    ApiSettings,
     BatchSettings,
+    DashboardSettings,
     DemoSettings,
     GeneralSettings,
     GeneratorSettings,
@@ -30,22 +26,22 @@ from app.settings import (
     load_settings,
 )
 from compose.demo.children import Children
+from compose.demo.first_figures import FirstFigures
+from compose.demo.judging import Judge, pages_table
 from compose.demo.latency import read_buckets, read_metrics
 from compose.demo.live import read_settled_live_figures
 from compose.demo.monitoring import start_monitoring
-from compose.demo.nightly import run_nightly
-from compose.demo.published_totals import published_totals
+from compose.demo.nightly import NightlyRun
 from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
+from compose.demo.signals import signals_unwind
 from compose.demo.status import addresses, psql_line
-from compose.demo.stored_totals import stored_totals
-from compose.demo.warehouse import WarehouseReport, segments_line, warehouse_table
+from compose.demo.warehouse import segments_line, warehouse_table
 from compose.demo.watch import Watch
 from compose.embedded.java import find_java
 from compose.embedded.stack import EmbeddedStack
 
 SERVICES: Final = ("kafka", "postgres", "mongo")
 REPORT_NAME: Final = "demo-report.json"
-_EXIT_TERMINATED: Final = 128 + signal.SIGTERM
 
 
 def run(
@@ -66,7 +62,7 @@ def run(
         allow_memory_broker=True,
         report=lambda text: console.print(escape(text), style="dim", soft_wrap=True),
     )
-    with _signals_unwind(), stack:
+    with signals_unwind(), stack:
         return _run(stack, duration_seconds, console)
 
 
@@ -74,56 +70,44 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console)
     environ = _environment(stack)
     settings = load_settings(environ)
     children = Children(stack, environ)
+    first = FirstFigures(children)
     monitoring = _begin(stack, children, settings, console)
+    if settings.demo.history_days:
+        history = Watch(stack, children, console, first)
+        _send_history(children, settings.demo, history, console)
     since = read_buckets(read_metrics(children.metrics_port) or "")
     children.start_generator()
-    console.print(addresses(stack, children.metrics_port))
-    console.print(monitoring)
+    batch = _start_batch(children, settings.demo, console)
+    console.print(addresses(stack, children), monitoring, sep="\n")
     console.print(escape(psql_line(stack)), soft_wrap=True)
-    watch = Watch(stack, children, console, since)
-    seconds = _let_traffic_flow(watch, duration_seconds, console)
+    watch = Watch(stack, children, console, first, since)
+    seconds = _let_traffic_flow(watch, batch, duration_seconds, console)
     children.generator.stop()
     console.print("Waiting for the last records", style="dim")
     asyncio.run(_in(watch, watch.catching_up))
     console.print("Recounting everything", style="dim")
     live = read_settled_live_figures(children.metrics_port)
     recount = asyncio.run(reconcile(settings, live_tables=live))
-    warehouse = _publish_and_compare(stack, children, settings, console)
+    judge = Judge(children, settings, stack.postgres.dsn(), console)
+    warehouse = judge.warehouse(batch)
+    pages = judge.pages(warehouse.as_of)
     report = demo_report(
-        seconds, stack.kafka.description, watch.figures, watch.latency, recount, warehouse
-    )
+        seconds, first.seconds, stack.kafka.description, watch.figures, watch.latency, recount,
+        warehouse, pages,
+    )  # fmt: skip
     return _conclude(report, stack.var_dir / REPORT_NAME, console)
 
 
 def _begin(stack: EmbeddedStack, children: Children, settings: Settings, console: Console) -> Table:
-    """A worker, a history that has gone through it, and a warehouse that holds it up to yesterday.
-
-    Returns where the monitoring answers.
-    """
+    """Stores with their schema and topics, worker, API and dashboard; returns where the monitoring answers."""
     _prepare(settings, console)
-    console.print("Starting the worker", style="dim")
-    children.start_worker()
-    monitoring = start_monitoring(stack, settings, [children.metrics_port])
-    if settings.demo.history_days:
-        _send_history(stack, children, settings.demo, console)
-        run_nightly(children, _today() - timedelta(days=1), console)
-    return monitoring
-
-
-def _publish_and_compare(
-    stack: EmbeddedStack, children: Children, settings: Settings, console: Console
-) -> WarehouseReport:
-    """Bring the warehouse up to and with today, so that it holds the live traffic, too."""
-    as_of = _today()
-    try:
-        seconds = run_nightly(children, as_of, console)
-        console.print(
-            f"Comparing the warehouse with PostgreSQL up to and with {as_of}", style="dim"
-        )
-        expected = asyncio.run(stored_totals(stack.postgres.dsn(), as_of))
-        return WarehouseReport(as_of, seconds, expected, published_totals(settings.mongo, as_of))
-    except (EmbeddedStackError, PyMongoError) as error:
-        return WarehouseReport(as_of, failure=str(error))
+    console.print(
+        f"Starting worker, API on port {children.api_port} and dashboard on port "
+        f"{children.dashboard_port}",
+        style="dim",
+    )
+    children.start_services()
+    return start_monitoring(stack, settings, [children.metrics_port], [children.api_port])
 
 
 def _today() -> date:
@@ -136,7 +120,11 @@ def _environment(stack: EmbeddedStack) -> Mapping[str, str]:
     Spark runs here, too, whatever cluster and connectors are set; history and traffic are of the same
     small shop.
     """
-    elsewhere = {*map(BatchSettings.variable, ("master", "reader", "writer")), "MASTER"}
+    elsewhere = {
+        *map(BatchSettings.variable, ("master", "reader", "writer")), "MASTER",
+        # Its API lets everybody on this machine in, or its address could not just be opened.
+        ApiSettings.variable("key_hashes"), DashboardSettings.variable("api_key"),
+    }  # fmt: skip
     ours = {name: value for name, value in os.environ.items() if name not in elsewhere}
     products = DemoSettings.read(os.environ).products
     shop = {GeneratorSettings.variable("products"): str(products)}
@@ -151,13 +139,12 @@ def _prepare(settings: Settings, console: Console) -> None:
 
 
 def _send_history(
-    stack: EmbeddedStack, children: Children, settings: DemoSettings, console: Console
+    children: Children, settings: DemoSettings, watch: Watch, console: Console
 ) -> None:
     console.print(
         f"Sending {settings.history_days} days of history through the stream", style="dim"
     )
     children.start_history(settings)
-    watch = Watch(stack, children, console)
 
     async def history() -> None:
         await watch.history()
@@ -166,11 +153,22 @@ def _send_history(
     asyncio.run(_in(watch, history))
 
 
-def _let_traffic_flow(watch: Watch, duration_seconds: float | None, console: Console) -> float:
+def _start_batch(children: Children, settings: DemoSettings, console: Console) -> NightlyRun | None:
+    """The history up to yesterday into the warehouse, beside the traffic; None without a history."""
+    return (
+        NightlyRun(children, _today() - timedelta(days=1), console)
+        if settings.history_days
+        else None
+    )
+
+
+def _let_traffic_flow(
+    watch: Watch, batch: NightlyRun | None, duration_seconds: float | None, console: Console
+) -> float:
     """Show traffic to its end or to Ctrl-C; returns its seconds."""
     started = time.monotonic()
     try:
-        asyncio.run(_in(watch, lambda: watch.traffic(duration_seconds)))
+        asyncio.run(_in(watch, lambda: watch.traffic(duration_seconds, batch)))
     except KeyboardInterrupt:
         console.print("Ending the traffic; Ctrl-C again ends without the recount")
     return time.monotonic() - started
@@ -184,7 +182,8 @@ async def _in(watch: Watch, wait: Callable[[], Awaitable[None]]) -> None:
 def _conclude(report: dict[str, Any], path: Path, console: Console) -> int:
     write_report(report, path)
     warehouse = report["warehouse"]
-    console.print(report_table(report), checks_table(report), warehouse_table(warehouse), sep="\n")
+    tables = (report_table(report), checks_table(report), warehouse_table(warehouse))
+    console.print(*tables, pages_table(report), sep="\n")
     console.print(segments_line(warehouse), latency_line(report), sep="\n", soft_wrap=True)
     for detail in report["details"]:
         console.print(escape(detail), style="red", soft_wrap=True)
@@ -192,25 +191,9 @@ def _conclude(report: dict[str, Any], path: Path, console: Console) -> int:
         console.print(f"[bold red]{report['mismatches']:,} mismatches[/], see {escape(str(path))}")
         return 1
     console.print(
-        "[green]every figure agrees with the recount, the warehouse with PostgreSQL[/], "
+        "[green]every figure agrees with the recount, the warehouse with PostgreSQL, "
+        "API and dashboard with both[/], "
         f"see {escape(str(path))}",
         soft_wrap=True,
     )
     return 0
-
-
-@contextmanager
-def _signals_unwind() -> Iterator[None]:
-    """SIGTERM becomes an exit that runs every clean-up on its way; Ctrl-C works in any shell job."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(_EXIT_TERMINATED)
-
-    # A shell starts background jobs with SIGINT ignored, and Python would leave it so.
-    handlers = {signal.SIGTERM: leave, signal.SIGINT: signal.default_int_handler}
-    former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

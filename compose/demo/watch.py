@@ -14,7 +14,9 @@ from rich.live import Live
 from app.errors import EmbeddedStackError
 from compose.demo.children import Children
 from compose.demo.figures import Figures, FiguresReader
+from compose.demo.first_figures import FirstFigures
 from compose.demo.latency import Latency, read_latency, read_metrics
+from compose.demo.nightly import NightlyRun
 from compose.demo.status import status_line
 from compose.embedded.stack import EmbeddedStack
 
@@ -31,12 +33,14 @@ class Watch:
         stack: EmbeddedStack,
         children: Children,
         console: Console,
+        first: FirstFigures,
         since: Mapping[float, float] | None = None,
     ) -> None:
         self._since = since
         self._stack = stack
         self._children = children
         self._console = console
+        self._first = first
         self._resources = AsyncExitStack()
         self._looks = 0
         self.latency = Latency()
@@ -55,19 +59,22 @@ class Watch:
     async def __aexit__(self, *_: object) -> None:
         await self._resources.aclose()
 
-    async def traffic(self, duration_seconds: float | None) -> None:
-        """Show live traffic until the duration is over, or for ever; a child that ends is an error."""
+    async def traffic(self, duration_seconds: float | None, batch: NightlyRun | None) -> None:
+        """Show live traffic, and the batch that runs beside it, until the duration is over, or for ever.
+
+        Raises EmbeddedStackError if a child ended, or the batch without publishing.
+        """
         ends = None if duration_seconds is None else time.monotonic() + duration_seconds
         while ends is None or time.monotonic() < ends:
             self._children.check()
-            await self._look()
+            await self._look("" if batch is None else batch.look())
             left = _LOOK_SECONDS if ends is None else min(_LOOK_SECONDS, ends - time.monotonic())
             await asyncio.sleep(max(left, 0.0))
 
     async def history(self) -> None:
         """Show the stream until all of the history has been sent."""
         while not self._children.history_is_sent():
-            self._children.check_worker()
+            self._children.check_services()
             await self._look()
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -76,7 +83,7 @@ class Watch:
         await self._look()
         lag, moved = self.figures.total("lag"), time.monotonic()
         while lag > 0:
-            self._children.check_worker()
+            self._children.check_services()
             await asyncio.sleep(_LOOK_SECONDS / 4)
             await self._look()
             if self.figures.total("lag") < lag:
@@ -87,15 +94,25 @@ class Watch:
                     f"go.\n{self._children.worker.log_tail()}"
                 )
 
-    async def _look(self) -> None:
+    async def _look(self, beside: str = "") -> None:
         before, self.figures = self.figures, await self._reader.read()
         page = await asyncio.to_thread(read_metrics, self._children.metrics_port)
         if page is not None:
             self.latency = read_latency(page, self._since)
-        self._show(before)
+        if self._first.seconds is None:
+            await self._first.look()
+            self._tell_first()
+        self._show(before, beside)
 
-    def _show(self, before: Figures) -> None:
+    def _tell_first(self) -> None:
+        if self._first.seconds is not None:
+            about = f"First figures after {self._first.seconds:.0f} s"
+            self._console.print(f"{about}: {self._children.dashboard_url}", soft_wrap=True)
+
+    def _show(self, before: Figures, beside: str) -> None:
         line = status_line(before if before.topics else self.figures, self.figures, self.latency)
+        if beside:
+            line.append(f" | {beside}")
         self._looks += 1
         if self._console.is_terminal:
             self._live.update(line, refresh=True)

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,13 +20,20 @@ _PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
+def taken() -> Iterator[int]:
+    """A port somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
 def var_dir(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     remove_stack(tmp_path)
 
 
-def _demo(var_dir: Path) -> subprocess.Popen[str]:
-    """A demo that must not mind settings of stores that are not its own."""
+def _demo(var_dir: Path, taken: int) -> subprocess.Popen[str]:
+    """A demo that must not mind settings of stores that are not its own, nor that its API's port is taken."""
     environ = {
         **os.environ,
         "GLOBALMART_VAR_DIR": str(var_dir),
@@ -34,6 +42,8 @@ def _demo(var_dir: Path) -> subprocess.Popen[str]:
         "GLOBALMART_MONGO_URL": "mongodb://store.invalid/",
         "GLOBALMART_BATCH_LAKE": str(var_dir / "lake-of-others"),
         "GLOBALMART_BATCH_MASTER": "spark://cluster.invalid:7077",
+        "GLOBALMART_API_KEY_HASHES": "0" * 64,
+        "GLOBALMART_API_PORT": str(taken),
         "GLOBALMART_DEMO_HISTORY_DAYS": "2",
         "GLOBALMART_GENERATOR_TRANSACTION_RATE": "20",
         "GLOBALMART_GENERATOR_PRODUCT_VIEW_RATE": "30",
@@ -61,16 +71,18 @@ def _assert_gone(processes: list[psutil.Process]) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_ctrl_c_ends_the_traffic_and_every_figure_is_compared(var_dir: Path) -> None:
-    with _demo(var_dir) as demo:
-        _read_until(demo, f"published {_today() - timedelta(days=1)}")  # of the history
-        _read_until(demo, "worker metrics")
+def test_ctrl_c_ends_the_traffic_and_every_figure_is_compared(var_dir: Path, taken: int) -> None:
+    with _demo(var_dir, taken) as demo:
+        _read_until(demo, "First figures after")
+        _read_until(demo, "Running globalmart batch nightly")  # of the history, beside the traffic
+        _read_until(demo, "REST API")
         _read_until(demo, "Prometheus  http://127.0.0.1:")
         processes = _read_until(demo, "anomalies")
         demo.send_signal(signal.SIGINT)
         said, _ = demo.communicate(timeout=300)
     assert demo.returncode == 0, said
     assert "every figure agrees with the recount" in said
+    assert f"published {_today() - timedelta(days=1)}" in said
     _assert_gone(processes)
     report = json.loads((var_dir / "demo-report.json").read_text())
     assert report["mismatches"] == 0
@@ -78,6 +90,7 @@ def test_ctrl_c_ends_the_traffic_and_every_figure_is_compared(var_dir: Path) -> 
     assert report["windows"]["rows"] > 0
     assert not (var_dir / "lake-of-others").exists()
     _assert_the_warehouse_holds_today(report)
+    _assert_api_and_dashboard_show_it(report)
     for topic in SOURCE_TOPICS:
         outcomes = (report[name][topic] for name in ("stored", "duplicates", "dead_lettered"))
         assert report["produced"][topic] == sum(outcomes)
@@ -99,12 +112,21 @@ def _assert_the_warehouse_holds_today(report: dict[str, Any]) -> None:
     assert sum(customers.values()) == int(checks["customers by segment"]["found"])
 
 
+def _assert_api_and_dashboard_show_it(report: dict[str, Any]) -> None:
+    assert report["first_figures_seconds"] > 0
+    for section in (report["api"], report["dashboard"]):
+        assert section["mismatches"] == 0
+    # A line per product alone is thousands; the dashboard's files hold as many.
+    assert report["api"]["compared"] > 1000
+    assert report["dashboard"]["compared"] > 1000
+
+
 def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def test_a_termination_half_way_leaves_nothing_running(var_dir: Path) -> None:
-    with _demo(var_dir) as demo:
+def test_a_termination_half_way_leaves_nothing_running(var_dir: Path, taken: int) -> None:
+    with _demo(var_dir, taken) as demo:
         processes = _read_until(demo, "Starting PostgreSQL")
         demo.terminate()
         demo.communicate(timeout=60)

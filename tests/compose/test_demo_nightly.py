@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from app.errors import EmbeddedStackError
-from compose.demo.nightly import run_nightly
+from compose.demo.nightly import NightlyRun, run_nightly
 from compose.embedded.guard import Guard
 from compose.embedded.process import ServerProcess
 
@@ -51,3 +51,14 @@ def test_a_run_that_fails_is_told_with_the_end_of_its_log(script: _Script) -> No
     script.code = 75
     with pytest.raises(EmbeddedStackError, match=r"exit code 75(.|\n)*published 2025-12-07-1"):
         run_nightly(script, _DAY, Console(quiet=True))
+
+
+def test_a_run_beside_the_traffic_tells_how_it_stands_until_it_ends(script: _Script) -> None:
+    console = Console(width=80)
+    with console.capture() as shown:
+        run = NightlyRun(script, _DAY, console)
+        assert run.look().startswith("batch of 2025-12-07 runs for ")
+        seconds = run.finish()
+        assert run.look() == ""
+        assert run.finish() == seconds
+    assert shown.get().splitlines()[-1] == "published 2025-12-07-1"
