@@ -31,7 +31,7 @@ def status(
 
     settings = load_settings()
     if watch:
-        _watch(settings, over)
+        asyncio.run(_watch(settings, over))
     taken = asyncio.run(take_status(settings, over))
     if as_json:
         answer = asdict(taken) | {"all_answer": taken.all_answer}
@@ -41,7 +41,7 @@ def status(
     raise typer.Exit(0 if taken.all_answer else 1)
 
 
-def _watch(settings: "Settings", over: float) -> None:
+async def _watch(settings: "Settings", over: float) -> None:
     """Show look after look in one place, or one below the other where it is no terminal; Ctrl-C ends it."""
     from rich.console import Console
     from rich.live import Live
@@ -49,12 +49,14 @@ def _watch(settings: "Settings", over: float) -> None:
     from app.cli.status_view import view
     from app.operate.status import take_status
 
-    console = Console()
+    task, console = asyncio.current_task(), Console()
+    assert task is not None
     live = Live("Looking", console=console, auto_refresh=False)
     with live if console.is_terminal else nullcontext():
-        while True:
-            seen = view(asyncio.run(take_status(settings, over)))
+        while not task.cancelling():
+            seen = view(await take_status(settings, over))
             if console.is_terminal:
                 live.update(seen, refresh=True)
             else:
                 console.print(seen)
+    raise asyncio.CancelledError  # a client on the way has kept the first one to itself
