@@ -21,7 +21,7 @@ from app.postgres.migrate import migrate
 from app.settings import ENV_PREFIX, load_settings
 from compose.embedded.ports import choose_port
 from compose.embedded.stack import EmbeddedStack
-from tests.bench import plain_faust, structured_streaming
+from tests.bench import plain_faust
 from tests.bench.api.part import run_api
 from tests.bench.databases import fresh_database
 from tests.bench.latency import measure_latency, start_worker
@@ -131,7 +131,6 @@ class Bench:
         await migrate(self._settings.postgres)
         connection = await asyncpg.connect(self._stack.postgres.dsn())
         await connection.execute(plain_faust.CREATE_TABLES)
-        await connection.execute(structured_streaming.CREATE_TABLES)
         await connection.close()
 
     async def _round(self, contender: Contender, number: int) -> Measured:
@@ -174,16 +173,12 @@ def _child_environment(stack: EmbeddedStack) -> dict[str, str]:
 def _contenders(events: int, plain_events: int) -> list[Contender]:
     module = [sys.executable, "-m"]
     plain = "SELECT count(*) FROM plain_transactions"
-    spark = "SELECT count(*) FROM spark_transactions"
     return [
         Contender("worker", [*_FAUST, "app.worker", "worker", "-l", "info"], _LEDGER, events),
         Contender("bare_limit", [*module, "tests.bench.bare_limit"], _LEDGER, events),
         Contender(
             "plain_faust", [*_FAUST, "tests.bench.plain_faust", "worker", "-l", "warn", "--without-web"],
             plain, plain_events,
-        ),
-        Contender(
-            "structured_streaming", [*module, "tests.bench.structured_streaming"], spark, events
         ),
     ]  # fmt: skip
 
@@ -226,7 +221,6 @@ def _ratios(runs: Mapping[str, list[Measured]]) -> dict[str, float]:
     return {
         "worker_to_bare_limit": ratio("bare_limit"),
         "worker_to_plain_faust": ratio("plain_faust"),
-        "worker_to_structured_streaming": ratio("structured_streaming"),
     }
 
 

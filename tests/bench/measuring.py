@@ -1,4 +1,4 @@
-"""Measuring a contender from outside: events per second, CPU per event and memory of its processes."""
+"""Measuring a contender from outside: events per second, CPU per event and memory of its process."""
 
 import asyncio
 import subprocess
@@ -60,8 +60,7 @@ async def run_contender(
             tail = log.read_text(errors="replace")[-2000:]
             raise ContenderError(f"{contender.name}: {error}\n{tail}") from error
         finally:
-            for one in reversed(_family(psutil.Process(process.pid))):
-                one.kill()
+            process.kill()
             process.wait()
 
 
@@ -99,13 +98,8 @@ async def _sample(
     if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
         raise ContenderError("died")
     events = int(await connection.fetchval(contender.progress))
-    times = [one.cpu_times() for one in _family(process)]
-    return _Sample(monotonic(), events, sum(cpu.user + cpu.system for cpu in times))
-
-
-def _family(process: psutil.Process) -> list[psutil.Process]:
-    """The process and what it has started: Spark's work is done by a Java of its own."""
-    return [process, *process.children(recursive=True)]
+    cpu = process.cpu_times()
+    return _Sample(monotonic(), events, cpu.user + cpu.system)
 
 
 def _measured(first: _Sample, last: _Sample, process: psutil.Process) -> Measured:
@@ -114,7 +108,7 @@ def _measured(first: _Sample, last: _Sample, process: psutil.Process) -> Measure
         last.events,
         events / (last.seconds - first.seconds),
         (last.cpu_seconds - first.cpu_seconds) * 1e6 / events,
-        sum(_peak_rss_mb(one.pid) for one in _family(process)),
+        _peak_rss_mb(process.pid),
     )
 
 
