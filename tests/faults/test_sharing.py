@@ -23,8 +23,8 @@ async def test_a_second_worker_takes_half_and_hands_it_back(world: World) -> Non
     await world.bursts(10)
     await world.consuming(first)
     second = world.worker()
-    await world.bursts(30)
-    await world.consuming(second)
+    async with world.load():
+        await world.consuming(second)
     assert topics.members(world.bootstrap, world.group) == [12, 12]
     await world.exact()
     assert second.stop() == 0, second.tail()
