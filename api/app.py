@@ -52,10 +52,10 @@ _RESOURCES: Final = (
     sales, breakdown, customers, products, trends, funnel, anomalies, transactions, live, dimensions,
     operations,
 )  # fmt: skip
-#: Sums over whole marts, made before a run is shown.
+#: Sums over whole marts and what else many ask for, made before a run is shown.
 PREPARED: Final[Mapping[str, Prepare]] = {
     segments.MART: segments.cells,
-    product_mart.MART: product_mart.sums,
+    product_mart.MART: product_mart.prepare,
     sessions.MART: sessions.days,
 }
 

@@ -1,6 +1,6 @@
 """Reads of one published run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from api.mongo import Find, Mongo
@@ -10,8 +10,8 @@ from app.warehouse import Document
 
 T = TypeVar("T")
 
-#: Sums of whole marts and of single countries that are kept.
-_SUMS_MAX = 300
+#: Sums and lists, of whole marts and of single countries, that are kept.
+_KEPT_MAX = 600
 
 
 class Run:
@@ -25,7 +25,7 @@ class Run:
         self.weight_bytes: int | None = None
         self._mongo = mongo
         self._patient = patient
-        self._sums = Remembered(_SUMS_MAX)
+        self._kept = Remembered(_KEPT_MAX)
 
     def mart(self, name: str) -> Mart:
         """A mart of this run; raises ProblemError 404 while no run has published it."""
@@ -48,7 +48,7 @@ class Run:
         mart: str,
         stages: Sequence[Mapping[str, Any]],
         fold: Callable[[list[Document]], T],
-        part: str | None = None,
+        part: Hashable = None,
     ) -> T:
         """A pipeline over a mart, or a part of it, and what is made of its few documents; once per run."""
 
@@ -56,7 +56,15 @@ class Run:
             collection = self.mart(mart).collection
             return fold(await self._patient.aggregate(collection, stages))
 
-        return await self._sums.get((mart, part), compute)
+        return await self._kept.get((mart, "sums", part), compute)
+
+    async def listed(self, mart: str, find: Find, part: Hashable) -> list[Document]:
+        """Documents of a part of a mart that many ask for; read once per run."""
+
+        async def compute() -> list[Document]:
+            return await self._patient.find(self.mart(mart).collection, find)
+
+        return await self._kept.get((mart, "list", part), compute)
 
     async def weigh(self) -> None:
         """Ask what the warehouse takes: once per run, for only a publish changes it."""

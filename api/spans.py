@@ -1,4 +1,4 @@
-"""A period cut into whole days, hours and minutes, and what is left of minutes at its ends."""
+"""A period cut into whole weeks, days, hours and minutes, and what is left of minutes at its ends."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 
 from api.dates import FIRST
 
+#: From a Monday, as is the first day of all.
+WEEK: Final = timedelta(days=7)
 DAY: Final = timedelta(days=1)
 HOUR: Final = timedelta(hours=1)
 MINUTE: Final = timedelta(minutes=1)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from api.dates import Period
 from api.postgres import Database
 from api.queries.sales import Totals
-from api.spans import DAY, HOUR, MINUTE, Span, spans
+from api.spans import DAY, HOUR, MINUTE, WEEK, Span, spans
 
 #: Exact totals by day, hour or name; the nameless are under None.
 Lines = Mapping[Any, Totals]
@@ -34,6 +34,7 @@ _REVENUE: Final[_Tables] = {
 }
 #: With the category; a whole minute is whole panes, where they divide it.
 _SALES: Final[_Tables] = {
+    WEEK: ("sales_weekly", "week"),
     DAY: ("sales_daily", "day"),
     HOUR: ("sales_hourly", "hour"),
     MINUTE: ("sales_panes", "pane_start"),
@@ -42,7 +43,7 @@ _SALES: Final[_Tables] = {
 _UNITS: Final[Mapping[Group, Sequence[timedelta]]] = {
     Group.DAY: (DAY, HOUR, MINUTE),
     Group.HOUR: (HOUR, MINUTE),
-    Group.CATEGORY: (DAY, HOUR, MINUTE),
+    Group.CATEGORY: (WEEK, DAY, HOUR, MINUTE),
     Group.COUNTRY: (DAY, HOUR, MINUTE),
 }
 _KEYS: Final[Mapping[Group, str]] = {

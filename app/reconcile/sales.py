@@ -27,6 +27,7 @@ SLOTS: Final = (
     Slots("sales_panes", "pane_start", "pane", by_category=True),
     Slots("sales_hourly", "hour", "hour", by_category=True),
     Slots("sales_daily", "day", "day", by_category=True),
+    Slots("sales_weekly", "week", "week", by_category=True),
     Slots("revenue_minutely", "minute", "minute", by_category=False),
     Slots("revenue_hourly", "hour", "hour", by_category=False),
     Slots("revenue_daily", "day", "day", by_category=False),
@@ -51,7 +52,7 @@ class LiveFigures:
 async def compare_slots(
     spool: Spool, snapshot: Snapshot, report: ReconcileReport, from_us: int | None = None
 ) -> None:
-    """Every pane, minute, hour and day of every partition that begins at or after `from_us`."""
+    """Every pane, minute, hour, day and week of every partition that begins at or after `from_us`."""
     for table, start, kind, by_category in SLOTS:
         category = "category" if by_category else "NULL::TEXT AS category"
         order = _ORDER if by_category else _COUNTRY_ORDER

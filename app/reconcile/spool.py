@@ -11,13 +11,14 @@ from typing import Any, Final, NamedTuple, Self
 
 from app.reconcile.instants import SECOND_US
 
+_DAY_US: Final = 86_400 * SECOND_US
 _TABLES: Final = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA temp_store = FILE;
 CREATE TABLE accepted (
     partition INTEGER, time_us INTEGER, pane_us INTEGER, minute_us INTEGER,
-    hour_us INTEGER, day_us INTEGER, category TEXT, country TEXT, cents INTEGER
+    hour_us INTEGER, day_us INTEGER, week_us INTEGER, category TEXT, country TEXT, cents INTEGER
 );
 CREATE TABLE anomalies (
     transaction_id TEXT, type TEXT, user_id TEXT, amount TEXT, score TEXT, description TEXT,
@@ -75,7 +76,7 @@ class Spool:
     def accept(self, orders: list[tuple[int, int, str | None, str | None, int]]) -> None:
         """Add accepted orders: (partition, time_us, category, country, cents)."""
         self._database.executemany(
-            "INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     partition,
@@ -83,7 +84,8 @@ class Spool:
                     _floor(time_us, self._step_us),
                     _floor(time_us, 60 * SECOND_US),
                     _floor(time_us, 3_600 * SECOND_US),
-                    _floor(time_us, 86_400 * SECOND_US),
+                    _floor(time_us, _DAY_US),
+                    _monday(time_us),
                     category,
                     country,
                     cents,
@@ -99,7 +101,7 @@ class Spool:
         )
 
     def slots(self, kind: str, *, by_category: bool) -> Iterator[SalesLine]:
-        """Sums per (slot, partition, category, country), so sorted; kind is pane, minute, hour or day.
+        """Sums per (slot, partition, category, country), so sorted; kind is pane, minute, hour, day or week.
 
         Without `by_category` the categories are added up and None stands for them.
         """
@@ -152,3 +154,8 @@ class Spool:
 
 def _floor(time_us: int, length_us: int) -> int:
     return time_us - time_us % length_us
+
+
+def _monday(time_us: int) -> int:
+    """Midnight of the Monday before; the epoch was a Thursday."""
+    return _floor(time_us + 3 * _DAY_US, 7 * _DAY_US) - 3 * _DAY_US

@@ -36,6 +36,7 @@ class Rollup:
 
 _HOUR: Final = "date_bin('1 hour', minute, to_timestamp(0))"
 _DAY: Final = "date_bin('1 day', minute, to_timestamp(0))"
+_WEEK: Final = "date_trunc('week', minute, 'UTC')"
 _FULL: Final = ("category", "country")
 _NO_CATEGORY: Final = ("country",)
 
@@ -43,6 +44,7 @@ ROLLUPS: Final = (
     Rollup("sales_panes", "pane_start", "pane_start", "slices", _FULL),
     Rollup("sales_hourly", "hour", _HOUR, "slices", _FULL),
     Rollup("sales_daily", "day", _DAY, "slices", _FULL),
+    Rollup("sales_weekly", "week", _WEEK, "slices", _FULL),
     Rollup("revenue_minutely", "minute", "minute", "minutes", _NO_CATEGORY),
     Rollup("revenue_hourly", "hour", _HOUR, "minutes", _NO_CATEGORY),
     Rollup("revenue_daily", "day", _DAY, "minutes", _NO_CATEGORY),

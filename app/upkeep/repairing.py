@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 
@@ -17,10 +17,8 @@ from app.errors import GlobalMartError
 from app.settings import Settings
 from app.topics import TRANSACTIONS
 from app.upkeep.session import lock_partition, midnight, retention_floor, upkeep_session
-from app.upkeep.sums import Difference, SumTable, sum_tables
+from app.upkeep.sums import DAY, HOUR, WEEK, Difference, SumTable, sum_tables
 
-_HOUR: Final = timedelta(hours=1)
-_DAY: Final = timedelta(days=1)
 Report = Callable[[str], None]
 
 
@@ -72,6 +70,7 @@ async def repair(
             day = first + timedelta(days=number)
             report(day.isoformat())
             await work.day(midnight(day), apply=apply)
+        await work.weeks(midnight(first), midnight(last) + DAY, apply=apply)
         return work.done
 
 
@@ -102,24 +101,46 @@ class _Work:
         for partition, hour in sorted(hours):
             await self._hour(partition, hour)
         for partition in sorted({difference.partition for difference in before}):
-            await self._daily(partition, start)
+            await self._from_finer(partition, DAY, start, start + DAY)
         self.done.after.extend(await self._compare(start))
+
+    async def weeks(self, start: datetime, end: datetime, *, apply: bool) -> None:
+        """Compare the weeks that touch [start, end) with their daily sums, and set right what differs."""
+        start -= timedelta(days=start.weekday())
+        before = await self._compare_weeks(start, end)
+        self.done.before.extend(before)
+        if not (apply and before):
+            self.done.after.extend(before)
+            return
+        for partition in sorted({difference.partition for difference in before}):
+            await self._from_finer(partition, WEEK, start, end)
+        self.done.after.extend(await self._compare_weeks(start, end))
 
     async def _compare(self, start: datetime) -> list[Difference]:
         """All differences of a day in one snapshot; daily sums follow from hourly ones that are right."""
-        end = start + _DAY
+        end = start + DAY
         found: list[Difference] = []
         async with self.connection.transaction(isolation="repeatable_read", readonly=True):
             for table in self.tables:
                 if not table.finer:
                     found += await table.differences(self.connection, start, end)
             hourly_is_right = not found
-            for table in self.tables:
-                if table.finer:
-                    found += await table.differences(
-                        self.connection, start, end, from_finer=hourly_is_right
-                    )
+            for table in self._of(DAY):
+                found += await table.differences(
+                    self.connection, start, end, from_finer=hourly_is_right
+                )
         return found
+
+    async def _compare_weeks(self, start: datetime, end: datetime) -> list[Difference]:
+        found: list[Difference] = []
+        async with self.connection.transaction(isolation="repeatable_read", readonly=True):
+            for table in self._of(WEEK):
+                found += await table.differences(self.connection, start, end, from_finer=True)
+        return found
+
+    def _of(self, width: timedelta) -> list[SumTable]:
+        """The tables whose sums of this width are taken from finer ones."""
+        return [table for table in self.tables if table.finer and table.width == width]
 
     async def _hour(self, partition: int, hour: datetime) -> None:
         async with self.connection.transaction():
@@ -127,22 +148,23 @@ class _Work:
             locked = time.monotonic()
             for table in self.tables:
                 if not table.finer:
-                    wrong = await table.differences(self.connection, hour, hour + _HOUR, partition)
+                    wrong = await table.differences(self.connection, hour, hour + HOUR, partition)
                     await table.correct(self.connection, wrong)
         self._note(locked)
         self.done.repaired_hours += 1
 
-    async def _daily(self, partition: int, start: datetime) -> None:
-        """The daily sums are taken from the hourly ones, which were just set right."""
+    async def _from_finer(
+        self, partition: int, width: timedelta, start: datetime, end: datetime
+    ) -> None:
+        """Daily sums are taken from the hourly ones, weekly from the daily, which were just set right."""
         async with self.connection.transaction():
             await lock_partition(self.connection, TRANSACTIONS, partition)
             locked = time.monotonic()
-            for table in self.tables:
-                if table.finer:
-                    wrong = await table.differences(
-                        self.connection, start, start + _DAY, partition, from_finer=True
-                    )
-                    await table.correct(self.connection, wrong)
+            for table in self._of(width):
+                wrong = await table.differences(
+                    self.connection, start, end, partition, from_finer=True
+                )
+                await table.correct(self.connection, wrong)
         self._note(locked)
 
     def _note(self, locked: float) -> None:

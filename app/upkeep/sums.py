@@ -14,6 +14,12 @@ import asyncpg
 from app.sink.rollups import ROLLUPS, Rollup
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MONDAY: Final = datetime(1970, 1, 5, tzinfo=UTC)
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+WEEK: Final = timedelta(days=7)
+#: What sums of a slot may be taken from instead of the rows.
+_FINER: Final = {"day": "hour", "week": "day"}
 
 
 class Difference(NamedTuple):
@@ -41,7 +47,7 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SumTable:
-    """A table of sums per slot of `width`; daily sums may be taken from the hourly ones, `finer`."""
+    """A table of sums per slot of `width`; those of days and weeks may be taken from `finer` ones."""
 
     table: str
     start: str
@@ -80,7 +86,16 @@ class SumTable:
 
     def _first_slot(self, instant: datetime) -> datetime:
         """The first start of a slot at or after the instant."""
-        return instant + (_EPOCH - instant) % self.width
+        return instant + (self._origin - instant) % self.width
+
+    @property
+    def _origin(self) -> datetime:
+        """The start of one slot: weeks begin on Mondays, shorter ones are aligned to the epoch."""
+        return _MONDAY if self.width == WEEK else _EPOCH
+
+    @property
+    def _bin_from(self) -> str:
+        return f"to_timestamp({self._origin.timestamp():.0f})"
 
     @property
     def _category(self) -> str:
@@ -89,7 +104,7 @@ class SumTable:
     @property
     def _row_sums(self) -> str:
         return f"""
-SELECT date_bin($4::INTERVAL, timestamp, to_timestamp(0)), source_partition, {self._category}, country,
+SELECT date_bin($4::INTERVAL, timestamp, {self._bin_from}), source_partition, {self._category}, country,
     count(*), sum(total_amount)
 FROM transactions
 WHERE timestamp >= $1 AND timestamp < $2 AND ($3::INTEGER IS NULL OR source_partition = $3)
@@ -98,7 +113,7 @@ GROUP BY 1, 2, 3, 4"""
     @property
     def _finer_sums(self) -> str:
         return f"""
-SELECT date_bin($4::INTERVAL, {self.finer_start}, to_timestamp(0)), source_partition, {self._category},
+SELECT date_bin($4::INTERVAL, {self.finer_start}, {self._bin_from}), source_partition, {self._category},
     country, sum(transaction_count)::BIGINT, sum(total_amount)
 FROM {self.finer}
 WHERE {self.finer_start} >= $1 AND {self.finer_start} < $2
@@ -157,8 +172,9 @@ def sum_tables(pane: timedelta) -> tuple[SumTable, ...]:
     widths = {
         "pane_start": pane,
         "minute": timedelta(minutes=1),
-        "hour": timedelta(hours=1),
-        "day": timedelta(days=1),
+        "hour": HOUR,
+        "day": DAY,
+        "week": WEEK,
     }
     return tuple(
         SumTable(
@@ -170,13 +186,13 @@ def sum_tables(pane: timedelta) -> tuple[SumTable, ...]:
 
 
 def _finer(rollup: Rollup) -> tuple[str, str]:
-    """The table and bucket of the hourly sums with the same names, for daily ones."""
-    if rollup.bucket != "day":
+    """The table and bucket of the next finer sums with the same names, for days and weeks."""
+    if rollup.bucket not in _FINER:
         return "", ""
     return next(
         (finer.table, finer.bucket)
         for finer in ROLLUPS
-        if finer.bucket == "hour" and finer.names == rollup.names
+        if finer.bucket == _FINER[rollup.bucket] and finer.names == rollup.names
     )
 
 

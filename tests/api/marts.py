@@ -72,11 +72,11 @@ def _session(random: Random, n: int) -> Row:
     }  # fmt: skip
 
 
-def products(seed: int = 3, number: int = 12) -> list[Row]:
+def products(seed: int = 3, number: int = 120) -> list[Row]:
     """`product_performance`, with the lines for every country."""
     random, rows = Random(seed), []
     for n in range(number):
-        common = {"product_id": f"p{n:02}", "category": f"c{n % 3}"}
+        common = {"product_id": f"p{n:03}", "category": f"c{n % 3}"}
         per_country = [{**common, "country": name, **_sold(random)} for name in COUNTRIES]
         names = ("revenue", "units", "transaction_count", "views", "cart_adds")
         sums = {name: sum(row[name] for row in per_country) for name in names}

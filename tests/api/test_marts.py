@@ -38,7 +38,14 @@ async def test_categories_have_the_guides_fields(
 
 
 @pytest.mark.parametrize(
-    "query", [{}, {"country": "USA"}, {"category": "c2", "country": "UK"}, {"limit": 5}]
+    "query",
+    [
+        {},
+        {"country": "USA"},
+        {"category": "c2", "country": "UK"},
+        {"limit": 5},
+        {"limit": 110, "country": "UK"},
+    ],
 )
 async def test_products(
     database: Database, night: dict[str, list[Row]], query: dict[str, Any]

@@ -46,6 +46,7 @@ async def fill(database: Database) -> None:
             ("minute", "sales_panes"),
             ("hour", "sales_hourly"),
             ("day", "sales_daily"),
+            ("week", "sales_weekly"),
         ):
             column = "pane_start" if unit == "minute" else unit
             rollup = {"table": table, "column": column, "unit": unit, "names": "category, country"}

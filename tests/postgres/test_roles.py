@@ -7,7 +7,14 @@ from tests.databases import Database
 
 ROWS = ("transactions", "product_views", "cart_events", "system_metrics")
 KEPT = (*ROWS, "transaction_anomalies", "dead_letters")
-ROLLUPS = ("sales_hourly", "sales_daily", "revenue_minutely", "revenue_hourly", "revenue_daily")
+ROLLUPS = (
+    "sales_hourly",
+    "sales_daily",
+    "sales_weekly",
+    "revenue_minutely",
+    "revenue_hourly",
+    "revenue_daily",
+)
 #: Only the owner erases.
 OF_ERASURES = ("erasure_key", "erased_users")
 SUMS = ("stream_progress", "sales_panes", *ROLLUPS)

@@ -27,6 +27,7 @@ _SLOTS: Final = (
     ("sales_panes", "pane_start", "date_bin('30 seconds', timestamp, '2000-01-01Z')"),
     ("sales_hourly", "hour", "date_trunc('hour', timestamp, 'UTC')"),
     ("sales_daily", "day", "date_trunc('day', timestamp, 'UTC')"),
+    ("sales_weekly", "week", "date_trunc('week', timestamp, 'UTC')"),
 )
 _COUNTRY_SLOTS: Final = (
     ("revenue_minutely", "minute", "date_trunc('minute', timestamp, 'UTC')"),

@@ -110,6 +110,8 @@ async def test_agrees_with_a_faultless_store(world: World) -> None:
                 "sales_hourly: sales_hourly 2025-12-01T12:00:00+00:00 partition 1",
                 "sales_daily: sales_daily 2025-12-01T00:00:00+00:00 partition 0",
                 "sales_daily: sales_daily 2025-12-01T00:00:00+00:00 partition 1",
+                "sales_weekly: sales_weekly 2025-12-01T00:00:00+00:00 partition 0",
+                "sales_weekly: sales_weekly 2025-12-01T00:00:00+00:00 partition 1",
                 "revenue_minutely: revenue_minutely 2025-12-01T12:31:00+00:00 partition 0",
                 "revenue_minutely: revenue_minutely 2025-12-01T12:31:00+00:00 partition 1",
                 "revenue_hourly: revenue_hourly 2025-12-01T12:00:00+00:00 partition 0",
@@ -169,6 +171,14 @@ async def test_agrees_with_a_faultless_store(world: World) -> None:
             "WHERE source_partition = 1 AND minute = '2025-12-01T12:00Z'",
             [
                 "revenue_minutely: revenue_minutely 2025-12-01T12:00:00+00:00 partition 1 None None: 1"
+            ],
+        ),
+        (
+            "UPDATE sales_weekly SET week = week - interval '1 day' WHERE source_partition = 1 "
+            "AND category IS NULL",
+            [
+                "sales_weekly: sales_weekly 2025-11-30T00:00:00+00:00 partition 1 None None: 1",
+                "sales_weekly: sales_weekly 2025-12-01T00:00:00+00:00 partition 1 None None: no row",
             ],
         ),
         (
@@ -256,7 +266,7 @@ async def test_unpublished_rows_are_only_counted(world: World) -> None:
 
 async def test_rejected_by_the_database_is_a_dead_letter_that_shows(world: World) -> None:
     await world.execute("DELETE FROM transactions WHERE transaction_id = 't6'")
-    for table in ("sales_panes", "sales_hourly", "sales_daily"):
+    for table in ("sales_panes", "sales_hourly", "sales_daily", "sales_weekly"):
         await world.execute(f"DELETE FROM {table} WHERE source_partition = 1 AND category IS NULL")
     for table in ("revenue_minutely", "revenue_hourly", "revenue_daily"):
         await world.execute(f"DELETE FROM {table} WHERE source_partition = 1 AND country IS NULL")

@@ -99,12 +99,17 @@ def _pane(at: datetime) -> datetime:
     return at.replace(second=at.second // 30 * 30, microsecond=0)
 
 
+def _day(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 STARTS: dict[str, Callable[[datetime], list[datetime]]] = {
     "pane_start": lambda at: [_pane(at)],
     "window_start": lambda at: [_pane(at), _pane(at) - timedelta(seconds=30)],
     "minute": lambda at: [at.replace(second=0, microsecond=0)],
     "hour": lambda at: [at.replace(minute=0, second=0, microsecond=0)],
-    "day": lambda at: [at.replace(hour=0, minute=0, second=0, microsecond=0)],
+    "day": lambda at: [_day(at)],
+    "week": lambda at: [_day(at) - timedelta(days=at.weekday())],
 }
 
 
@@ -137,6 +142,7 @@ async def test_a_dirty_stream_is_kept_to_the_cent(
     assert await _summed(database, "sales_panes", "pane_start") == recount.totals("pane_start")
     assert await _summed(database, "sales_hourly", "hour") == recount.totals("hour")
     assert await _summed(database, "sales_daily", "day") == recount.totals("day")
+    assert await _summed(database, "sales_weekly", "week") == recount.totals("week")
     for table, start in (("minutely", "minute"), ("hourly", "hour"), ("daily", "day")):
         stored = await _summed(database, f"revenue_{table}", start, category="NULL::TEXT")
         assert stored == recount.totals(start, by_category=False)

@@ -24,12 +24,13 @@ DELETE FROM sales_hourly WHERE category = 'Toys' OR country IS NULL;
 INSERT INTO revenue_hourly (hour, source_partition, country, transaction_count, total_amount)
 SELECT DISTINCT hour, source_partition, 'Nowhere', 5, 5 FROM revenue_hourly WHERE source_partition = 2;
 UPDATE sales_daily SET total_amount = 0 WHERE source_partition = 3;
+DELETE FROM sales_weekly WHERE source_partition = 5;
 INSERT INTO revenue_daily (day, source_partition, country, transaction_count, total_amount)
 SELECT DISTINCT day, source_partition, 'Nowhere', 1, 1 FROM revenue_daily WHERE source_partition = 4;
 """
 _TABLES: Final = {
     "sales_panes", "revenue_minutely", "sales_hourly", "revenue_hourly", "sales_daily",
-    "revenue_daily",
+    "sales_weekly", "revenue_daily",
 }  # fmt: skip
 _LOSE: Final = """
 CREATE TABLE lost AS SELECT transaction_id AS id FROM transactions

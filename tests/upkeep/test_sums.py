@@ -25,6 +25,7 @@ _TABLES: Final = (
     "sales_panes",
     "sales_hourly",
     "sales_daily",
+    "sales_weekly",
     "revenue_minutely",
     "revenue_hourly",
 )

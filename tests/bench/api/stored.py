@@ -25,7 +25,7 @@ SELECT 't' || n, 'u' || ((hashint8extended(n, 0) & 1048575) % {USERS}),
 FROM generate_series($2::BIGINT, $3::BIGINT) AS n"""
 _FINER: Final = """
 INSERT INTO {table} ({time}, source_partition, {names}, transaction_count, total_amount)
-SELECT date_bin('{unit}', timestamp, to_timestamp(0)), source_partition, {names}, count(*), sum(total_amount)
+SELECT date_bin('{unit}', timestamp, '1970-01-05Z'), source_partition, {names}, count(*), sum(total_amount)
 FROM transactions GROUP BY 1, 2, {names}"""
 _ROLLUPS: Final = (
     ("revenue_minutely", "minute", "1 minute", "country"),
@@ -34,6 +34,7 @@ _ROLLUPS: Final = (
     ("sales_panes", "pane_start", "30 seconds", "category, country"),
     ("sales_hourly", "hour", "1 hour", "category, country"),
     ("sales_daily", "day", "1 day", "category, country"),
+    ("sales_weekly", "week", "7 days", "category, country"),
 )
 _ANOMALIES: Final = """
 INSERT INTO transaction_anomalies (transaction_id, user_id, amount, anomaly_score, anomaly_type, detected_at,

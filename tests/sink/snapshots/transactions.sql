@@ -39,6 +39,14 @@ WITH accepted AS (
     ON CONFLICT ON CONSTRAINT sales_daily_key DO UPDATE SET
         total_amount = t.total_amount + excluded.total_amount,
         transaction_count = t.transaction_count + excluded.transaction_count
+), sales_weekly_sums AS (
+    INSERT INTO sales_weekly AS t
+        (week, source_partition, category, country, total_amount, transaction_count)
+    SELECT date_trunc('week', minute, 'UTC'), $1, category, country, sum(total_amount), sum(transaction_count)
+    FROM slices GROUP BY 1, 3, 4
+    ON CONFLICT ON CONSTRAINT sales_weekly_key DO UPDATE SET
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
 ), revenue_minutely_sums AS (
     INSERT INTO revenue_minutely AS t
         (minute, source_partition, country, total_amount, transaction_count)
@@ -107,6 +115,14 @@ WITH accepted AS (
     SELECT date_bin('1 day', minute, to_timestamp(0)), $1, category, country, sum(total_amount), sum(transaction_count)
     FROM slices GROUP BY 1, 3, 4
     ON CONFLICT ON CONSTRAINT sales_daily_key DO UPDATE SET
+        total_amount = t.total_amount + excluded.total_amount,
+        transaction_count = t.transaction_count + excluded.transaction_count
+), sales_weekly_sums AS (
+    INSERT INTO sales_weekly AS t
+        (week, source_partition, category, country, total_amount, transaction_count)
+    SELECT date_trunc('week', minute, 'UTC'), $1, category, country, sum(total_amount), sum(transaction_count)
+    FROM slices GROUP BY 1, 3, 4
+    ON CONFLICT ON CONSTRAINT sales_weekly_key DO UPDATE SET
         total_amount = t.total_amount + excluded.total_amount,
         transaction_count = t.transaction_count + excluded.transaction_count
 ), revenue_minutely_sums AS (
