@@ -1,7 +1,8 @@
 """Runs the nightly part: the batch's own code beside DuckDB, on lakes of several sizes.
 
 What each figure holds:
-  start          Spark's start, its own processes included; in no ratio
+  start          Spark's start, its own processes included; in no ratio. Java starts anew for each round, as at night:
+                 one that has compiled the code for a size before is quicker
   compute        the lake read, every mart made, kept, checked and digested: `batch.computing.compute`
   marts          what each mart added to compute, in the order they are made
   write          every row of every mart to a server that acknowledges without storing: a first publish, the
@@ -22,6 +23,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
@@ -109,6 +111,7 @@ def _spark_round(
         report(f"nightly: {name} {spent[name].report()}")
 
     with ExitStack() as stack:
+        stack.callback(_end_java)
         with stage("start"):
             spark = stack.enter_context(spark_session(settings, var_dir))
         with stage("compute"):
@@ -123,6 +126,16 @@ def _spark_round(
         with stage("write", server):
             _write(computed, settings, url)
     return {**spent, **marts}
+
+
+def _end_java() -> None:
+    """PySpark keeps its Java process for the next session of this one."""
+    gateway = SparkContext._gateway
+    assert gateway is not None
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait()
+    SparkContext._gateway = SparkContext._jvm = None
 
 
 def _compute(
