@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from app.cli.locking import EXIT_LOCKED
+
 if TYPE_CHECKING:
     from batch.nightly import Outcome
-
-EXIT_LOCKED: Final = 75
 
 AsOf = Annotated[
     datetime | None,

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from app.cli.locking import exits_while_locked
+
 if TYPE_CHECKING:
     from app.upkeep.maintaining import Maintained
 
 EXIT_KEPT: Final = 1
-EXIT_LOCKED: Final = 75
 
 
 def maintain(
@@ -29,17 +30,13 @@ def maintain(
 
     Example: globalmart maintain --dry-run
     """
-    from app.errors import LockHeldError
     from app.settings import load_settings
     from app.upkeep.maintaining import maintain as run
 
-    try:
+    with exits_while_locked():
         done = asyncio.run(
             run(load_settings(), dry_run=dry_run, without_lake=without_lake, report=typer.echo)
         )
-    except LockHeldError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_LOCKED) from error
     _print(done, dry_run)
     raise typer.Exit(EXIT_KEPT if done.deleted.kept else 0)
 

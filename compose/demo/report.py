@@ -28,27 +28,13 @@ def demo_report(
     pages: Sequence[Comparison],
 ) -> dict[str, Any]:
     """Everything the demo found as plain data; per topic, per anomaly type, windows, warehouse, pages."""
-    windows = recount.table("sales_metrics")
-    counters = {
-        name: {topic: getattr(counts, name) for topic, counts in figures.topics.items()}
-        for name in _COUNTERS
-    }
     return {
         "duration_seconds": round(seconds, 1),
         "first_figures_seconds": first_figures_seconds and round(first_figures_seconds, 1),
         "broker": broker,
-        **counters,
-        "anomalies": {
-            kind: {"expected": found.expected, "found": found.found}
-            for kind, found in (
-                (kind, recount.anomaly(kind)) for kind in AnomalySettings.model_fields
-            )
-        },
-        "windows": {
-            "expected": windows.expected,
-            "rows": windows.found,
-            "mismatches": windows.mismatches,
-        },
+        **_counters(figures),
+        "anomalies": _anomalies(recount),
+        "windows": _windows(recount),
         "latency_seconds": {"p50": latency.p50, "p99": latency.p99},
         "warehouse": warehouse.as_data(),
         **{each.what: each.as_data() for each in pages},
@@ -63,6 +49,30 @@ def demo_report(
             *warehouse.told,
             *(text for each in pages for text in each.told),
         ],
+    }
+
+
+def _counters(figures: Figures) -> dict[str, dict[str, int]]:
+    return {
+        name: {topic: getattr(counts, name) for topic, counts in figures.topics.items()}
+        for name in _COUNTERS
+    }
+
+
+def _anomalies(recount: ReconcileReport) -> dict[str, dict[str, int]]:
+    kinds = {kind: recount.anomaly(kind) for kind in AnomalySettings.model_fields}
+    return {
+        kind: {"expected": figures.expected, "found": figures.found}
+        for kind, figures in kinds.items()
+    }
+
+
+def _windows(recount: ReconcileReport) -> dict[str, int]:
+    windows = recount.table("sales_metrics")
+    return {
+        "expected": windows.expected,
+        "rows": windows.found,
+        "mismatches": windows.mismatches,
     }
 
 
