@@ -16,10 +16,11 @@ from app.kafka.consumer import ChunkConsumer
 from app.metrics import WorkerMetrics
 from app.postgres.connecting import connect_worker
 from app.settings import Settings
-from app.sink.chunk_transaction import ChunkTransaction, PartitionState
+from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoints
 from app.sink.judging import Judge
+from app.sink.partition_state import PartitionState
 from app.sink.tables import StoredTopic
 from app.sink.work import Outcome
 from app.stream.committer import ChunkCommitter
