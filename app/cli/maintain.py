@@ -43,7 +43,8 @@ def maintain(
 
 def _print(done: "Maintained", dry_run: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
+
+    from app.terminal import figures_table
 
     console = Console()
     for text in done.deleted.kept:
@@ -54,9 +55,7 @@ def _print(done: "Maintained", dry_run: bool) -> None:
         console.print(f"topic {topic.topic}: {hours:g} h{change}", highlight=False)
     if done.mongo:
         console.print(done.mongo, markup=False)
-    table = Table("table", "rows, about", "rows MiB", "indexes MiB", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("table", "rows, about", "rows MiB", "indexes MiB")
     for size in done.sizes:
         parts = (size.table_bytes, size.index_bytes)
         table.add_row(size.name, f"{size.rows:,}", *(f"{part / 2**20:,.1f}" for part in parts))

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from app.reconcile import ReconcileReport
 from app.settings import AnomalySettings
+from app.terminal import figures_table
 from compose.demo.account import Comparison
 from compose.demo.figures import Figures
 from compose.demo.latency import Latency
@@ -93,9 +94,7 @@ def write_report(report: dict[str, Any], path: Path) -> None:
 
 def checks_table(report: dict[str, Any]) -> Table:
     """Anomalies by type and windows: what the recount expected and what is stored."""
-    table = Table("recount", "expected", "found", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("recount", "expected", "found")
     for kind, counts in report["anomalies"].items():
         table.add_row(f"anomalies {kind}", f"{counts['expected']:,}", f"{counts['found']:,}")
     windows = report["windows"]
@@ -113,9 +112,7 @@ def latency_line(report: dict[str, Any]) -> str:
 
 def report_table(report: dict[str, Any]) -> Table:
     """The counters per topic."""
-    table = Table("topic", *(name.replace("_", " ") for name in _COUNTERS), box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("topic", *(name.replace("_", " ") for name in _COUNTERS))
     for topic in report["produced"]:
         table.add_row(topic, *(f"{report[name][topic]:,}" for name in _COUNTERS))
     return table
