@@ -5,10 +5,10 @@ judged against the record's own Kafka timestamp, so that a replay gives the same
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, Self
 
 import msgspec
 
@@ -29,9 +29,12 @@ from app.events.shaping import (
     shape_system_metric,
     shape_transaction,
 )
+from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
+_SECOND_US: Final = 1_000_000
+_DAY_US: Final = 86_400 * _SECOND_US
 #: What asyncpg writes as -infinity.
 _MIN_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 _NUL_ESCAPE: Final = b"\\u0000"
@@ -43,6 +46,12 @@ class TimeLimits:
 
     future_tolerance_us: int
     retention_us: int | None = None
+
+    @classmethod
+    def of(cls, future_tolerance_seconds: int, retention_days: int | None) -> Self:
+        """The limits as the settings state them; no retention accepts any age."""
+        retention_us = None if retention_days is None else retention_days * _DAY_US
+        return cls(future_tolerance_seconds * _SECOND_US, retention_us)
 
 
 class Decoder(Generic[RowT]):
@@ -141,6 +150,15 @@ def cart_event_decoder(limits: TimeLimits) -> Decoder[CartEventRow]:
 def system_metric_decoder(limits: TimeLimits) -> Decoder[SystemMetricRow]:
     """Decoder of the topic `system_metrics`."""
     return Decoder(SystemMetricEvent, "host", shape_system_metric, limits)
+
+
+#: What makes the decoder of a source topic.
+DECODERS: Final[Mapping[str, Callable[[TimeLimits], Decoder[Any]]]] = {
+    TRANSACTIONS: transaction_decoder,
+    PRODUCT_VIEWS: product_view_decoder,
+    CART_EVENTS: cart_event_decoder,
+    SYSTEM_METRICS: system_metric_decoder,
+}
 
 
 def _refuse_nul(row: Iterable[object]) -> None:
