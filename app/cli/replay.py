@@ -47,7 +47,7 @@ def replay(
     """
     from app.settings import load_settings
 
-    _require_events(topic)
+    _require_history(topic)
     span = None if parquet else _span(first, last)
     settings = load_settings()
     with exits_while_locked():
@@ -59,11 +59,11 @@ def replay(
     raise typer.Exit(0 if fine else EXIT_DISAGREE)
 
 
-def _require_events(topic: str) -> None:
-    from app.topics import SOURCE_TOPICS
+def _require_history(topic: str) -> None:
+    from app.topics import USER_TOPICS
 
-    if topic not in SOURCE_TOPICS[:3]:
-        raise typer.BadParameter(f"--topic is one of {', '.join(SOURCE_TOPICS[:3])}")
+    if topic not in USER_TOPICS:
+        raise typer.BadParameter(f"--topic is one of {', '.join(USER_TOPICS)}")
 
 
 def _span(first: datetime | None, last: datetime | None) -> tuple[date, date]:
