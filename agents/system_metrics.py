@@ -5,7 +5,7 @@ from faust.types import AgentT, AppT
 from agents.chunk_agent import declare_agent
 from app.events.decoding import system_metric_decoder
 from app.events.rows import SystemMetricRow
-from app.sink.chunk_transaction import PartitionState
+from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_SYSTEM_METRICS
 from app.sink.work import Outcome
 from app.stream.runtime import StreamRuntime

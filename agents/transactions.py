@@ -5,8 +5,8 @@ from faust.types import AgentT, AppT
 from agents.chunk_agent import declare_agent
 from app.events.decoding import transaction_decoder
 from app.events.rows import TransactionRow
-from app.sink.chunk_transaction import PartitionState
 from app.sink.judging import TransactionJudge
+from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_TRANSACTIONS
 from app.sink.work import Outcome
 from app.stream.reporting import report_sales

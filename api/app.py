@@ -28,6 +28,7 @@ from api.postgres import Database
 from api.routes import (
     anomalies,
     breakdown,
+    customer_profile,
     customers,
     dimensions,
     funnel,
@@ -48,9 +49,10 @@ from app.settings import Settings
 logger = logging.getLogger(__name__)
 
 _APPLICATION: Final = "globalmart-api"
+#: A customer's id may be any path, so the other paths below /customers come first.
 _RESOURCES: Final = (
-    sales, breakdown, customers, products, trends, funnel, anomalies, transactions, live, dimensions,
-    operations,
+    sales, breakdown, customers, customer_profile, products, trends, funnel, anomalies, transactions,
+    live, dimensions, operations,
 )  # fmt: skip
 #: Sums over whole marts and what else many ask for, made before a run is shown.
 PREPARED: Final[Mapping[str, Prepare]] = {

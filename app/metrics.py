@@ -4,69 +4,17 @@ Base units, `_total` on counters, no label that grows with users or products; ca
 Money here is for watching: counters are extrapolated and reset, exact figures are read from PostgreSQL.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import HistogramMetricFamily
-from prometheus_client.registry import Collector
 
-LABEL_CAP: Final = 200
-OTHER: Final = "other"
+from app.instruments import BulkHistogram, CappedLabel
 
 _LATENCY_BOUNDS: Final = (
     0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
     30.0, 60.0, 300.0,
 )  # fmt: skip
-
-
-class CappedLabel:
-    """Lets the first 200 values of a label through; the rest are `other`."""
-
-    def __init__(self, cap: int = LABEL_CAP) -> None:
-        self._cap = cap
-        self._known: set[str] = set()
-
-    def __call__(self, value: str) -> str:
-        """The label to use for the value."""
-        if value in self._known:
-            return value
-        if len(self._known) >= self._cap:
-            return OTHER
-        self._known.add(value)
-        return value
-
-
-class BulkHistogram(Collector):
-    """A histogram that takes many observations at once; prometheus_client's locks for every single one."""
-
-    def __init__(self, name: str, documentation: str, bounds: Sequence[float]) -> None:
-        self._name = name
-        self._documentation = documentation
-        self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
-        self._sum = 0.0
-
-    def observe_many(self, values: Iterable[float]) -> None:
-        """Count the values."""
-        for value in values:
-            self._counts[bisect_left(self._bounds, value)] += 1
-            self._sum += value
-
-    def counts(self) -> dict[float, int]:
-        """Observations per bucket by its upper bound, not cumulative."""
-        return dict(zip([*self._bounds, float("inf")], self._counts, strict=True))
-
-    def collect(self) -> Iterator[HistogramMetricFamily]:
-        """The present state, cumulative per bucket."""
-        cumulative, buckets = 0, []
-        for bound, count in zip([*map(str, self._bounds), "+Inf"], self._counts, strict=True):
-            cumulative += count
-            buckets.append((bound, cumulative))
-        yield HistogramMetricFamily(
-            self._name, self._documentation, buckets=buckets, sum_value=self._sum
-        )
 
 
 class _Maker:

@@ -20,10 +20,10 @@ from app.metrics import WorkerMetrics
 from app.postgres.connecting import connect_worker
 from app.process_metrics import register_process
 from app.settings import AnomalySettings, Settings, load_settings
-from app.sink.chunk_transaction import PartitionState
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoints, NoFaults
 from app.sink.judging import TransactionJudge
+from app.sink.partition_state import PartitionState
 from app.stream.health import WorkerHealth
 from app.stream.heartbeat import Heartbeats
 from app.stream.outbox import OutboxPublisher

@@ -1,14 +1,13 @@
-"""Metrics: names and labels are a contract; bulk observation counts like a naive histogram."""
+"""Metrics: names and labels are a contract."""
 
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.metrics import LABEL_CAP, OTHER, BulkHistogram, CappedLabel, WorkerMetrics
+from app.instruments import LABEL_CAP, OTHER
+from app.metrics import WorkerMetrics
 from app.sink.ledger import Counts, Progress
 from app.sink.work import Outcome
 from app.stream.reporting import report_latency, report_outcome, report_sales
@@ -120,11 +119,6 @@ def test_names_beyond_the_cap_are_added_up(metrics: WorkerMetrics) -> None:
     assert shown["c000",] == 2
 
 
-def test_a_capped_label_keeps_what_it_let_through() -> None:
-    label = CappedLabel(2)
-    assert [label(name) for name in "abcab"] == ["a", "b", OTHER, "a", "b"]
-
-
 def test_latency_is_read_from_the_header(metrics: WorkerMetrics) -> None:
     headers: Iterator[list[tuple[str, bytes]]] = iter(
         [
@@ -139,23 +133,6 @@ def test_latency_is_read_from_the_header(metrics: WorkerMetrics) -> None:
     report_latency(metrics, [Record(b"", headers=each) for each in headers], lambda: 10.25)
     assert _shown(metrics, "globalmart_end_to_end_seconds_count") == {(): 2}
     assert _shown(metrics, "globalmart_end_to_end_seconds_sum") == {(): 1.0}
-
-
-@given(
-    st.lists(st.one_of(st.floats(0, 400), st.sampled_from([0.5, 1.0, 2.5])), max_size=50),
-    st.integers(0, 50),
-)
-def test_bulk_histogram_counts_like_a_naive_one(values: list[float], cut: int) -> None:
-    bounds = [0.5, 1.0, 2.5, 60.0]
-    histogram = BulkHistogram("seconds", "Text.", bounds)
-    histogram.observe_many(values[:cut])
-    histogram.observe_many(iter(values[cut:]))
-    (family,) = histogram.collect()
-    samples = {(s.name, s.labels.get("le")): s.value for s in family.samples}
-    for bound in bounds:
-        assert samples["seconds_bucket", str(bound)] == sum(value <= bound for value in values)
-    assert samples["seconds_bucket", "+Inf"] == samples["seconds_count", None] == len(values)
-    assert samples["seconds_sum", None] == pytest.approx(sum(values))
 
 
 def test_what_is_scraped_can_be_parsed(metrics: WorkerMetrics) -> None:

@@ -1,6 +1,6 @@
 """The one table of topics."""
 
-from app.topics import SOURCE_TOPICS, TOPICS
+from app.topics import SOURCE_TOPICS, TOPICS, USER_TOPICS
 
 
 def test_the_contract_names_six_topics() -> None:
@@ -13,3 +13,7 @@ def test_the_contract_names_six_topics() -> None:
         ("dead_letters", "source key", False),
     ]
     assert SOURCE_TOPICS == ("transactions", "product_views", "cart_events", "system_metrics")
+
+
+def test_three_are_about_users() -> None:
+    assert USER_TOPICS == ("transactions", "product_views", "cart_events")

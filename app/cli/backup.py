@@ -2,11 +2,11 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-EXIT_LOCKED: Final = 75
+from app.cli.locking import exits_while_locked
 
 Mongo = Annotated[bool, typer.Option(help="With the warehouse in MongoDB.")]
 
@@ -21,16 +21,12 @@ def backup(
 
     Example: globalmart backup var/backups
     """
-    from app.errors import LockHeldError
     from app.settings import load_settings
     from app.upkeep.backup import backup as run
     from app.upkeep.backup import read_manifest
 
-    try:
+    with exits_while_locked():
         made = asyncio.run(run(load_settings(), folder, mongo=mongo, report=typer.echo))
-    except LockHeldError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_LOCKED) from error
     content = read_manifest(made)
     rows = sum(table["rows"] for table in content["postgres"]["tables"].values())
     documents = sum(one["rows"] for one in content.get("mongo", {}).values())

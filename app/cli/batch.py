@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from app.cli.locking import EXIT_LOCKED
+
 if TYPE_CHECKING:
     from batch.nightly import Outcome
-
-EXIT_LOCKED: Final = 75
 
 AsOf = Annotated[
     datetime | None,
@@ -110,12 +110,11 @@ def _reporter(console: object, show: Callable[[str], None]) -> Callable[[str], N
 
 def _tell(console: object, outcome: "Outcome", as_of: date) -> None:
     from rich.console import Console
-    from rich.table import Table
+
+    from app.terminal import figures_table
 
     assert isinstance(console, Console)
-    table = Table("mart", "rows", "written", "sum", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("mart", "rows", "written", "sum")
     for staged in outcome.staged:
         total = staged.entry["total"].to_decimal()
         table.add_row(

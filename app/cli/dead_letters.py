@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from app.cli.locking import exits_while_locked
+
 if TYPE_CHECKING:
     from app.letters.correcting import Correction
     from app.letters.store import Filter
+    from app.settings import Settings
 
 EXIT_NOT_ALL: Final = 1
-EXIT_LOCKED: Final = 75
 _TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Only this reason.")]
@@ -114,23 +116,16 @@ def replay(
     Example: globalmart dead-letters replay 17 --set total_amount=12.50
     """
     from app.cli.dead_letters_output import print_result, result_json
-    from app.errors import LockHeldError
     from app.letters import work
     from app.settings import load_settings
 
     settings, correction = load_settings(), _correction(assignments, patch, value, rekey)
-    wanted = _filter(reason, topic, since, until, False)
-    try:
-        chosen = _chosen(ids, wanted) or asyncio.run(work.matching(settings, wanted))
-        result = asyncio.run(
-            work.replay(
-                settings, chosen, correction, by=by or work.operator(), anyway=anyway,
-                wait_seconds=wait,
-            )
-        )  # fmt: skip
-    except LockHeldError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_LOCKED) from error
+    chosen = _chosen(settings, ids, _filter(reason, topic, since, until, False))
+    with exits_while_locked():
+        replaying = work.replay(
+            settings, chosen, correction, by=by or work.operator(), anyway=anyway, wait_seconds=wait
+        )
+        result = asyncio.run(replaying)
     if as_json:
         typer.echo(result_json(result))
     else:
@@ -138,12 +133,14 @@ def replay(
     raise typer.Exit(EXIT_NOT_ALL if result.replayed.refused else 0)
 
 
-def _chosen(ids: list[int] | None, wanted: "Filter") -> list[int]:
-    """The ids named, each once; none if a filter chooses."""
+def _chosen(settings: "Settings", ids: list[int] | None, wanted: "Filter") -> list[int]:
+    """The ids named, each once, or those of the letters that match the filter."""
+    from app.letters import work
+
     filtered = any((wanted.reason, wanted.topic, wanted.since, wanted.until))
     if bool(ids) == filtered:
         raise typer.BadParameter("name letters, or choose them by a filter, not both")
-    return sorted(set(ids or ()))
+    return sorted(set(ids or ())) or asyncio.run(work.matching(settings, wanted))
 
 
 def _filter(

@@ -2,14 +2,14 @@
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.locking import exits_while_locked
+
 if TYPE_CHECKING:
     from app.upkeep.erasing import Erased
-
-EXIT_LOCKED: Final = 75
 
 
 def erase_user(
@@ -30,16 +30,12 @@ def erase_user(
 
     Example: globalmart erase-user - < id.txt
     """
-    from app.errors import LockHeldError
     from app.settings import load_settings
     from app.upkeep.erasing import erase
 
     user_id = sys.stdin.read().rstrip("\r\n") if user == "-" else user
-    try:
+    with exits_while_locked():
         done = asyncio.run(erase(load_settings(), user_id, dry_run=dry_run))
-    except LockHeldError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_LOCKED) from error
     if as_json:
         _print_json(done)
     else:

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from app.cli.locking import exits_while_locked
+
 if TYPE_CHECKING:
     from app.upkeep.maintaining import Maintained
 
 EXIT_KEPT: Final = 1
-EXIT_LOCKED: Final = 75
 
 
 def maintain(
@@ -29,24 +30,21 @@ def maintain(
 
     Example: globalmart maintain --dry-run
     """
-    from app.errors import LockHeldError
     from app.settings import load_settings
     from app.upkeep.maintaining import maintain as run
 
-    try:
+    with exits_while_locked():
         done = asyncio.run(
             run(load_settings(), dry_run=dry_run, without_lake=without_lake, report=typer.echo)
         )
-    except LockHeldError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_LOCKED) from error
     _print(done, dry_run)
     raise typer.Exit(EXIT_KEPT if done.deleted.kept else 0)
 
 
 def _print(done: "Maintained", dry_run: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
+
+    from app.terminal import figures_table
 
     console = Console()
     for text in done.deleted.kept:
@@ -57,9 +55,7 @@ def _print(done: "Maintained", dry_run: bool) -> None:
         console.print(f"topic {topic.topic}: {hours:g} h{change}", highlight=False)
     if done.mongo:
         console.print(done.mongo, markup=False)
-    table = Table("table", "rows, about", "rows MiB", "indexes MiB", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("table", "rows, about", "rows MiB", "indexes MiB")
     for size in done.sizes:
         parts = (size.table_bytes, size.index_bytes)
         table.add_row(size.name, f"{size.rows:,}", *(f"{part / 2**20:,.1f}" for part in parts))

@@ -1,9 +1,12 @@
 """`globalmart migrate`: the database schema, the roles' passwords, the window geometry, the topics."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from app.settings import Settings
 
 
 def migrate(
@@ -22,28 +25,43 @@ def migrate(
 
     Example: globalmart migrate
     """
-    from app.domain.windows import WindowGeometry
-    from app.kafka.admin import create_topics
-    from app.postgres.migrate import migrate as apply_migrations
-    from app.postgres.windows import rebuild_windows as rebuild
-    from app.security.kafka import librdkafka_options
     from app.settings import load_settings
 
     settings = load_settings()
+    _bring_schema(settings)
+    if topics:
+        _create_missing_topics(settings)
+    if rebuild_windows:
+        _sum_windows_anew(settings)
+
+
+def _bring_schema(settings: "Settings") -> None:
+    from app.postgres.migrate import migrate as apply_migrations
+
     for migration in asyncio.run(apply_migrations(settings.postgres)):
         typer.echo(f"applied {migration.version:04} {migration.name}")
     typer.echo("the schema is up to date")
-    if topics:
-        kafka = settings.kafka
-        created = create_topics(
-            kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours,
-            librdkafka_options(kafka),
-        )  # fmt: skip
-        typer.echo(f"created the topics {', '.join(created)}" if created else "all topics exist")
-    if rebuild_windows:
-        stream = settings.stream
-        geometry = WindowGeometry(stream.window_seconds, stream.window_step_seconds)
-        panes = asyncio.run(rebuild(settings.postgres, geometry))
-        typer.echo(
-            f"windows of {stream.window_seconds} s every {stream.window_step_seconds} s: {panes:,} panes"
-        )
+
+
+def _create_missing_topics(settings: "Settings") -> None:
+    from app.kafka.admin import create_topics
+    from app.security.kafka import librdkafka_options
+
+    kafka = settings.kafka
+    created = create_topics(
+        kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours,
+        librdkafka_options(kafka),
+    )  # fmt: skip
+    typer.echo(f"created the topics {', '.join(created)}" if created else "all topics exist")
+
+
+def _sum_windows_anew(settings: "Settings") -> None:
+    from app.domain.windows import WindowGeometry
+    from app.postgres.windows import rebuild_windows
+
+    stream = settings.stream
+    geometry = WindowGeometry(stream.window_seconds, stream.window_step_seconds)
+    panes = asyncio.run(rebuild_windows(settings.postgres, geometry))
+    typer.echo(
+        f"windows of {stream.window_seconds} s every {stream.window_step_seconds} s: {panes:,} panes"
+    )

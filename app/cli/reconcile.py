@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.cli.locking import exits_while_locked
 from app.reconcile import ReconcileReport, reconcile
 from app.reconcile.report import COUNTERS, TableFigures
 from app.settings import load_settings
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 EXIT_DISAGREE = 1
 EXIT_INCOMPLETE = 3
-EXIT_LOCKED = 75
 _DATE = ["%Y-%m-%d"]
 
 
@@ -63,19 +63,15 @@ def reconcile_command(
 
 
 def _compare_days(first: datetime, last: datetime, apply: bool, json_file: Path | None) -> int:
-    from app.errors import LockHeldError
     from app.upkeep.repairing import repair
 
     if last < first:
         raise typer.BadParameter("--through is before --date")
     console = Console()
-    try:
+    with exits_while_locked():
         done = asyncio.run(
             repair(load_settings(), first.date(), last.date(), apply=apply, report=console.log)
         )
-    except LockHeldError as error:
-        typer.echo(str(error), err=True)
-        return EXIT_LOCKED
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(done.to_dict(), indent=2), encoding="utf-8")

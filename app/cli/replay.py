@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from app.cli.locking import exits_while_locked
+
 if TYPE_CHECKING:
     from app.settings import Settings
 
 EXIT_DISAGREE: Final = 1
-EXIT_LOCKED: Final = 75
 _DATE: Final = ["%Y-%m-%d"]
 
 
@@ -44,25 +45,31 @@ def replay(
 
     Example: globalmart replay --from 2025-12-01 --to 2025-12-02
     """
-    from app.errors import LockHeldError
     from app.settings import load_settings
-    from app.topics import SOURCE_TOPICS
 
-    if topic not in SOURCE_TOPICS[:3]:
-        raise typer.BadParameter(f"--topic is one of {', '.join(SOURCE_TOPICS[:3])}")
-    if not parquet and (first is None or last is None or first > last):
-        raise typer.BadParameter("give the first and the last day with --from and --to")
-    span = (first.date(), last.date()) if first and last else None
+    _require_history(topic)
+    span = None if parquet else _span(first, last)
     settings = load_settings()
-    try:
-        if span is None or lake or parquet:
-            fine = _feed(settings, span, parquet, topic, wait)
-        else:
-            fine = _restore(settings, *span)
-    except LockHeldError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_LOCKED) from error
+    with exits_while_locked():
+        fine = (
+            _feed(settings, span, parquet, topic, wait)
+            if span is None or lake
+            else _restore(settings, *span)
+        )
     raise typer.Exit(0 if fine else EXIT_DISAGREE)
+
+
+def _require_history(topic: str) -> None:
+    from app.topics import USER_TOPICS
+
+    if topic not in USER_TOPICS:
+        raise typer.BadParameter(f"--topic is one of {', '.join(USER_TOPICS)}")
+
+
+def _span(first: datetime | None, last: datetime | None) -> tuple[date, date]:
+    if first is None or last is None or first > last:
+        raise typer.BadParameter("give the first and the last day with --from and --to")
+    return first.date(), last.date()
 
 
 def _restore(settings: "Settings", first: date, last: date) -> bool:

@@ -5,15 +5,13 @@ judged against the record's own Kafka timestamp, so that a replay gives the same
 """
 
 import json
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, Self
 
 import msgspec
 
-from app.domain.money import AmountError, parse_cents
 from app.events.refusals import STAGE_DECODE, DeadLetter, Reason, Refused
 from app.events.rows import (
     CartEventRow,
@@ -25,9 +23,18 @@ from app.events.rows import (
     TransactionRow,
 )
 from app.events.schemas import CartEvent, ProductViewEvent, SystemMetricEvent, TransactionEvent
+from app.events.shaping import (
+    shape_cart_event,
+    shape_product_view,
+    shape_system_metric,
+    shape_transaction,
+)
+from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
+_SECOND_US: Final = 1_000_000
+_DAY_US: Final = 86_400 * _SECOND_US
 #: What asyncpg writes as -infinity.
 _MIN_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 _NUL_ESCAPE: Final = b"\\u0000"
@@ -39,6 +46,12 @@ class TimeLimits:
 
     future_tolerance_us: int
     retention_us: int | None = None
+
+    @classmethod
+    def of(cls, future_tolerance_seconds: int, retention_days: int | None) -> Self:
+        """The limits as the settings state them; no retention accepts any age."""
+        retention_us = None if retention_days is None else retention_days * _DAY_US
+        return cls(future_tolerance_seconds * _SECOND_US, retention_us)
 
 
 class Decoder(Generic[RowT]):
@@ -121,65 +134,31 @@ def dead_letter(record: SourceRecord, refusal: Refused, stage: str) -> DeadLette
 
 def transaction_decoder(limits: TimeLimits) -> Decoder[TransactionRow]:
     """Decoder of the topic `transactions`."""
-    return Decoder(TransactionEvent, "user_id", _shape_transaction, limits)
+    return Decoder(TransactionEvent, "user_id", shape_transaction, limits)
 
 
 def product_view_decoder(limits: TimeLimits) -> Decoder[ProductViewRow]:
     """Decoder of the topic `product_views`."""
-    return Decoder(ProductViewEvent, "user_id", _shape_product_view, limits)
+    return Decoder(ProductViewEvent, "user_id", shape_product_view, limits)
 
 
 def cart_event_decoder(limits: TimeLimits) -> Decoder[CartEventRow]:
     """Decoder of the topic `cart_events`."""
-    return Decoder(CartEvent, "user_id", _shape_cart_event, limits)
+    return Decoder(CartEvent, "user_id", shape_cart_event, limits)
 
 
 def system_metric_decoder(limits: TimeLimits) -> Decoder[SystemMetricRow]:
     """Decoder of the topic `system_metrics`."""
-    return Decoder(SystemMetricEvent, "host", _shape_system_metric, limits)
+    return Decoder(SystemMetricEvent, "host", shape_system_metric, limits)
 
 
-def _shape_transaction(
-    event: TransactionEvent, timestamp: datetime, offset: int
-) -> tuple[TransactionRow, bool]:
-    try:
-        cents, rounded = parse_cents(bytes(event.total_amount))
-    except AmountError as error:
-        raise Refused(Reason.INVALID_AMOUNT, f"total_amount: {error}") from None
-    row = TransactionRow(
-        event.transaction_id, event.user_id, timestamp, cents, event.category, event.country,
-        event.payment_method, event.quantity, event.product_id, event.session_id, offset,
-    )  # fmt: skip
-    return row, rounded
-
-
-def _shape_product_view(
-    event: ProductViewEvent, timestamp: datetime, offset: int
-) -> tuple[ProductViewRow, bool]:
-    row = ProductViewRow(
-        event.event_id, event.user_id, event.session_id, timestamp, event.product_id,
-        event.category, event.country, offset,
-    )  # fmt: skip
-    return row, False
-
-
-def _shape_cart_event(
-    event: CartEvent, timestamp: datetime, offset: int
-) -> tuple[CartEventRow, bool]:
-    row = CartEventRow(
-        event.event_id, event.user_id, event.session_id, timestamp, event.product_id,
-        event.action, event.quantity, event.category, event.country, offset,
-    )  # fmt: skip
-    return row, False
-
-
-def _shape_system_metric(
-    event: SystemMetricEvent, timestamp: datetime, offset: int
-) -> tuple[SystemMetricRow, bool]:
-    if not math.isfinite(event.value):
-        raise Refused(Reason.INVALID_FIELD, "value is not a finite number")
-    row = SystemMetricRow(event.host, event.component, event.metric, timestamp, event.value, offset)
-    return row, False
+#: What makes the decoder of a source topic.
+DECODERS: Final[Mapping[str, Callable[[TimeLimits], Decoder[Any]]]] = {
+    TRANSACTIONS: transaction_decoder,
+    PRODUCT_VIEWS: product_view_decoder,
+    CART_EVENTS: cart_event_decoder,
+    SYSTEM_METRICS: system_metric_decoder,
+}
 
 
 def _refuse_nul(row: Iterable[object]) -> None:

@@ -3,26 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.events.decoding import (
-    Decoder,
-    TimeLimits,
-    cart_event_decoder,
-    product_view_decoder,
-    system_metric_decoder,
-    transaction_decoder,
-)
+from app.events.decoding import DECODERS, TimeLimits
 from app.events.refusals import DeadLetter
 from app.settings import StreamSettings
 from app.sink.tables import STORED_TOPICS, StoredTopic
-from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
 
-_DECODERS: Final[dict[str, Any]] = {
-    TRANSACTIONS: transaction_decoder,
-    PRODUCT_VIEWS: product_view_decoder,
-    CART_EVENTS: cart_event_decoder,
-    SYSTEM_METRICS: system_metric_decoder,
-}
-_DAY_US: Final = 86_400_000_000
 _FOR_EVER: Final = TimeLimits(future_tolerance_us=2**62)
 
 
@@ -37,18 +22,9 @@ class Attempt:
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def decoder_of(topic: str, limits: TimeLimits) -> Decoder[Any]:
-    """The worker's decoder of a source topic."""
-    decoder: Decoder[Any] = _DECODERS[topic](limits)
-    return decoder
-
-
 def time_limits(stream: StreamSettings) -> TimeLimits:
     """The limits the worker judges by, from its settings."""
-    days = stream.retention_days
-    return TimeLimits(
-        stream.future_tolerance_seconds * 1_000_000, None if days is None else days * _DAY_US
-    )
+    return TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days)
 
 
 def stored_topic(name: str) -> StoredTopic:
@@ -58,12 +34,12 @@ def stored_topic(name: str) -> StoredTopic:
 
 def refusal(topic: str, attempt: Attempt, limits: TimeLimits) -> DeadLetter | None:
     """The dead letter this record would become; None if it would be accepted."""
-    letters = decoder_of(topic, limits).decode([attempt]).dead_letters
+    letters = DECODERS[topic](limits).decode([attempt]).dead_letters
     return letters[0] if letters else None
 
 
 def identity(topic: str, value: bytes | None, key: bytes | None) -> tuple[Any, ...] | None:
     """The primary key of the row this record becomes; None if it becomes none."""
-    rows = decoder_of(topic, _FOR_EVER).decode([Attempt(key, value)]).rows
+    rows = DECODERS[topic](_FOR_EVER).decode([Attempt(key, value)]).rows
     names = stored_topic(topic).key
     return tuple(getattr(rows[0], name) for name in names) if rows else None

@@ -7,6 +7,9 @@ from typing import Generic
 from app.events.rows import DecodedRecords, RowT
 from app.sink.ledger import Counts, Progress
 
+#: Offsets of a work's repetitions, and whether the content of each conflicts with the row stored first.
+Duplicates = dict[int, bool]
+
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[RowT]):
@@ -28,6 +31,31 @@ class Work(Generic[RowT]):
         decoded = self.decoded
         rows = [row.source_offset for row in decoded.rows]
         return sorted(rows + [letter.offset for letter in decoded.dead_letters])
+
+    def accepted(self, duplicates: Duplicates) -> tuple[Sequence[RowT], Sequence[int]]:
+        """The rows that are no duplicates, and their instants in microseconds."""
+        rows, timestamps_us = self.decoded.rows, self.decoded.timestamps_us
+        if not duplicates:
+            return rows, timestamps_us
+        kept = [
+            (row, timestamp_us)
+            for row, timestamp_us in zip(rows, timestamps_us, strict=True)
+            if row.source_offset not in duplicates
+        ]
+        return [row for row, _ in kept], [timestamp_us for _, timestamp_us in kept]
+
+    def counts(self, duplicates: Duplicates, late: int) -> Counts:
+        """What the ledger counts of this work, `late` being the late ones among the accepted rows."""
+        decoded = self.decoded
+        return Counts(
+            stored=len(decoded.rows) - len(duplicates),
+            duplicates=len(duplicates),
+            conflicting=sum(duplicates.values()),
+            dead_lettered=len(decoded.dead_letters),
+            late=late,
+            rounded=sum(offset not in duplicates for offset in decoded.rounded_offsets),
+            assumed_utc=sum(offset not in duplicates for offset in decoded.assumed_utc_offsets),
+        )
 
 
 @dataclass(frozen=True, slots=True)

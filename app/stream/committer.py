@@ -15,9 +15,10 @@ from app.events.decoding import dead_letter
 from app.events.refusals import STAGE_SINK, Reason, Refused
 from app.events.rows import DecodedRecords, RowT
 from app.kafka.chunks import Chunk
-from app.sink.chunk_transaction import ChunkTransaction, Fenced, PartitionState
+from app.sink.chunk_transaction import ChunkTransaction, Fenced
 from app.sink.connection import SinkConnection
 from app.sink.failures import Failure, classify
+from app.sink.partition_state import PartitionState
 from app.sink.work import Outcome, Work
 from app.stream.backoff import Backoff
 from app.stream.partitions import Partitions

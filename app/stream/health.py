@@ -18,7 +18,7 @@ from mode.utils.logging import get_logger
 from prometheus_client import start_http_server
 
 from app.faust_app import GlobalMartApp
-from app.metrics import CappedLabel
+from app.instruments import CappedLabel
 from app.stream.partitions import Partitions
 from app.stream.runtime import StreamRuntime
 from app.stream.shown import Shown

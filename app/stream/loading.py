@@ -14,9 +14,9 @@ from app.domain.sales_state import SalesState
 from app.domain.sliding import WINDOW_SECONDS
 from app.domain.velocity import PartitionVelocity
 from app.events.decoding import EPOCH, MICROSECOND
-from app.sink.chunk_transaction import PartitionState
 from app.sink.erasures import read_erased
 from app.sink.ledger import Progress, read_progress
+from app.sink.partition_state import PartitionState
 from app.topics import TRANSACTIONS
 
 _RECENT_ROWS: Final = """

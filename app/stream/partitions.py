@@ -16,9 +16,9 @@ from mode.utils.logging import get_logger
 
 from app.errors import LedgerError
 from app.sink import ledger
-from app.sink.chunk_transaction import PartitionState
 from app.sink.connection import SinkConnection
 from app.sink.failures import Failure, classify
+from app.sink.partition_state import PartitionState
 from app.stream.backoff import Backoff
 from app.stream.loading import load_states
 

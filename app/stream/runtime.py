@@ -16,10 +16,11 @@ from app.kafka.consumer import ChunkConsumer
 from app.metrics import WorkerMetrics
 from app.postgres.connecting import connect_worker
 from app.settings import Settings
-from app.sink.chunk_transaction import ChunkTransaction, PartitionState
+from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoints
 from app.sink.judging import Judge
+from app.sink.partition_state import PartitionState
 from app.sink.tables import StoredTopic
 from app.sink.work import Outcome
 from app.stream.committer import ChunkCommitter
@@ -31,7 +32,6 @@ from app.stream.reporting import report_outcome
 logger = get_logger(__name__)
 
 _SECOND_US = 1_000_000
-_DAY_US = 86_400 * _SECOND_US
 
 
 class StreamRuntime:
@@ -49,7 +49,8 @@ class StreamRuntime:
         self.settings = settings
         self.metrics = metrics
         self.clock = clock
-        self.limits = _time_limits(settings)
+        stream = settings.stream
+        self.limits = TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days)
         self.tried_at = 0.0
         self._app = app
         self._partitions = partitions
@@ -161,11 +162,3 @@ class StreamRuntime:
                 await self._app.crash(error)
 
         self._app.add_future(opening())
-
-
-def _time_limits(settings: Settings) -> TimeLimits:
-    days = settings.stream.retention_days
-    return TimeLimits(
-        settings.stream.future_tolerance_seconds * _SECOND_US,
-        None if days is None else days * _DAY_US,
-    )

@@ -6,7 +6,7 @@ from datetime import datetime
 from prometheus_client import Gauge
 
 from app.events.rows import SystemMetricRow
-from app.metrics import LABEL_CAP
+from app.instruments import LABEL_CAP
 
 
 class SystemGauges:

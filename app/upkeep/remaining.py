@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from app.settings import Settings
-from app.topics import ANOMALIES, DEAD_LETTERS, SOURCE_TOPICS, SYSTEM_METRICS
+from app.topics import ANOMALIES, DEAD_LETTERS, USER_TOPICS
 from app.upkeep.kafka_retention import TopicRetention, topic_retention
 
-_TOPICS: Final = {*SOURCE_TOPICS, ANOMALIES, DEAD_LETTERS} - {SYSTEM_METRICS}
+_TOPICS: Final = {*USER_TOPICS, ANOMALIES, DEAD_LETTERS}
 _ELSEWHERE: Final = (
     (
         "backups",

@@ -15,9 +15,10 @@ import asyncpg
 
 from app.domain.anomalies import Anomaly, Measures, Rule, judge, standard_rules
 from app.domain.money import decimal_from_cents
+from app.events.decoding import DECODERS
 from app.events.erasing import without_erased
 from app.events.rows import CartEventRow, ProductViewRow, SystemMetricRow, TransactionRow
-from app.letters.verdicts import Attempt, decoder_of, time_limits
+from app.letters.verdicts import Attempt, time_limits
 from app.reconcile.reading import KafkaReader, Record
 from app.settings import AnomalySettings, Settings
 from app.sink.erasures import read_erased
@@ -95,7 +96,7 @@ class Restorer:
         low, high = await self._kafka.bounds(stored.name, partition)
         if low > 0:
             self.done.gone.append(f"{stored.name}[{partition}] below offset {low}")
-        decoder = decoder_of(stored.name, self._limits)
+        decoder = DECODERS[stored.name](self._limits)
         erased = await read_erased(self._connection, stored.name)
         end = min(high, next_offset)
         async for batch in self._kafka.read(stored.name, partition, low, end):

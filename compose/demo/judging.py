@@ -12,6 +12,7 @@ from rich.table import Table
 
 from app.errors import EmbeddedStackError
 from app.settings import Settings
+from app.terminal import figures_table
 from compose.demo.account import FAILURES, Account, Comparison, settled
 from compose.demo.answers import answered
 from compose.demo.children import Children
@@ -94,9 +95,7 @@ class Judge:
 
 def pages_table(report: Mapping[str, Any]) -> Table:
     """How many figures of API and dashboard were compared, and how many of them differ."""
-    table = Table("pages", "figures", "mismatches", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("pages", "figures", "mismatches")
     for title, section in (("REST API", report[API]), ("dashboard", report[DASHBOARD])):
         table.add_row(title, f"{section['compared']:,}", f"{section['mismatches']:,}")
     return table

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from app.reconcile import ReconcileReport
 from app.settings import AnomalySettings
+from app.terminal import figures_table
 from compose.demo.account import Comparison
 from compose.demo.figures import Figures
 from compose.demo.latency import Latency
@@ -28,27 +29,13 @@ def demo_report(
     pages: Sequence[Comparison],
 ) -> dict[str, Any]:
     """Everything the demo found as plain data; per topic, per anomaly type, windows, warehouse, pages."""
-    windows = recount.table("sales_metrics")
-    counters = {
-        name: {topic: getattr(counts, name) for topic, counts in figures.topics.items()}
-        for name in _COUNTERS
-    }
     return {
         "duration_seconds": round(seconds, 1),
         "first_figures_seconds": first_figures_seconds and round(first_figures_seconds, 1),
         "broker": broker,
-        **counters,
-        "anomalies": {
-            kind: {"expected": found.expected, "found": found.found}
-            for kind, found in (
-                (kind, recount.anomaly(kind)) for kind in AnomalySettings.model_fields
-            )
-        },
-        "windows": {
-            "expected": windows.expected,
-            "rows": windows.found,
-            "mismatches": windows.mismatches,
-        },
+        **_counters(figures),
+        "anomalies": _anomalies(recount),
+        "windows": _windows(recount),
         "latency_seconds": {"p50": latency.p50, "p99": latency.p99},
         "warehouse": warehouse.as_data(),
         **{each.what: each.as_data() for each in pages},
@@ -63,6 +50,30 @@ def demo_report(
             *warehouse.told,
             *(text for each in pages for text in each.told),
         ],
+    }
+
+
+def _counters(figures: Figures) -> dict[str, dict[str, int]]:
+    return {
+        name: {topic: getattr(counts, name) for topic, counts in figures.topics.items()}
+        for name in _COUNTERS
+    }
+
+
+def _anomalies(recount: ReconcileReport) -> dict[str, dict[str, int]]:
+    kinds = {kind: recount.anomaly(kind) for kind in AnomalySettings.model_fields}
+    return {
+        kind: {"expected": figures.expected, "found": figures.found}
+        for kind, figures in kinds.items()
+    }
+
+
+def _windows(recount: ReconcileReport) -> dict[str, int]:
+    windows = recount.table("sales_metrics")
+    return {
+        "expected": windows.expected,
+        "rows": windows.found,
+        "mismatches": windows.mismatches,
     }
 
 
@@ -83,9 +94,7 @@ def write_report(report: dict[str, Any], path: Path) -> None:
 
 def checks_table(report: dict[str, Any]) -> Table:
     """Anomalies by type and windows: what the recount expected and what is stored."""
-    table = Table("recount", "expected", "found", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("recount", "expected", "found")
     for kind, counts in report["anomalies"].items():
         table.add_row(f"anomalies {kind}", f"{counts['expected']:,}", f"{counts['found']:,}")
     windows = report["windows"]
@@ -103,9 +112,7 @@ def latency_line(report: dict[str, Any]) -> str:
 
 def report_table(report: dict[str, Any]) -> Table:
     """The counters per topic."""
-    table = Table("topic", *(name.replace("_", " ") for name in _COUNTERS), box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("topic", *(name.replace("_", " ") for name in _COUNTERS))
     for topic in report["produced"]:
         table.add_row(topic, *(f"{report[name][topic]:,}" for name in _COUNTERS))
     return table

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from app.terminal import figures_table
 from compose.demo.stored_totals import CUSTOMERS, SEGMENT_NAMES, Totals
 
 _TOLD_DIFFERENCES: Final = 5
@@ -67,9 +68,7 @@ class WarehouseReport:
 def warehouse_table(data: dict[str, Any]) -> Table:
     """The checks of the report's section on the screen: how many figures, and what they sum to."""
     title = f"warehouse as of {data['as_of']}"
-    table = Table(title, "figures", "PostgreSQL", "MongoDB", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table(title, "figures", "PostgreSQL", "MongoDB")
     for check, sums in data["checks"].items():
         pair = (f"{Decimal(sums[side]):,}" for side in ("expected", "found"))
         table.add_row(check, f"{sums['figures']:,}", *pair)

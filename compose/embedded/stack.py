@@ -9,14 +9,13 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from app.errors import EmbeddedStackError
-from compose.embedded import kafka, mongo, postgres, preflight, tansu
+from compose.embedded import mongo, postgres, preflight
 from compose.embedded.guard import Guard
-from compose.embedded.java import find_java
 from compose.embedded.kafka import KafkaServer
-from compose.embedded.kafka_jars import ensure_jars
+from compose.embedded.makers import make_server
 from compose.embedded.mongo import MongoServer
 from compose.embedded.passwords import load_passwords
-from compose.embedded.ports import LOOPBACK, choose_port
+from compose.embedded.ports import LOOPBACK
 from compose.embedded.postgres import PostgresServer
 from compose.embedded.postgres_home import remove_home
 from compose.embedded.process import ServerProcess
@@ -161,36 +160,16 @@ class EmbeddedStack:
         self._passwords = load_passwords(self.var_dir / _PASSWORDS_FILE)
         workspace = self._workspace = Workspace(self.var_dir, guard, self._report)
         for name in self._services:
-            server = self._servers[name] = self._make(name, workspace)
+            server = self._servers[name] = make_server(
+                name, workspace, self._passwords, preferred_port=self._preferred_ports,
+                allow_memory_broker=self._allow_memory_broker,
+            )  # fmt: skip
             self._cleanup.callback(server.stop)
             self._report(f"Starting {server.name} on port {server.port}")
             server.launch()
         for server in self._servers.values():
             server.wait_ready()
             self._report(f"{server.name} answers on port {server.port}")
-
-    def _make(self, name: str, workspace: Workspace) -> EmbeddedServer:
-        makers: dict[str, tuple[int, Callable[[int], EmbeddedServer]]] = {
-            "kafka": (kafka.GUIDE_PORT, lambda port: self._make_kafka(workspace, port)),
-            "postgres": (
-                postgres.GUIDE_PORT,
-                lambda port: PostgresServer(workspace, port, self._passwords),
-            ),
-            "mongo": (mongo.GUIDE_PORT, lambda port: MongoServer(workspace, port, self._passwords)),
-        }
-        guide_port, make = makers[name]
-        return make(choose_port(guide_port if self._preferred_ports else None))
-
-    def _make_kafka(self, workspace: Workspace, port: int) -> KafkaServer | TansuServer:
-        try:
-            java = find_java()
-            jars = ensure_jars(java, self._report)
-        except EmbeddedStackError as error:
-            if not self._allow_memory_broker:
-                raise
-            self._report(f"{error}\n{tansu.WARNING}")
-            return TansuServer(workspace, port)
-        return KafkaServer(workspace, port, java, jars)
 
 
 def remove_stack(var_dir: Path) -> None:

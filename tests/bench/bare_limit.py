@@ -16,9 +16,10 @@ from app.events.decoding import Decoder, TimeLimits, transaction_decoder
 from app.events.rows import TransactionRow
 from app.postgres.connecting import connect_worker
 from app.settings import Settings, load_settings
-from app.sink.chunk_transaction import ChunkTransaction, PartitionState
+from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.fault_points import NoFaults
 from app.sink.ledger import Progress, open_partition
+from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_TRANSACTIONS
 from app.sink.work import Work
 from app.topics import TRANSACTIONS

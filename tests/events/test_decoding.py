@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.events.decoding import (
+    DECODERS,
     Decoder,
     TimeLimits,
     cart_event_decoder,
@@ -15,6 +16,7 @@ from app.events.decoding import (
 )
 from app.events.refusals import Reason
 from app.events.rows import CartEventRow, ProductViewRow, SystemMetricRow, TransactionRow
+from app.topics import SOURCE_TOPICS
 from tests.events.records import KAFKA_MS, Record, encoded, order
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -271,3 +273,12 @@ def test_a_measurement_is_finite(value: bytes) -> None:
     assert _reason(system_metric_decoder(LIMITS), Record(written)) in {
         Reason.INVALID_FIELD, Reason.MALFORMED_JSON,
     }  # fmt: skip
+
+
+def test_every_source_topic_has_its_decoder() -> None:
+    assert tuple(DECODERS) == SOURCE_TOPICS
+
+
+def test_limits_are_stated_in_seconds_and_days() -> None:
+    assert TimeLimits.of(300, 400) == LIMITS
+    assert TimeLimits.of(1, None) == TimeLimits(SECOND_US, None)

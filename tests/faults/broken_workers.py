@@ -13,9 +13,9 @@ from app.kafka.chunks import Chunk
 from app.kafka.positions import Positions
 from app.settings import load_settings
 from app.sink import ledger
-from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import NoFaults
+from app.sink.inserting import Inserter
 from app.stream.committer import ChunkCommitter
 from app.worker import create_app
 from tests.faults.armed_worker import armed_faults
@@ -23,19 +23,19 @@ from tests.faults.armed_worker import armed_faults
 
 def _without_fence() -> None:
     """Whoever brings a chunk may commit it, also one whose rows are there already."""
-    store: Any = ChunkTransaction._store
+    insert: Any = Inserter.insert
 
     async def let_through(*args: Any) -> bool:
         return True
 
     async def believe_the_rows_new(self: Any, connection: Any, work: Any) -> Any:
         try:
-            return await store(self, connection, work)
+            return await insert(self, connection, work)
         except asyncpg.SerializationError:
             return {}
 
     ledger.fence = let_through  # type: ignore[assignment]
-    ChunkTransaction._store = believe_the_rows_new  # type: ignore[method-assign]
+    Inserter.insert = believe_the_rows_new  # type: ignore[method-assign]
 
 
 def _start_ignored() -> None:

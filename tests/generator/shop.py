@@ -5,13 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from app.events.decoding import (
-    TimeLimits,
-    cart_event_decoder,
-    product_view_decoder,
-    system_metric_decoder,
-    transaction_decoder,
-)
+from app.events.decoding import DECODERS, TimeLimits
 from app.events.rows import DecodedRecords
 from app.generator.assembly import build_traffic
 from app.generator.mix import Rates
@@ -20,7 +14,6 @@ from app.generator.record import Record
 from app.generator.traffic import Traffic
 from app.generator.world import World, build_world
 from app.settings import AnomalySettings, GeneratorSettings, StreamSettings
-from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
 
 START_US = 1_750_000_000_000_000
 GUIDE_RATES = Rates(200.0, 300.0, 100.0, 10.0)
@@ -32,12 +25,7 @@ NO_FAULTS = {
 }  # fmt: skip
 NO_ANOMALIES = {"high_value_share": 0.0, "unusual_quantity_share": 0.0, "rapid_share": 0.0}
 _LIMITS = TimeLimits(STREAM.future_tolerance_seconds * 1_000_000)
-_DECODERS: dict[str, Any] = {
-    TRANSACTIONS: transaction_decoder(_LIMITS),
-    PRODUCT_VIEWS: product_view_decoder(_LIMITS),
-    CART_EVENTS: cart_event_decoder(_LIMITS),
-    SYSTEM_METRICS: system_metric_decoder(_LIMITS),
-}
+_DECODERS: dict[str, Any] = {topic: make(_LIMITS) for topic, make in DECODERS.items()}
 
 
 @dataclass(frozen=True, slots=True)

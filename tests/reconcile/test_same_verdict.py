@@ -10,20 +10,11 @@ from typing import Any, Final
 
 import pytest
 
-from app.events.decoding import (
-    EPOCH,
-    MICROSECOND,
-    Decoder,
-    TimeLimits,
-    cart_event_decoder,
-    product_view_decoder,
-    system_metric_decoder,
-    transaction_decoder,
-)
+from app.events.decoding import DECODERS, EPOCH, MICROSECOND, TimeLimits
 from app.reconcile.fields import COLUMNS, RefusedError
 from app.reconcile.judging import Rules, judge
 from app.reconcile.reading import Record as RecountRecord
-from app.topics import CART_EVENTS, PRODUCT_VIEWS, SOURCE_TOPICS, SYSTEM_METRICS, TRANSACTIONS
+from app.topics import SOURCE_TOPICS, TRANSACTIONS
 from tests.events.records import Record
 from tests.reconcile.examples import KEYS, TIME_MS, VALID
 from tests.reconcile.mutations import mutated
@@ -31,12 +22,7 @@ from tests.reconcile.mutations import mutated
 _MUTATIONS: Final = 4000
 _LIMITS: Final = TimeLimits(300_000_000, 400 * 86_400_000_000)
 _RULES: Final = Rules(300, 400)
-_DECODERS: Final[dict[str, Decoder[Any]]] = {
-    TRANSACTIONS: transaction_decoder(_LIMITS),
-    PRODUCT_VIEWS: product_view_decoder(_LIMITS),
-    CART_EVENTS: cart_event_decoder(_LIMITS),
-    SYSTEM_METRICS: system_metric_decoder(_LIMITS),
-}
+_DECODERS: Final = {topic: make(_LIMITS) for topic, make in DECODERS.items()}
 _NOW: Final = datetime.fromtimestamp(TIME_MS / 1000, UTC)
 
 

@@ -8,9 +8,9 @@ from app.domain.anomalies import standard_rules
 from app.domain.sales_state import SalesState
 from app.domain.velocity import PartitionVelocity
 from app.events.rows import TransactionRow
-from app.sink.chunk_transaction import PartitionState
 from app.sink.judging import TransactionJudge
 from app.sink.ledger import Progress
+from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_TRANSACTIONS
 from tests.databases import Database
 from tests.sink.works import NOON, Sink, order, work_of

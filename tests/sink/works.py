@@ -10,9 +10,10 @@ from app.events.decoding import EPOCH, MICROSECOND
 from app.events.refusals import STAGE_DECODE, DeadLetter, Reason
 from app.events.rows import DecodedRecords, RowT, TransactionRow
 from app.sink import ledger
-from app.sink.chunk_transaction import ChunkTransaction, PartitionState
+from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.fault_points import NoFaults
 from app.sink.judging import TransactionJudge
+from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_TRANSACTIONS, StoredTopic
 from app.sink.work import Outcome, Work
 from app.stream.loading import load_states

@@ -15,9 +15,10 @@ from app.events.rows import DecodedRecords, TransactionRow
 from app.kafka.chunks import Chunk
 from app.postgres.connecting import connect_worker
 from app.sink import ledger
-from app.sink.chunk_transaction import ChunkTransaction, PartitionState
+from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoint, NoFaults
+from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_TRANSACTIONS
 from app.sink.work import Outcome
 from app.stream.committer import ChunkCommitter

@@ -1,0 +1,19 @@
+"""What a worker remembers of one partition between two chunks."""
+
+from dataclasses import dataclass
+
+from app.domain.erasure import NOBODY, ErasedUsers
+from app.domain.sales_state import SalesState
+from app.sink.ledger import Progress
+
+
+@dataclass(slots=True)
+class PartitionState:
+    """What a worker remembers of a partition; a function of the rows accepted below `progress.next_offset`.
+
+    `erased` are the users erased from it, as of `progress.erasures`.
+    """
+
+    progress: Progress
+    sales: SalesState | None = None
+    erased: ErasedUsers = NOBODY
