@@ -75,16 +75,22 @@ def _wait_for(log: Path, text: str, times: int) -> None:
         time.sleep(0.1)
 
 
-def submit(master: str, variables: Mapping[str, str], *arguments: str) -> str:
-    """Run the batch by spark-submit; returns what it and Spark said, raises if it failed."""
+def submit(master: str, variables: Mapping[str, str], *arguments: str) -> None:
+    """Run the batch by spark-submit, which names the master; raises if it failed, with what was said."""
     program = Path(__file__).parents[2] / "batch" / "__main__.py"
+    command = [str(_HOME / "bin" / "spark-submit"), "--master", master, "--executor-memory", "512m"]
+    _finish([*command, str(program), *arguments], variables)
+
+
+def run_on(master: str, variables: Mapping[str, str], *arguments: str) -> None:
+    """Run the batch as a program of its own that is told the master; raises if it failed."""
+    told = {"GLOBALMART_BATCH_MASTER": master, "GLOBALMART_BATCH_MEMORY": "512m"}
+    _finish([sys.executable, "-m", "batch", *arguments], {**variables, **told})
+
+
+def _finish(command: list[str], variables: Mapping[str, str]) -> None:
     done = subprocess.run(
-        [
-            str(_HOME / "bin" / "spark-submit"), "--master", master, "--executor-memory", "512m",
-            str(program), *arguments,
-        ],
-        env={**cluster_environment(), **variables}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, timeout=_LIMIT_SECONDS * 2, check=False,
+        command, env={**cluster_environment(), **variables}, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, timeout=_LIMIT_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:]
-    return done.stdout
