@@ -18,6 +18,11 @@ RUNS: Final = "batch_runs"
 OPEN: Final = 2**53 - 1
 
 
+def cause_of(error: Exception) -> str:
+    """What a driver's error says, without its account of timeouts and servers."""
+    return str(error).split(" (configured timeouts")[0].split(", full error")[0]
+
+
 def visible(version: int) -> Document:
     """The filter that shows one version of a fact."""
     return {"since": {"$lte": version}, "until": {"$gt": version}}

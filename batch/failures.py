@@ -9,6 +9,8 @@ from pymongo.errors import PyMongoError
 from pyspark.errors import PySparkException
 
 from app.errors import LakeError, PublishError
+from app.settings import MongoSettings, PostgresSettings
+from app.warehouse import cause_of
 from batch.publish import now_utc
 from batch.runs import Run
 
@@ -25,13 +27,21 @@ def logged(run: Run) -> Iterator[None]:
 
 
 @contextmanager
-def told_as_ours() -> Iterator[None]:
-    """Turn the libraries' errors into ours, by the store they come from."""
+def told_as_ours(postgres: PostgresSettings, mongo: MongoSettings) -> Iterator[None]:
+    """Turn the libraries' errors into ours, by the store they come from and the settings that say where it is."""
     try:
         yield
     except PyMongoError as error:
-        raise PublishError(f"MongoDB failed, the published run stays: {error}") from error
+        raise PublishError(
+            f"MongoDB failed, the published run stays: {cause_of(error)}. Start it, or correct "
+            f"{mongo.variable('url')}"
+        ) from error
     except (PySparkException, Py4JError) as error:
         raise PublishError(f"Spark failed, the published run stays: {error}") from error
     except dbapi.Error as error:
-        raise LakeError(f"PostgreSQL failed, the published run stays: {error}") from error
+        place = f"{postgres.host}:{postgres.port}/{postgres.database}"
+        cause = " ".join(str(error).split())  # libpq's have lines and tabs
+        raise LakeError(
+            f"PostgreSQL failed, the published run stays: {cause} Start it, or correct GLOBALMART_POSTGRES_HOST, "
+            f"_PORT and _DATABASE ({place})"
+        ) from error

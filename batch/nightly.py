@@ -75,7 +75,7 @@ def run_batch(
     something is wrong: readers then go on seeing the run published before.
     """
     with (
-        told_as_ours(),
+        told_as_ours(settings.postgres, settings.mongo),
         batch_lock(settings.postgres) as lock,
         open_warehouse(settings.mongo) as database,
     ):

@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 
 from app.errors import SettingsError, StoreAwayError
 from app.settings import MongoSettings
-from app.warehouse import CURRENT, POINTER, RUNS
+from app.warehouse import CURRENT, POINTER, RUNS, cause_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,8 @@ def open_database(settings: MongoSettings) -> Iterator[Database[dict[str, Any]]]
         with MongoClient[dict[str, Any]](settings.url.get_secret_value(), **options) as client:
             yield client[settings.database]
     except PyMongoError as error:
-        cause = str(error).split(" (configured timeouts")[0].split(", full error")[0]
         raise StoreAwayError(
-            f"MongoDB does not answer ({cause}); start it or correct {settings.variable('url')}"
+            f"MongoDB does not answer ({cause_of(error)}); start it or correct {settings.variable('url')}"
         ) from error
 
 

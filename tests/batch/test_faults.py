@@ -12,7 +12,7 @@ from threading import Event, Thread
 import pytest
 from pymongo import MongoClient
 
-from app.errors import LockHeldError, PublishError
+from app.errors import LakeError, LockHeldError, PublishError
 from batch.sources import TRANSACTIONS
 from batch.warehouse import Document
 from compose.embedded.stack import EmbeddedStack
@@ -134,3 +134,29 @@ async def test_rows_that_arrive_while_a_run_reads_belong_to_the_next_and_a_lost_
     assert again.snapshot == grown.snapshot
     assert again.extracted_rows > grown.extracted_rows
     assert_published(nights, _marts(shop))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"GLOBALMART_POSTGRES_PORT": "1"},
+            "PostgreSQL failed, .* GLOBALMART_POSTGRES_HOST, _PORT and _DATABASE .127.0.0.1:1/",
+        ),
+        (
+            {
+                "GLOBALMART_MONGO_URL": "mongodb://127.0.0.1:1",
+                "GLOBALMART_MONGO_CONNECT_TIMEOUT_SECONDS": "1",
+            },
+            "MongoDB failed, .*: 127.0.0.1:1: .*refused. Start it, .* GLOBALMART_MONGO_URL",
+        ),
+    ],
+    ids=["postgres", "mongo"],
+)
+def test_a_store_that_is_away_is_named_with_its_settings(
+    nights: Nights, changes: dict[str, str], told: str
+) -> None:
+    astray = replace(nights, variables={**nights.variables, **changes})
+    with pytest.raises((LakeError, PublishError), match=told) as caught:
+        astray.run(_AS_OF)
+    assert "Topology" not in str(caught.value)

@@ -34,6 +34,7 @@ RIGHTS: Final = {
     "revenue_hourly": _UPSERT,
     "revenue_minutely": _UPSERT,
     "sales_daily": _UPSERT,
+    "sales_weekly": _UPSERT,
     "sales_hourly": _UPSERT,
     "sales_metrics": _READ,
     "sales_panes": _UPSERT,
