@@ -77,7 +77,7 @@ class NotPublishedError(DashboardError):
     def __init__(self) -> None:
         super().__init__(
             "No nightly batch has been published yet",
-            "Run `globalmart batch nightly`, then load this page again.",
+            "Run `globalmart batch nightly`; what it publishes shows up here.",
         )
 
 

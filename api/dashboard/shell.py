@@ -9,7 +9,7 @@ import streamlit as st
 
 from api.dashboard import filters, parts
 from api.dashboard.client import ApiClient
-from api.dashboard.faults import ApiAwayError, StoreDownError
+from api.dashboard.faults import ApiAwayError, NotPublishedError, StoreDownError
 from api.dashboard.page import Page
 from api.dashboard.serving import TEAL
 from api.dashboard.views import anomalies, customers, operations, overview, products, trends
@@ -27,6 +27,8 @@ class View:
 
 
 _AGAIN_SECONDS: Final = 5
+#: What may be over the next time.
+_PASSING: Final = (ApiAwayError, NotPublishedError, StoreDownError)
 _LOGO: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="190" height="32" viewBox="0 0 190 32">'
     f'<rect width="28" height="28" x="0" y="2" rx="7" fill="{TEAL}"/>'
@@ -64,7 +66,7 @@ def show(landing: str = "overview") -> None:
     except ApiAwayError as error:
         page.told[error.what] = error
         parts.tell(error)
-    if any(isinstance(error, ApiAwayError | StoreDownError) for error in page.told.values()):
+    if any(isinstance(error, _PASSING) for error in page.told.values()):
         _try_again()
 
 
@@ -73,7 +75,7 @@ def _nothing() -> None:
 
 
 def _try_again() -> None:
-    """Run everything again after a while, for what was away may be back."""
+    """Run everything again after a while, for what was away may be there."""
     waited: list[bool] = []
 
     def again() -> None:

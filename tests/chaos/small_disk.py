@@ -8,6 +8,7 @@ import asyncio
 import os
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -15,6 +16,7 @@ from compose.embedded.identity import unprivileged_identity
 from tests.faults.world import World
 
 _ROOMY: Final = "4g"
+_TRIES: Final = 20
 _KNOBS: Final = """
 CREATE TABLE chaos_knobs (slow_seconds DOUBLE PRECISION NOT NULL, disk_full BOOLEAN NOT NULL);
 INSERT INTO chaos_knobs VALUES (0, false);
@@ -89,8 +91,7 @@ class TmpfsDisk:
 
     async def fill(self) -> None:
         """Leave no page, and see to it that the next rows need one."""
-        used = await asyncio.to_thread(self._used_bytes)
-        await asyncio.to_thread(self._resize, f"{used}")
+        await asyncio.to_thread(self._shrink)
 
     async def free(self) -> None:
         """As large as in the beginning."""
@@ -110,6 +111,14 @@ class TmpfsDisk:
         finally:
             subprocess.run(["umount", "--lazy", str(self._folder)], check=True)
             self._folder.rmdir()
+
+    def _shrink(self) -> None:
+        """PostgreSQL goes on writing: a disk that has grown since it was looked at refuses to be that small."""
+        for _ in range(_TRIES):
+            with suppress(subprocess.CalledProcessError):
+                self._resize(f"{self._used_bytes()}")
+                return
+        raise RuntimeError(f"{self._folder} was never still enough to be shrunk")
 
     def _used_bytes(self) -> int:
         disk = os.statvfs(self._folder)

@@ -106,13 +106,15 @@ def served_in_thread(settings: Settings) -> Iterator[str]:
     thread = threading.Thread(target=server.run)
     thread.start()
     deadline = time.monotonic() + _DEADLINE_SECONDS
-    while not server.started:
-        assert thread.is_alive() and time.monotonic() < deadline
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://{LOOPBACK}:{port}"
-    server.should_exit = True
-    thread.join()
+    try:
+        while not server.started:
+            assert thread.is_alive() and time.monotonic() < deadline
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def cards(page: AppTest) -> dict[str, str]:

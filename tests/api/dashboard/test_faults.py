@@ -39,6 +39,8 @@ async def test_empty_stores(database: Database, monkeypatch: pytest.MonkeyPatch)
             page = dashboard.opened(view)
             assert text in told(page)
             assert not page.error
+            lacks_a_night = "No nightly batch has been published yet" in told(page)
+            assert ("tries again every 5 s" in told(page)) == lacks_a_night, view
 
 
 def test_a_country_without_orders(dashboard: Dashboard) -> None:
