@@ -35,23 +35,31 @@ class DayFile:
 
 
 class Lake:
-    """`location` is a folder or an address pyarrow and Spark both know (file, hdfs, s3)."""
+    """`location` is a folder or an address pyarrow and Spark both know (file, hdfs, s3).
 
-    def __init__(self, location: str) -> None:
+    Made where it is missing; without `create` a missing one reads as empty.
+    """
+
+    def __init__(self, location: str, *, create: bool = True) -> None:
         if "://" not in location:
             location = Path(location).absolute().as_uri()
         self.location = location.rstrip("/")
         filesystem, root = fs.FileSystem.from_uri(self.location)
-        filesystem.create_dir(root, recursive=True)
+        if create:
+            filesystem.create_dir(root, recursive=True)
         self._files = fs.SubTreeFileSystem(root, filesystem)
 
     def address(self, name: str) -> str:
         """Of a file of the lake, as Spark reads it."""
         return f"{self.location}/{name}"
 
+    def has_manifest(self) -> bool:
+        """Whether a batch has filled it."""
+        return self.has(_MANIFEST)
+
     def read_manifest(self) -> Manifest:
         """What the lake holds; empty for a new one. Raises LakeError if it is not readable."""
-        if self._files.get_file_info(_MANIFEST).type == fs.FileType.NotFound:
+        if not self.has_manifest():
             return Manifest()
         with self._files.open_input_stream(_MANIFEST) as stream:
             text = stream.read().decode()

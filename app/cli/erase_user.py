@@ -26,7 +26,8 @@ def erase_user(
     Amounts and counts stay, so every sum and `globalmart reconcile` still hold. Workers go on. Says which copies
     remain where, and until when. A run that was cut off is finished by running it again.
 
-    Exit codes: 0 done; 1 a store failed, run it again; 75 a batch run, other upkeep or a replay is under way.
+    Exit codes: 0 done; 1 a store failed, run it again, or the batch's lake is elsewhere; 75 a batch run, other upkeep
+    or a replay is under way.
 
     Example: globalmart erase-user - < id.txt
     """

@@ -98,7 +98,8 @@ def _feed(
     wait_seconds: float,
 ) -> bool:
     from app.upkeep.history import lake_pieces, parquet_pieces
-    from app.upkeep.replaying import lake_location, replay_pieces
+    from app.upkeep.lakes import lake_location
+    from app.upkeep.replaying import replay_pieces
 
     if files or span is None:
         pieces = parquet_pieces(files or (), topic)

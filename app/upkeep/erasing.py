@@ -21,8 +21,8 @@ from app.upkeep.erasing_lake import count_files, erase_from_lake
 from app.upkeep.erasing_letters import LetterEraser
 from app.upkeep.erasing_tables import Reached, TableEraser
 from app.upkeep.erasing_warehouse import count_documents, erase_from_warehouse
+from app.upkeep.lakes import open_lake, require_published_lake
 from app.upkeep.remaining import Remaining, remaining_copies
-from app.upkeep.replaying import lake_location
 from app.upkeep.session import upkeep_session
 from app.warehouse import Document
 from batch.lake import Lake
@@ -57,13 +57,15 @@ async def erase(
 ) -> Erased:
     """Put a pseudonym in the place of the user everywhere, now and in events to come; workers go on.
 
-    Raises LockHeldError while the batch, other upkeep or a replay of letters is under way; GlobalMartError for what is
-    no id, and where a store is away: run it again then. `reached` is told each step.
+    Raises LockHeldError while the batch, other upkeep or a replay of letters is under way; LakeError, before anything
+    is changed, where the batch's lake is elsewhere; GlobalMartError for what is no id, and where a store is away: run
+    it again then. `reached` is told each step.
     """
     if not 1 <= len(user_id) <= _MOST or user_id != _storable(user_id):
         raise GlobalMartError(f"a user's id has 1 to {_MOST} characters of Unicode, and no NUL")
     done = Erased(dry_run)
     with batch_lock(settings.postgres) as lock:
+        require_published_lake(settings, open_lake(settings))
         async with _session(settings) as connection:
             work = _Work(settings, user_id, done, reached, connection, lock)
             await (work.count() if dry_run else work.erase())
@@ -138,4 +140,4 @@ class _Work:
         return TableEraser(self.connection, self.user_id, self.reached)
 
     def _lake(self) -> Lake:
-        return Lake(lake_location(self.settings))
+        return open_lake(self.settings)

@@ -52,11 +52,11 @@ class Fed:
 
 
 def lake_pieces(location: str, first: date, last: date) -> Iterator[Piece]:
-    """The lake's rows of the UTC days first to last, day by day."""
-    from batch.lake import Lake
+    """The lake's rows of the UTC days first to last, day by day; raises LakeError where there is no lake."""
+    from app.upkeep.lakes import filled_lake
     from batch.sources import SOURCES
 
-    lake = Lake(location)
+    lake = filled_lake(location)
     manifest = lake.read_manifest()
     for source in SOURCES:
         for day, found in sorted(manifest.days(source.name).items()):

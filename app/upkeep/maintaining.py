@@ -8,10 +8,9 @@ from app.settings import Settings
 from app.upkeep.archive import Archive
 from app.upkeep.care import Size, compact_mongo, postgres_sizes, vacuum
 from app.upkeep.kafka_retention import TopicRetention, set_retention, topic_retention
-from app.upkeep.replaying import lake_location
+from app.upkeep.lakes import open_lake
 from app.upkeep.retention import Deleted, delete_days, first_day_kept
 from app.upkeep.session import upkeep_session
-from batch.lake import Lake
 
 Report = Callable[[str], None]
 
@@ -39,7 +38,7 @@ async def maintain(
     Workers go on meanwhile. Without a lake nothing but system metrics is deleted, unless `without_lake`.
     """
     done = Maintained()
-    archive = None if without_lake else Archive(Lake(lake_location(settings)))
+    archive = None if without_lake else Archive(open_lake(settings))
     async with upkeep_session(settings.postgres) as connection:
         for table, before in first_day_kept(settings, now or datetime.now(UTC)).items():
             await delete_days(

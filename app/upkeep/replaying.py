@@ -49,10 +49,5 @@ async def replay_pieces(
         return feeder.done, True
 
 
-def lake_location(settings: Settings) -> str:
-    """Where the batch keeps its lake."""
-    return settings.batch.lake or str(settings.general.var_dir / "lake")
-
-
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000

@@ -13,6 +13,7 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 import pytest
 
+from app.errors import LakeError
 from app.reconcile import RecountError
 from app.settings import Settings
 from app.topics import PRODUCT_VIEWS
@@ -170,6 +171,23 @@ async def test_a_user_is_forgotten_under_live_traffic(
     assert "transactions: 0 rows changed" in told.stdout
     await world.exact()
     assert worker.exit_code is None, worker.tail()
+
+
+async def test_a_lake_that_is_elsewhere_is_not_taken_for_an_empty_one(
+    world: World, tmp_path: Path, warehouse: Warehouse
+) -> None:
+    """A batch in a container fills a lake this machine does not see; the user would stay in it."""
+    lake = tmp_path / "elsewhere"
+    told = await erase(world, lake, "--dry-run")
+    assert told.exit_code == 0, "no batch has run, so there is none: " + told.output
+    publish(warehouse)
+    for options in (("--dry-run",), ()):
+        told = await erase(world, lake, *options)
+        assert isinstance(told.exception, LakeError)
+        assert "GLOBALMART_BATCH_LAKE" in str(told.exception)
+        assert "docker exec -i globalmart-maintain" in str(told.exception)
+    assert not lake.exists()
+    assert await world.sql("SELECT 1 FROM erased_users") == []
 
 
 async def test_a_killed_erasure_is_finished_by_the_next(

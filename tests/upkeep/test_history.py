@@ -8,8 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from app.errors import LakeError
 from app.topics import TRANSACTIONS
+from app.upkeep.history import lake_pieces
 from batch.lake import Lake
 from batch.manifest import DayPrint, LakeDay, Manifest
 from batch.sources import PRODUCT_VIEWS
@@ -48,6 +51,12 @@ def fill_lake(folder: Path, orders: list[dict[str, Any]], views: list[dict[str, 
         day = {DAY: LakeDay(DayPrint(len(rows), 0), file.name)}
         manifest = manifest.with_days(source.name, day)
     lake.write_manifest(manifest)
+
+
+def test_a_lake_that_is_elsewhere_is_not_replayed_as_an_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="GLOBALMART_BATCH_LAKE"):
+        list(lake_pieces(str(tmp_path / "elsewhere"), DAY, DAY))
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_the_lake_and_files_feed_what_is_lacking(world: World, tmp_path: Path) -> None:
