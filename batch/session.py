@@ -83,9 +83,14 @@ def _cluster(
 ) -> SparkSession.Builder:
     return (
         builder.master(master)
-        .config("spark.executor.memory", settings.memory)
+        .config("spark.executor.memory", executor_memory(settings))
         .config("spark.cores.max", str(settings.cores))
     )
+
+
+def executor_memory(settings: BatchSettings) -> str:
+    """Heap of an executor; where workers offer less than the batch may use, Spark's own variable says so."""
+    return os.environ.get("SPARK_EXECUTOR_MEMORY") or settings.memory
 
 
 def _sizes(settings: BatchSettings) -> dict[str, str]:

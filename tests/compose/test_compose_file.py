@@ -11,10 +11,13 @@ import yaml
 
 from app.cli.commands import COMMANDS
 from app.settings import ENV_FILE_VARIABLE, ENV_PREFIX, Settings, documented_settings
+from app.upkeep.lakes import lake_location
+from batch.session import executor_memory
 from grafana.monitoring import prometheus_config
 from grafana.provisioning import grafana_environment
 from tests.compose.docker_stack import (
     COMPOSE_FILE,
+    PROJECT,
     DockerStack,
     compose,
     copy_of_the_project,
@@ -41,6 +44,11 @@ _SECRETS: Final = {
     "worker": {"GLOBALMART_POSTGRES_WORKER_PASSWORD"},
     "api": {"GLOBALMART_POSTGRES_READER_PASSWORD", "MONGO_READER_PASSWORD"},
     "batch": {"GLOBALMART_POSTGRES_READER_PASSWORD", "MONGO_BATCH_PASSWORD"},
+    "maintain": {
+        "GLOBALMART_POSTGRES_OWNER_PASSWORD",
+        "GLOBALMART_POSTGRES_READER_PASSWORD",
+        "MONGO_BATCH_PASSWORD",
+    },
     "postgres": {"POSTGRES_PASSWORD", "GLOBALMART_POSTGRES_OWNER_PASSWORD"},
     "mongodb": {"MONGO_ROOT_PASSWORD", "MONGO_BATCH_PASSWORD", "MONGO_READER_PASSWORD"},
     "grafana": {"GRAFANA_ADMIN_PASSWORD", "GLOBALMART_POSTGRES_READER_PASSWORD"},
@@ -50,7 +58,7 @@ _SECRETS: Final = {
 def test_everything_of_the_guide_and_the_product_is_there(docker_stack: DockerStack) -> None:
     assert set(docker_stack.services) == {
         "kafka", "postgres", "mongodb", "migrate", "worker", "generator", "api", "dashboard", "batch",
-        "prometheus", "alertmanager", "grafana", "spark-master", "spark-worker",
+        "maintain", "prometheus", "alertmanager", "grafana", "spark-master", "spark-worker",
     }  # fmt: skip
 
 
@@ -108,6 +116,24 @@ def test_memory_fits_together(docker_stack: DockerStack) -> None:
     assert sum(limits.values()) <= _BYTES_OF_8_GB
 
 
+def test_the_readme_tells_every_limit_and_their_sums(docker_stack: DockerStack) -> None:
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    limits = {name: int(s["mem_limit"]) // 1024**2 for name, s in docker_stack.services.items()}
+    told: dict[str, int] = {}
+    for names, memory in re.findall(
+        r"^\| ((?:`[\w-]+`,? ?)+)\| [^|]+ \| ([\d, and]+) MB", text, re.M
+    ):
+        figures = [int(figure.replace(",", "")) for figure in memory.split(" and ")]
+        told |= dict(zip(re.findall(r"`([\w-]+)`", names), figures, strict=True))
+    assert told == limits
+    optional = {n for n, s in docker_stack.written.items() if "profiles" in s}
+    usual = sum(memory for name, memory in limits.items() if name not in optional)
+    assert (
+        f"may use {sum(limits.values()):,} MB, without traffic and Spark cluster {usual:,} MB"
+        in text
+    )
+
+
 def test_long_running_services_are_watched_and_restarted(docker_stack: DockerStack) -> None:
     for name, service in docker_stack.services.items():
         if name in _ONE_SHOT:
@@ -129,7 +155,7 @@ def test_what_is_waited_for(docker_stack: DockerStack) -> None:
     after_migrate = {
         n for n, s in docker_stack.services.items() if "migrate" in s.get("depends_on", {})
     }
-    assert after_migrate >= {"worker", "generator", "api", "batch", "grafana"}
+    assert after_migrate >= {"worker", "generator", "api", "batch", "maintain", "grafana"}
 
 
 def test_mounted_files_and_folders_exist() -> None:
@@ -148,7 +174,7 @@ def test_volumes_are_all_named_and_used(docker_stack: DockerStack) -> None:
     }
     assert stores == {
         "kafka": {"kafka"}, "postgres": {"postgres"}, "mongodb": {"mongodb"}, "batch": {"lake"},
-        "api": {"lake"},
+        "api": {"lake"}, "maintain": {"lake"},
         "spark-worker": {"lake"}, "prometheus": {"prometheus"}, "alertmanager": {"alertmanager"},
         "grafana": {"grafana"},
     }  # fmt: skip
@@ -172,6 +198,39 @@ def test_classes_of_the_spark_cluster_exist(docker_stack: DockerStack) -> None:
     for name in ("spark-master", "spark-worker"):
         java_class = docker_stack.services[name]["command"][1]
         assert f"{java_class.replace('.', '/')}.class" in inside
+
+
+def test_an_executor_fits_into_what_the_spark_worker_offers(
+    docker_stack: DockerStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the batch would wait for an executor for ever."""
+    worker = docker_stack.services["spark-worker"]
+    offered = _bytes(worker["command"][worker["command"].index("--memory") + 1])
+    environment = docker_stack.services["batch"]["environment"]
+    settings = Settings({k: v for k, v in environment.items() if k.startswith(ENV_PREFIX)})
+    monkeypatch.setenv("SPARK_EXECUTOR_MEMORY", environment["SPARK_EXECUTOR_MEMORY"])
+    assert _bytes(executor_memory(settings.batch)) <= offered < int(worker["mem_limit"])
+    assert (
+        "spark.executor.memory"
+        not in (COMPOSE_FILE.parent / "spark/spark-defaults.conf").read_text()
+    )
+
+
+def test_maintenance_sees_the_lake_the_batch_fills(docker_stack: DockerStack) -> None:
+    def lake(name: str) -> str:
+        service = docker_stack.services[name]
+        (target,) = (v["target"] for v in service["volumes"] if v["source"] == "lake")
+        settings = Settings({"GLOBALMART_VAR_DIR": service["environment"]["GLOBALMART_VAR_DIR"]})
+        assert Path(lake_location(settings)).is_relative_to(target)
+        return lake_location(settings)
+
+    assert lake("maintain") == lake("batch")
+    mounts = docker_stack.services["maintain"]["volumes"]
+    assert not any(v.get("read_only") for v in mounts if v["source"] == "lake")
+
+
+def _bytes(java: str) -> int:
+    return int(java[:-1]) * {"m": 1024**2, "g": 1024**3}[java[-1]]
 
 
 def test_variables_are_settings(docker_stack: DockerStack) -> None:

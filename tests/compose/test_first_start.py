@@ -110,19 +110,50 @@ def test_the_users_of_mongodb_are_those_of_the_addresses(docker_stack: DockerSta
     made = set(re.findall(r'user: "(\w+)"', script))
     urls = [
         docker_stack.services[name]["environment"]["GLOBALMART_MONGO_URL"]
-        for name in ("api", "batch")
+        for name in ("api", "batch", "maintain")
     ]
     urls.append(docker_stack.env["GLOBALMART_MONGO_URL"])
     assert {re.match(r"mongodb://(\w+):", url)[1] for url in urls} == made  # type: ignore[index]
 
 
-def test_the_batch_runs_once_a_night_at_the_hour_the_other_files_say() -> None:
-    lines = (_COMPOSE / "cron" / "container.crontab").read_text().splitlines()
+@pytest.mark.parametrize(
+    ("service", "hour", "minute", "command"),
+    [("batch", 2, 15, "batch nightly"), ("maintain", 4, 45, "maintain")],
+)
+def test_every_job_runs_once_a_night_at_the_hour_the_other_files_say(
+    docker_stack: DockerStack, service: str, hour: int, minute: int, command: str
+) -> None:
+    (mounted,) = (
+        Path(v["source"]).name
+        for v in docker_stack.services[service]["volumes"]
+        if v["target"] == docker_stack.services[service]["command"][-1]
+    )
+    lines = (_COMPOSE / "cron" / mounted).read_text().splitlines()
     (line,) = [line for line in lines if not line.startswith("#")]
-    *schedule, program, command, part = line.split()
-    assert schedule == ["15", "2", "*", "*", "*"]
-    assert " ".join(schedule) in (_COMPOSE / "cron" / "crontab").read_text()
-    timer = (_COMPOSE / "cron" / "globalmart-batch.timer").read_text()
-    assert "OnCalendar=*-*-* 02:15:00 UTC" in timer
-    assert (program, command, part) == ("globalmart", "batch", "nightly")
-    assert "--as-of" in _options("batch")
+    schedule = f"{minute} {hour} * * *"
+    assert line == f"{schedule} globalmart {command}"
+    on_a_machine = [
+        line
+        for line in (_COMPOSE / "cron" / "crontab").read_text().splitlines()
+        if line.startswith(schedule)
+    ]
+    assert [f".venv/bin/globalmart {command} " in line for line in on_a_machine] == [True]
+    timer = (_COMPOSE / "cron" / f"globalmart-{service}.timer").read_text()
+    assert f"OnCalendar=*-*-* {hour:02}:{minute:02}:00 UTC" in timer
+    assert _options(command.split()[0])
+
+
+def test_the_lines_for_a_machine_run_where_nothing_was_started_before(tmp_path: Path) -> None:
+    """As cron runs them: by sh, in a folder that has no logs yet."""
+    tool = tmp_path / ".venv" / "bin" / "globalmart"
+    tool.parent.mkdir(parents=True)
+    tool.write_text('#!/bin/sh\necho "ran $*"\n')
+    tool.chmod(0o755)
+    text = (_COMPOSE / "cron" / "crontab").read_text().replace("/opt/globalmart", str(tmp_path))
+    jobs = [line.split(maxsplit=5)[5] for line in text.splitlines() if re.match(r"\d", line)]
+    assert len(jobs) == 2
+    for job in jobs:
+        assert "%" not in job, "cron would end the command there"
+        subprocess.run(["/bin/sh", "-c", job], check=True, timeout=60)
+    logs = {path.name: path.read_text() for path in (tmp_path / "var" / "logs").iterdir()}
+    assert logs == {"batch.log": "ran batch nightly\n", "maintain.log": "ran maintain\n"}

@@ -28,7 +28,10 @@ _IMPORTED: Final = {
         "api.dashboard.main", "app.operate.status", "app.operate.doctor", "app.reconcile",
         "compose.probe", "streamlit.web.cli",
     ),
-    "batch": ("batch.nightly", "app.operate.status", "compose.probe"),
+    "batch": (
+        "batch.nightly", "app.operate.status", "compose.probe", "app.upkeep.maintaining",
+        "app.upkeep.erasing", "app.upkeep.replaying",
+    ),
 }  # fmt: skip
 
 
