@@ -20,6 +20,7 @@ from batch.manifest import Manifest
 from batch.sources import SourceTable
 
 _MANIFEST: Final = "manifest.json"
+_PIECE_ROWS: Final = 50_000
 
 
 class DayFile:
@@ -93,10 +94,11 @@ class Lake:
         """All rows of one file."""
         return pq.read_table(name, filesystem=self._files, partitioning=None)
 
-    def read_column(self, name: str, column: str) -> pa.ChunkedArray:
-        """One column of a file."""
-        table = pq.read_table(name, columns=[column], filesystem=self._files, partitioning=None)
-        return table[column]
+    def read_pieces(self, name: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """Rows of one file, piece by piece: a day may be larger than memory."""
+        with self._files.open_input_file(name) as stream:
+            for piece in pq.ParquetFile(stream).iter_batches(_PIECE_ROWS, columns=columns):
+                yield pa.Table.from_batches([piece])
 
     def files_below(self, folder: str) -> list[str]:
         """Parquet files in a folder of Spark's, whatever is below it; what Spark overlooks is left out."""

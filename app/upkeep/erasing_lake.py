@@ -28,7 +28,8 @@ def erase_from_lake(lake: Lake, user_id: str, pseudonym: Pseudonym, reached: Rea
     written = 0
     for source, day, known in list(_days(lake, user_id)):
         with lake.new_file(source, day) as file:
-            file.write(renamed(lake.read_file(known.file), user_id, pseudonym))
+            for rows in lake.read_pieces(known.file):
+                file.write(renamed(rows, user_id, pseudonym))
         reached("lake file")
         manifest = lake.read_manifest()
         lake.write_manifest(manifest.with_days(source.name, {day: LakeDay(known.print, file.name)}))
@@ -69,5 +70,5 @@ def _histories(lake: Lake, user_id: str) -> Iterator[str]:
 
 
 def _holds(lake: Lake, name: str, user_id: str) -> bool:
-    found = pc.any(pc.equal(lake.read_column(name, "user_id"), user_id)).as_py()
-    return bool(found)
+    pieces = lake.read_pieces(name, ["user_id"])
+    return any(pc.any(pc.equal(rows["user_id"], user_id)).as_py() for rows in pieces)
