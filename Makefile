@@ -76,9 +76,11 @@ lock: $(STAMP) ## resolve pyproject.toml anew into requirements.lock
 		--prerelease if-necessary-or-explicit --no-emit-index-url --no-annotate --no-header \
 		--upgrade pyproject.toml --output-file requirements.lock
 
-clean: ## remove the environment, caches and everything under var, the embedded servers' data included
+clean: ## remove the environment, caches, the embedded servers and all else under var but lake and backups
 	@if [ -x $(BIN)/globalmart ]; then GLOBALMART_ENV_FILE= $(BIN)/globalmart reset --yes; fi
-	@rm -rf $(VENV) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@if [ -d var ]; then find var -mindepth 1 -maxdepth 1 ! -name lake ! -name backups -exec rm -rf {} +; \
+		rmdir --ignore-fail-on-non-empty var; fi
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.lock pyproject.toml $(DATASETS)

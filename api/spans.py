@@ -31,6 +31,9 @@ def spans(
         yield Span(None, start, end)
         return
     unit, *finer = units
+    if end - start < unit:  # nor may its edges lie beyond the calendar
+        yield from spans(start, end, finer)
+        return
     first, last = _ceil(start, unit), _floor(end, unit)
     if first >= last:
         yield from spans(start, end, finer)

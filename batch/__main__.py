@@ -4,7 +4,7 @@ import argparse
 import sys
 from datetime import date
 
-from app.errors import GlobalMartError, LockHeldError
+from app.errors import GlobalMartError, LockHeldError, SettingsError
 from app.settings import load_settings
 from batch.catalogue import JOBS
 from batch.nightly import Job, run_batch, yesterday
@@ -22,7 +22,9 @@ def main() -> int:
         run_batch(load_settings(), job, lambda line: print(line, file=sys.stderr))  # noqa: T201
     except GlobalMartError as error:
         print(error, file=sys.stderr)  # noqa: T201
-        return 75 if isinstance(error, LockHeldError) else 1
+        return (
+            75 if isinstance(error, LockHeldError) else 2 if isinstance(error, SettingsError) else 1
+        )
     return 0
 
 

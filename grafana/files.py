@@ -13,7 +13,7 @@ from grafana.boards import BOARDS
 from grafana.monitoring import alertmanager_config, prometheus_config
 from grafana.provisioning import dashboard_provider, data_sources
 
-_HEAD = "# Made by `make dashboards`; change the builders or the settings, not this file.\n"
+_HEAD = "# Made by `make dashboards` from the defaults, by `python -m grafana` from the settings: change those.\n"
 
 
 def generated_files(settings: Settings) -> Mapping[str, str]:

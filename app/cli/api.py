@@ -1,9 +1,12 @@
 """`globalmart api` serves the REST API; `globalmart api-key new` makes a key for it."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from app.settings import Settings
 
 
 class KeyAction(StrEnum):
@@ -17,8 +20,8 @@ def api(
 ) -> None:
     """Serve the REST API until Ctrl-C, on GLOBALMART_BIND and GLOBALMART_API_PORT.
 
-    It starts without the stores, too, and says 503 for what needs them. /docs describes every
-    endpoint.
+    It starts while the stores are away, too, and says 503 for what needs them; where they are and
+    their passwords must be set. /docs describes every endpoint.
 
     Example: GLOBALMART_API_PORT=8080 globalmart api
     """
@@ -28,12 +31,24 @@ def api(
     from app.settings import load_settings
 
     settings = load_settings()
+    _require_doors(settings)
     require_free(settings.general.bind, settings.api.port, settings.api.variable("port"))
     app = create_app(settings)
     server = ApiServer(app, settings.general.bind, settings.api.port, log_level)
     server.run()
     if not server.started:
         raise typer.Exit(1)
+
+
+def _require_doors(settings: "Settings") -> None:
+    """What the API cannot be made without is told here, not by its server's start."""
+    from app.errors import SettingsError
+
+    for group, name in ((settings.postgres, "reader_password"), (settings.mongo, "url")):
+        if getattr(group, name) is None:
+            raise SettingsError(
+                f"{group.variable(name)} is not set; `globalmart init` writes one into .env"
+            )
 
 
 def api_key(

@@ -6,11 +6,11 @@ a partition is held until `release` names its next offset. The offsets committed
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP, ConsumerMessage, Message
 
@@ -20,6 +20,7 @@ from app.kafka.positions import Positions
 
 _FETCH_SECONDS: Final = 0.25
 _COMMIT_SECONDS: Final = 8.0
+_ANSWER_SECONDS: Final = 4.0
 
 
 class ChunkConsumer(Consumer):
@@ -30,6 +31,7 @@ class ChunkConsumer(Consumer):
         self._positions: Positions[TP] = Positions()
         self._released = asyncio.Event()
         self._acked_upto: dict[TP, int] = {}
+        self._reopen: Callable[[TP], None] = lambda partition: self.hold(partition)
 
     # --- what agents and the sink ask for ---
 
@@ -42,6 +44,10 @@ class ChunkConsumer(Consumer):
         if partition in self.assignment():
             self._positions.release(partition, offset)
             self._released.set()
+
+    def when_deleted(self, reopen: Callable[[TP], None]) -> None:
+        """Whom to tell of a partition in which Kafka has deleted records that were still to be read."""
+        self._reopen = reopen
 
     def is_current(self, chunk: Chunk) -> bool:
         """Whether the chunk still belongs to this member, generation and epoch of its partition."""
@@ -63,8 +69,11 @@ class ChunkConsumer(Consumer):
         if not records or self.should_stop:
             return
         for partition, batch in records.items():
+            # Asked before anything is compared: while it waits, partitions may be held and released.
+            whole = await self._is_whole(partition, batch[0].offset)
             stale = (
-                not self.flow_active
+                not whole
+                or not self.flow_active
                 or generation != self.app.consumer_generation_id
                 or epochs.get(partition) != self._positions.epoch(partition)
             )
@@ -93,6 +102,24 @@ class ChunkConsumer(Consumer):
             last.timestamp_type, None, None, chunk, None, 0, 0, partition,
             generation_id=generation,
         )  # fmt: skip
+
+    async def _is_whole(self, partition: TP, first_offset: int) -> bool:
+        """Whether nothing that Kafka has deleted lies between the position and the batch.
+
+        A client whose position was deleted goes on with the oldest record there is and says nothing.
+        """
+        position = self._positions.position(partition)
+        if position is None or not self._positions.leaps(partition, first_offset):
+            return True
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                oldest: int = (await self.earliest_offsets(partition))[partition]
+        except (TimeoutError, KafkaError) as error:
+            self.log.warning("a gap in %r could not be looked into: %r", partition, error)
+            return False
+        if oldest > position and self._positions.position(partition) == position:
+            self._reopen(partition)
+        return oldest <= position
 
     def _read_again(self, partition: TP) -> None:
         """Records were fetched and not handed on: the client is past them, the stream is not."""

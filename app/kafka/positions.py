@@ -49,6 +49,15 @@ class Positions(Generic[PartitionT]):
             return False
         return first_offset == position or self._sought.get(partition) == position
 
+    def leaps(self, partition: PartitionT, first_offset: int) -> bool:
+        """Whether a batch that `follows` begins beyond the position: what is missing was deleted, or never a record."""
+        position = self._next.get(partition)
+        return (
+            position is not None
+            and first_offset > position
+            and self.follows(partition, first_offset)
+        )
+
     def advance(self, partition: PartitionT, offset: int) -> None:
         """A chunk was handed on; the next one starts at the offset."""
         self._next[partition] = offset

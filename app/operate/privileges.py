@@ -13,14 +13,16 @@ _AREA: Final = "PostgreSQL"
 _ASK: Final = """
 SELECT c.relname AS table_name, r.rolname AS role_name, r.rolsuper,
        has_table_privilege(r.oid, c.oid, 'SELECT') AS reads,
-       has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE') AS writes,
+       has_table_privilege(r.oid, c.oid, 'INSERT') AS inserts,
+       has_table_privilege(r.oid, c.oid, 'UPDATE') AS updates,
        has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE') AS removes
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN pg_roles r
 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'v', 'p') AND r.rolname = ANY($1::text[])
 ORDER BY c.relname, r.rolname"""
 
-#: Without writing these a worker cannot work.
-_WRITTEN: Final = frozenset({"transactions", "stream_progress", "sales_panes", "dead_letters"})
+#: Without these a worker cannot work: one table of each kind.
+_INSERTED: Final = frozenset({"transactions", "stream_progress", "sales_panes", "dead_letters"})
+_UPDATED: Final = frozenset({"stream_progress", "sales_panes"})
 #: A worker removes its own heartbeat when it stops.
 _TIDIED: Final = frozenset({"worker_heartbeats"})
 
@@ -33,7 +35,8 @@ class Privilege:
     role: str
     superuser: bool
     reads: bool
-    writes: bool
+    inserts: bool
+    updates: bool
     removes: bool
 
 
@@ -61,14 +64,16 @@ def check_privileges(
 
 def _check_role(user: str, own: Sequence[Privilege], *, is_reader: bool) -> Iterator[Finding]:
     unread = [p.table for p in own if not p.reads]
-    unwritten = [p.table for p in own if not is_reader and p.table in _WRITTEN and not p.writes]
-    for names, verb in ((unread, "read"), (unwritten, "write")):
+    writers = [] if is_reader else own
+    uninserted = [p.table for p in writers if p.table in _INSERTED and not p.inserts]
+    unchanged = [p.table for p in writers if p.table in _UPDATED and not p.updates]
+    for names, verb in ((unread, "read"), (uninserted, "insert into"), (unchanged, "update")):
         if names:
             yield Finding(
                 _AREA, f"{user} may not {verb} {', '.join(names)}",
                 "grant it again as app/postgres/migrations does",
             )  # fmt: skip
-    written = [p.table for p in own if is_reader and p.writes]
+    written = [p.table for p in own if is_reader and (p.inserts or p.updates)]
     removed = [p.table for p in own if p.removes and (is_reader or p.table not in _TIDIED)]
     for names, verb, right in (
         (written, "write", "INSERT, UPDATE"),

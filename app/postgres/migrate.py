@@ -16,6 +16,9 @@ from app.settings import PostgresSettings
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 _ADVISORY_LOCK: Final = 7_116_021_903  # any constant; two migrations at once take turns
+WORKERS: Final = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE 'globalmart-worker%'"""
 _CREATE_VERSIONS: Final = """
 CREATE TABLE IF NOT EXISTS schema_version (
     version    INTEGER PRIMARY KEY,
@@ -50,7 +53,8 @@ def known_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
 async def migrate(settings: PostgresSettings) -> list[Migration]:
     """Bring the database to the newest version and set the roles' passwords; answers what was applied.
 
-    Raises SchemaError when the database is newer than this program or an applied file was edited.
+    Raises SchemaError when the database is newer than this program, an applied file was edited, or workers are
+    connected that would go on writing what they know of the schema before.
     """
     connection = await connect_owner(settings)
     try:
@@ -106,6 +110,8 @@ async def _apply(connection: asyncpg.Connection, known: Sequence[Migration]) -> 
     if edited:
         raise SchemaError(f"migrations were edited after they were applied: {', '.join(edited)}")
     pending = [migration for migration in known if migration.version not in done]
+    if done and pending and await connection.fetchval(WORKERS):
+        raise SchemaError("workers are connected to this database: stop them, then migrate again")
     for migration in pending:
         await _apply_one(connection, migration)
     return pending

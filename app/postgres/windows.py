@@ -11,11 +11,9 @@ import asyncpg
 from app.domain.windows import WindowGeometry
 from app.errors import SchemaError
 from app.postgres.connecting import connect_owner
+from app.postgres.migrate import WORKERS
 from app.settings import PostgresSettings
 
-_WORKERS: Final = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name LIKE 'globalmart-worker%'"""
 _DELETED: Final = "SELECT max(deleted_before) FROM retention_progress WHERE topic = 'transactions'"
 _INDEXES: Final = """
 SELECT indexname FROM pg_indexes
@@ -36,7 +34,7 @@ async def rebuild_windows(settings: PostgresSettings, geometry: WindowGeometry) 
     connection = await connect_owner(settings)
     try:
         async with connection.transaction():
-            if await connection.fetchval(_WORKERS):
+            if await connection.fetchval(WORKERS):
                 raise SchemaError(
                     "workers are connected to this database: stop them, then try again"
                 )

@@ -11,7 +11,7 @@ from typing import Any, Final
 from app.reconcile.book import Book
 from app.reconcile.deletions import NO_DELETION
 from app.reconcile.fields import COLUMNS, IDENTITY, RefusedError
-from app.reconcile.instants import show_instant
+from app.reconcile.instants import show_instant, stored_kafka_us
 from app.reconcile.judging import REJECTED_BY_DATABASE, SINK_STAGE, Event, judge
 from app.reconcile.reading import Record
 from app.reconcile.rows import ByOffset, DeadRow, dead_rows
@@ -172,7 +172,7 @@ class PartitionRecount:
         for name, expected, found in (
             ("key", key, letter.key),
             ("value", value, letter.value),
-            ("kafka_time", record.time_ms * 1000, letter.time_us),
+            ("kafka_time", stored_kafka_us(record.time_ms), letter.time_us),
         ):
             if expected != found:
                 text = f"{name} of the dead letter is {found!r:.200}, expected {expected!r:.200}"

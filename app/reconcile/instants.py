@@ -60,6 +60,11 @@ def _offset_us(sign: str, hours: str, minutes: str) -> int:
     return (-seconds if sign == "-" else seconds) * SECOND_US
 
 
+def stored_kafka_us(time_ms: int) -> int:
+    """A Kafka timestamp as a dead letter keeps it: from the second second of year 1 to the last of 9999."""
+    return min(max(time_ms * 1000, _FIRST_US + SECOND_US), _LAST_US - _LAST_US % SECOND_US)
+
+
 def to_us(moment: datetime) -> int:
     """Whole microseconds since the epoch of an aware datetime."""
     return (moment - EPOCH) // MICROSECOND

@@ -19,10 +19,16 @@ class StreamSettings(SettingsGroup):
         30, "distance between window starts", unit="s", guide="SLIDING_DURATION", ge=1, le=86_400
     )
     allowed_lateness_seconds: int = setting(
-        600, "how far behind its partition's watermark an event may be before it is late", unit="s"
+        600,
+        "how far behind its partition's watermark an event may be before it is late",
+        unit="s",
+        ge=0,
     )
     future_tolerance_seconds: int = setting(
-        300, "how far ahead of its Kafka timestamp an event may be before it is refused", unit="s"
+        300,
+        "how far ahead of its Kafka timestamp an event may be before it is refused",
+        unit="s",
+        ge=0,
     )
     retention_days: int | None = setting(
         None, "age from which transactions are refused, and may be deleted; unset keeps them for ever",

@@ -1,7 +1,7 @@
 """Dead letters on their way into PostgreSQL, and the call that wakes the publisher."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import asyncpg
@@ -18,6 +18,11 @@ INSERT INTO dead_letters
 SELECT $1, $2, * FROM unnest(
     $3::BIGINT[], $4::BYTEA[], $5::BYTEA[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::TIMESTAMPTZ[],
     $10::BOOLEAN[])"""
+#: asyncpg takes the very first and last instant of Python's calendar for infinities.
+_FIRST_MS: Final = (datetime(1, 1, 1, 0, 0, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
+_LAST_MS: Final = (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - EPOCH) // timedelta(
+    milliseconds=1
+)
 _NOTIFY: Final = f"NOTIFY {OUTBOX_CHANNEL}"
 
 
@@ -35,9 +40,14 @@ async def insert_dead_letters(
         [letter.reason.value for letter in letters],
         [letter.detail for letter in letters],
         [letter.stage for letter in letters],
-        [EPOCH + timedelta(milliseconds=letter.kafka_time_ms) for letter in letters],
+        [_instant(letter.kafka_time_ms) for letter in letters],
         [letter.erased for letter in letters],
     )  # fmt: skip
+
+
+def _instant(time_ms: int) -> datetime:
+    """A Kafka timestamp; producers may send any, and one beyond the calendar becomes a second at its end."""
+    return EPOCH + timedelta(milliseconds=min(max(time_ms, _FIRST_MS), _LAST_MS))
 
 
 async def prepare_dead_letters(connection: asyncpg.Connection) -> None:

@@ -31,7 +31,9 @@ INSERT INTO transaction_anomalies
      event_time, threshold)
 SELECT id, user_id, amount, score, type, $1, description, event_time, threshold FROM unnest(
     $2::TEXT[], $3::TEXT[], $4::NUMERIC[], $5::NUMERIC[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[],
-    $9::NUMERIC[]) AS raised (id, user_id, amount, score, type, description, event_time, threshold)"""
+    $9::NUMERIC[]) AS raised (id, user_id, amount, score, type, description, event_time, threshold)
+-- An order that was deleted and comes again: its anomalies were kept, each is there once.
+ON CONFLICT (transaction_id, anomaly_type) DO NOTHING"""
 
 
 class Raised(NamedTuple):

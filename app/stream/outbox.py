@@ -31,6 +31,8 @@ from app.topics import ANOMALIES
 logger = get_logger(__name__)
 
 _BATCH: Final = 1000
+#: Of one batch, or one row that is larger: it has to fit memory, and to be acknowledged in time.
+_BATCH_BYTES: Final = 2 * 1024 * 1024
 _BEYOND_ALL: Final = 2**63 - 1
 _POLL_SECONDS: Final = 1.0
 _SEND_SECONDS: Final = 4.0  # below idle_in_transaction_session_timeout
@@ -71,7 +73,7 @@ class OutboxPublisher(Service):
         while not self.should_stop:
             try:
                 for stream in STREAMS:
-                    while await self._publish_next(stream) == _BATCH:
+                    while await self._publish_next(stream):
                         pass
                 await self._wait()
                 backoff = Backoff(self._settings.postgres.retry_max_seconds)
@@ -112,7 +114,7 @@ class OutboxPublisher(Service):
             if not rows and numbered == turn["numbered_position"]:
                 return 0
             await self._send(stream, rows)
-            published += len(rows)
+            published = rows[-1]["position"] if rows else published
             await connection.execute(_ADVANCE, stream.name, numbered, published)
         self._metrics.outbox_published.labels(stream.name).inc(len(rows))
         return len(rows)
@@ -163,18 +165,22 @@ async def _prepare(connection: asyncpg.Connection) -> None:
 async def _number(
     connection: asyncpg.Connection, stream: OutboxStream, last: int, limit: int
 ) -> int:
-    """Give the next positions to up to `limit` committed rows without one; how many there were."""
-    status = await connection.execute(
+    """Give the next positions to up to `limit` committed rows without one; how many were given.
+
+    Counted by the last one: whoever deletes a row meanwhile leaves a gap, and no position is given twice.
+    """
+    places = await connection.fetch(
         f"""
         WITH batch AS (
             SELECT id, row_number() OVER (ORDER BY id) AS place FROM (
                 SELECT id FROM {stream.table} WHERE position IS NULL ORDER BY id LIMIT $2
             ) AS unnumbered
         )
-        UPDATE {stream.table} t SET position = $1 + batch.place FROM batch WHERE t.id = batch.id""",
+        UPDATE {stream.table} t SET position = $1 + batch.place FROM batch WHERE t.id = batch.id
+        RETURNING batch.place""",
         last, limit,
     )  # fmt: skip
-    count = int(status.rsplit(" ", 1)[1])
+    count: int = max((row["place"] for row in places), default=0)
     if count and stream.name == ANOMALIES:
         await connection.execute(f"NOTIFY {ANOMALIES_NUMBERED}")
     return count
@@ -184,7 +190,14 @@ async def _read(
     connection: asyncpg.Connection, stream: OutboxStream, published: int
 ) -> list[asyncpg.Record]:
     rows: list[asyncpg.Record] = await connection.fetch(
-        f"SELECT * FROM {stream.table} WHERE position > $1 ORDER BY position LIMIT {_BATCH}",
+        f"""
+        SELECT t.* FROM {stream.table} t JOIN (
+            SELECT id, sum({stream.weight}) OVER (ORDER BY position) - ({stream.weight}) AS bytes_before
+            FROM (
+                SELECT * FROM {stream.table} WHERE position > $1 ORDER BY position LIMIT {_BATCH}
+            ) AS next
+        ) AS weighed USING (id)
+        WHERE bytes_before < {_BATCH_BYTES} ORDER BY position""",
         published,
     )
     return rows

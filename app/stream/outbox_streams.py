@@ -23,11 +23,15 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class OutboxStream:
-    """A table whose rows are numbered and copied to the topic of the stream's name."""
+    """A table whose rows are numbered and copied to the topic of the stream's name.
+
+    `weight` is SQL for the bytes of a row, beside what every row takes.
+    """
 
     name: str
     table: str
     to_copy: Callable[[asyncpg.Record], Copy]
+    weight: str = "0"
 
 
 def anomaly_copy(row: asyncpg.Record) -> Copy:
@@ -68,5 +72,10 @@ def dead_letter_copy(row: asyncpg.Record) -> Copy:
 
 STREAMS: Final = (
     OutboxStream(ANOMALIES, "transaction_anomalies", anomaly_copy),
-    OutboxStream(DEAD_LETTERS, "dead_letters", dead_letter_copy),
+    OutboxStream(
+        DEAD_LETTERS,
+        "dead_letters",
+        dead_letter_copy,
+        "coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0)",
+    ),
 )

@@ -135,6 +135,7 @@ class StreamRuntime:
 
     async def _on_assigned(self, sender: Any, assigned: set[TP], **_: Any) -> None:
         self._partitions.assign(assigned)
+        self.consumer.when_deleted(self._reopen)
         if assigned:
             self._open(assigned)
 

@@ -64,23 +64,28 @@ async def repair(
     """
     pane = timedelta(seconds=settings.stream.window_step_seconds)
     async with upkeep_session(settings.postgres) as connection:
-        await _refuse_deleted(connection, first)
-        work = _Work(connection, sum_tables(pane), Repair(first, last))
+        floor = await _refuse_deleted(connection, first)
+        work = _Work(connection, sum_tables(pane), Repair(first, last), floor)
         for number in range((last - first).days + 1):
             day = first + timedelta(days=number)
             report(day.isoformat())
             await work.day(midnight(day), apply=apply)
-        await work.weeks(midnight(first), midnight(last) + DAY, apply=apply)
+        for day in await work.weeks(midnight(first), midnight(last) + DAY, apply=apply):
+            report(
+                f"its week is left as it is: {day:%Y-%m-%d} differs from its rows, repair it, too"
+            )
         return work.done
 
 
-async def _refuse_deleted(connection: asyncpg.Connection, first: date) -> None:
+async def _refuse_deleted(connection: asyncpg.Connection, first: date) -> datetime | None:
+    """The instant from which rows are all there, None if none was deleted."""
     floor = await retention_floor(connection, TRANSACTIONS)
     if floor is not None and midnight(first) < floor:
         raise RepairError(
             f"rows before {floor:%Y-%m-%d} were deleted after their retention, their sums are all there is; "
             f"repair from {floor:%Y-%m-%d} on"
         )
+    return floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,7 @@ class _Work:
     connection: asyncpg.Connection
     tables: tuple[SumTable, ...]
     done: Repair
+    floor: datetime | None
 
     async def day(self, start: datetime, *, apply: bool) -> None:
         """Compare one day, and repair what differs."""
@@ -104,17 +110,27 @@ class _Work:
             await self._from_finer(partition, DAY, start, start + DAY)
         self.done.after.extend(await self._compare(start))
 
-    async def weeks(self, start: datetime, end: datetime, *, apply: bool) -> None:
-        """Compare the weeks that touch [start, end) with their daily sums, and set right what differs."""
-        start -= timedelta(days=start.weekday())
-        before = await self._compare_weeks(start, end)
+    async def weeks(self, start: datetime, end: datetime, *, apply: bool) -> list[datetime]:
+        """Compare the weeks that touch [start, end) with their daily sums, and set right what differs.
+
+        Their other days are looked at, too: if one differs from its rows, no week is taken from it. These are answered.
+        """
+        monday = start - timedelta(days=start.weekday())
+        before = await self._compare_weeks(monday, end)
         self.done.before.extend(before)
         if not (apply and before):
             self.done.after.extend(before)
-            return
-        for partition in sorted({difference.partition for difference in before}):
-            await self._from_finer(partition, WEEK, start, end)
-        self.done.after.extend(await self._compare_weeks(start, end))
+            return []
+        days = {d.start + DAY * number for d in before for number in range(7)}
+        beside = {day for day in days if not start <= day < end and day >= (self.floor or day)}
+        wrong = [d for day in sorted(beside) for d in await self._compare(day)]
+        if wrong:
+            self.done.after.extend(before + wrong)
+            return sorted({d.start.replace(hour=0, minute=0, second=0) for d in wrong})
+        for partition, week in sorted({(d.partition, d.start) for d in before}):
+            await self._from_finer(partition, WEEK, week, week + WEEK)
+        self.done.after.extend(await self._compare_weeks(monday, end))
+        return []
 
     async def _compare(self, start: datetime) -> list[Difference]:
         """All differences of a day in one snapshot; daily sums follow from hourly ones that are right."""

@@ -22,6 +22,8 @@ from app.settings import (
     DemoSettings,
     GeneralSettings,
     GeneratorSettings,
+    KafkaSettings,
+    PostgresSettings,
     Settings,
     load_settings,
 )
@@ -42,6 +44,11 @@ from compose.embedded.stack import EmbeddedStack
 
 SERVICES: Final = ("kafka", "postgres", "mongo")
 REPORT_NAME: Final = "demo-report.json"
+#: Settings that say how other servers want to be spoken to.
+_KAFKA_DOOR: Final = (
+    "security", "ca_file", "certificate_file", "key_file", "sasl_mechanism", "user", "password",
+)  # fmt: skip
+_POSTGRES_DOOR: Final = ("sslmode", "ca_file", "certificate_file", "key_file")
 
 
 def run(
@@ -124,6 +131,7 @@ def _environment(stack: EmbeddedStack) -> Mapping[str, str]:
         *map(BatchSettings.variable, ("master", "reader", "writer")), "MASTER",
         # Its API lets everybody on this machine in, or its address could not just be opened.
         ApiSettings.variable("key_hashes"), DashboardSettings.variable("api_key"),
+        *map(KafkaSettings.variable, _KAFKA_DOOR), *map(PostgresSettings.variable, _POSTGRES_DOOR),
     }  # fmt: skip
     ours = {name: value for name, value in os.environ.items() if name not in elsewhere}
     products = DemoSettings.read(os.environ).products

@@ -6,16 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.dates import FIRST, LAST
-from api.spans import DAY, HOUR, MINUTE, Span, spans
+from api.spans import DAY, HOUR, MINUTE, WEEK, Span, spans
 
 MOMENTS = st.datetimes(
     datetime(2025, 1, 1), datetime(2025, 1, 9), timezones=st.just(UTC)
 ) | st.integers(0, 200).map(lambda hours: datetime(2025, 1, 1, tzinfo=UTC) + hours * HOUR)
 
 
-@given(MOMENTS, MOMENTS)
-def test_spans_cover_the_period_once_in_order(start: datetime, end: datetime) -> None:
-    pieces = list(spans(start, end))
+UNITS = st.sampled_from([(DAY, HOUR, MINUTE), (WEEK, DAY, HOUR, MINUTE), (DAY,)])
+
+
+@given(MOMENTS, MOMENTS, UNITS)
+def test_spans_cover_the_period_once_in_order(
+    start: datetime, end: datetime, units: tuple[timedelta, ...]
+) -> None:
+    pieces = list(spans(start, end, units))
     edges = [(piece.start, piece.end) for piece in pieces]
     assert all(first < last for first, last in edges)
     if start < end:
@@ -35,6 +40,20 @@ def test_spans_are_whole_units_and_the_rows_less_than_two_minutes(
         else:
             assert (first - FIRST) % unit == (last - FIRST) % unit == timedelta()
     assert rows < 2 * MINUTE
+
+
+def test_weeks_are_from_mondays() -> None:
+    start, end = datetime(2025, 11, 28, tzinfo=UTC), datetime(2025, 12, 9, tzinfo=UTC)
+    monday, next_monday = datetime(2025, 12, 1, tzinfo=UTC), datetime(2025, 12, 8, tzinfo=UTC)
+    assert list(spans(start, end, (WEEK, DAY))) == [
+        Span(DAY, start, monday), Span(WEEK, monday, next_monday), Span(DAY, next_monday, end),
+    ]  # fmt: skip
+
+
+def test_the_calendar_may_end_within_a_week() -> None:
+    start = LAST - 3 * DAY
+    assert list(spans(start, LAST, (WEEK, DAY))) == [Span(DAY, start, LAST)]
+    assert list(spans(FIRST, LAST, (WEEK, DAY)))[-1].end == LAST
 
 
 def test_everything_is_one_span_of_days() -> None:

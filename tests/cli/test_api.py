@@ -34,6 +34,23 @@ def test_a_new_key_is_printed_with_its_hash(capsys: pytest.CaptureFixture[str]) 
     assert keys[0] != keys[1]
 
 
+@pytest.mark.parametrize("missing", ["GLOBALMART_MONGO_URL", "GLOBALMART_POSTGRES_READER_PASSWORD"])
+def test_what_it_cannot_start_without_is_named(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    doors = {
+        "GLOBALMART_ENV_FILE": "", "GLOBALMART_MONGO_URL": "mongodb://store.invalid/",
+        "GLOBALMART_POSTGRES_READER_PASSWORD": "none", "GLOBALMART_API_PORT": str(choose_port()),
+    }  # fmt: skip
+    for name, value in doors.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(missing)
+    with pytest.raises(SystemExit) as ended:
+        main(["api"])
+    assert ended.value.code == 2
+    assert f"{missing} is not set" in capsys.readouterr().err
+
+
 async def test_it_serves_until_it_is_told_to_stop(stack: EmbeddedStack, database: Database) -> None:
     port = choose_port()
     environ = (

@@ -1,6 +1,7 @@
 """Workers that must not start, and say what to do about it."""
 
 import asyncio
+import signal
 
 from compose.embedded.postgres import OWNER
 from tests.faults import topics
@@ -87,3 +88,33 @@ async def test_topics_that_do_not_exist(world: World) -> None:
 async def test_topics_with_another_number_of_partitions(world: World) -> None:
     worker = world.worker(KAFKA_PARTITIONS="12")
     await _refuses(worker, "transactions has 6", "GLOBALMART_KAFKA_PARTITIONS")
+
+
+async def test_records_deleted_while_a_worker_that_runs_has_yet_to_read_them(world: World) -> None:
+    """Its client goes on with the oldest record there is and says nothing: what is missing must not be passed over."""
+    world.send(1000)
+    worker = world.worker()
+    await world.exact()
+    before = await world.ledger()
+    worker.signal(signal.SIGSTOP)
+    try:
+        world.send(300)
+        await asyncio.sleep(0.5)  # a fetch that was waiting for records has its answer
+        world.send(1500)
+        ends = topics.end_offsets(world.bootstrap)
+        topics.delete_records(world.bootstrap, ends)
+    finally:
+        worker.signal(signal.SIGCONT)
+    world.send(300)
+    await _refuses(worker, "Kafka has deleted", "GLOBALMART_WORKER_ACCEPT_LOST_OFFSETS=true")
+    after = await world.ledger()
+    # Partitions whose records all came with that fetch may go on to the end; no other has passed the deleted ones.
+    passed = [partition for partition, offset in after.items() if offset > ends[partition]]
+    rows = await world.sql("SELECT topic, partition, consumed, next_offset FROM stream_progress")
+    assert all(row["consumed"] == row["next_offset"] for row in rows)
+    assert len(passed) < len(before)
+    world.worker(WORKER_ACCEPT_LOST_OFFSETS="true")
+    world.send(500)
+    await world.consumed()
+    assert (await world.sql("SELECT sum(lost) FROM stream_progress"))[0][0] > 0
+    assert (await world.recount()).agrees

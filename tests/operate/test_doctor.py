@@ -88,8 +88,8 @@ _CHANGES = (
         ("globalmart_reader may write dead_letters", "REVOKE INSERT, UPDATE"),
     ),
     (
-        "REVOKE INSERT, UPDATE ON stream_progress FROM globalmart_worker",
-        ("globalmart_worker may not write stream_progress", "grant it again"),
+        "REVOKE UPDATE ON stream_progress FROM globalmart_worker",
+        ("globalmart_worker may not update stream_progress", "grant it again"),
     ),
     (
         "REVOKE SELECT ON transactions FROM globalmart_reader",

@@ -63,6 +63,17 @@ async def test_a_skipped_migration_is_missed_and_applied_late(database: Database
         await require_schema(owner)
 
 
+async def test_nothing_is_migrated_under_running_workers(database: Database) -> None:
+    worker = await connect_worker(database.postgres, "globalmart-worker transactions")
+    async with database.owner() as owner:
+        await owner.execute("DROP TABLE sales_weekly")
+        await owner.execute("DELETE FROM schema_version WHERE version = 6")
+    with pytest.raises(SchemaError, match="stop them"):
+        await migrate(database.postgres)
+    await worker.close()
+    assert [m.version for m in await migrate(database.postgres)] == [6]
+
+
 async def test_an_empty_database_is_not_for_a_worker(blank_database: Database) -> None:
     async with blank_database.owner() as owner:
         with pytest.raises(SchemaError, match="globalmart migrate"):

@@ -1,13 +1,15 @@
 """One transaction per chunk: what it stores, what it refuses, what it leaves alone."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import asyncpg
 import pytest
 
+from app.events.decoding import EPOCH, MICROSECOND
 from app.events.rows import CartEventRow, ProductViewRow, SystemMetricRow, TransactionRow
+from app.reconcile.instants import stored_kafka_us
 from app.sink import ledger
 from app.sink.chunk_transaction import Fenced
 from app.sink.ledger import Counts
@@ -57,6 +59,25 @@ async def test_dead_letters_keep_the_raw_record(database: Database) -> None:
     assert (first["reason"], first["detail"]) == ("malformed_json", "broken")
     assert (first["stage"], first["kafka_time"]) == ("decode", NOON)
     assert (await _ledger(database))["dead_lettered"] == 2
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "kept"),
+    [
+        (10**17, "9999-12-31T23:59:59"),
+        (-(10**17), "0001-01-01T00:00:01"),
+        (-1, "1969-12-31T23:59:59.999"),
+    ],
+)
+async def test_a_dead_letter_of_any_kafka_time_is_kept(
+    database: Database, time_ms: int, kept: str
+) -> None:
+    async with database.worker(STORED_TRANSACTIONS) as connection:
+        strange = letter(0)._replace(kafka_time_ms=time_ms)
+        await Sink(connection).commit(work_of([], letters=[strange]))
+    (row,) = await database.fetch("SELECT kafka_time FROM dead_letters")
+    assert row["kafka_time"] == datetime.fromisoformat(kept).replace(tzinfo=UTC)
+    assert stored_kafka_us(time_ms) == (row["kafka_time"] - EPOCH) // MICROSECOND
 
 
 async def test_the_lowest_offset_of_an_id_wins_within_a_chunk(database: Database) -> None:

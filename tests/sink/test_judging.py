@@ -115,6 +115,22 @@ async def test_an_anomaly_tells_what_it_was_judged_by(database: Database) -> Non
     assert high["position"] is None
 
 
+async def test_an_order_that_was_deleted_and_comes_again_keeps_its_anomalies(
+    database: Database,
+) -> None:
+    """Retention keeps anomalies for ever: the order must not fail on its own."""
+    async with database.worker(STORED_TRANSACTIONS) as connection:
+        sink = Sink(connection, judge=_judge())
+        await sink.commit(work_of([order(0, transaction_id="big", amount_cents=900_000)]))
+        async with database.owner() as owner:
+            await owner.execute("DELETE FROM transactions")
+        await sink.commit(work_of([order(1, transaction_id="big", amount_cents=900_000)]))
+    rows = await database.fetch("SELECT transaction_id, source_offset FROM transactions")
+    assert [tuple(row) for row in rows] == [("big", 1)]
+    (kept,) = await database.fetch("SELECT transaction_id, anomaly_type FROM transaction_anomalies")
+    assert tuple(kept) == ("big", "high_value")
+
+
 async def test_duplicates_are_not_judged(database: Database) -> None:
     rows = [order(n, transaction_id="same", amount_cents=600_000 + n) for n in range(8)]
     async with database.worker(STORED_TRANSACTIONS) as connection:

@@ -184,6 +184,28 @@ async def test_a_dead_letter_reaches_its_topic_raw(database: Database, dead_lett
     assert (messages[b"6"].key(), messages[b"6"].value()) == (None, b""), "Kafka wants one of them"
 
 
+async def test_large_dead_letters_go_in_batches_that_fit(
+    database: Database, dead_letters: Topic
+) -> None:
+    large = [letter(offset)._replace(value=bytes([offset]) * 700_000) for offset in range(7)]
+    huge = letter(7)._replace(value=b"h" * 5_000_000)
+    sizes = []
+
+    class Weighing(OutboxPublisher):
+        async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
+            sizes.append([len(row["value"]) for row in rows])
+            await super()._send(stream, rows)
+
+    async with database.worker() as worker, publishing(database, Weighing):
+        await insert_dead_letters(worker, "transactions", 0, [*large, huge, letter(8)])
+        await wake_publisher(worker)
+        await _published(database, DEAD_LETTERS, 9)
+    assert sum(map(len, sizes)) == 9
+    assert all(sum(batch[:-1]) <= 2 * 1024 * 1024 for batch in sizes), sizes
+    offsets = [int(dict(m.headers() or [])["source_offset"]) for m in dead_letters.read(9)]
+    assert sorted(offsets) == list(range(9))
+
+
 async def test_rows_that_commit_out_of_order_get_gapless_positions(
     database: Database, anomalies: Topic
 ) -> None:

@@ -65,11 +65,38 @@ async def test_other_days_are_left_alone(stack: EmbeddedStack, database: Databas
     settings = Settings(variables(stack, database))
     async with database.owner() as owner:
         await owner.execute(_ROWS)
-    assert (await repair(settings, _DAY, _DAY, apply=True)).agrees
+    done = await repair(settings, _DAY, _DAY, apply=True)
+    assert {d.table for d in done.after if d.start.date() == _DAY} == {"sales_weekly"}, (
+        "its week waits"
+    )
     days = "SELECT DISTINCT (day AT TIME ZONE 'UTC')::DATE FROM sales_daily"
     assert [row[0] for row in await database.fetch(days)] == [_DAY]
     told = (await repair(settings, date(2025, 11, 30), _DAY, apply=False)).to_dict()
-    assert {wrong["start"][:10] for wrong in told["before"]} == {"2025-11-30"}
+    days_told = {
+        wrong["start"][:10] for wrong in told["before"] if wrong["table"] != "sales_weekly"
+    }
+    assert days_told == {"2025-11-30"}
+
+
+async def test_a_week_is_not_taken_from_days_that_are_wrong(
+    stack: EmbeddedStack, database: Database
+) -> None:
+    settings = Settings(variables(stack, database))
+    async with database.owner() as owner:
+        await owner.execute(_ROWS)
+    assert (await repair(settings, date(2025, 11, 30), date(2025, 12, 3), apply=True)).agrees
+    async with database.owner() as owner:
+        await owner.execute("UPDATE sales_daily SET total_amount = 0 WHERE day = '2025-12-01Z'")
+    weeks = await database.fetch("SELECT * FROM sales_weekly ORDER BY 1, 2, 3, 4")
+    said: list[str] = []
+    done = await repair(
+        settings, date(2025, 12, 2), date(2025, 12, 2), apply=True, report=said.append
+    )
+    assert not done.agrees
+    assert [line for line in said if "2025-12-01 differs from its rows" in line]
+    assert await database.fetch("SELECT * FROM sales_weekly ORDER BY 1, 2, 3, 4") == weeks
+    assert (await repair(settings, _DAY, _DAY, apply=True)).agrees
+    assert (await repair(settings, date(2025, 11, 30), date(2025, 12, 3), apply=False)).before == []
 
 
 async def test_one_upkeep_at_a_time(stack: EmbeddedStack, database: Database) -> None:
