@@ -31,8 +31,8 @@ def api(
     from app.settings import load_settings
 
     settings = load_settings()
-    _require_doors(settings)
     require_free(settings.general.bind, settings.api.port, settings.api.variable("port"))
+    _require_doors(settings)
     app = create_app(settings)
     server = ApiServer(app, settings.general.bind, settings.api.port, log_level)
     server.run()

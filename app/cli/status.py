@@ -2,13 +2,20 @@
 
 import asyncio
 import json
-from contextlib import nullcontext
+import os
+import signal
+import sys
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli import EXIT_INTERRUPTED
+
 if TYPE_CHECKING:
+    from rich.live import Live
+
     from app.settings import Settings
 
 
@@ -49,14 +56,21 @@ async def _watch(settings: "Settings", over: float) -> None:
     from app.cli.status_view import view
     from app.operate.status import take_status
 
-    task, console = asyncio.current_task(), Console()
-    assert task is not None
+    console = Console()
     live = Live("Looking", console=console, auto_refresh=False)
+    signal.signal(signal.SIGINT, lambda *_: _end_at_once(live))
     with live if console.is_terminal else nullcontext():
-        while not task.cancelling():
+        while True:
             seen = view(await take_status(settings, over))
             if console.is_terminal:
                 live.update(seen, refresh=True)
             else:
                 console.print(seen)
-    raise asyncio.CancelledError  # a client on the way has kept the first one to itself
+
+
+def _end_at_once(live: "Live") -> None:
+    """Nothing can be left half done, and an orderly end waits for whatever thread a client has under way."""
+    live.stop()
+    with suppress(RuntimeError):  # a line was being written
+        sys.stdout.flush()
+    os._exit(EXIT_INTERRUPTED)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +14,8 @@ from api.runs import Run
 from api.stores import StoreDownError
 from api.warehouse import Warehouse as Reader
 from app.upkeep.erasing import erase
+from batch.lake import Lake
+from batch.manifest import Manifest
 from compose.embedded.stack import EmbeddedStack
 from tests.api.marts import AS_OF, customers, everything, trends
 from tests.api.serving import answered, api_over
@@ -304,7 +307,11 @@ async def test_a_new_run_is_shown_once_its_sums_are_made_and_looked_for_meanwhil
     mongo.close()
 
 
-async def test_an_erased_user_is_found_no_more(database: Database, warehouse: Warehouse) -> None:
+async def test_an_erased_user_is_found_no_more(
+    database: Database, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    database.settings.batch = database.settings.batch.model_copy(update={"lake": str(tmp_path)})
+    Lake(str(tmp_path)).write_manifest(Manifest())
     warehouse.publish(AS_OF, **everything())
     path = f"{V1}/customers/u7"
     async with api_over(database, **_QUICK) as client:
