@@ -10,11 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiokafka_TP
 from faust.types import TP
 from mode.utils.futures import maybe_async
+
+from app.kafka.metadata_pause import pause_after_failures
 
 _CLOSE_SECONDS: Final = 3.0
 
@@ -33,6 +36,11 @@ class ClientThread(AIOKafkaConsumerThread):
         if self.thread_loop.is_closed():
             raise ConsumerStoppedError
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), self.thread_loop))
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        pause_after_failures(consumer._client)
+        return consumer
 
     async def on_thread_stop(self) -> None:
         """Leave the group and end; connections that do not close in time are left to the process's end.

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from mode import Service
 from mode.utils.logging import get_logger
 
+from app.kafka.metadata_pause import pause_after_failures
 from app.metrics import WorkerMetrics
 from app.postgres.channels import ANOMALIES_NUMBERED
 from app.postgres.connecting import connect_worker
@@ -135,6 +136,7 @@ class OutboxPublisher(Service):
                 **aiokafka_options(self._settings.kafka), acks="all",
                 enable_idempotence=True, max_request_size=16 * 1024 * 1024,
             )  # fmt: skip
+            pause_after_failures(producer.client)
             self._producer = producer
             await producer.start()
         return self._producer

@@ -1,6 +1,7 @@
 """PostgreSQL and Kafka stop, are killed, and come back; workers wait for them."""
 
 import asyncio
+import time
 
 from compose.embedded.kafka import KafkaServer
 from compose.embedded.ports import choose_port
@@ -65,11 +66,16 @@ async def test_kafka_is_killed_under_load(world: World) -> None:
     async with world.load():
         worker = world.worker()
         await world.consuming(worker)
+        killed = time.monotonic()
         await asyncio.to_thread(kafka.kill)
+        await asyncio.sleep(5)
         await asyncio.to_thread(kafka.start)
         await world.progress(1000, 60)
+        away_seconds = time.monotonic() - killed
     await world.exact(60)
     assert worker.exit_code is None, worker.tail()
+    tries = worker.log().count("Unable to update metadata")
+    assert 0 < tries < 16 * away_seconds, "it asks again, and does not hammer"
 
 
 def _kafka(world: World) -> KafkaServer:
