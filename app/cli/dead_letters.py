@@ -25,6 +25,16 @@ Since = Annotated[
 Until = Annotated[
     datetime | None, typer.Option("--until", formats=_TIMES, help="Refused before (UTC).")
 ]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Correct a field; null removes it."),
+]
+Patch = Annotated[
+    Path | None, typer.Option(exists=True, help="Correct by a JSON merge patch (RFC 7396).")
+]
+Value = Annotated[Path | None, typer.Option(exists=True, help="Send this file's bytes instead.")]
+Rekey = Annotated[bool, typer.Option("--rekey", help="Take the key from the event.")]
+Anyway = Annotated[bool, typer.Option("--anyway", help="Send also what would be refused again.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 dead_letters: Final = typer.Typer(
@@ -93,20 +103,11 @@ def replay(
     topic: Topic = None,
     since: Since = None,
     until: Until = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Correct a field; null removes it."),
-    ] = None,
-    patch: Annotated[
-        Path | None, typer.Option(exists=True, help="Correct by a JSON merge patch (RFC 7396).")
-    ] = None,
-    value: Annotated[
-        Path | None, typer.Option(exists=True, help="Send this file's bytes instead.")
-    ] = None,
-    rekey: Annotated[bool, typer.Option("--rekey", help="Take the key from the event.")] = False,
-    anyway: Annotated[
-        bool, typer.Option("--anyway", help="Send also what would be refused again.")
-    ] = False,
+    assignments: Assignments = None,
+    patch: Patch = None,
+    value: Value = None,
+    rekey: Rekey = False,
+    anyway: Anyway = False,
     by: Annotated[str | None, typer.Option(help="Who does it; user@host if not given.")] = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait for the worker's verdict.")] = 30.0,
     as_json: Json = False,

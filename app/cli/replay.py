@@ -15,21 +15,22 @@ if TYPE_CHECKING:
 EXIT_DISAGREE: Final = 1
 _DATE: Final = ["%Y-%m-%d"]
 
+First = Annotated[datetime | None, typer.Option("--from", formats=_DATE, help="First UTC day.")]
+Last = Annotated[
+    datetime | None, typer.Option("--to", formats=_DATE, help="Last UTC day; counts whole.")
+]
+FromLake = Annotated[bool, typer.Option("--lake", help="Out of the batch's lake instead of Kafka.")]
+Parquet = Annotated[
+    list[Path] | None,
+    typer.Option("--parquet", exists=True, help="Out of Parquet files of events instead."),
+]
+
 
 def replay(
-    first: Annotated[
-        datetime | None, typer.Option("--from", formats=_DATE, help="First UTC day.")
-    ] = None,
-    last: Annotated[
-        datetime | None, typer.Option("--to", formats=_DATE, help="Last UTC day; counts whole.")
-    ] = None,
-    lake: Annotated[
-        bool, typer.Option("--lake", help="Out of the batch's lake instead of Kafka.")
-    ] = False,
-    parquet: Annotated[
-        list[Path] | None,
-        typer.Option("--parquet", exists=True, help="Out of Parquet files of events instead."),
-    ] = None,
+    first: First = None,
+    last: Last = None,
+    lake: FromLake = False,
+    parquet: Parquet = None,
     topic: Annotated[
         str, typer.Option("--topic", help="What the Parquet files hold.")
     ] = "transactions",
