@@ -7,7 +7,7 @@ import signal
 import sys
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -48,7 +48,7 @@ def status(
     raise typer.Exit(0 if taken.all_answer else 1)
 
 
-async def _watch(settings: "Settings", over: float) -> None:
+async def _watch(settings: "Settings", over: float) -> NoReturn:
     """Show look after look in one place, or one below the other where it is no terminal; Ctrl-C ends it."""
     from rich.console import Console
     from rich.live import Live

@@ -31,7 +31,7 @@ class ChunkConsumer(Consumer):
         self._positions: Positions[TP] = Positions()
         self._released = asyncio.Event()
         self._acked_upto: dict[TP, int] = {}
-        self._reopen: Callable[[TP], None] = lambda partition: self.hold(partition)
+        self._reopen: Callable[[TP], None] = self.hold
 
     # --- what agents and the sink ask for ---
 
