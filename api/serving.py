@@ -1,6 +1,5 @@
 """Serving the API with uvicorn: event streams are told to end before the server waits for its clients."""
 
-import gc
 import socket
 
 import uvicorn
@@ -22,12 +21,6 @@ class ApiServer(uvicorn.Server):
             )
         )  # fmt: skip
         self._app = app
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and spare the collector what lives as long as the process: going through it stops all answers."""
-        await super().startup(sockets)
-        gc.collect()
-        gc.freeze()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the event streams, then the server."""

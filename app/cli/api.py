@@ -1,5 +1,6 @@
 """`globalmart api` serves the REST API; `globalmart api-key new` makes a key for it."""
 
+import gc
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,9 @@ def api(
     require_free(settings.general.bind, settings.api.port, settings.api.variable("port"))
     _require_doors(settings)
     app = create_app(settings)
+    # What was imported lives as long as the process; a collector that goes through it stops all answers meanwhile.
+    gc.collect()
+    gc.freeze()
     server = ApiServer(app, settings.general.bind, settings.api.port, log_level)
     server.run()
     if not server.started:
