@@ -3,11 +3,14 @@
 import argparse
 import sys
 from datetime import date
+from typing import Final
 
 from app.errors import GlobalMartError, LockHeldError, SettingsError
 from app.settings import load_settings
 from batch.catalogue import JOBS
 from batch.nightly import Job, run_batch, yesterday
+
+_CODES: Final = {LockHeldError: 75, SettingsError: 2}
 
 
 def main() -> int:
@@ -22,9 +25,7 @@ def main() -> int:
         run_batch(load_settings(), job, lambda line: print(line, file=sys.stderr))  # noqa: T201
     except GlobalMartError as error:
         print(error, file=sys.stderr)  # noqa: T201
-        return (
-            75 if isinstance(error, LockHeldError) else 2 if isinstance(error, SettingsError) else 1
-        )
+        return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 1)
     return 0
 
 
