@@ -11,7 +11,7 @@ from collections import Counter as Tally
 from collections.abc import Mapping
 from typing import Any, Final
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.types import TP
 from mode import Service
 from mode.utils.logging import get_logger
@@ -124,6 +124,11 @@ class WorkerHealth(Service):
                 logger.warning("Kafka does not tell the lag: %r", error)
                 self.lags = {}
                 continue
+            except ConsumerStoppedError:
+                # On a stop the client ends first. Where nothing stops, its end is the worker's.
+                if self._app.should_stop:
+                    return
+                raise
             self.lags = {
                 partition: position.lag
                 for partition, position in positions.items()

@@ -33,6 +33,15 @@ async def test_a_second_worker_takes_half_and_hands_it_back(world: World) -> Non
     assert first.stop() == 0, first.tail()
 
 
+async def test_a_stop_is_clean_whatever_is_asked_of_the_client_meanwhile(world: World) -> None:
+    worker = world.worker("tests.faults.watchful_worker")
+    await world.bursts(5)
+    await world.consuming(worker)
+    assert worker.stop() == 0, worker.tail()
+    world.worker()
+    await world.exact()
+
+
 async def test_a_stop_notes_the_ledger_s_offsets_in_kafka(world: World) -> None:
     worker = world.worker()
     await world.bursts(10)
