@@ -39,6 +39,8 @@ class ClientThread(AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
+        # Faust reads what was aborted unless it takes part in transactions itself.
+        consumer._isolation_level = "read_committed"
         pause_after_failures(consumer._client)
         return consumer
 

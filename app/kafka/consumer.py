@@ -58,6 +58,21 @@ class ChunkConsumer(Consumer):
             and self._positions.position(partition) is not None
         )
 
+    async def holds_no_record(self, partition: TP, start: int, end: int) -> bool:
+        """Whether nothing but marks and aborted records of transactions lies in `[start, end)`.
+
+        The client goes past them and says nothing. As with every gap, that is believed only after a seek to `start`.
+        """
+        if self._positions.position(partition) != start:
+            return False
+        reached = await self.position(partition)
+        if reached is None or reached < end or self._positions.position(partition) != start:
+            return False
+        if not self._positions.asked(partition):
+            self._read_again(partition)
+            return False
+        return True
+
     # --- fetching ---
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109

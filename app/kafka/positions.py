@@ -47,7 +47,12 @@ class Positions(Generic[PartitionT]):
         position = self._next.get(partition)
         if position is None or first_offset < position:
             return False
-        return first_offset == position or self._sought.get(partition) == position
+        return first_offset == position or self.asked(partition)
+
+    def asked(self, partition: PartitionT) -> bool:
+        """Whether the client was last sent to the very position, so that what it goes past is no record."""
+        position = self._next.get(partition)
+        return position is not None and self._sought.get(partition) == position
 
     def leaps(self, partition: PartitionT, first_offset: int) -> bool:
         """Whether a batch that `follows` begins beyond the position: what is missing was deleted, or never a record."""

@@ -46,7 +46,7 @@ class KafkaReader:
                 "enable.auto.offset.store": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",
-                "isolation.level": "read_uncommitted",
+                "isolation.level": "read_committed",
                 "fetch.wait.max.ms": 10,
                 "allow.auto.create.topics": False,
                 "queued.min.messages": 20_000,

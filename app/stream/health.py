@@ -150,8 +150,16 @@ class WorkerHealth(Service):
         for partition in owned & ends.keys():
             state = states.get(partition)
             at = None if state is None else state.progress.next_offset
-            positions[partition] = Position(at, max(0, ends[partition] - (at or 0)))
+            positions[partition] = Position(at, await self._lag(partition, at, ends[partition]))
         return positions
+
+    async def _lag(self, partition: TP, at: int | None, end: int) -> int:
+        """Offsets beyond the ledger, none where no record lies among them."""
+        if at is None:
+            return end
+        if at >= end or await self._runtime.consumer.holds_no_record(partition, at, end):
+            return 0
+        return end - at
 
     async def _bark_if_stalled(self, positions: dict[TP, Position]) -> None:
         stall = self._watchdog.stall(positions, self._runtime.clock(), self._runtime.tried_at)

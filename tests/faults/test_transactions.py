@@ -1,0 +1,57 @@
+"""Producers that use Kafka's transactions: what they abort never was, and their marks are no records."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from confluent_kafka import Producer
+
+from tests.faults.load import Sent
+from tests.faults.world import World
+
+_EACH: Final = 200
+_WATCHDOG_SECONDS: Final = 6
+
+
+@pytest.fixture
+def producer(world: World) -> Iterator[Producer]:
+    """A producer that may abort."""
+    options: dict[str, str | int] = {
+        "bootstrap.servers": world.bootstrap,
+        "transactional.id": world.database,
+        "log_level": 0,
+    }
+    producer = Producer(options)
+    producer.init_transactions(30)
+    yield producer
+    producer.flush(10)
+
+
+def _in_one_transaction(producer: Producer, records: Iterator[Sent]) -> None:
+    producer.begin_transaction()
+    for record in records:
+        producer.produce(record.topic, record.value, record.key)
+    producer.flush(30)
+
+
+async def test_only_what_was_committed_counts(world: World, producer: Producer) -> None:
+    """Also for the recount; commits and aborts take turns while the worker reads, and marks stand at the end."""
+    worker = world.worker(WORKER_WATCHDOG_SECONDS=str(_WATCHDOG_SECONDS))
+    for turn in range(6):
+        _in_one_transaction(producer, world.traffic.records(_EACH))
+        if turn % 2:
+            producer.abort_transaction(30)
+        else:
+            producer.commit_transaction(30)
+    await world.until(lambda: _all_committed(world, 3 * _EACH), 30, worker)
+    report = await world.recount()
+    assert report.agrees, report.kinds
+    assert await world.committed() == 3 * _EACH
+    await asyncio.sleep(_WATCHDOG_SECONDS + 10)
+    assert worker.exit_code is None, worker.tail()
+    assert worker.metric("globalmart_partition_lag_records") == 0, worker.tail()
+
+
+async def _all_committed(world: World, records: int) -> bool:
+    return await world.committed() >= records
