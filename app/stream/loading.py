@@ -4,6 +4,7 @@ PostgreSQL is the changelog: state is a function of the accepted rows, so it is 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
@@ -19,9 +20,10 @@ from app.sink.ledger import Progress, read_progress
 from app.sink.partition_state import PartitionState
 from app.topics import TRANSACTIONS
 
-_RECENT_ROWS: Final = """
+_REMEMBERED_ROWS: Final = """
 SELECT source_partition, user_id, timestamp, (total_amount * 100)::BIGINT AS cents, category, country
-FROM transactions WHERE source_partition = ANY($1::INTEGER[]) AND timestamp > $2"""
+FROM transactions
+WHERE source_partition = ANY($1::INTEGER[]) AND timestamp > $2 AND timestamp <= $3"""
 _PREFETCH_ROWS: Final = 5000
 
 
@@ -31,6 +33,36 @@ class _StoredSale(NamedTuple):
     amount_cents: int
     category: str | None
     country: str | None
+
+
+@dataclass(slots=True)
+class Span:
+    """Event time `(after_us, upto_us]` and the partitions whose rows of it are remembered."""
+
+    after_us: int
+    upto_us: int
+    partitions: list[int]
+
+
+def remembered_spans(progress: Mapping[int, Progress], now_us: int) -> list[Span]:
+    """What to read: from each partition's horizon, or the live window, to its newest row; overlapping spans as one.
+
+    A partition that has been quiet for a year costs a read of its last minutes, not one of the year.
+    """
+    oldest_live_us = now_us - WINDOW_SECONDS * 1_000_000
+    wanted = [
+        Span(min(at.horizon_us, oldest_live_us), at.watermark_us, [partition])
+        for partition, at in progress.items()
+        if at.horizon_us is not None and at.watermark_us is not None
+    ]
+    spans: list[Span] = []
+    for span in sorted(wanted, key=lambda span: span.after_us):
+        if spans and span.after_us < spans[-1].upto_us:
+            spans[-1].upto_us = max(spans[-1].upto_us, span.upto_us)
+            spans[-1].partitions += span.partitions
+        else:
+            spans.append(span)
+    return spans
 
 
 async def load_states(
@@ -57,20 +89,14 @@ async def _load_sales(
         partition: PartitionState(at, SalesState(PartitionVelocity(at.horizon_us)), erased)
         for partition, at in progress.items()
     }
-    floor_us = _floor(progress, now_us)
-    query = connection.cursor(
-        _RECENT_ROWS, list(states), EPOCH + timedelta(microseconds=floor_us),
-        prefetch=_PREFETCH_ROWS,
-    )  # fmt: skip
-    async for row in query:
-        _restore(states[row["source_partition"]], row, now_us)
+    for span in remembered_spans(progress, now_us):
+        bounds = [EPOCH + timedelta(microseconds=at) for at in (span.after_us, span.upto_us)]
+        rows = connection.cursor(
+            _REMEMBERED_ROWS, span.partitions, *bounds, prefetch=_PREFETCH_ROWS
+        )
+        async for row in rows:
+            _restore(states[row["source_partition"]], row, now_us)
     return states
-
-
-def _floor(progress: Mapping[int, Progress], now_us: int) -> int:
-    """The oldest instant any of the partitions needs; without a horizon there are no accepted rows."""
-    horizons = [at.horizon_us for at in progress.values() if at.horizon_us is not None]
-    return min([now_us - WINDOW_SECONDS * 1_000_000, *horizons])
 
 
 def _restore(state: PartitionState, row: Any, now_us: int) -> None:
