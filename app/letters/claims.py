@@ -33,6 +33,9 @@ JOIN stream_progress p ON p.topic = d.source_topic AND p.partition = r.sent_part
 LEFT JOIN dead_letters again ON again.source_topic = d.source_topic
     AND again.source_partition = r.sent_partition AND again.source_offset = r.sent_offset
 WHERE r.outcome IS NULL AND r.sent_offset IS NOT NULL"""
+_UNSETTLED: Final = """
+SELECT count(*) FROM dead_letter_replays
+WHERE dead_letter_id = ANY($1::BIGINT[]) AND outcome IS NULL"""
 _SETTLE: Final = """
 UPDATE dead_letter_replays SET outcome = $2, detail = $3, settled_at = CURRENT_TIMESTAMP
 WHERE dead_letter_id = $1 AND outcome IS NULL"""
@@ -109,6 +112,12 @@ async def settle(connection: asyncpg.Connection) -> int:
         outcome, detail = await _outcome(connection, row)
         await connection.execute(_SETTLE, row["dead_letter_id"], outcome, detail)
     return len(rows)
+
+
+async def count_unsettled(connection: asyncpg.Connection, ids: Sequence[int]) -> int:
+    """How many of these letters were put back and have no outcome yet."""
+    count: int = await connection.fetchval(_UNSETTLED, ids)
+    return count
 
 
 async def _outcome(connection: asyncpg.Connection, row: Any) -> tuple[str, str]:

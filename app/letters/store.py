@@ -1,7 +1,7 @@
 """Dead letters with what became of them, as PostgreSQL has them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,13 +13,14 @@ SELECT d.id, d.source_topic AS topic, d.source_partition AS partition, d.source_
     r.requested_by, r.requested_at, r.corrected, r.sent_partition, r.sent_offset, r.sent_at,
     r.outcome, r.detail AS outcome_detail, r.settled_at
 FROM dead_letters d LEFT JOIN dead_letter_replays r ON r.dead_letter_id = d.id"""
+_IDS: Final = """
+SELECT d.id FROM dead_letters d LEFT JOIN dead_letter_replays r ON r.dead_letter_id = d.id"""
 _MATCHES: Final = """
 WHERE ($1::TEXT IS NULL OR d.reason = $1) AND ($2::TEXT IS NULL OR d.source_topic = $2)
     AND ($3::TIMESTAMPTZ IS NULL OR d.created_at >= $3)
     AND ($4::TIMESTAMPTZ IS NULL OR d.created_at < $4)
-    AND ($5::BOOLEAN IS NULL OR (r.sent_at IS NOT NULL) = $5)
-    AND ($6::BIGINT IS NULL OR d.id < $6)
-ORDER BY d.id DESC LIMIT $7"""
+    AND ($5::BOOLEAN IS NULL OR (r.sent_at IS NOT NULL) = $5)"""
+_PAGE: Final = " AND ($6::BIGINT IS NULL OR d.id < $6) ORDER BY d.id DESC LIMIT $7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,14 @@ async def list_letters(
     connection: asyncpg.Connection, wanted: Filter, *, before: int | None, limit: int
 ) -> list[Letter]:
     """A page of letters, newest first, with ids below `before`."""
-    rows = await connection.fetch(
-        _SELECT + _MATCHES, wanted.reason, wanted.topic, wanted.since, wanted.until,
-        wanted.replayed, before, limit,
-    )  # fmt: skip
+    rows = await connection.fetch(_SELECT + _MATCHES + _PAGE, *astuple(wanted), before, limit)
     return [_letter(row) for row in rows]
+
+
+async def matching_ids(connection: asyncpg.Connection, wanted: Filter) -> list[int]:
+    """Ids of all letters that match, in order; their bytes stay where they are."""
+    rows = await connection.fetch(f"{_IDS}{_MATCHES} ORDER BY d.id", *astuple(wanted))
+    return [row["id"] for row in rows]
 
 
 async def read_letters(connection: asyncpg.Connection, ids: Sequence[int]) -> list[Letter]:

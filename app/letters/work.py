@@ -11,12 +11,12 @@ from typing import Final
 
 import asyncpg
 
-from app.letters.claims import only_replay, settle
+from app.letters.claims import count_unsettled, only_replay, settle
 from app.letters.correcting import Correction
 from app.letters.errors import LetterError
 from app.letters.replaying import Reached, Replayed, Replayer
 from app.letters.sending import ReplaySender
-from app.letters.store import Filter, Letter, list_letters, read_letters
+from app.letters.store import Filter, Letter, list_letters, matching_ids, read_letters
 from app.letters.verdicts import time_limits
 from app.postgres.away import told_as_away
 from app.postgres.connecting import connect_worker
@@ -26,7 +26,6 @@ from app.security.kafka import librdkafka_options
 from app.settings import Settings
 
 _POLL_SECONDS: Final = 0.2
-_ALL: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +34,6 @@ class Result:
 
     replayed: Replayed
     letters: list[Letter]
-
-    @property
-    def unsettled(self) -> list[Letter]:
-        """Letters sent and not yet consumed by a worker."""
-        return [
-            letter
-            for letter in self.letters
-            if letter.replay is not None and letter.replay.outcome is None
-        ]
 
 
 async def page(
@@ -68,8 +58,7 @@ async def one(settings: Settings, letter_id: int) -> tuple[Letter, Record | None
 async def matching(settings: Settings, wanted: Filter) -> list[int]:
     """Ids of all letters that match."""
     async with _connection(settings) as connection:
-        letters = await list_letters(connection, wanted, before=None, limit=_ALL)
-        return [letter.id for letter in reversed(letters)]
+        return await matching_ids(connection, wanted)
 
 
 async def replay(
@@ -91,12 +80,11 @@ async def replay(
             )  # fmt: skip
             replayed = await replayer.replay(ids, correction, anyway=anyway)
         deadline = time.monotonic() + wait_seconds
-        while True:
-            await settle(connection)
-            result = Result(replayed, await read_letters(connection, ids))
-            if not result.unsettled or time.monotonic() > deadline:
-                return result
+        await settle(connection)
+        while await count_unsettled(connection, ids) and time.monotonic() <= deadline:
             await asyncio.sleep(_POLL_SECONDS)
+            await settle(connection)
+        return Result(replayed, await read_letters(connection, ids))
 
 
 def operator() -> str:
