@@ -1,4 +1,4 @@
-"""What the roles may do: the reader reads, the worker writes, and neither may take anything away."""
+"""What the roles may do: the reader reads all but secrets, the worker writes, and neither may take anything away."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +23,8 @@ ORDER BY c.relname, r.rolname"""
 #: Without these a worker cannot work: one table of each kind.
 _INSERTED: Final = frozenset({"transactions", "stream_progress", "sales_panes", "dead_letters"})
 _UPDATED: Final = frozenset({"stream_progress", "sales_panes"})
+#: With these at hand, who was erased can be tried out.
+_SECRET: Final = frozenset({"erasure_key", "erased_users"})
 #: A worker removes its own heartbeat when it stops.
 _TIDIED: Final = frozenset({"worker_heartbeats"})
 
@@ -63,7 +65,8 @@ def check_privileges(
 
 
 def _check_role(user: str, own: Sequence[Privilege], *, is_reader: bool) -> Iterator[Finding]:
-    unread = [p.table for p in own if not p.reads]
+    hidden = _SECRET if is_reader else frozenset()
+    unread = [p.table for p in own if not p.reads and p.table not in hidden]
     writers = [] if is_reader else own
     uninserted = [p.table for p in writers if p.table in _INSERTED and not p.inserts]
     unchanged = [p.table for p in writers if p.table in _UPDATED and not p.updates]
@@ -73,9 +76,11 @@ def _check_role(user: str, own: Sequence[Privilege], *, is_reader: bool) -> Iter
                 _AREA, f"{user} may not {verb} {', '.join(names)}",
                 "grant it again as app/postgres/migrations does",
             )  # fmt: skip
+    shown = [p.table for p in own if p.reads and p.table in hidden]
     written = [p.table for p in own if is_reader and (p.inserts or p.updates)]
     removed = [p.table for p in own if p.removes and (is_reader or p.table not in _TIDIED)]
     for names, verb, right in (
+        (shown, "read", "SELECT"),
         (written, "write", "INSERT, UPDATE"),
         (removed, "delete from", "DELETE, TRUNCATE"),
     ):

@@ -64,6 +64,15 @@ async def connect_reader(settings: PostgresSettings, application: str) -> asyncp
     )
 
 
+async def connect_auditor(settings: PostgresSettings, application: str) -> asyncpg.Connection:
+    """A connection for recounts: it sees all the worker sees, changes nothing, and one statement may take a day."""
+    session = {"default_transaction_read_only": "on", **_TCP_SETTINGS}
+    settings = settings.model_copy(update={"command_timeout_seconds": _DAY_SECONDS})
+    return await _connect(
+        settings, settings.worker_user, settings.worker_password, "worker", application, session
+    )
+
+
 def reader_pool(
     settings: PostgresSettings, application: str, *, connections: int, query_seconds: float
 ) -> asyncpg.Pool:

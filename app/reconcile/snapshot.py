@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from app.postgres.connecting import connect_reader
+from app.postgres.connecting import connect_auditor
 from app.reconcile.deletions import Deletion
 from app.reconcile.erasures import Erasures, Stand
 from app.reconcile.fields import COLUMNS, IDENTITY
@@ -17,7 +17,6 @@ from app.settings import PostgresSettings
 #: asyncpg's raw form of a timestamp counts microseconds from 2000-01-01; this is that day.
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000
 _PREFETCH: Final = 5_000
-_DAY_SECONDS: Final = 86_400.0
 
 
 class StoredRow(NamedTuple):
@@ -149,12 +148,12 @@ def _stored_row(row: Any) -> StoredRow:
 
 @asynccontextmanager
 async def open_snapshot(settings: PostgresSettings) -> AsyncIterator[Snapshot]:
-    """Connect as the reader and hold one snapshot.
+    """Connect and hold one snapshot.
 
     Raises RecountError when PostgreSQL fails, and SettingsError when it refuses us or is not trusted.
     """
     try:
-        connection = await _connect(settings)
+        connection = await connect_auditor(settings, "globalmart-reconcile")
         try:
             await _use_microseconds(connection)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -163,12 +162,6 @@ async def open_snapshot(settings: PostgresSettings) -> AsyncIterator[Snapshot]:
             await connection.close()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise RecountError(f"PostgreSQL: {error}; check GLOBALMART_POSTGRES_*") from error
-
-
-async def _connect(settings: PostgresSettings) -> "asyncpg.Connection[Any]":
-    """As the reader; one question may take as long as a recount does."""
-    patient = settings.model_copy(update={"command_timeout_seconds": _DAY_SECONDS})
-    return await connect_reader(patient, "globalmart-reconcile")
 
 
 async def _use_microseconds(connection: "asyncpg.Connection[Any]") -> None:

@@ -88,6 +88,10 @@ _CHANGES = (
         ("globalmart_reader may write dead_letters", "REVOKE INSERT, UPDATE"),
     ),
     (
+        "GRANT SELECT ON erased_users TO globalmart_reader",
+        ("globalmart_reader may read erased_users", "REVOKE SELECT ON erased_users"),
+    ),
+    (
         "REVOKE UPDATE ON stream_progress FROM globalmart_worker",
         ("globalmart_worker may not update stream_progress", "grant it again"),
     ),

@@ -1,8 +1,9 @@
-"""What each role may do: the worker adds, the reader reads, nobody but the owner takes away."""
+"""What each role may do: the worker adds, reader and auditor read, nobody but the owner takes away."""
 
 import asyncpg
 import pytest
 
+from app.postgres.connecting import connect_auditor
 from tests.databases import Database
 
 ROWS = ("transactions", "product_views", "cart_events", "system_metrics")
@@ -65,7 +66,9 @@ async def test_the_worker_takes_nothing_away(database: Database) -> None:
 
 async def test_the_reader_only_reads(database: Database) -> None:
     async with database.reader() as reader:
-        for relation in (*ALL, *FLEETING, "sales_metrics"):
+        for secret in OF_ERASURES:
+            await _refused(reader, f"SELECT * FROM {secret} LIMIT 1")
+        for relation in {*ALL, *FLEETING, "sales_metrics"} - {*OF_ERASURES}:
             assert await reader.fetch(f"SELECT * FROM {relation} LIMIT 1") is not None
         for table in (*ALL, *FLEETING):
             await _refused(
@@ -108,6 +111,17 @@ async def test_neither_becomes_somebody_else(database: Database) -> None:
             await _refused(connection, f"GRANT {owner} TO CURRENT_USER")
             await _refused(connection, "COPY transactions TO PROGRAM 'true'")
             await _refused(connection, "SELECT pg_read_file('PG_VERSION')")
+
+
+async def test_the_auditor_writes_nothing_of_what_the_worker_may(database: Database) -> None:
+    auditor = await connect_auditor(database.postgres, "test")
+    try:
+        for relation in (*ALL, *FLEETING, *OPERATING, "sales_metrics"):
+            assert await auditor.fetch(f"SELECT * FROM {relation} LIMIT 1") is not None
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await auditor.execute("INSERT INTO stream_source (cluster_id) VALUES ('x')")
+    finally:
+        await auditor.close()
 
 
 async def test_the_owner_may_truncate(database: Database) -> None:

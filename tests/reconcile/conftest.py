@@ -40,7 +40,7 @@ def source(stack: EmbeddedStack) -> Iterator[list[Sent]]:
 
 @dataclass(frozen=True)
 class World:
-    """The reader's variables and settings, and a way to run SQL as the superuser."""
+    """Variables and settings of a recount, and a way to run SQL as the superuser."""
 
     variables: Mapping[str, str]
     settings: Settings
@@ -70,14 +70,9 @@ async def _ensure_template(stack: EmbeddedStack, source: list[Sent], admin: Any)
     variables = stack.environment() | {"GLOBALMART_POSTGRES_DATABASE": TEMPLATE}
     await migrate(Settings(variables).postgres)
     connection = await stores.connect(stack.postgres.dsn(SUPERUSER, TEMPLATE))
-    await stores.add_reader(connection)
     await stores.fill(connection, source, stores.cluster_id(stack.kafka.bootstrap))
     await connection.close()
 
 
 def _variables(stack: EmbeddedStack, database: str) -> dict[str, str]:
-    return stack.environment() | {
-        "GLOBALMART_POSTGRES_DATABASE": database,
-        "GLOBALMART_POSTGRES_READER_USER": stores.READER,
-        "GLOBALMART_POSTGRES_READER_PASSWORD": stores.READER_PASSWORD,
-    }
+    return stack.environment() | {"GLOBALMART_POSTGRES_DATABASE": database}

@@ -19,8 +19,6 @@ from tests.reconcile.stream import (
 )
 
 PARTITIONS: Final = 2
-READER: Final = "recount_reader"
-READER_PASSWORD: Final = "only-in-tests"
 _ANSWER_SECONDS: Final = 30.0
 
 _SLOTS: Final = (
@@ -82,13 +80,6 @@ def cluster_id(bootstrap: str) -> str:
         return str(consumer.list_topics(timeout=30).cluster_id)
     finally:
         consumer.close()
-
-
-async def add_reader(connection: Any) -> None:
-    """A role that can only read."""
-    if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", READER):
-        await connection.execute(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}'")
-    await connection.execute(f"GRANT globalmart_reader TO {READER}")
 
 
 async def fill(connection: Any, records: list[Sent], cluster: str) -> None:

@@ -349,6 +349,6 @@ async def test_rows_missing_without_retention_are_missed(world: World) -> None:
 
 
 async def test_a_role_that_may_not_read_is_named(world: World) -> None:
-    await world.execute("REVOKE SELECT ON stream_progress FROM globalmart_reader")
+    await world.execute("REVOKE SELECT ON stream_progress FROM globalmart_worker")
     with pytest.raises(RecountError, match="permission denied for table stream_progress"):
         await reconcile(world.settings)
