@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from app.settings import Settings
 from app.upkeep.archive import Archive
@@ -38,12 +38,13 @@ async def maintain(
     Workers go on meanwhile. Without a lake nothing but system metrics is deleted, unless `without_lake`.
     """
     done = Maintained()
+    longest = timedelta(seconds=settings.postgres.transaction_timeout_seconds)
     archive = None if without_lake else Archive(open_lake(settings))
     async with upkeep_session(settings.postgres) as connection:
         for table, before in first_day_kept(settings, now or datetime.now(UTC)).items():
             await delete_days(
                 connection, table, before, archive, pages=settings.retention.delete_pages,
-                dry_run=dry_run, done=done.deleted, report=report,
+                longest_transaction=longest, dry_run=dry_run, done=done.deleted, report=report,
             )  # fmt: skip
         done.topics = topic_retention(settings)
         if not dry_run:

@@ -25,6 +25,7 @@ _DELETE: Final = """
 WITH gone AS (
     DELETE FROM {table}
     WHERE ctid >= '({first},0)'::TID AND ctid < '({end},0)'::TID AND timestamp >= $1 AND timestamp < $2
+        AND created_at < $3
     RETURNING source_partition
 ), noted AS (
     INSERT INTO retention_progress AS r (topic, source_partition, deleted_before, deleted)
@@ -35,6 +36,9 @@ WITH gone AS (
 )
 SELECT count(*) FROM gone"""
 _COUNT: Final = "SELECT count(*) FROM {table} WHERE timestamp >= $1 AND timestamp < $2"
+
+#: `created_at` is when a row's transaction began: of those that began before this, none is open any more.
+_SETTLED: Final = "SELECT clock_timestamp() - $1::INTERVAL"
 
 Report = Callable[[str], None]
 
@@ -80,24 +84,35 @@ async def delete_days(
     archive: Archived | None,
     *,
     pages: int,
+    longest_transaction: timedelta,
     dry_run: bool,
     done: Deleted,
     report: Report,
 ) -> None:
-    """Delete the table's days before `before`; a day the archive lacks, and every later one, is kept."""
+    """Delete the table's days before `before`; a day the archive lacks, and every later one, is kept.
+
+    A late row that arrives while its day is looked into and deleted stays for the next run: the look has not seen it.
+    """
     rows = await connection.fetch(_DAYS.format(table=table), midnight(before))
     for (day,) in rows:
+        settled = await connection.fetchval(_SETTLED, longest_transaction)
         lacking = await archive.lacks(connection, table, day) if archive else ""
         if lacking:
             done.kept.append(f"{table} {day}: {lacking}")
             return
-        count = await _delete_day(connection, table, day, pages, dry_run=dry_run)
+        count = await _delete_day(connection, table, day, settled, pages, dry_run=dry_run)
         done.rows.setdefault(table, {})[day] = count
         report(f"{table} {day}: {count:,} rows{' would go' if dry_run else ' deleted'}")
 
 
 async def _delete_day(
-    connection: asyncpg.Connection, table: str, day: date, pages: int, *, dry_run: bool
+    connection: asyncpg.Connection,
+    table: str,
+    day: date,
+    settled: datetime,
+    pages: int,
+    *,
+    dry_run: bool,
 ) -> int:
     start, end = midnight(day), midnight(day) + _DAY
     if dry_run:
@@ -109,5 +124,5 @@ async def _delete_day(
     deleted = 0
     for first in range(found["first"], found["last"] + 1, pages):
         sql = _DELETE.format(table=table, first=first, end=first + pages)
-        deleted += await connection.fetchval(sql, start, end)
+        deleted += await connection.fetchval(sql, start, end, settled)
     return deleted

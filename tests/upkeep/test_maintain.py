@@ -20,6 +20,9 @@ from tests.letters.refused import deliver, globalmart, order
 TODAY: Final = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 OLD: Final = [(TODAY - timedelta(days=days)) for days in (11, 10)]
 
+#: Rows are settled as soon as the transaction that brought them may no longer last.
+AT_ONCE: Final = {"POSTGRES_TRANSACTION_TIMEOUT_SECONDS": "0.01"}
+
 
 def view(name: str, at: datetime) -> Sent:
     event = {"event_id": name, "user_id": "u", "session_id": "s", "product_id": "p"}
@@ -71,7 +74,10 @@ async def test_old_days_go_once_the_lake_has_them(world: World, tmp_path: Path) 
 
     async def maintain(*options: str, **more: str) -> Any:
         changes = {"BATCH_LAKE": str(lake), "STREAM_RETENTION_DAYS": "5"} | more
-        changes |= {"RETENTION_DELETE_PAGES": "1", "RETENTION_TOPIC_HOURS": "dead_letters=168"}
+        changes |= AT_ONCE | {
+            "RETENTION_DELETE_PAGES": "1",
+            "RETENTION_TOPIC_HOURS": "dead_letters=168",
+        }
         return await asyncio.to_thread(globalmart, world, "maintain", *options, **changes)
 
     # the lake has nothing: only what is never archived goes
