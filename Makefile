@@ -39,8 +39,9 @@ down: $(STAMP) ## stop the Docker stack; its data stays
 test: check packages ## set-up, all checks and all tests, against real servers
 	@$(ISOLATED) $(BIN)/python -m pytest -n $(TESTERS) --dist loadscope
 
-packages: ## the Debian packages that tests need beside Python's: a browser, Prometheus, its Alertmanager
+packages: ## the Debian packages that tests need beside Python's: a browser, Prometheus, its Alertmanager, PostgreSQL with TLS
 	@missing=""; for name in chromium prometheus prometheus-alertmanager; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	test -z "$$missing" || { echo "Installing with apt-get:$$missing"; mkdir -p var; \
 		export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
 		if [ "$$(id -u)" = 0 ]; then as=""; else as="sudo --non-interactive --preserve-env=DEBIAN_FRONTEND,RUNLEVEL"; fi; \

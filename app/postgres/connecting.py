@@ -112,10 +112,9 @@ async def _connect(
     try:
         return await asyncpg.connect(**arguments, max_cached_statement_lifetime=0)
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError) as error:
-        names = " and ".join(settings.variable(f"{role}_{what}") for what in ("user", "password"))
         raise SettingsError(
-            f"PostgreSQL at {settings.host}:{settings.port} refuses to let {user!r} in ({error}): correct {names}, "
-            "or let `globalmart migrate` set the passwords"
+            f"PostgreSQL at {settings.host}:{settings.port} refuses to let {user!r} in ({error}): "
+            f"{_cure(settings, role, str(error))}"
         ) from error
     except ssl.SSLCertVerificationError as error:
         names = " or ".join(settings.variable(name) for name in ("ca_file", "host", "sslmode"))
@@ -130,6 +129,17 @@ async def _connect(
             f"PostgreSQL at {settings.host}:{settings.port} does not offer TLS: switch it on there, or set "
             f"{settings.variable('sslmode')} to prefer"
         ) from error
+
+
+def _cure(settings: PostgresSettings, role: str, refusal: str) -> str:
+    """What to set, by what PostgreSQL says of its refusal."""
+    if "no encryption" in refusal:
+        return f"set {settings.variable('sslmode')} to require, verify-ca or verify-full"
+    if "client certificate" in refusal:
+        names = " and ".join(settings.variable(f"{what}_file") for what in ("certificate", "key"))
+        return f"set {names}"
+    names = " and ".join(settings.variable(f"{role}_{what}") for what in ("user", "password"))
+    return f"correct {names}, or let `globalmart migrate` set the passwords"
 
 
 def _arguments(

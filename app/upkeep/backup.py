@@ -77,7 +77,7 @@ async def _dump_postgres(settings: PostgresSettings, file: Path) -> dict[str, An
             snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
             run(
                 [
-                    program("pg_dump", major), "--format=custom",
+                    program("pg_dump", major, settings), "--format=custom",
                     f"--snapshot={snapshot}", f"--file={file}", "--no-password",
                     settings.database,
                 ],

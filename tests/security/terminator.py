@@ -1,7 +1,7 @@
-"""Ends TLS in front of a server that cannot do it itself: the embedded PostgreSQL and MongoDB are built without.
+"""Ends TLS in front of a server that cannot do it itself: the embedded MongoDB is built without.
 
-PostgreSQL's clients ask for TLS in clear text first; a client that goes on without it is turned away. A process of its
-own, so that connections clients cut off in a handshake end with it: `python -m tests.security.terminator`.
+A process of its own, so that connections clients cut off in a handshake end with it:
+`python -m tests.security.terminator`.
 """
 
 import argparse
@@ -18,9 +18,6 @@ from compose.embedded.ports import LOOPBACK, choose_port
 from tests.faults.processes import ROOT
 from tests.security.authority import Certificates
 
-#: Leads to this machine, too, and is in no certificate.
-ELSEWHERE: Final = "127.0.0.2"
-_SSL_REQUEST: Final = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 _READ_BYTES: Final = 65_536
 _READY: Final = "ready"
 _HANDSHAKE: Final = "handshake"
@@ -29,11 +26,10 @@ _HANDSHAKE: Final = "handshake"
 class TlsTerminator:
     """A terminator to be run by `terminating`; listens on `port`."""
 
-    def __init__(self, certificates: Certificates, server_port: int, *, asked_for: bool) -> None:
+    def __init__(self, certificates: Certificates, server_port: int) -> None:
         self.port = choose_port()
         self.arguments = [
             str(certificates.server), str(certificates.key), str(self.port), str(server_port),
-            *(["--asked-for"] if asked_for else []),
         ]  # fmt: skip
         self.log = certificates.server.with_name(f"terminator-{self.port}.log")
 
@@ -62,39 +58,27 @@ def terminating(terminator: TlsTerminator) -> Iterator[TlsTerminator]:
 class _Front:
     """The listening side, in the child process."""
 
-    def __init__(self, context: ssl.SSLContext, server_port: int, asked_for: bool) -> None:
+    def __init__(self, context: ssl.SSLContext, server_port: int) -> None:
         self._context = context
         self._server_port = server_port
-        self._asked_for = asked_for
 
     async def serve(self, port: int) -> None:
         """Pass bytes on until the process is ended."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda *_: None)  # who does not trust us hangs up
-        context = None if self._asked_for else self._context
-        hosts = [LOOPBACK, ELSEWHERE]
-        async with await asyncio.start_server(self._connected, hosts, port, ssl=context) as server:
+        async with await asyncio.start_server(
+            self._connected, LOOPBACK, port, ssl=self._context
+        ) as server:
             sys.stdout.write(f"{_READY}\n")
             sys.stdout.flush()
             await server.serve_forever()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
-            if self._asked_for and not await self._agree(reader, writer):
-                writer.close()
-                return
             sys.stderr.write(f"{_HANDSHAKE}\n")
             sys.stderr.flush()
             behind = await asyncio.open_connection(LOOPBACK, self._server_port)
             await asyncio.gather(_pump(reader, behind[1]), _pump(behind[0], writer))
-
-    async def _agree(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        if await reader.readexactly(len(_SSL_REQUEST)) != _SSL_REQUEST:
-            return False
-        writer.write(b"S")
-        await writer.drain()
-        await writer.start_tls(self._context)
-        return True
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -112,11 +96,10 @@ def _main() -> None:
     parser.add_argument("key", type=Path)
     parser.add_argument("port", type=int)
     parser.add_argument("server_port", type=int)
-    parser.add_argument("--asked-for", action="store_true")
     given = parser.parse_args()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(given.certificate, given.key)
-    asyncio.run(_Front(context, given.server_port, given.asked_for).serve(given.port))
+    asyncio.run(_Front(context, given.server_port).serve(given.port))
 
 
 if __name__ == "__main__":

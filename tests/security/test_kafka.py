@@ -1,7 +1,5 @@
 """Both client libraries over TLS with a password; what is wrong is said with the name of its setting."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +16,9 @@ from app.security.kafka import librdkafka_options
 from app.settings import GeneratorSettings, KafkaSettings, Settings
 from compose.embedded.stack import EmbeddedStack
 from tests.databases import Database
-from tests.faults.processes import ROOT, WorkerProcess, clean_environment
+from tests.faults.processes import WorkerProcess
+from tests.security.commands import globalmart
 from tests.security.shop import SecureShop
-from tests.security.terminator import TlsTerminator
 
 _WRONG = "no-such-password"
 
@@ -28,15 +26,6 @@ _WRONG = "no-such-password"
 def _environment(shop: SecureShop, database: Database, stack: EmbeddedStack) -> dict[str, str]:
     environ = stack.environment() | {"GLOBALMART_POSTGRES_DATABASE": database.name}
     return environ | shop.environment() | {"GLOBALMART_KAFKA_GROUP": database.name}
-
-
-def _globalmart(environ: dict[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments], cwd=ROOT, env=clean_environment() | environ,
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def _wait_until(true: Callable[[], bool], worker: WorkerProcess) -> None:
@@ -48,17 +37,12 @@ def _wait_until(true: Callable[[], bool], worker: WorkerProcess) -> None:
 
 
 async def test_generator_worker_and_recount_over_tls_with_a_password(
-    secure_kafka: SecureShop, database: Database, stack: EmbeddedStack, tmp_path: Path,
-    encrypting_postgres: TlsTerminator,
-) -> None:  # fmt: skip
-    """All of them talk TLS to PostgreSQL, too; not one password is in any output."""
-    environ = _environment(secure_kafka, database, stack) | {
-        "GLOBALMART_POSTGRES_PORT": str(encrypting_postgres.port),
-        "GLOBALMART_POSTGRES_SSLMODE": "verify-full",
-        "GLOBALMART_POSTGRES_CA_FILE": str(secure_kafka.certificates.authority),
-    }
-    output = _globalmart(environ, "migrate")
-    output += _globalmart(environ, "generate", "--max", "--count", "800", "--seed", "5")
+    secure_kafka: SecureShop, over_tls: dict[str, str], tmp_path: Path
+) -> None:
+    """All of them talk TLS to PostgreSQL, too, in its oldest supported version; no password is in any output."""
+    environ = over_tls | secure_kafka.environment()
+    output = globalmart(environ, "migrate")
+    output += globalmart(environ, "generate", "--max", "--count", "800", "--seed", "5")
     worker = WorkerProcess(tmp_path / "worker.log", environ)
     try:
         _wait_until(lambda: _committed(worker) >= 800, worker)
@@ -67,7 +51,7 @@ async def test_generator_worker_and_recount_over_tls_with_a_password(
     finally:
         if worker.exit_code is None:
             worker.kill()
-    output += worker.log() + _globalmart(environ, "settings")
+    output += worker.log() + globalmart(environ, "settings")
     assert [name for name, value in environ.items() if "PASSWORD" in name and value in output] == []
 
 

@@ -1,6 +1,7 @@
 """What an operator asks follows the security of connections: doctor, status, recount, upkeep."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,8 +19,8 @@ from app.upkeep.kafka_retention import set_retention, topic_retention
 from batch.jdbc import JdbcReader
 from batch.postgres import encryption
 from compose.embedded.stack import EmbeddedStack
-from tests.databases import Database
 from tests.security.authority import Certificates
+from tests.security.commands import globalmart
 from tests.security.shop import SecureShop
 from tests.security.terminator import TlsTerminator, terminating
 
@@ -29,15 +30,15 @@ _WRONG = "no-such-password"
 @pytest.fixture
 def encrypting_mongo(stack: EmbeddedStack, certificates: Certificates) -> Iterator[TlsTerminator]:
     """The run's MongoDB-protocol server behind TLS."""
-    front = TlsTerminator(certificates, stack.mongo.port, asked_for=False)
+    front = TlsTerminator(certificates, stack.mongo.port)
     with terminating(front):
         yield front
 
 
 @pytest.fixture
 def variables(
-    secure_kafka: SecureShop, database: Database, stack: EmbeddedStack,
-    encrypting_postgres: TlsTerminator, encrypting_mongo: TlsTerminator,
+    secure_kafka: SecureShop, over_tls: dict[str, str], stack: EmbeddedStack,
+    encrypting_mongo: TlsTerminator,
 ) -> dict[str, str]:  # fmt: skip
     """All three stores, each by TLS alone; the topics are there."""
     kafka = secure_kafka.settings()
@@ -46,25 +47,19 @@ def variables(
     url = stack.mongo.url.replace(f":{stack.mongo.port}", f":{encrypting_mongo.port}")
     joint = "&" if "?" in url else "?"
     return {
-        **stack.environment(),
+        **over_tls,
         **secure_kafka.environment(),
-        "GLOBALMART_POSTGRES_DATABASE": database.name,
-        "GLOBALMART_POSTGRES_PORT": str(encrypting_postgres.port),
-        "GLOBALMART_POSTGRES_SSLMODE": "verify-full",
-        "GLOBALMART_POSTGRES_CA_FILE": authority,
         "GLOBALMART_MONGO_URL": f"{url}{joint}directConnection=true&tls=true&tlsCAFile={authority}",
-        "GLOBALMART_MONGO_DATABASE": f"dw_{database.name}",
     }
 
 
 async def test_doctor_and_status_see_encrypted_stores(
-    variables: dict[str, str], encrypting_postgres: TlsTerminator, encrypting_mongo: TlsTerminator
+    variables: dict[str, str], encrypting_mongo: TlsTerminator
 ) -> None:
     settings = Settings(variables)
     assert await examine(settings) == []
     status = await take_status(settings, 0.1)
     assert [store.problem for store in status.stores] == [None, None, None]
-    assert encrypting_postgres.handshakes > 0
     assert encrypting_mongo.handshakes > 0
 
 
@@ -110,6 +105,12 @@ async def test_the_recount_verifies_the_server_of_its_rows(
     with pytest.raises(SettingsError, match="GLOBALMART_POSTGRES_CA_FILE"):
         async with open_snapshot(Settings(variables | stranger).postgres):
             pass
+
+
+def test_a_backup_travels_over_tls(variables: dict[str, str], tmp_path: Path) -> None:
+    globalmart(variables, "backup", str(tmp_path), "--no-mongo")
+    (folder,) = tmp_path.iterdir()
+    globalmart(variables, "restore", str(folder), "--replace", "--no-mongo")
 
 
 def test_executors_of_spark_are_told_what_libpq_is_told(variables: dict[str, str]) -> None:

@@ -1,8 +1,7 @@
 """PostgreSQL over TLS: who is trusted, and what is said when nobody is."""
 
-from pathlib import Path
+from typing import Final
 
-import asyncpg
 import pytest
 
 from app.errors import SettingsError
@@ -12,89 +11,78 @@ from batch.postgres import connect as connect_batch
 from compose.embedded.stack import EmbeddedStack
 from tests.databases import Database
 from tests.security.authority import Certificates
-from tests.security.terminator import ELSEWHERE, TlsTerminator
+from tests.security.encrypted_postgres import CERTIFIED, ELSEWHERE, EncryptedPostgres
+
+_ENCRYPTED: Final = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
 
-def _settings(
-    database: Database, stack: EmbeddedStack, port: int, sslmode: str,
-    ca_file: Path | None = None, **more: str,
-) -> PostgresSettings:  # fmt: skip
-    variables = stack.environment() | {
-        "GLOBALMART_POSTGRES_DATABASE": database.name,
-        "GLOBALMART_POSTGRES_PORT": str(port),
-        "GLOBALMART_POSTGRES_SSLMODE": sslmode,
-        "GLOBALMART_POSTGRES_CA_FILE": str(ca_file or ""),
-        **more,
-    }
-    return PostgresSettings.read(variables)
+def _settings(variables: dict[str, str], **changes: object) -> PostgresSettings:
+    """Settings with some changed, named without their prefix."""
+    changed = {f"GLOBALMART_POSTGRES_{name}": str(value) for name, value in changes.items()}
+    return PostgresSettings.read(variables | changed)
+
+
+async def _is_encrypted(settings: PostgresSettings) -> bool:
+    connection = await connect_worker(settings, "test")
+    encrypted: bool = await connection.fetchval(_ENCRYPTED)
+    await connection.close()
+    return encrypted
 
 
 @pytest.mark.parametrize("sslmode", ["verify-full", "verify-ca"])
-async def test_the_server_s_certificate_is_verified(
-    database: Database, stack: EmbeddedStack, certificates: Certificates, sslmode: str,
-    encrypting_postgres: TlsTerminator,
-) -> None:  # fmt: skip
-    settings = _settings(database, stack, encrypting_postgres.port, sslmode, certificates.authority)
-    worker = await connect_worker(settings, "test")
-    await worker.close()
+async def test_the_server_s_certificate_is_verified(over_tls: dict[str, str], sslmode: str) -> None:
+    settings = _settings(over_tls, SSLMODE=sslmode)
+    assert await _is_encrypted(settings)
     async with reader_pool(settings, "test", connections=1, query_seconds=5) as pool:
-        assert await pool.fetchval("SELECT 1") == 1
+        assert await pool.fetchval(_ENCRYPTED)
     with connect_batch(settings, "test") as batch, batch.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        assert cursor.fetchone() == (1,)
-    assert encrypting_postgres.handshakes >= 3
+        cursor.execute(_ENCRYPTED)
+        assert cursor.fetchone() == (True,)
 
 
 @pytest.mark.parametrize("sslmode", ["require", "prefer"])
-async def test_encryption_without_trust(
-    database: Database, stack: EmbeddedStack, sslmode: str, encrypting_postgres: TlsTerminator
-) -> None:
-    settings = _settings(database, stack, encrypting_postgres.port, sslmode)
-    worker = await connect_worker(settings, "test")
-    await worker.close()
-    assert encrypting_postgres.handshakes == 1
+async def test_encryption_without_trust(over_tls: dict[str, str], sslmode: str) -> None:
+    assert await _is_encrypted(_settings(over_tls, SSLMODE=sslmode, CA_FILE=""))
 
 
-async def test_without_encryption_nothing_gets_through(
-    database: Database, stack: EmbeddedStack, encrypting_postgres: TlsTerminator
-) -> None:
-    with pytest.raises(asyncpg.PostgresConnectionError):
-        await connect_worker(
-            _settings(database, stack, encrypting_postgres.port, "disable"), "test"
-        )
-    assert encrypting_postgres.handshakes == 0
+async def test_without_encryption_nothing_gets_through(over_tls: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="GLOBALMART_POSTGRES_SSLMODE to require"):
+        await connect_worker(_settings(over_tls, SSLMODE="disable", CA_FILE=""), "test")
 
 
 async def test_a_stranger_s_certificate_is_refused(
-    database: Database,
-    stack: EmbeddedStack,
-    certificates: Certificates,
-    encrypting_postgres: TlsTerminator,
+    over_tls: dict[str, str], certificates: Certificates
 ) -> None:
-    settings = _settings(
-        database, stack, encrypting_postgres.port, "verify-ca", certificates.stranger
-    )
     with pytest.raises(SettingsError, match="GLOBALMART_POSTGRES_CA_FILE"):
-        await connect_worker(settings, "test")
+        await connect_worker(_settings(over_tls, CA_FILE=certificates.stranger), "test")
 
 
-async def test_the_host_s_name_is_checked(
-    database: Database, stack: EmbeddedStack, certificates: Certificates,
-    encrypting_postgres: TlsTerminator,
-) -> None:  # fmt: skip
+async def test_the_host_s_name_is_checked(over_tls: dict[str, str]) -> None:
     """The certificate is for 127.0.0.1 and says nothing of other addresses of this machine."""
-    other_name = {"GLOBALMART_POSTGRES_HOST": ELSEWHERE}
-    port = encrypting_postgres.port
-    settings = _settings(database, stack, port, "verify-full", certificates.authority, **other_name)
     with pytest.raises(SettingsError, match="GLOBALMART_POSTGRES_HOST"):
-        await connect_worker(settings, "test")
+        await connect_worker(_settings(over_tls, HOST=ELSEWHERE), "test")
+    assert await _is_encrypted(_settings(over_tls, HOST=ELSEWHERE, SSLMODE="verify-ca"))
+
+
+async def test_a_client_s_certificate_is_shown_where_one_is_asked_for(
+    over_tls: dict[str, str], encrypted_postgres: EncryptedPostgres, certificates: Certificates
+) -> None:
+    encrypted_postgres.create_database(CERTIFIED)
+    with pytest.raises(SettingsError, match="GLOBALMART_POSTGRES_CERTIFICATE_FILE"):
+        await connect_worker(_settings(over_tls, DATABASE=CERTIFIED), "test")
+    shown = {"CERTIFICATE_FILE": certificates.server, "KEY_FILE": certificates.key}
+    settings = _settings(over_tls, DATABASE=CERTIFIED, **shown)
+    assert await _is_encrypted(settings)
+    with connect_batch(settings, "test") as batch, batch.cursor() as cursor:
+        cursor.execute(_ENCRYPTED)
+        assert cursor.fetchone() == (True,)
 
 
 async def test_a_server_without_tls_is_refused_where_tls_is_required(
     database: Database, stack: EmbeddedStack
 ) -> None:
     with pytest.raises(SettingsError, match="GLOBALMART_POSTGRES_SSLMODE"):
-        await connect_worker(_settings(database, stack, stack.postgres.port, "require"), "test")
+        await connect_worker(_settings(stack.environment(), SSLMODE="require"), "test")
 
 
 @pytest.mark.parametrize(

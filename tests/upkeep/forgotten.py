@@ -134,7 +134,10 @@ def _contents(folder: Path, warehouse: Warehouse) -> Iterator[tuple[str, bytes]]
 
 def _dumped(world: World, major: int, file: Path) -> bytes:
     postgres = Settings(world.environment()).postgres
-    run([program("pg_dump", major), "--data-only", f"--file={file}", postgres.database], postgres)
+    run(
+        [program("pg_dump", major, postgres), "--data-only", f"--file={file}", postgres.database],
+        postgres,
+    )
     return file.read_bytes()
 
 

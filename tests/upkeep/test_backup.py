@@ -126,14 +126,21 @@ async def test_a_restored_stream_goes_on_and_agrees(
 
 
 def test_no_older_program_than_the_server_is_taken() -> None:
-    assert programs.program("pg_dump", 18).name == "pg_dump"
+    settings = PostgresSettings.read({})
+    assert programs.program("pg_dump", 18, settings).name == "pg_dump"
     with pytest.raises(BackupError, match="is PostgreSQL 99 and no pg_dump fits"):
-        programs.program("pg_dump", 99)
+        programs.program("pg_dump", 99, settings)
+
+
+def test_no_program_without_tls_is_taken_where_tls_is_asked_for() -> None:
+    wheel = programs.program("pg_dump", 18, PostgresSettings.read({}))
+    settings = PostgresSettings.read({"GLOBALMART_POSTGRES_SSLMODE": "require"})
+    assert programs.program("pg_dump", 15, settings) != wheel
 
 
 def test_what_a_program_says_is_told(stack: EmbeddedStack) -> None:
     settings = PostgresSettings.read(stack.environment() | {"GLOBALMART_POSTGRES_DATABASE": "none"})
-    dump = programs.program("pg_dump", 18)
+    dump = programs.program("pg_dump", 18, settings)
     with pytest.raises(BackupError, match=r'pg_dump failed: .*database "none" does not exist'):
         programs.run([dump, "--no-password", "none"], settings)
 
