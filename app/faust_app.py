@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 # Faust would wait 90 s for an answer that a killed broker, or one just starting, never gives.
 _REQUEST_SECONDS: Final = 15.0
+_ANSWER_SECONDS: Final = 3.0
 _COMMIT_SECONDS: Final = 2.0
 _STOP_SECONDS: Final = 10.0  # beyond draining
 _EXIT_UNCLEAN: Final = 1
@@ -104,6 +105,9 @@ def _end_hard(seconds: float) -> None:
 def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path) -> GlobalMartApp:
     """The configured app, without agents; nothing is connected before it is started."""
     accept_any_header_name()
+    # Time to hear of a rebalance, drain and note the offsets. All wait for whoever is late, by default for 60 s, and
+    # the broker answers a request to join no earlier: a client that gives up before would join again and again.
+    rebalance_seconds = kafka.session_timeout_seconds + worker.drain_seconds + _COMMIT_SECONDS + 1.0
     app = GlobalMartApp(
         kafka.group,
         broker=[f"globalmart://{server.strip()}" for server in kafka.bootstrap.split(",")],
@@ -112,7 +116,10 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path
         broker_client_id="globalmart-worker",
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_heartbeat_interval=kafka.heartbeat_seconds,
-        broker_request_timeout=max(_REQUEST_SECONDS, 2 * kafka.session_timeout_seconds),
+        broker_rebalance_timeout=rebalance_seconds,
+        broker_request_timeout=max(
+            _REQUEST_SECONDS, 2 * kafka.session_timeout_seconds, rebalance_seconds + _ANSWER_SECONDS
+        ),
         broker_max_poll_records=kafka.max_poll_records,
         broker_commit_interval=2.0,
         consumer_auto_offset_reset="earliest",
