@@ -5,8 +5,6 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 import asyncpg
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from app.upkeep.session import midnight
 from batch.lake import Lake
@@ -32,24 +30,24 @@ class Archive:
         rows, checksum = await _account(connection, source, day)
         if (rows, checksum) == (known.print.rows, known.print.checksum):
             return ""
-        if rows >= known.print.rows or not await self._all_kept(
+        if rows < known.print.rows and rows == await self._kept(
             connection, source, day, known.file
         ):
-            return "it has changed since the lake read it; run the nightly batch first"
-        return ""
+            return ""
+        return "it has changed since the lake read it; run the nightly batch first"
 
-    async def _all_kept(
+    async def _kept(
         self, connection: asyncpg.Connection, source: SourceTable, day: date, file: str
-    ) -> bool:
-        """Whether every row of a day that is deleted in part is in the lake, by key."""
-        start = midnight(day)
-        found = await connection.fetch(
-            f"SELECT {source.key} FROM {source.name} WHERE timestamp >= $1 AND timestamp < $2",
-            start, start + timedelta(days=1),
-        )  # fmt: skip
-        kept = self.lake.read_file(file)[source.key]
-        keys = pa.array([row[0] for row in found], pa.string())
-        return pc.sum(pc.invert(pc.is_in(keys, value_set=kept))).as_py() in (0, None)
+    ) -> int:
+        """How many rows of a day that is deleted in part are in the lake, by key."""
+        start, kept = midnight(day), 0
+        for rows in self.lake.read_pieces(file, [source.key]):
+            kept += await connection.fetchval(
+                f"SELECT count(*) FROM {source.name} WHERE {source.key} = ANY($1::TEXT[]) "
+                "AND timestamp >= $2 AND timestamp < $3",
+                rows[source.key].to_pylist(), start, start + timedelta(days=1),
+            )  # fmt: skip
+        return kept
 
 
 async def _account(

@@ -26,6 +26,7 @@ from app.topics import TRANSACTIONS
 from app.upkeep.session import midnight, retention_floor
 
 _BATCH: Final = 5_000
+_PIECE_ROWS: Final = 50_000
 _GONE: Final = """
 SELECT coalesce((SELECT sum(transaction_count) FROM sales_daily WHERE day = $1), 0)::BIGINT
     - (SELECT count(*) FROM transactions WHERE timestamp >= $1 AND timestamp < $2)"""
@@ -33,7 +34,7 @@ SELECT coalesce((SELECT sum(transaction_count) FROM sales_daily WHERE day = $1),
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Rows of one table, and where they come from."""
+    """Some rows of one table, and where they come from."""
 
     table: str
     origin: str
@@ -52,7 +53,7 @@ class Fed:
 
 
 def lake_pieces(location: str, first: date, last: date) -> Iterator[Piece]:
-    """The lake's rows of the UTC days first to last, day by day; raises LakeError where there is no lake."""
+    """The lake's rows of the UTC days first to last, day by day in pieces; raises LakeError where there is no lake."""
     from app.upkeep.lakes import filled_lake
     from batch.sources import SOURCES
 
@@ -61,15 +62,17 @@ def lake_pieces(location: str, first: date, last: date) -> Iterator[Piece]:
     for source in SOURCES:
         for day, found in sorted(manifest.days(source.name).items()):
             if first <= day <= last:
-                rows = lake.read_file(found.file)
-                yield Piece(source.name, f"lake {found.file}", rows)
+                for rows in lake.read_pieces(found.file):
+                    yield Piece(source.name, f"lake {found.file}", rows)
 
 
 def parquet_pieces(files: Sequence[Path], table: str) -> Iterator[Piece]:
-    """Rows of Parquet files with the columns of a table's events; raises LakeError for one that is none."""
+    """Rows of Parquet files with the columns of a table's events, in pieces; raises LakeError for one that is none."""
     for path in files:
         try:
-            yield Piece(table, f"file {path.name}", pq.read_table(path))
+            with pq.ParquetFile(path) as file:
+                for rows in file.iter_batches(_PIECE_ROWS):
+                    yield Piece(table, f"file {path.name}", pa.Table.from_batches([rows]))
         except (OSError, pa.ArrowException) as error:
             raise LakeError(f"{path} cannot be read as Parquet: {error}") from error
 

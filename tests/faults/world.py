@@ -1,9 +1,10 @@
 """What every test of this folder lives in: stores of its own, traffic, workers, and the judge."""
 
 import asyncio
+import itertools
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from app.settings import Settings
 from compose.embedded.ports import choose_port
 from compose.embedded.stack import EmbeddedStack
 from tests.faults import databases, topics
-from tests.faults.load import Sender, Traffic
+from tests.faults.load import Sender, Sent, Traffic
 from tests.faults.processes import WorkerProcess
 
 ARMED: Final = "tests.faults.armed_worker"
@@ -99,11 +100,24 @@ class World:
     @asynccontextmanager
     async def load(self, *, of: int = 250, pause_seconds: float = 0.15) -> AsyncIterator[None]:
         """Bursts go on for as long as the block runs."""
+        bursts = (self.traffic.records(of) for _ in itertools.count())
+        async with self.sending(bursts, pause_seconds):
+            yield
+
+    @asynccontextmanager
+    async def sending(
+        self, bursts: Iterable[Iterable[Sent]], pause_seconds: float
+    ) -> AsyncIterator[None]:
+        """Send one burst after the other, once Kafka has the one before, for as long as the block runs."""
         over = asyncio.Event()
 
         async def send() -> None:
-            while not over.is_set():
-                await self.bursts(1, of=of, pause_seconds=pause_seconds)
+            for burst in bursts:
+                self.sender.send(list(burst))
+                await asyncio.sleep(pause_seconds)
+                await asyncio.to_thread(self.sender.flush)
+                if over.is_set():
+                    return
 
         sending = asyncio.create_task(send())
         try:

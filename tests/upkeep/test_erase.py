@@ -5,8 +5,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,23 +70,9 @@ def killed_at(world: World, lake: Path, step: str) -> int:
     return subprocess.run(command, env=variables, cwd=ROOT, timeout=60, check=False).returncode
 
 
-@asynccontextmanager
-async def user_comes_again(world: World) -> AsyncIterator[None]:
+def user_comes_again(world: World) -> AbstractAsyncContextManager[None]:
     """Repetitions and new events of the user for as long as the block runs."""
-    over = asyncio.Event()
-
-    async def send() -> None:
-        while not over.is_set():
-            world.sender.send(repeated())
-            await asyncio.sleep(0.1)
-
-    sending = asyncio.create_task(send())
-    try:
-        yield
-    finally:
-        over.set()
-        await sending
-        world.sender.flush()
+    return world.sending((repeated() for _ in count()), 0.1)
 
 
 def lake_equals_postgres(world: World, lake: Path) -> bool:

@@ -3,8 +3,8 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Final
@@ -61,25 +61,10 @@ def one_user_per_id(records: Iterable[Sent]) -> Iterator[Sent]:
             yield record
 
 
-@asynccontextmanager
-async def new_orders(world: World) -> AsyncIterator[None]:
+def new_orders(world: World) -> AbstractAsyncContextManager[None]:
     """Live traffic without repetitions: a repeated order whose row is lost would be stored anew."""
-    over = asyncio.Event()
-
-    async def send() -> None:
-        for number in count():
-            world.sender.send([order(f"live-{number}", f"user-{number % 30}")])
-            await asyncio.sleep(0.005)
-            if over.is_set():
-                return
-
-    sending = asyncio.create_task(send())
-    try:
-        yield
-    finally:
-        over.set()
-        await sending
-        world.sender.flush()
+    orders = (order(f"live-{number}", f"user-{number % 30}") for number in count())
+    return world.sending(([one] for one in orders), 0.005)
 
 
 async def test_damaged_sums_are_repaired_under_live_traffic(world: World) -> None:
