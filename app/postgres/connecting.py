@@ -65,8 +65,12 @@ async def connect_reader(settings: PostgresSettings, application: str) -> asyncp
 
 
 async def connect_auditor(settings: PostgresSettings, application: str) -> asyncpg.Connection:
-    """A connection for recounts: it sees all the worker sees, changes nothing, and one statement may take a day."""
-    session = {"default_transaction_read_only": "on", **_TCP_SETTINGS}
+    """A connection for recounts: it sees all the worker sees, changes nothing, and one statement may take a day.
+
+    It reads Kafka in the middle of its transaction, for longer than the worker's role may be idle in one. Nobody waits
+    for it: it holds no lock on a row.
+    """
+    session = {"default_transaction_read_only": "on", "idle_in_transaction_session_timeout": "0"}
     settings = settings.model_copy(update={"command_timeout_seconds": _DAY_SECONDS})
     return await _connect(
         settings, settings.worker_user, settings.worker_password, "worker", application, session

@@ -120,6 +120,8 @@ async def test_the_auditor_writes_nothing_of_what_the_worker_may(database: Datab
             assert await auditor.fetch(f"SELECT * FROM {relation} LIMIT 1") is not None
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
             await auditor.execute("INSERT INTO stream_source (cluster_id) VALUES ('x')")
+        idle = await auditor.fetchval("SHOW idle_in_transaction_session_timeout")
+        assert idle == "0", "a recount reads Kafka in between"
     finally:
         await auditor.close()
 
