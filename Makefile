@@ -45,7 +45,9 @@ packages: ## the Debian packages that tests need beside Python's: a browser, Pro
 	test -z "$$missing" || { echo "Installing with apt-get:$$missing"; mkdir -p var; \
 		export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
 		if [ "$$(id -u)" = 0 ]; then as=""; else as="sudo --non-interactive --preserve-env=DEBIAN_FRONTEND,RUNLEVEL"; fi; \
-		{ $$as apt-get update && $$as apt-get install --yes --no-install-recommends $$missing; } >var/apt.log 2>&1 || \
+		case "$$missing" in *postgresql*) no_cluster="$$as apt-get install --yes --no-install-recommends postgresql-common && \
+			$$as sed -i 's/^.*create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf";; *) no_cluster=:;; esac; \
+		{ $$as apt-get update && eval "$$no_cluster" && $$as apt-get install --yes --no-install-recommends $$missing; } >var/apt.log 2>&1 || \
 		{ tail -n 5 var/apt.log; echo "Could not install$$missing; install them (Debian: apt-get install$$missing), then try again"; exit 1; }; }
 
 check: $(STAMP) ## format, lint, types, import contracts, secrets, vulnerable packages

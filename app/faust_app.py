@@ -105,8 +105,8 @@ def _end_hard(seconds: float) -> None:
 def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path) -> GlobalMartApp:
     """The configured app, without agents; nothing is connected before it is started."""
     accept_any_header_name()
-    # Time to hear of a rebalance, drain and note the offsets. All wait for whoever is late, by default for 60 s, and
-    # the broker answers a request to join no earlier: a client that gives up before would join again and again.
+    # Time to hear of a rebalance, drain and note the offsets. All wait for whoever is late, by default for 60 s: the
+    # broker answers a request to join once all have come or this is over, and a client that gives up before asks anew.
     rebalance_seconds = kafka.session_timeout_seconds + worker.drain_seconds + _COMMIT_SECONDS + 1.0
     app = GlobalMartApp(
         kafka.group,

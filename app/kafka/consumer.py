@@ -6,7 +6,7 @@ a partition is held until `release` names its next offset. The offsets committed
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from app.kafka.positions import Positions
 _FETCH_SECONDS: Final = 0.25
 _COMMIT_SECONDS: Final = 8.0
 _ANSWER_SECONDS: Final = 4.0
+_POSITION_SECONDS: Final = 1.0
 
 
 class ChunkConsumer(Consumer):
@@ -58,20 +59,32 @@ class ChunkConsumer(Consumer):
             and self._positions.position(partition) is not None
         )
 
-    async def holds_no_record(self, partition: TP, start: int, end: int) -> bool:
-        """Whether nothing but marks and aborted records of transactions lies in `[start, end)`.
+    async def without_records(self, spans: Mapping[TP, tuple[int, int]]) -> set[TP]:
+        """In which of these `[start, end)` nothing lies but marks and aborted records of transactions.
 
-        The client goes past them and says nothing. As with every gap, that is believed only after a seek to `start`.
+        The client goes past them and says nothing. As with every gap, that is believed only after a seek to `start`,
+        and where Kafka has deleted nothing from there on.
         """
-        if self._positions.position(partition) != start:
-            return False
-        reached = await self.position(partition)
-        if reached is None or reached < end or self._positions.position(partition) != start:
-            return False
-        if not self._positions.asked(partition):
+        at_start = {tp for tp, (start, _) in spans.items() if self._positions.position(tp) == start}
+        reached = await self._client_positions(at_start)
+        passed = {
+            tp: start
+            for tp, (start, end) in spans.items()
+            if reached.get(tp, start) >= end and self._positions.position(tp) == start
+        }
+        asked = {tp: start for tp, start in passed.items() if self._positions.asked(tp)}
+        for partition in passed.keys() - asked.keys():
             self._read_again(partition)
-            return False
-        return True
+        return await self._kept(asked) if asked else set()
+
+    async def _client_positions(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        """Where the client will read next; nothing where it does not know all of them by itself."""
+        try:
+            async with asyncio.timeout(_POSITION_SECONDS):
+                found = {tp: await self.position(tp) for tp in partitions}
+        except TimeoutError:
+            return {}
+        return {tp: at for tp, at in found.items() if at is not None}
 
     # --- fetching ---
 
@@ -126,15 +139,21 @@ class ChunkConsumer(Consumer):
         position = self._positions.position(partition)
         if position is None or not self._positions.leaps(partition, first_offset):
             return True
+        return partition in await self._kept({partition: position})
+
+    async def _kept(self, positions: Mapping[TP, int]) -> set[TP]:
+        """The partitions of which Kafka has deleted nothing from these offsets on; the others are opened again."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                oldest: int = (await self.earliest_offsets(partition))[partition]
+                oldest = await self.earliest_offsets(*positions)
         except (TimeoutError, KafkaError) as error:
-            self.log.warning("a gap in %r could not be looked into: %r", partition, error)
-            return False
-        if oldest > position and self._positions.position(partition) == position:
-            self._reopen(partition)
-        return oldest <= position
+            self.log.warning("gaps could not be looked into: %r in %r", error, dict(positions))
+            return set()
+        standing = {tp: at for tp, at in positions.items() if self._positions.position(tp) == at}
+        for partition, at in standing.items():
+            if oldest[partition] > at:
+                self._reopen(partition)
+        return {partition for partition, at in standing.items() if oldest[partition] <= at}
 
     def _read_again(self, partition: TP) -> None:
         """Records were fetched and not handed on: the client is past them, the stream is not."""

@@ -24,13 +24,14 @@ class Positions(Generic[PartitionT]):
         """Forget the position; whatever was fetched before belongs to an older epoch."""
         for partition in partitions:
             self._epochs[partition] = self.epoch(partition) + 1
-            self._next.pop(partition, None)
-            self._seeks.pop(partition, None)
+            for book in (self._next, self._seeks, self._sought):
+                book.pop(partition, None)
 
     def release(self, partition: PartitionT, offset: int) -> None:
         """Go on at the offset: a seek is due before the next fetch."""
         self._epochs[partition] = self.epoch(partition) + 1
         self._next[partition] = self._seeks[partition] = offset
+        self._sought.pop(partition, None)
 
     def take_seeks(self) -> Mapping[PartitionT, int]:
         """The seeks that are due; they count as made."""

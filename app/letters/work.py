@@ -73,7 +73,8 @@ async def replay(
 ) -> Result:
     """Put letters back and wait so long for the worker's verdict; raises LockHeldError beside another one."""
     async with _connection(settings) as connection, only_replay(connection):
-        with KafkaReader(librdkafka_options(settings.kafka)) as kafka:
+        # A letter that was sent is found also behind somebody's open transaction.
+        with KafkaReader(librdkafka_options(settings.kafka), uncommitted=True) as kafka:
             replayer = Replayer(
                 connection, kafka, ReplaySender(settings.kafka), time_limits(settings.stream),
                 by, reached,

@@ -67,8 +67,8 @@ async def connect_reader(settings: PostgresSettings, application: str) -> asyncp
 async def connect_auditor(settings: PostgresSettings, application: str) -> asyncpg.Connection:
     """A connection for recounts: it sees all the worker sees, changes nothing, and one statement may take a day.
 
-    It reads Kafka in the middle of its transaction, for longer than the worker's role may be idle in one. Nobody waits
-    for it: it holds no lock on a row.
+    It reads Kafka in the middle of its transaction, for longer than the worker's role may be idle in one. No worker
+    waits for it: it holds no lock on a row.
     """
     session = {"default_transaction_read_only": "on", "idle_in_transaction_session_timeout": "0"}
     settings = settings.model_copy(update={"command_timeout_seconds": _DAY_SECONDS})
@@ -138,7 +138,10 @@ async def _connect(
 def _cure(settings: PostgresSettings, role: str, refusal: str) -> str:
     """What to set, by what PostgreSQL says of its refusal."""
     if "no encryption" in refusal:
-        return f"set {settings.variable('sslmode')} to require, verify-ca or verify-full"
+        return (
+            f"set {settings.variable('sslmode')} to require, verify-ca or verify-full, or let the server's pg_hba.conf "
+            "admit this host, user and database"
+        )
     if "client certificate" in refusal:
         names = " and ".join(settings.variable(f"{what}_file") for what in ("certificate", "key"))
         return f"set {names}"

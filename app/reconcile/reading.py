@@ -33,8 +33,8 @@ class Record(NamedTuple):
 class KafkaReader:
     """Reads partitions one after the other; use as a context manager."""
 
-    def __init__(self, options: Mapping[str, str]) -> None:
-        """`options` lead to Kafka, security included."""
+    def __init__(self, options: Mapping[str, str], *, uncommitted: bool = False) -> None:
+        """`options` lead to Kafka, security included; `uncommitted` reads on where a transaction is still open."""
         self._refusals = BrokerRefusals()
         # Without subscribe() and commits the group exists in name only: the client demands one.
         self._consumer = Consumer(
@@ -46,7 +46,7 @@ class KafkaReader:
                 "enable.auto.offset.store": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",
-                "isolation.level": "read_committed",
+                "isolation.level": "read_uncommitted" if uncommitted else "read_committed",
                 "fetch.wait.max.ms": 10,
                 "allow.auto.create.topics": False,
                 "queued.min.messages": 20_000,

@@ -129,13 +129,14 @@ class WorkerHealth(Service):
                 if self._app.should_stop:
                     return
                 raise
+            waiting = {tp: at.lag + at.held_back for tp, at in positions.items()}
             self.lags = {
-                partition: position.lag
-                for partition, position in positions.items()
-                if position.next_offset is not None
+                tp: records
+                for tp, records in waiting.items()
+                if positions[tp].next_offset is not None
             }
             self._shown_lags.show(
-                {(tp.topic, str(tp.partition)): at.lag for tp, at in positions.items()}
+                {(tp.topic, str(tp.partition)): records for tp, records in waiting.items()}
             )
             await self._bark_if_stalled(positions)
 
@@ -144,22 +145,23 @@ class WorkerHealth(Service):
         owned = self._partitions.owned
         if not owned:
             return {}
-        ends = await self._runtime.consumer.highwaters(*owned)
+        consumer = self._runtime.consumer
+        ends = await consumer.highwaters(*owned)
         states = dict(self._partitions.items())
+        ledger = {tp: states[tp].progress.next_offset for tp in ends.keys() & states.keys()}
+        beyond = {tp: (at, ends[tp]) for tp, at in ledger.items() if at < ends[tp]}
+        read_out = await consumer.without_records(beyond)
         positions = {}
-        for partition in owned & ends.keys():
-            state = states.get(partition)
-            at = None if state is None else state.progress.next_offset
-            positions[partition] = Position(at, await self._lag(partition, at, ends[partition]))
+        for tp in owned & ends.keys():
+            at = ledger.get(tp)
+            lag = 0 if tp in read_out else max(0, ends[tp] - (at or 0))
+            positions[tp] = Position(at, lag, self._held_back(tp, ends[tp]))
         return positions
 
-    async def _lag(self, partition: TP, at: int | None, end: int) -> int:
-        """Offsets beyond the ledger, none where no record lies among them."""
-        if at is None:
-            return end
-        if at >= end or await self._runtime.consumer.holds_no_record(partition, at, end):
-            return 0
-        return end - at
+    def _held_back(self, partition: TP, end: int) -> int:
+        """Offsets after the end of what may be read, as the last fetch saw it."""
+        last = self._runtime.consumer.highwater(partition)
+        return 0 if last is None else max(0, last - end)
 
     async def _bark_if_stalled(self, positions: dict[TP, Position]) -> None:
         stall = self._watchdog.stall(positions, self._runtime.clock(), self._runtime.tried_at)

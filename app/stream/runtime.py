@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
 
+from aiokafka.errors import ConsumerStoppedError
 from faust.types import TP
 from mode.utils.logging import get_logger
 
@@ -159,6 +160,9 @@ class StreamRuntime:
                 await self._partitions.open(self.consumer, partitions, wanted)
             except asyncio.CancelledError:
                 raise
+            except ConsumerStoppedError as error:
+                if not self._app.should_stop:
+                    await self._app.crash(error)
             except Exception as error:  # noqa: BLE001 - nothing would ever be fetched again
                 await self._app.crash(error)
 

@@ -8,10 +8,14 @@ PartitionT = TypeVar("PartitionT", bound=Hashable)
 
 
 class Position(NamedTuple):
-    """Where a partition stands: `next_offset` in the ledger, None while it is not opened, and records beyond it."""
+    """Where a partition stands: `next_offset` in the ledger, None while it is not opened, and records beyond it.
+
+    `lag` counts what may be read, `held_back` what lies behind a transaction that is still open.
+    """
 
     next_offset: int | None
     lag: int
+    held_back: int = 0
 
 
 class Stall(NamedTuple, Generic[PartitionT]):

@@ -58,7 +58,9 @@ def run(command: Sequence[str | Path], settings: PostgresSettings) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise BackupError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-2000:]}")
+        said = done.stderr.strip()[-2000:]
+        cure = f"; set {settings.variable('sslmode')} to require" if "no encryption" in said else ""
+        raise BackupError(f"{Path(command[0]).name} failed: {said}{cure}")
 
 
 def _candidates(name: str, *, encrypted: bool) -> Iterator[Path]:

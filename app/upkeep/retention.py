@@ -35,9 +35,10 @@ WITH gone AS (
         deleted = r.deleted + excluded.deleted, updated_at = CURRENT_TIMESTAMP
 )
 SELECT count(*) FROM gone"""
-_COUNT: Final = "SELECT count(*) FROM {table} WHERE timestamp >= $1 AND timestamp < $2"
+_COUNT: Final = """
+SELECT count(*) FROM {table} WHERE timestamp >= $1 AND timestamp < $2 AND created_at < $3"""
 
-#: `created_at` is when a row's transaction began: of those that began before this, none is open any more.
+#: `created_at` is when a row's transaction began. From PostgreSQL 17 on none that began before this is open any more.
 _SETTLED: Final = "SELECT clock_timestamp() - $1::INTERVAL"
 
 Report = Callable[[str], None]
@@ -116,7 +117,7 @@ async def _delete_day(
 ) -> int:
     start, end = midnight(day), midnight(day) + _DAY
     if dry_run:
-        count = await connection.fetchval(_COUNT.format(table=table), start, end)
+        count = await connection.fetchval(_COUNT.format(table=table), start, end, settled)
         return int(count)
     found = await connection.fetchrow(_PAGES.format(table=table), start, end)
     if found is None or found["first"] is None:

@@ -3,6 +3,8 @@
 import asyncio
 import signal
 
+import pytest
+
 from compose.embedded.postgres import OWNER
 from tests.faults import topics
 from tests.faults.processes import WorkerProcess
@@ -90,8 +92,11 @@ async def test_topics_with_another_number_of_partitions(world: World) -> None:
     await _refuses(worker, "transactions has 6", "GLOBALMART_KAFKA_PARTITIONS")
 
 
-async def test_records_deleted_while_a_worker_that_runs_has_yet_to_read_them(world: World) -> None:
-    """Its client goes on with the oldest record there is and says nothing: what is missing must not be passed over."""
+@pytest.mark.parametrize("more", [300, 0])
+async def test_records_deleted_while_a_worker_that_runs_has_yet_to_read_them(
+    world: World, more: int
+) -> None:
+    """Its client goes on with the oldest record there is, or waits for one, and says nothing of what is missing."""
     world.send(1000)
     worker = world.worker()
     await world.exact()
@@ -105,7 +110,7 @@ async def test_records_deleted_while_a_worker_that_runs_has_yet_to_read_them(wor
         topics.delete_records(world.bootstrap, ends)
     finally:
         worker.signal(signal.SIGCONT)
-    world.send(300)
+    world.send(more)
     await _refuses(worker, "Kafka has deleted", "GLOBALMART_WORKER_ACCEPT_LOST_OFFSETS=true")
     after = await world.ledger()
     # Partitions whose records all came with that fetch may go on to the end; no other has passed the deleted ones.

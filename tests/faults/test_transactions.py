@@ -1,4 +1,4 @@
-"""Producers that use Kafka's transactions: what they abort never was, and their marks are no records."""
+"""Producers that use Kafka's transactions: aborted records never were, marks are no records, an open one holds up."""
 
 import asyncio
 from collections.abc import Iterator
@@ -51,6 +51,23 @@ async def test_only_what_was_committed_counts(world: World, producer: Producer) 
     await asyncio.sleep(_WATCHDOG_SECONDS + 10)
     assert worker.exit_code is None, worker.tail()
     assert worker.metric("globalmart_partition_lag_records") == 0, worker.tail()
+
+
+async def test_what_stands_behind_an_open_transaction_waits(
+    world: World, producer: Producer
+) -> None:
+    """It counts as lag, and is no stall: nobody may read it yet."""
+    worker = world.worker(WORKER_WATCHDOG_SECONDS=str(_WATCHDOG_SECONDS))
+    _in_one_transaction(producer, world.traffic.records(_EACH))
+    world.send(_EACH)
+    await world.until(lambda: "metrics on" in worker.log(), 30, worker)
+    await asyncio.sleep(_WATCHDOG_SECONDS + 10)
+    assert worker.exit_code is None, worker.tail()
+    assert await world.committed() < _EACH
+    assert worker.metric("globalmart_partition_lag_records") > _EACH
+    producer.commit_transaction(30)
+    await world.until(lambda: _all_committed(world, 2 * _EACH), 30, worker)
+    assert (await world.recount()).agrees
 
 
 async def _all_committed(world: World, records: int) -> bool:

@@ -1,6 +1,6 @@
 """Where the consumer stands: examples, and a model that remembers everything."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -30,6 +30,20 @@ def test_a_gap_is_believed_right_after_a_seek_to_the_very_position() -> None:
     assert not positions.follows("a", 14), "records were dropped on the way"
 
 
+def test_an_answer_to_an_earlier_question_is_none() -> None:
+    positions: Positions[str] = Positions()
+    positions.release("a", 10)
+    assert not positions.asked("a"), "the seek has not been made yet"
+    positions.take_seeks()
+    assert positions.asked("a")
+    positions.release("a", 10)
+    assert not positions.asked("a"), (
+        "somebody doubted, and the client has not been sent there again"
+    )
+    positions.hold(["a"])
+    assert not positions.asked("a")
+
+
 def test_a_hold_cancels_the_seek_that_is_due() -> None:
     positions: Positions[str] = Positions()
     positions.release("a", 10)
@@ -45,7 +59,7 @@ class Partition:
     position: int | None = None
     changes: int = 0
     seek: int | None = None
-    sought: list[int] = field(default_factory=list)
+    sought: int | None = None
 
 
 _NAMES = st.sampled_from("abc")
@@ -65,7 +79,7 @@ class PositionsMachine(RuleBasedStateMachine):
         self.positions.hold(names)
         for name in names:
             partition = self.model[name]
-            partition.position = partition.seek = None
+            partition.position = partition.seek = partition.sought = None
             partition.changes += 1
 
     @rule(name=_NAMES, offset=_OFFSETS)
@@ -73,6 +87,7 @@ class PositionsMachine(RuleBasedStateMachine):
         self.positions.release(name, offset)
         partition = self.model[name]
         partition.position = partition.seek = offset
+        partition.sought = None
         partition.changes += 1
 
     @rule()
@@ -80,7 +95,7 @@ class PositionsMachine(RuleBasedStateMachine):
         due = {name: p.seek for name, p in self.model.items() if p.seek is not None}
         assert self.positions.take_seeks() == due
         for name, offset in due.items():
-            self.model[name].sought.append(offset)
+            self.model[name].sought = offset
             self.model[name].seek = None
 
     @rule(name=_NAMES, records=st.integers(1, 3))
@@ -94,9 +109,7 @@ class PositionsMachine(RuleBasedStateMachine):
     def follows(self, name: str, first: int) -> None:
         partition = self.model[name]
         at = partition.position
-        believed = at is not None and (
-            first == at or (first > at and partition.sought[-1:] == [at])
-        )
+        believed = at is not None and (first == at or (first > at and partition.sought == at))
         assert self.positions.follows(name, first) is believed
 
     @invariant()
@@ -104,6 +117,8 @@ class PositionsMachine(RuleBasedStateMachine):
         for name, partition in self.model.items():
             assert self.positions.position(name) == partition.position
             assert self.positions.epoch(name) == partition.changes
+            at = partition.position
+            assert self.positions.asked(name) is (at is not None and partition.sought == at)
         held = {name for name, partition in self.model.items() if partition.position is None}
         assert self.positions.released() == frozenset("abc") - held
 

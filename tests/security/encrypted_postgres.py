@@ -1,4 +1,4 @@
-"""Debian's PostgreSQL, which has TLS, as the embedded one has not; Debian 12 has 15, the oldest version supported."""
+"""Debian's PostgreSQL, which has TLS, as the embedded one has not; Debian 12 has the oldest version supported, 15."""
 
 import shutil
 import subprocess
@@ -17,6 +17,7 @@ ELSEWHERE: Final = "127.0.0.2"
 #: The database that asks for a client's certificate.
 CERTIFIED: Final = "certified"
 _PROGRAMS: Final = Path("/usr/lib/postgresql")
+_OLDEST: Final = 15
 _ADMISSION: Final = f"""
 hostssl {CERTIFIED} all samehost scram-sha-256 clientcert=verify-ca
 hostssl all all samehost scram-sha-256
@@ -31,7 +32,7 @@ class EncryptedPostgres(PostgresServer):
     def __init__(self, workspace: Workspace, certificates: Certificates) -> None:
         passwords = load_passwords(workspace.folder("secrets") / "passwords.json")
         super().__init__(workspace, choose_port(), passwords)
-        self._home = replace(self._home, programs=_newest_programs())
+        self._home = replace(self._home, programs=_oldest_programs())
         self._certificates = certificates
 
     @property
@@ -74,7 +75,8 @@ class EncryptedPostgres(PostgresServer):
         return copy
 
 
-def _newest_programs() -> Path:
-    found = sorted(_PROGRAMS.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
-    assert found, f"no server below {_PROGRAMS}; run `make packages`"
-    return found[-1].parent
+def _oldest_programs() -> Path:
+    folders = {int(path.parts[-3]): path.parent for path in _PROGRAMS.glob("*/bin/postgres")}
+    supported = [major for major in folders if major >= _OLDEST]
+    assert supported, f"no PostgreSQL from {_OLDEST} on below {_PROGRAMS}; run `make packages`"
+    return folders[min(supported)]

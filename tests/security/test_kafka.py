@@ -39,7 +39,7 @@ def _wait_until(true: Callable[[], bool], worker: WorkerProcess) -> None:
 async def test_generator_worker_and_recount_over_tls_with_a_password(
     secure_kafka: SecureShop, over_tls: dict[str, str], tmp_path: Path
 ) -> None:
-    """All of them talk TLS to PostgreSQL, too, in its oldest supported version; no password is in any output."""
+    """All of them talk TLS to PostgreSQL, too; not one password is in any output."""
     environ = over_tls | secure_kafka.environment()
     output = globalmart(environ, "migrate")
     output += globalmart(environ, "generate", "--max", "--count", "800", "--seed", "5")
