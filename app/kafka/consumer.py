@@ -168,11 +168,18 @@ class ChunkConsumer(Consumer):
         try:
             await self.seek_wait(seeks)
         except IllegalStateError:
-            self.log.info("partitions went away before a seek: %r", seeks)
-            self._positions.hold(seeks)
+            gone = seeks.keys() - self.assignment()
+            self.log.info("partitions went away before a seek: %r", gone)
+            self._positions.hold(gone)
+            self._seek_again(seeks)
         except TimeoutError:
             self.log.warning("a seek took too long and is tried again: %r", seeks)
-            for partition, offset in seeks.items():
+            self._seek_again(seeks)
+
+    def _seek_again(self, seeks: Mapping[TP, int]) -> None:
+        """Where the position is still the one that was to be sought; others were held or released meanwhile."""
+        for partition, offset in seeks.items():
+            if self._positions.position(partition) == offset:
                 self._positions.release(partition, offset)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
@@ -193,6 +200,8 @@ class ChunkConsumer(Consumer):
         """Hold everything: under the eager protocol all partitions go, and some come back."""
         self._positions.hold(self.assignment() | revoked)
         await super().on_partitions_revoked(revoked)
+        # Who was about to open them may have come in between.
+        self._positions.hold(self._positions.released())
         for partition in revoked:
             self._acked_upto.pop(partition, None)
 

@@ -146,8 +146,8 @@ class Partitions:
         if not wanted():
             return
         for partition, state in loaded.items():
-            self._install(partition, state)
-            source.release(partition, state.progress.next_offset)
+            if self._install(partition, state):
+                source.release(partition, state.progress.next_offset)
 
     async def _ensure_ledger(
         self, connection: asyncpg.Connection, source: PartitionSource, partitions: set[TP]
@@ -181,12 +181,13 @@ class Partitions:
         await ledger.accept_loss(connection, partition.topic, partition.partition, earliest)
         logger.error("accepted the loss of %r up to offset %d", partition, earliest)
 
-    def _install(self, partition: TP, state: PartitionState) -> None:
+    def _install(self, partition: TP, state: PartitionState) -> bool:
         """Put the state in force, unless the partition was revoked while it was loaded."""
         if partition not in self._owned:
-            return
+            return False
         self._states[partition] = state
         self._listener.opened(partition, state)
+        return True
 
 
 def _by_topic(partitions: set[TP]) -> dict[str, list[int]]:

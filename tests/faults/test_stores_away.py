@@ -1,11 +1,15 @@
 """PostgreSQL and Kafka stop, are killed, and come back; workers wait for them."""
 
 import asyncio
+import signal
 import time
+from typing import Final
 
 from compose.embedded.kafka import KafkaServer
 from compose.embedded.ports import choose_port
 from tests.faults.world import World
+
+_REVOKING: Final = "Revoking previously assigned partitions"
 
 
 async def test_postgres_is_away_for_ten_seconds(world: World) -> None:
@@ -82,6 +86,29 @@ def _kafka(world: World) -> KafkaServer:
     kafka = world.stack.kafka
     assert isinstance(kafka, KafkaServer)
     return kafka
+
+
+async def test_postgres_comes_back_in_the_middle_of_a_rebalance(world: World) -> None:
+    """Whoever waited for it to open partitions has lost them meanwhile, and must not ask for them any more."""
+    postgres = world.stack.postgres
+    async with world.load():
+        workers = [world.worker() for _ in range(4)]
+        for worker in workers:
+            await world.consuming(worker)
+        waiting, frozen, first, second = workers
+        await asyncio.to_thread(postgres.stop)
+        first.signal(signal.SIGTERM)
+        await world.until(lambda: "partitions stay held" in waiting.log(), 20, waiting)
+        frozen.signal(signal.SIGSTOP)
+        revocations = waiting.log().count(_REVOKING)
+        second.signal(signal.SIGTERM)
+        await world.until(lambda: waiting.log().count(_REVOKING) > revocations, 20, waiting)
+        await asyncio.to_thread(postgres.start)
+        await asyncio.sleep(2)
+        frozen.signal(signal.SIGCONT)
+        await world.progress(1000, 20)
+    await world.exact()
+    assert [waiting.exit_code, frozen.exit_code] == [None, None]
 
 
 async def test_a_stop_while_both_stores_are_away_ends_soon(world: World) -> None:
