@@ -71,7 +71,7 @@ def test_a_store_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("GLOBALMART_ENV_FILE", "")
     monkeypatch.setenv("GLOBALMART_POSTGRES_HOST", "127.0.0.1")
     monkeypatch.setenv("GLOBALMART_POSTGRES_PORT", "1")
-    monkeypatch.setenv("GLOBALMART_POSTGRES_READER_PASSWORD", "not-asked-for")
+    monkeypatch.setenv("GLOBALMART_POSTGRES_WORKER_PASSWORD", "not-asked-for")
     with pytest.raises(RecountError, match=r"PostgreSQL: .*; check GLOBALMART_POSTGRES_"):
         reconcile_command(tmp_path / "report.json")
     assert not (tmp_path / "report.json").exists()
