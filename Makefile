@@ -93,5 +93,6 @@ $(STAMP): requirements.lock pyproject.toml $(DATASETS)
 	@echo "Installing the locked packages into $(VENV)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r $(DATASETS)
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -e .
+# setuptools warns of folders that have the names of our packages: they are our packages.
+	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -e .
 	@touch $(STAMP)
