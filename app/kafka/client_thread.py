@@ -6,7 +6,7 @@ thread, which ends when its caller no longer waits.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any, Final
 
@@ -25,9 +25,7 @@ _CLOSE_SECONDS: Final = 3.0
 class ClientThread(AIOKafkaConsumerThread):
     """Calls side by side, and commits that may fail: the ledger holds the offsets that count."""
 
-    async def call_thread(
-        self, fun: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
-    ) -> Any:
+    async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run the call in the thread; raises ConsumerStoppedError once the thread has ended."""
 
         async def call() -> Any:
@@ -43,6 +41,19 @@ class ClientThread(AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         pause_after_failures(consumer._client)
         return consumer
+
+    async def seen_ends(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        """Ends of the partitions still assigned, open transactions included, as the last fetches saw them.
+
+        Asked in the thread, where no rebalance comes in between: the client asserts that it has the partition.
+        """
+
+        def look() -> dict[TP, int]:
+            seen = {tp: self.highwater(tp) for tp in self.assignment() & set(partitions)}
+            return {tp: end for tp, end in seen.items() if end is not None}
+
+        ends: dict[TP, int] = await self.call_thread(look)
+        return ends
 
     async def on_thread_stop(self) -> None:
         """Leave the group and end; connections that do not close in time are left to the process's end.

@@ -86,6 +86,11 @@ class ChunkConsumer(Consumer):
             return {}
         return {tp: at for tp, at in found.items() if at is not None}
 
+    async def seen_ends(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        """Where the last fetches saw the partitions end; beyond what may be read while a transaction is open."""
+        thread: ClientThread = self._thread
+        return await thread.seen_ends(partitions)
+
     # --- fetching ---
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109

@@ -151,17 +151,13 @@ class WorkerHealth(Service):
         ledger = {tp: states[tp].progress.next_offset for tp in ends.keys() & states.keys()}
         beyond = {tp: (at, ends[tp]) for tp, at in ledger.items() if at < ends[tp]}
         read_out = await consumer.without_records(beyond)
+        seen = await consumer.seen_ends(owned)
         positions = {}
         for tp in owned & ends.keys():
             at = ledger.get(tp)
             lag = 0 if tp in read_out else max(0, ends[tp] - (at or 0))
-            positions[tp] = Position(at, lag, self._held_back(tp, ends[tp]))
+            positions[tp] = Position(at, lag, max(0, seen.get(tp, 0) - ends[tp]))
         return positions
-
-    def _held_back(self, partition: TP, end: int) -> int:
-        """Offsets after the end of what may be read, as the last fetch saw it."""
-        last = self._runtime.consumer.highwater(partition)
-        return 0 if last is None else max(0, last - end)
 
     async def _bark_if_stalled(self, positions: dict[TP, Position]) -> None:
         stall = self._watchdog.stall(positions, self._runtime.clock(), self._runtime.tried_at)

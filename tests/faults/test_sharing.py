@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+from typing import Final
 
 from app.topics import SOURCE_TOPICS
 from tests.faults import topics
 from tests.faults.world import World
+
+WATCHFUL: Final = "tests.faults.watchful_worker"
 
 
 async def test_one_worker_is_exact(world: World) -> None:
@@ -34,12 +37,24 @@ async def test_a_second_worker_takes_half_and_hands_it_back(world: World) -> Non
 
 
 async def test_a_stop_is_clean_whatever_is_asked_of_the_client_meanwhile(world: World) -> None:
-    worker = world.worker("tests.faults.watchful_worker")
+    worker = world.worker(WATCHFUL, faults={"PATIENCE_SECONDS": "0.002"})
     await world.bursts(5)
     await world.consuming(worker)
     assert worker.stop() == 0, worker.tail()
     world.worker()
     await world.exact()
+
+
+async def test_partitions_may_go_while_their_lag_is_asked_for(world: World) -> None:
+    first = world.worker(WATCHFUL, faults={"PATIENCE_SECONDS": "5"})
+    async with world.load():
+        await world.consuming(first)
+        for _ in range(2):
+            second = world.worker()
+            await world.consuming(second)
+            assert second.stop() == 0, second.tail()
+    await world.exact()
+    assert first.exit_code is None, first.tail()
 
 
 async def test_a_stop_notes_the_ledger_s_offsets_in_kafka(world: World) -> None:
