@@ -11,10 +11,9 @@ _SELECT: Final = """
 SELECT d.id, d.source_topic AS topic, d.source_partition AS partition, d.source_offset AS offset,
     d.key, d.value, d.reason, d.detail, d.stage, d.kafka_time, d.created_at,
     r.requested_by, r.requested_at, r.corrected, r.sent_partition, r.sent_offset, r.sent_at,
-    r.outcome, r.detail AS outcome_detail, r.settled_at
+    r.outcome, r.detail AS outcome_detail, r.settled_at"""
+_FROM: Final = """
 FROM dead_letters d LEFT JOIN dead_letter_replays r ON r.dead_letter_id = d.id"""
-_IDS: Final = """
-SELECT d.id FROM dead_letters d LEFT JOIN dead_letter_replays r ON r.dead_letter_id = d.id"""
 _MATCHES: Final = """
 WHERE ($1::TEXT IS NULL OR d.reason = $1) AND ($2::TEXT IS NULL OR d.source_topic = $2)
     AND ($3::TIMESTAMPTZ IS NULL OR d.created_at >= $3)
@@ -76,19 +75,23 @@ async def list_letters(
     connection: asyncpg.Connection, wanted: Filter, *, before: int | None, limit: int
 ) -> list[Letter]:
     """A page of letters, newest first, with ids below `before`."""
-    rows = await connection.fetch(_SELECT + _MATCHES + _PAGE, *astuple(wanted), before, limit)
+    rows = await connection.fetch(
+        _SELECT + _FROM + _MATCHES + _PAGE, *astuple(wanted), before, limit
+    )
     return [_letter(row) for row in rows]
 
 
 async def matching_ids(connection: asyncpg.Connection, wanted: Filter) -> list[int]:
     """Ids of all letters that match, in order; their bytes stay where they are."""
-    rows = await connection.fetch(f"{_IDS}{_MATCHES} ORDER BY d.id", *astuple(wanted))
+    rows = await connection.fetch(f"SELECT d.id{_FROM}{_MATCHES} ORDER BY d.id", *astuple(wanted))
     return [row["id"] for row in rows]
 
 
 async def read_letters(connection: asyncpg.Connection, ids: Sequence[int]) -> list[Letter]:
     """The letters with these ids, in order of id; unknown ids are left out."""
-    rows = await connection.fetch(f"{_SELECT} WHERE d.id = ANY($1::BIGINT[]) ORDER BY d.id", ids)
+    rows = await connection.fetch(
+        f"{_SELECT}{_FROM} WHERE d.id = ANY($1::BIGINT[]) ORDER BY d.id", ids
+    )
     return [_letter(row) for row in rows]
 
 

@@ -20,8 +20,6 @@ _TCP_SETTINGS: Final = {
     "tcp_user_timeout": "8000",
 }
 
-_UNENCRYPTED: Final = ("disable", "prefer")
-
 #: Ends the locks of a worker that was stopped while it looked active; older servers refuse the name.
 _FIRST_WITH_TRANSACTION_TIMEOUT: Final = (17,)
 
@@ -127,7 +125,7 @@ async def _connect(
             f"({error.verify_message}): correct {names}"
         ) from error
     except ConnectionError as error:
-        if settings.sslmode in _UNENCRYPTED or "SSL" not in str(error):
+        if not settings.requires_tls or "SSL" not in str(error):
             raise
         raise SettingsError(
             f"PostgreSQL at {settings.host}:{settings.port} does not offer TLS: switch it on there, or set "

