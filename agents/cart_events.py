@@ -11,5 +11,5 @@ from app.topics import CART_EVENTS
 
 def create_agent(app: AppT, runtime: StreamRuntime) -> AgentT:
     """Declare the agent."""
-    flow = runtime.flow(STORED_CART_EVENTS, cart_event_decoder(runtime.limits))
-    return declare_agent(app, CART_EVENTS, flow, "Stores changes of carts.")
+    processor = runtime.processor(STORED_CART_EVENTS, cart_event_decoder(runtime.limits))
+    return declare_agent(app, CART_EVENTS, processor, "Stores changes of carts.")

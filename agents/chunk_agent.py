@@ -1,15 +1,15 @@
-"""What all agents share: a topic whose messages are chunks, and the loop that hands them to a flow."""
+"""What all agents share: a topic whose messages are chunks, and the loop that hands them to a processor."""
 
 from typing import Any
 
 import faust
 from faust.types import AgentT, AppT, Message, StreamT
 
-from app.stream.flow import ChunkFlow
+from app.stream.processor import ChunkProcessor
 
 
 class ChunkSchema(faust.Schema):
-    """Passes chunks through: their records are decoded by the flow, not by Faust."""
+    """Passes chunks through: their records are decoded by the processor, not by Faust."""
 
     def loads_key(self, app: AppT, message: Message, **_: Any) -> None:
         """Chunks have no key; their records do."""
@@ -19,12 +19,12 @@ class ChunkSchema(faust.Schema):
         return message.value
 
 
-def declare_agent(app: AppT, topic: str, flow: ChunkFlow[Any], purpose: str) -> AgentT:
+def declare_agent(app: AppT, topic: str, processor: ChunkProcessor[Any], purpose: str) -> AgentT:
     """Declare the agent of a topic on the app; `purpose` is what `faust agents` says of it."""
 
     async def take_chunks(stream: StreamT) -> None:
         async for event in stream.noack().events():
-            await flow.take(event)
+            await processor.process(event)
 
     take_chunks.__doc__ = purpose
     return app.agent(app.topic(topic, schema=ChunkSchema()), name=topic)(take_chunks)

@@ -11,5 +11,5 @@ from app.topics import PRODUCT_VIEWS
 
 def create_agent(app: AppT, runtime: StreamRuntime) -> AgentT:
     """Declare the agent."""
-    flow = runtime.flow(STORED_PRODUCT_VIEWS, product_view_decoder(runtime.limits))
-    return declare_agent(app, PRODUCT_VIEWS, flow, "Stores product pages seen.")
+    processor = runtime.processor(STORED_PRODUCT_VIEWS, product_view_decoder(runtime.limits))
+    return declare_agent(app, PRODUCT_VIEWS, processor, "Stores product pages seen.")

@@ -5,36 +5,30 @@ from faust.types import AgentT, AppT
 from agents.chunk_agent import declare_agent
 from app.events.decoding import transaction_decoder
 from app.events.rows import TransactionRow
-from app.sink.judging import TransactionJudge
+from app.sink.anomaly_detector import AnomalyDetector
+from app.sink.chunk_slice import CommitResult
 from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_TRANSACTIONS
-from app.sink.work import Outcome
-from app.stream.reporting import report_sales
+from app.stream.record_metrics import report_sales
 from app.stream.runtime import StreamRuntime
 from app.topics import TRANSACTIONS
 from tables.live import LiveTables
 
 
-def create_agent(
-    app: AppT, runtime: StreamRuntime, judge: TransactionJudge, tables: LiveTables
-) -> AgentT:
+def create_agent(app: AppT, runtime: StreamRuntime, detector: AnomalyDetector, tables: LiveTables) -> AgentT:
     """Declare the agent; `tables` follow each committed chunk."""
 
-    def applied(state: PartitionState, outcome: Outcome[TransactionRow]) -> None:
+    def applied(state: PartitionState, result: CommitResult[TransactionRow]) -> None:
         if state.sales is not None:
-            state.sales.accept(
-                outcome.rows, outcome.timestamps_us, outcome.progress.horizon_us, runtime.clock_us()
-            )
-            tables.show(outcome.partition, state.sales)
-        report_sales(runtime.metrics, outcome.rows)
+            state.sales.accept(result.rows, result.timestamps_us, result.progress.horizon_us, runtime.clock_us())
+            tables.show(result.partition, state.sales)
+        report_sales(runtime.metrics, result.rows)
 
-    flow = runtime.flow(
+    processor = runtime.processor(
         STORED_TRANSACTIONS,
         transaction_decoder(runtime.limits),
         connections=runtime.settings.worker.sink_connections,
-        judge=judge,
+        detector=detector,
         applied=applied,
     )
-    return declare_agent(
-        app, TRANSACTIONS, flow, "Stores orders, judges them, keeps the live tables."
-    )
+    return declare_agent(app, TRANSACTIONS, processor, "Stores orders, judges them, keeps the live tables.")

@@ -15,14 +15,15 @@ from prometheus_client import CollectorRegistry
 
 from api import problems
 from api.batch_metrics import BatchCollector
-from api.doorbell import Doorbell
-from api.kept import Kept
+from api.cache import Kept
+from api.dependencies import Services
 from api.keys import KeyRing, require_key
 from api.marts import products as product_mart
 from api.marts import segments, sessions
 from api.metrics import ApiMetrics
 from api.middleware import BodyLimit, Measured
 from api.mongo import Mongo
+from api.notifications import Notifications
 from api.openapi import describe
 from api.postgres import Database
 from api.routes import (
@@ -40,10 +41,9 @@ from api.routes import (
     transactions,
     trends,
 )
-from api.services import Services
 from api.warehouse import Prepare, Warehouse
-from app.postgres.connecting import connect_reader, reader_pool
-from app.process_metrics import register_process
+from app.postgres.connections import connect_reader, reader_pool
+from app.prometheus import register_process
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -51,9 +51,19 @@ logger = logging.getLogger(__name__)
 _APPLICATION: Final = "globalmart-api"
 #: A customer's id may be any path, so the other paths below /customers come first.
 _RESOURCES: Final = (
-    sales, breakdown, customers, customer_profile, products, trends, funnel, anomalies, transactions,
-    live, dimensions, operations,
-)  # fmt: skip
+    sales,
+    breakdown,
+    customers,
+    customer_profile,
+    products,
+    trends,
+    funnel,
+    anomalies,
+    transactions,
+    live,
+    dimensions,
+    operations,
+)
 #: Sums over whole marts and what else many ask for, made before a run is shown.
 PREPARED: Final[Mapping[str, Prepare]] = {
     segments.MART: segments.cells,
@@ -68,10 +78,7 @@ def utc_now() -> datetime:
 
 
 def create_app(
-    settings: Settings,
-    *,
-    now: Callable[[], datetime] = utc_now,
-    clock_seconds: Callable[[], float] = time.monotonic,
+    settings: Settings, *, now: Callable[[], datetime] = utc_now, clock_seconds: Callable[[], float] = time.monotonic
 ) -> FastAPI:
     """The API over these settings; it opens its stores when it is started, and starts without them too."""
     api = settings.api
@@ -89,10 +96,12 @@ def create_app(
     app.add_middleware(BodyLimit, max_bytes=api.body_max_bytes)
     if api.origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=api.origins, allow_methods=["GET"],
+            CORSMiddleware,
+            allow_origins=api.origins,
+            allow_methods=["GET"],
             allow_headers=["X-API-Key", "If-None-Match", "Last-Event-ID"],
             expose_headers=["ETag", "Retry-After"],
-        )  # fmt: skip
+        )
     app.add_middleware(Measured, metrics=metrics)
     app.include_router(system.router)
     app.include_router(_versioned())
@@ -102,9 +111,7 @@ def create_app(
 
 def _versioned() -> APIRouter:
     router = APIRouter(
-        prefix="/api/v1",
-        dependencies=[Depends(require_key)],
-        responses=problems.documented(401, 422, 429, 503),
+        prefix="/api/v1", dependencies=[Depends(require_key)], responses=problems.documented(401, 422, 429, 503)
     )
     for resource in _RESOURCES:
         router.include_router(resource.router)
@@ -122,19 +129,17 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with _pool(settings) as pool:
             database = Database(pool, settings.postgres.connect_timeout_seconds)
-            doorbell = Doorbell(
-                lambda: connect_reader(settings.postgres, f"{_APPLICATION} events"),
-                settings.api.retry_after_seconds,
+            notifications = Notifications(
+                lambda: connect_reader(settings.postgres, f"{_APPLICATION} events"), settings.api.retry_after_seconds
             )
-            past = Kept(settings.api.past_answers, settings.api.past_seconds, clock_seconds)
+            past = Kept(settings.api.history_cache_size, settings.api.history_cache_seconds, clock_seconds)
             with _warehouse(settings) as warehouse:
                 app.state.services = Services(
-                    settings.api, database, doorbell, keys, metrics, warehouse, past,
-                    settings.general.var_dir, now,
-                )  # fmt: skip
-                async with _running(doorbell.listen(), warehouse.follow()):
+                    settings.api, database, notifications, keys, metrics, warehouse, past, settings.general.var_dir, now
+                )
+                async with _running(notifications.listen(), warehouse.follow()):
                     yield
-                    doorbell.close()
+                    notifications.close()
 
     return lifespan
 
@@ -142,9 +147,11 @@ def _lifespan(
 @asynccontextmanager
 async def _pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
     pool = await reader_pool(
-        settings.postgres, _APPLICATION, connections=settings.api.pool_connections,
+        settings.postgres,
+        _APPLICATION,
+        connections=settings.api.pool_connections,
         query_seconds=settings.api.query_seconds,
-    )  # fmt: skip
+    )
     try:
         yield pool
     finally:
@@ -160,14 +167,18 @@ def _warehouse(settings: Settings) -> Iterator[Warehouse]:
         closing(Mongo(settings.mongo, api.run_prepare_seconds)) as patient,
     ):
         yield Warehouse(
-            mongo, patient, PREPARED, answers=api.run_answers, wait_seconds=api.query_seconds,
-            look_seconds=api.run_look_seconds,
-        )  # fmt: skip
+            mongo,
+            patient,
+            PREPARED,
+            answers=api.run_cache_size,
+            wait_seconds=api.query_seconds,
+            look_seconds=api.run_poll_seconds,
+        )
 
 
 @asynccontextmanager
 async def _running(*services: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run them beside the block; one that ends by a bug is logged at once."""
+    """PublishedRun them beside the block; one that ends by a bug is logged at once."""
     tasks = [asyncio.create_task(service) for service in services]
     for task in tasks:
         task.add_done_callback(_log_a_bug)

@@ -38,9 +38,7 @@ class BatchCollector(Collector):
                 yield self._ages(family)
 
     def _ages(self, successes: Metric) -> Metric:
-        ages = GaugeMetricFamily(
-            _AGE, "Time since the last published run ended.", labels=["command"]
-        )
+        ages = GaugeMetricFamily(_AGE, "Time since the last published run ended.", labels=["job"])
         for sample in successes.samples:
-            ages.add_metric([sample.labels["command"]], self._clock() - sample.value)
+            ages.add_metric([sample.labels["job"]], self._clock() - sample.value)
         return ages

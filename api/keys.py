@@ -38,11 +38,7 @@ class KeyRing:
     """Lets known keys in and keeps each to its rate; without hashes everybody is let in."""
 
     def __init__(
-        self,
-        hashes: frozenset[str],
-        rate_per_second: float,
-        burst: int,
-        clock_seconds: Callable[[], float],
+        self, hashes: frozenset[str], rate_per_second: float, burst: int, clock_seconds: Callable[[], float]
     ) -> None:
         """`clock_seconds` is monotonic."""
         self._rate = rate_per_second
@@ -71,9 +67,7 @@ class KeyRing:
         budget.tokens -= 1
 
 
-async def require_key(
-    request: Request, key: Annotated[str | None, Security(_HEADER)] = None
-) -> None:
+async def require_key(request: Request, key: Annotated[str | None, Security(_HEADER)] = None) -> None:
     """A dependency of every route under /api/v1."""
     ring: KeyRing = request.app.state.services.keys
     ring.admit(key)

@@ -12,10 +12,7 @@ class ApiMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.requests = Counter(
-            "globalmart_api_requests",
-            "Requests answered.",
-            ["route", "method", "status"],
-            registry=registry,
+            "globalmart_api_requests", "Requests answered.", ["route", "method", "status"], registry=registry
         )
         self.request_seconds = Histogram(
             "globalmart_api_request_seconds",
@@ -24,9 +21,7 @@ class ApiMetrics:
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
             registry=registry,
         )
-        self.streams = Gauge(
-            "globalmart_api_event_streams", "Event streams open now.", registry=registry
-        )
+        self.streams = Gauge("globalmart_api_event_streams", "Event streams open now.", registry=registry)
         self.open_streams = 0
 
     @contextmanager

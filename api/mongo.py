@@ -18,8 +18,8 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure
 
 from api.stores import StoreDownError
 from app.errors import SettingsError
+from app.published_run import Document
 from app.settings import MongoSettings
-from app.warehouse import Document
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +69,13 @@ class Mongo:
         milliseconds = round(settings.connect_timeout_seconds * 1000)
         self._seconds = seconds
         self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            settings.url.get_secret_value(), appname="globalmart-api", retryReads=False,
-            serverSelectionTimeoutMS=milliseconds, connectTimeoutMS=milliseconds,
+            settings.url.get_secret_value(),
+            appname="globalmart-api",
+            retryReads=False,
+            serverSelectionTimeoutMS=milliseconds,
+            connectTimeoutMS=milliseconds,
             socketTimeoutMS=round(seconds * 1000),
-        )  # fmt: skip
+        )
         self._database: AsyncIOMotorDatabase[Document] = self._client.get_database(
             settings.database, codec_options=_CODEC
         )
@@ -84,9 +87,7 @@ class Mongo:
         ordered = cursor.sort(list(find.order)) if find.order else cursor
         return await self._told(ordered.to_list(None))
 
-    async def aggregate(
-        self, collection: str, stages: Sequence[Mapping[str, Any]]
-    ) -> list[Document]:
+    async def aggregate(self, collection: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
         """The pipeline's documents; raises StoreDownError or ReadingLostError."""
         return await self._told(self._database[collection].aggregate(list(stages)).to_list(None))
 

@@ -26,9 +26,7 @@ def describe(app: FastAPI, *, keyed: bool) -> None:
 
 
 def _schema(app: FastAPI) -> dict[str, Any]:
-    schema = get_openapi(
-        title=app.title, version=app.version, summary=app.summary, routes=app.routes
-    )
+    schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     schemas = schema["components"]["schemas"]
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs")

@@ -16,12 +16,10 @@ from api.queries import operations
 from api.stores import StoreDownError
 from api.warehouse import Warehouse
 from app.domain.quantiles import quantile
-from app.warehouse import RUNS, Document
+from app.published_run import RUNS, Document
 
 _RUNS_SHOWN: Final = 20
-_RUN_FIELDS: Final = (
-    "number", "job", "as_of", "status", "started", "ended", "error", "counts", "extracted_rows",
-)  # fmt: skip
+_RUN_FIELDS: Final = ("number", "job", "as_of", "status", "started", "ended", "error", "counts", "extracted_rows")
 _RUNS: Final = Find({}, _RUN_FIELDS, (("started", -1),), _RUNS_SHOWN)
 
 Part = Callable[[], Awaitable[dict[str, Any]]]
@@ -43,9 +41,7 @@ async def stream_part(database: Database) -> dict[str, Any]:
     return {
         "topics": [{**topic, "lag": lag.get(topic["topic"])} for topic in topics],
         "end_to_end": _latency(counts),
-        "workers": [
-            _worker(worker, latency) for worker, latency in zip(workers, counts, strict=True)
-        ],
+        "workers": [_worker(worker, latency) for worker, latency in zip(workers, counts, strict=True)],
     }
 
 
@@ -58,12 +54,7 @@ async def batch_part(warehouse: Warehouse) -> dict[str, Any]:
 async def postgres_size(database: Database) -> dict[str, Any]:
     """What PostgreSQL takes, by table."""
     tables = await operations.table_sizes(database)
-    return {
-        "postgresql": {
-            "bytes": await operations.size_bytes(database),
-            "tables": [dict(table) for table in tables],
-        }
-    }
+    return {"postgresql": {"bytes": await operations.size_bytes(database), "tables": [dict(table) for table in tables]}}
 
 
 async def mongo_size(warehouse: Warehouse) -> dict[str, Any]:
@@ -73,9 +64,7 @@ async def mongo_size(warehouse: Warehouse) -> dict[str, Any]:
 
 def disk(folder: Path) -> dict[str, int]:
     """The disk of the folder for data on this host, or of the nearest one above it."""
-    present = next(
-        each for each in (folder.absolute(), *folder.absolute().parents) if each.exists()
-    )
+    present = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     usage = shutil.disk_usage(present)
     return {"total_bytes": usage.total, "free_bytes": usage.free}
 
@@ -96,11 +85,7 @@ def _lag(workers: Iterable[asyncpg.Record]) -> Counter[str]:
 
 def _worker(row: asyncpg.Record, latency: list[tuple[float | None, int]]) -> dict[str, Any]:
     known = ("worker_id", "host", "pid", "started_at", "seen_at", "rss_bytes")
-    return {
-        **{name: row[name] for name in known},
-        "lag": orjson.loads(row["lag"]),
-        "end_to_end": _latency([latency]),
-    }
+    return {**{name: row[name] for name in known}, "lag": orjson.loads(row["lag"]), "end_to_end": _latency([latency])}
 
 
 def _latency(counts: Iterable[list[tuple[float | None, int]]]) -> dict[str, Any]:

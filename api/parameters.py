@@ -20,12 +20,8 @@ def _no_nul(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_no_nul)]
 
-Country = Annotated[
-    Name | None, Field(max_length=50, description="One country only.", examples=["USA"])
-]
-Category = Annotated[
-    Name | None, Field(max_length=100, description="One category only.", examples=["Books"])
-]
+Country = Annotated[Name | None, Field(max_length=50, description="One country only.", examples=["USA"])]
+Category = Annotated[Name | None, Field(max_length=100, description="One category only.", examples=["Books"])]
 
 _START = "First day or time that counts: a date, or a date-time (UTC unless it has an offset)."
 _END = "Last day that counts, whole, or the time before which orders count."
@@ -88,9 +84,7 @@ class LimitQuery(Query):
 class PageQuery(PeriodQuery, LimitQuery):
     """A period, read page by page."""
 
-    cursor: str | None = Field(
-        None, max_length=200, description="`next_cursor` of the page before."
-    )
+    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before.")
 
     def question(self) -> list[str | None]:
         """What a cursor is good for: every parameter but those of the page."""

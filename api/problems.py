@@ -37,9 +37,7 @@ class Problem(BaseModel):
 class ProblemError(GlobalMartError):
     """Ends a request with this status, these headers and these members beside the usual ones."""
 
-    def __init__(
-        self, status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any
-    ) -> None:
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> None:
         super().__init__(detail)
         self.status = status
         self.headers = headers
@@ -52,9 +50,7 @@ def invalid(field: str, message: str) -> ProblemError:
     return ProblemError(422, f"{field}: {message}", errors=errors)
 
 
-def problem(
-    status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any
-) -> Response:
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
     """A response with the problem as its body."""
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
@@ -65,10 +61,7 @@ def problem(
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems a route may answer with, for its OpenAPI entry."""
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {
-        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}}
-        for status in statuses
-    }
+    return {status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}} for status in statuses}
 
 
 def install(app: FastAPI, retry_after_seconds: int) -> None:
@@ -94,8 +87,7 @@ async def _known(_: Request, error: Exception) -> Response:
 async def _invalid_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [
-        {"field": str(each["loc"][-1]), "message": each["msg"].removeprefix("Value error, ")}
-        for each in error.errors()
+        {"field": str(each["loc"][-1]), "message": each["msg"].removeprefix("Value error, ")} for each in error.errors()
     ]
     detail = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
     return problem(422, detail, errors=errors)

@@ -5,7 +5,7 @@ import socket
 import uvicorn
 from fastapi import FastAPI
 
-from api.services import Services
+from api.dependencies import Services
 
 _STOP_SECONDS = 5
 
@@ -16,14 +16,19 @@ class ApiServer(uvicorn.Server):
     def __init__(self, app: FastAPI, host: str, port: int, log_level: str = "info") -> None:
         super().__init__(
             uvicorn.Config(
-                app, host=host, port=port, log_level=log_level, access_log=False,
-                server_header=False, timeout_graceful_shutdown=_STOP_SECONDS,
+                app,
+                host=host,
+                port=port,
+                log_level=log_level,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_STOP_SECONDS,
             )
-        )  # fmt: skip
+        )
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the event streams, then the server."""
         services: Services = self._app.state.services
-        services.doorbell.close()
+        services.notifications.close()
         await super().shutdown(sockets)

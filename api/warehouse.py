@@ -10,17 +10,17 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Final, TypeVar
 
+from api.cache import Remembered
 from api.mongo import NAME, Mongo, ReadingLostError
-from api.published import Published
-from api.remembered import Remembered
-from api.runs import Run
+from api.published_run import PublishedRun
+from api.run_pointer import RunPointer
 from api.stores import StoreDownError
-from app.warehouse import CURRENT, POINTER
+from app.published_run import CURRENT, POINTER
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Prepare = Callable[[Run], Awaitable[object]]
+Prepare = Callable[[PublishedRun], Awaitable[object]]
 Edition = tuple[str | None, int]
 
 
@@ -30,9 +30,15 @@ class Warehouse:
     name: Final = NAME
 
     def __init__(
-        self, mongo: Mongo, patient: Mongo, prepared: Mapping[str, Prepare], *,
-        answers: int, wait_seconds: float, look_seconds: float,
-    ) -> None:  # fmt: skip
+        self,
+        mongo: Mongo,
+        patient: Mongo,
+        prepared: Mapping[str, Prepare],
+        *,
+        answers: int,
+        wait_seconds: float,
+        look_seconds: float,
+    ) -> None:
         """`prepared` are sums by mart, read through `patient` before a run is shown.
 
         At most `answers` are kept per run; a request waits `wait_seconds` at most.
@@ -43,13 +49,13 @@ class Warehouse:
         self._answers = answers
         self._wait_seconds = wait_seconds
         self._look_seconds = look_seconds
-        self._run: Run | None = None
+        self._run: PublishedRun | None = None
         self._prepared_edition: Edition | None = None
         self._preparing: tuple[Edition, asyncio.Task[None]] | None = None
         self._down = False
         self._looked = asyncio.Event()
 
-    async def ask(self, question: Hashable, compute: Callable[[Run], Awaitable[T]]) -> T:
+    async def ask(self, question: Hashable, compute: Callable[[PublishedRun], Awaitable[T]]) -> T:
         """What `compute` makes of one run, from memory where the same was asked of it before.
 
         Raises StoreDownError, ProblemError 404 before the first publish, and what `compute` raises.
@@ -102,13 +108,13 @@ class Warehouse:
         finally:
             self._stop_preparing()
 
-    def _shown(self) -> Run:
+    def _shown(self) -> PublishedRun:
         if self._down or self._run is None:
             raise StoreDownError(self.name)
         return self._run
 
     async def _answer(
-        self, run: Run, question: Hashable, compute: Callable[[Run], Awaitable[T]]
+        self, run: PublishedRun, question: Hashable, compute: Callable[[PublishedRun], Awaitable[T]]
     ) -> T:
         async def checked() -> T:
             answer = await compute(run)
@@ -118,9 +124,9 @@ class Warehouse:
 
         return await run.answers.get(question, checked)
 
-    async def _pointer(self) -> Published:
+    async def _pointer(self) -> RunPointer:
         try:
-            published = Published.of(await self._mongo.one(POINTER, CURRENT))
+            published = RunPointer.of(await self._mongo.one(POINTER, CURRENT))
         except StoreDownError:
             self._down = True
             raise
@@ -140,7 +146,7 @@ class Warehouse:
         run = self._run if shown else self._new_run(published)
         self._preparing = wanted, asyncio.create_task(self._prepare(run))
 
-    async def _prepare(self, run: Run) -> None:
+    async def _prepare(self, run: PublishedRun) -> None:
         """Make the sums, then show the run; what fails is tried again with the next look."""
         try:
             for mart, prepare in self._prepared.items():
@@ -162,10 +168,10 @@ class Warehouse:
             self._preparing[1].cancel()
             self._preparing = None
 
-    async def _replace(self, lost: Run) -> None:
+    async def _replace(self, lost: PublishedRun) -> None:
         """Show the run there is now, prepared or not."""
         if self._run is lost:
             self._run = self._new_run(await self._pointer())
 
-    def _new_run(self, published: Published) -> Run:
-        return Run(self._mongo, self._patient, published, Remembered(self._answers))
+    def _new_run(self, published: RunPointer) -> PublishedRun:
+        return PublishedRun(self._mongo, self._patient, published, Remembered(self._answers))

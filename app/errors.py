@@ -48,7 +48,7 @@ class DockerError(GlobalMartError):
     """Docker, its engine or the stack's settings file is missing; the message names the cure."""
 
 
-class StoreAwayError(GlobalMartError):
+class StoreUnavailableError(GlobalMartError):
     """A store does not answer an operator's question; the message names it and the cure."""
 
 

@@ -9,12 +9,29 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from app.instruments import BulkHistogram, CappedLabel
+from app.prometheus import BulkHistogram, CappedLabel
 
 _LATENCY_BOUNDS: Final = (
-    0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-    30.0, 60.0, 300.0,
-)  # fmt: skip
+    0.005,
+    0.01,
+    0.02,
+    0.03,
+    0.04,
+    0.06,
+    0.08,
+    0.1,
+    0.15,
+    0.2,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+)
 
 
 class _Maker:
@@ -29,9 +46,7 @@ class _Maker:
     def gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
         return Gauge(name, documentation, labels, registry=self._registry)
 
-    def histogram(
-        self, name: str, documentation: str, *labels: str, buckets: Sequence[float]
-    ) -> Histogram:
+    def histogram(self, name: str, documentation: str, *labels: str, buckets: Sequence[float]) -> Histogram:
         return Histogram(name, documentation, labels, buckets=buckets, registry=self._registry)
 
 
@@ -40,33 +55,21 @@ class StreamMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         make = _Maker(registry)
-        self.events = make.counter(
-            "globalmart_events", "Records by topic and what became of them.", "topic", "outcome"
-        )
+        self.events = make.counter("globalmart_events", "Records by topic and what became of them.", "topic", "outcome")
         self.dead_letters = make.counter(
             "globalmart_dead_letters", "Refused records by topic and reason.", "topic", "reason"
         )
         self.late_events = make.counter(
-            "globalmart_late_events",
-            "Stored events behind the watermark by more than allowed.",
-            "topic",
+            "globalmart_late_events", "Stored events behind the watermark by more than allowed.", "topic"
         )
         self.last_event_seconds = make.gauge(
-            "globalmart_last_event_timestamp_seconds",
-            "Event time of the newest stored record.",
-            "topic",
+            "globalmart_last_event_timestamp_seconds", "Event time of the newest stored record.", "topic"
         )
         self.partition_lag = make.gauge(
-            "globalmart_partition_lag_records",
-            "Records in Kafka beyond the ledger.",
-            "topic",
-            "partition",
+            "globalmart_partition_lag_records", "Records in Kafka beyond the ledger.", "topic", "partition"
         )
         self.watermark_seconds = make.gauge(
-            "globalmart_watermark_age_seconds",
-            "Age of the watermark of a partition.",
-            "topic",
-            "partition",
+            "globalmart_watermark_age_seconds", "Age of the watermark of a partition.", "topic", "partition"
         )
         self.system_metric = make.gauge(
             "globalmart_system_metric",
@@ -110,9 +113,7 @@ class SalesMetrics:
         self.live_window_end_seconds = make.gauge(
             "globalmart_live_window_end_seconds", "Unix time at which the live revenue windows end."
         )
-        self.active_users = make.gauge(
-            "globalmart_active_users", "Users whose velocity is in memory."
-        )
+        self.active_users = make.gauge("globalmart_active_users", "Users whose velocity is in memory.")
 
 
 class SinkMetrics:
@@ -126,17 +127,14 @@ class SinkMetrics:
             "topic",
             buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000),
         )
-        self.sink_seconds = make.histogram(
-            "globalmart_sink_seconds",
+        self.commit_duration_seconds = make.histogram(
+            "globalmart_commit_duration_seconds",
             "Time from a decoded chunk to its commit.",
             "topic",
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30),
         )
         self.sink_failures = make.counter(
-            "globalmart_sink_failures",
-            "Failed attempts to commit a chunk, by kind of error.",
-            "topic",
-            "error",
+            "globalmart_sink_failures", "Failed attempts to commit a chunk, by kind of error.", "topic", "error"
         )
         self.outbox_published = make.counter(
             "globalmart_outbox_published", "Rows copied to their Kafka topic.", "stream"

@@ -39,6 +39,4 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
 
 SOURCE_TOPICS: Final[tuple[str, ...]] = tuple(topic.name for topic in TOPICS if topic.source)
 #: Those that are about users, and of which the batch keeps a history.
-USER_TOPICS: Final[tuple[str, ...]] = tuple(
-    topic.name for topic in TOPICS if topic.source and topic.key == "user_id"
-)
+USER_TOPICS: Final[tuple[str, ...]] = tuple(topic.name for topic in TOPICS if topic.source and topic.key == "user_id")

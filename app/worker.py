@@ -15,15 +15,15 @@ from prometheus_client import CollectorRegistry
 from agents import cart_events, product_views, system_metrics, transactions
 from app.domain.anomalies import standard_rules
 from app.errors import SettingsError
-from app.faust_app import GlobalMartApp, create_faust_app
 from app.metrics import WorkerMetrics
-from app.postgres.connecting import connect_worker
-from app.process_metrics import register_process
+from app.postgres.connections import connect_worker
+from app.prometheus import register_process
 from app.settings import AnomalySettings, Settings, load_settings
+from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoints, NoFaults
-from app.sink.judging import TransactionJudge
 from app.sink.partition_state import PartitionState
+from app.stream.app import GlobalMartApp, create_faust_app
 from app.stream.health import WorkerHealth
 from app.stream.heartbeat import Heartbeats
 from app.stream.outbox import OutboxPublisher
@@ -54,10 +54,7 @@ class _TablesFollowStates:
 
 
 def create_app(
-    settings: Settings,
-    *,
-    faults: FaultPoints | None = None,
-    registry: CollectorRegistry | None = None,
+    settings: Settings, *, faults: FaultPoints | None = None, registry: CollectorRegistry | None = None
 ) -> GlobalMartApp:
     """A worker with its agents, tables and services; nothing runs or connects before it is started."""
     app = create_faust_app(settings.kafka, settings.worker, settings.general.var_dir)
@@ -73,27 +70,25 @@ def create_app(
         accept_lost_offsets=settings.worker.accept_lost_offsets,
     )
     runtime = StreamRuntime(app, settings, partitions, metrics, faults or NoFaults(), time.time)
-    transactions.create_agent(app, runtime, _judge(settings.anomaly), tables)
+    transactions.create_agent(app, runtime, _detector(settings.anomaly), tables)
     product_views.create_agent(app, runtime)
     cart_events.create_agent(app, runtime)
     system_metrics.create_agent(app, runtime)
     app.add_dependency(OutboxPublisher(settings, metrics))
     health = WorkerHealth(app, runtime, partitions, tables)
     app.add_dependency(health)
-    heartbeat = SinkConnection(
-        lambda: connect_worker(settings.postgres, "globalmart-worker heartbeat")
-    )
+    heartbeat = SinkConnection(lambda: connect_worker(settings.postgres, "globalmart-worker heartbeat"))
     app.add_dependency(Heartbeats(heartbeat, metrics, lambda: health.lags))
     return app
 
 
-def _judge(settings: AnomalySettings) -> TransactionJudge:
+def _detector(settings: AnomalySettings) -> AnomalyDetector:
     rules = standard_rules(
         high_value_cents=int(settings.high_value * 100),
         unusual_quantity=settings.unusual_quantity,
         rapid_transactions=settings.rapid_transactions,
     )
-    return TransactionJudge(rules, lambda: datetime.now(UTC))
+    return AnomalyDetector(rules, lambda: datetime.now(UTC))
 
 
 def __getattr__(name: str) -> Any:

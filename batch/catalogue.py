@@ -107,10 +107,7 @@ PRODUCT_PERFORMANCE: Final = Mart(
     slices=("country IS NULL", "country IS NOT NULL"),
     products_only=True,
 )
-MARTS: Final = (
-    FACT_SALES, FACT_SESSIONS, CUSTOMER_SEGMENTS, SEGMENT_MIGRATIONS, SALES_TRENDS,
-    PRODUCT_PERFORMANCE,
-)  # fmt: skip
+MARTS: Final = (FACT_SALES, FACT_SESSIONS, CUSTOMER_SEGMENTS, SEGMENT_MIGRATIONS, SALES_TRENDS, PRODUCT_PERFORMANCE)
 #: What each command makes and publishes together.
 JOBS: Final[Mapping[str, tuple[Mart, ...]]] = {
     "nightly": MARTS,

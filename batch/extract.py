@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from app.errors import LakeError
 from batch.lake import Lake
-from batch.manifest import DayPrint, LakeDay, Manifest
+from batch.manifest import DayChecksum, LakeDay, Manifest
 from batch.snapshot import Snapshot
 from batch.sources import SOURCES, SourceTable
 
@@ -32,13 +32,7 @@ class Extracted:
 
 
 def extract(
-    snapshot: Snapshot,
-    lake: Lake,
-    as_of: date,
-    *,
-    group_rows: int,
-    full: bool = False,
-    report: Report = lambda _: None,
+    snapshot: Snapshot, lake: Lake, as_of: date, *, group_rows: int, full: bool = False, report: Report = lambda _: None
 ) -> Extracted:
     """Read what changed up to and with `as_of`, or every day PostgreSQL holds if `full`.
 
@@ -49,36 +43,33 @@ def extract(
     lake.remove_orphans(manifest, (source.name for source in SOURCES))
     days = rows = 0
     for source in SOURCES:
-        prints = snapshot.day_prints(source, as_of)
+        checksums = snapshot.day_checksums(source, as_of)
         known = manifest.days(source.name)
-        archived = _archived(prints, snapshot.deleted_before(source))
-        _refuse_losses(source, prints, known, archived)
-        changed = {d: p for d, p in prints.items() if full or d not in known or known[d].print != p}
+        archived = _archived(checksums, snapshot.deleted_before(source))
+        _refuse_losses(source, checksums, known, archived)
+        changed = {d: p for d, p in checksums.items() if full or d not in known or known[d].print != p}
         for group in _groups(changed, group_rows):
-            read = _read_group(snapshot, lake, source, group, prints, known, archived)
+            read = _read_group(snapshot, lake, source, group, checksums, known, archived)
             manifest = manifest.with_days(source.name, read)
             lake.write_manifest(manifest)
             days += len(group)
-            rows += sum(prints[day].rows for day in group)
+            rows += sum(checksums[day].rows for day in group)
             report(f"{source.name}: {group[0]} to {group[-1]}, {rows:,} rows so far")
     lake.remove_orphans(manifest, (source.name for source in SOURCES))
     return Extracted(manifest, days, rows)
 
 
-def _archived(prints: Mapping[date, DayPrint], deleted_before: date | None) -> set[date]:
+def _archived(checksums: Mapping[date, DayChecksum], deleted_before: date | None) -> set[date]:
     """Days that may have lost rows to retention: those before its mark, and the oldest PostgreSQL holds."""
-    oldest = min(prints, default=None)
-    return {day for day in prints if day == oldest or (deleted_before and day < deleted_before)}
+    oldest = min(checksums, default=None)
+    return {day for day in checksums if day == oldest or (deleted_before and day < deleted_before)}
 
 
 def _refuse_losses(
-    source: SourceTable,
-    prints: Mapping[date, DayPrint],
-    known: Mapping[date, LakeDay],
-    archived: set[date],
+    source: SourceTable, checksums: Mapping[date, DayChecksum], known: Mapping[date, LakeDay], archived: set[date]
 ) -> None:
     """No other day may have lost rows."""
-    for day, found in sorted(prints.items()):
+    for day, found in sorted(checksums.items()):
         if day not in archived and day in known and found.rows < known[day].print.rows:
             raise LakeError(
                 f"PostgreSQL has {found.rows:,} rows of {source.name} on {day}, the lake "
@@ -87,7 +78,7 @@ def _refuse_losses(
             )
 
 
-def _groups(changed: Mapping[date, DayPrint], group_rows: int) -> Iterator[list[date]]:
+def _groups(changed: Mapping[date, DayChecksum], group_rows: int) -> Iterator[list[date]]:
     """Runs of consecutive days of at most `group_rows` rows; a larger day comes alone."""
     group: list[date] = []
     rows = 0
@@ -107,7 +98,7 @@ def _read_group(
     lake: Lake,
     source: SourceTable,
     group: list[date],
-    prints: Mapping[date, DayPrint],
+    checksums: Mapping[date, DayChecksum],
     known: Mapping[date, LakeDay],
     archived: set[date],
 ) -> dict[date, LakeDay]:
@@ -116,14 +107,12 @@ def _read_group(
         [(group[0], pieces)] if len(group) == 1 else _split(source, pieces, group)
     )
     return {
-        day: _write_day(lake, source, day, rows, prints[day], known.get(day), day in archived)
+        day: _write_day(lake, source, day, rows, checksums[day], known.get(day), day in archived)
         for day, rows in by_day
     }
 
 
-def _split(
-    source: SourceTable, pieces: Iterable[pa.Table], group: list[date]
-) -> Iterator[tuple[date, list[pa.Table]]]:
+def _split(source: SourceTable, pieces: Iterable[pa.Table], group: list[date]) -> Iterator[tuple[date, list[pa.Table]]]:
     table = pa.concat_tables([source.arrow_schema.empty_table(), *pieces])
     days = pc.cast(table["timestamp"], pa.timestamp("us")).cast(pa.date32(), safe=False)
     order = pc.sort_indices(days)
@@ -140,12 +129,12 @@ def _write_day(
     source: SourceTable,
     day: date,
     pieces: Iterable[pa.Table],
-    expected: DayPrint,
+    expected: DayChecksum,
     known: LakeDay | None,
     archived: bool,
 ) -> LakeDay:
     """Write a day and compare it with what PostgreSQL said of it in the same snapshot."""
-    counted = DayPrint(0, 0)
+    counted = DayChecksum(0, 0)
     with lake.new_file(source, day) as file:
         for piece in pieces:
             file.write(piece)
@@ -162,13 +151,11 @@ def _write_day(
     )
 
 
-def _merge_archived(
-    lake: Lake, source: SourceTable, day: date, name: str, known: LakeDay
-) -> LakeDay:
+def _merge_archived(lake: Lake, source: SourceTable, day: date, name: str, known: LakeDay) -> LakeDay:
     """Keep the rows only the lake still holds; PostgreSQL's win where both have the key."""
     present, archived = lake.read_file(name), lake.read_file(known.file)
     gone = pc.invert(pc.is_in(archived[source.key], value_set=present[source.key]))
-    counted = DayPrint(0, 0)
+    counted = DayChecksum(0, 0)
     with lake.new_file(source, day) as file:
         for piece in chain([present], [archived.filter(gone)]):
             file.write(piece)
@@ -176,7 +163,7 @@ def _merge_archived(
     return LakeDay(counted, file.name)
 
 
-def _add(counted: DayPrint, piece: pa.Table, source: SourceTable) -> DayPrint:
+def _add(counted: DayChecksum, piece: pa.Table, source: SourceTable) -> DayChecksum:
     total = pc.sum(piece[source.checksum]).as_py() or 0
     scale = 100 if source.checksum == "total_amount" else 1
-    return DayPrint(counted.rows + len(piece), counted.checksum + int(total * scale))
+    return DayChecksum(counted.rows + len(piece), counted.checksum + int(total * scale))

@@ -36,11 +36,9 @@ def read_events(spark: SparkSession, lake: Lake, manifest: Manifest, as_of: date
 
 def contract(frame: DataFrame, schema: StructType) -> DataFrame:
     """Exactly these columns with these types, in this order; a value that does not fit raises."""
-    return frame.select(
-        *(f.col(field.name).cast(field.dataType).alias(field.name) for field in schema)
-    )
+    return frame.select(*(f.col(field.name).cast(field.dataType).alias(field.name) for field in schema))
 
 
-def kept(frame: DataFrame) -> DataFrame:
+def cached(frame: DataFrame) -> DataFrame:
     """The same, computed once however often it is read."""
     return frame.persist(StorageLevel.MEMORY_AND_DISK)

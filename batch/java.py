@@ -69,9 +69,7 @@ def _installed() -> Iterator[tuple[str, Path]]:
 def _version_of(java: Path) -> int:
     """17 for 17.0.15, 8 for 1.8.0_392; 0 if it does not run."""
     try:
-        answer = subprocess.run(
-            [java, "-version"], capture_output=True, text=True, timeout=60, check=True
-        )
+        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):
         return 0
     found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)

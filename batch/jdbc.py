@@ -26,9 +26,7 @@ class JdbcReader:
     partitions: int
     fetch_rows: int
 
-    def tables(
-        self, snapshot: Snapshot, source: SourceTable, first: date, last: date
-    ) -> Iterator[pa.Table]:
+    def tables(self, snapshot: Snapshot, source: SourceTable, first: date, last: date) -> Iterator[pa.Table]:
         """Rows of the days `first` to `last`, both included, with the lake's schema."""
         columns = ", ".join(source.columns)
         rows = self.spark.read.jdbc(

@@ -85,9 +85,7 @@ class Lake:
         folder = f"{source.name}/day={day}"
         self._files.create_dir(folder, recursive=True)
         name = f"{folder}/{uuid.uuid4().hex}.parquet"
-        with pq.ParquetWriter(
-            name, source.arrow_schema, filesystem=self._files, compression="zstd"
-        ) as writer:
+        with pq.ParquetWriter(name, source.arrow_schema, filesystem=self._files, compression="zstd") as writer:
             yield DayFile(name, writer)
 
     def read_file(self, name: str) -> pa.Table:
@@ -106,9 +104,7 @@ class Lake:
         found = [info.path for info in self._files.get_file_info(selector) if info.is_file]
         hidden = ("_", ".")
         return sorted(
-            path
-            for path in found
-            if path.endswith(".parquet") and not path.rsplit("/", 1)[1].startswith(hidden)
+            path for path in found if path.endswith(".parquet") and not path.rsplit("/", 1)[1].startswith(hidden)
         )
 
     def replace_file(self, name: str, rows: pa.Table) -> None:

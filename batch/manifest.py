@@ -9,7 +9,7 @@ from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
-class DayPrint:
+class DayChecksum:
     """Rows of one day and their checksum: cents of revenue, or the sum of source offsets."""
 
     rows: int
@@ -20,7 +20,7 @@ class DayPrint:
 class LakeDay:
     """One day in the lake; `file` is relative to the lake."""
 
-    print: DayPrint
+    print: DayChecksum
     file: str
 
 
@@ -42,10 +42,10 @@ class Manifest:
         """Every file that belongs to the lake."""
         return {found.file for days in self.tables.values() for found in days.values()}
 
-    def totals(self, table: str, as_of: date) -> DayPrint:
+    def totals(self, table: str, as_of: date) -> DayChecksum:
         """Rows and checksum of a table over the days up to and with `as_of`."""
-        prints = [found.print for day, found in self.days(table).items() if day <= as_of]
-        return DayPrint(sum(p.rows for p in prints), sum(p.checksum for p in prints))
+        checksums = [found.print for day, found in self.days(table).items() if day <= as_of]
+        return DayChecksum(sum(p.rows for p in checksums), sum(p.checksum for p in checksums))
 
     def with_days(self, table: str, days: Mapping[date, LakeDay]) -> Self:
         """The same lake with days of one table added or replaced."""
@@ -61,7 +61,7 @@ class Manifest:
         return digest.hexdigest()[:16]
 
     def to_json(self) -> str:
-        """As it is kept beside the files."""
+        """As it is cached beside the files."""
         return json.dumps(
             {
                 table: {
@@ -80,8 +80,6 @@ class Manifest:
         return cls({table: dict(_days(days.items())) for table, days in content.items()})
 
 
-def _days(
-    items: Iterable[tuple[str, tuple[int, str, str]]],
-) -> Iterable[tuple[date, LakeDay]]:
+def _days(items: Iterable[tuple[str, tuple[int, str, str]]]) -> Iterable[tuple[date, LakeDay]]:
     for day, (rows, checksum, file) in items:
-        yield date.fromisoformat(day), LakeDay(DayPrint(rows, int(checksum)), file)
+        yield date.fromisoformat(day), LakeDay(DayChecksum(rows, int(checksum)), file)

@@ -49,7 +49,7 @@ class MongoWriter(DataSourceArrowWriter):
         """Insert the rows of one task."""
         from pymongo import MongoClient
 
-        from batch.documents import documents
+        from batch.arrow_to_bson import documents
 
         rows = 0
         with MongoClient[dict[str, object]](self._options["url"]) as client, _nothing_collected():

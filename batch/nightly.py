@@ -12,10 +12,9 @@ from pyspark.sql import SparkSession
 
 from app.settings import Settings
 from batch.catalogue import CUSTOMER_SEGMENTS, JOBS, Mart
-from batch.computing import Known, compute
+from batch.compute import PreviousRun, compute
+from batch.errors import logged, translate_errors
 from batch.extract import extract
-from batch.failures import logged, told_as_ours
-from batch.history import former_segments, keep_segments
 from batch.jdbc import JdbcReader
 from batch.lake import Lake
 from batch.manifest import Manifest
@@ -24,9 +23,10 @@ from batch.postgres import batch_lock, require_lock
 from batch.publish import Computed, Publisher, Staged, now_utc
 from batch.quality import Bounds, check_freshness
 from batch.runs import Run, last_runs, run_with_former_segments, settle_dead_runs
+from batch.segment_history import previous_segments, store_segments
 from batch.session import spark_session
 from batch.snapshot import open_snapshot
-from batch.warehouse import open_warehouse, published, target, tidy
+from batch.warehouse import drop_unused, open_warehouse, published, target
 from batch.writers import writer
 
 Report = Callable[[str], None]
@@ -64,10 +64,7 @@ def yesterday() -> date:
 
 
 def run_batch(
-    settings: Settings,
-    job: Job,
-    report: Report = lambda _: None,
-    spark: SparkSession | None = None,
+    settings: Settings, job: Job, report: Report = lambda _: None, spark: SparkSession | None = None
 ) -> Outcome:
     """Run one job and publish it, in a Spark session of its own unless one is given.
 
@@ -75,18 +72,18 @@ def run_batch(
     something is wrong: readers then go on seeing the run published before.
     """
     with (
-        told_as_ours(settings.postgres, settings.mongo),
+        translate_errors(settings.postgres, settings.mongo),
         batch_lock(settings.postgres) as lock,
         open_warehouse(settings.mongo) as database,
     ):
         settle_dead_runs(database, now_utc())
-        tidy(database)
+        drop_unused(database)
         run = Run.begin(database, job.name, job.as_of, now_utc())
         try:
             with logged(run):
                 return _NightlyRun(settings, job, run, lock, report).execute(spark)
         finally:
-            tidy(database)
+            drop_unused(database)
             write_metrics(settings.general.batch_metrics_path, last_runs(database))
 
 
@@ -100,9 +97,7 @@ class _NightlyRun:
         self._lock = lock
         self._report = report
         self._lake = Lake(settings.batch.lake or str(settings.general.var_dir / "lake"))
-        self._bounds = Bounds(
-            job.as_of, settings.batch.max_staleness_days, settings.batch.max_shrink
-        )
+        self._bounds = Bounds(job.as_of, settings.batch.max_staleness_days, settings.batch.max_shrink)
         self.outcome = Outcome(run.id)
 
     def execute(self, spark: SparkSession | None) -> Outcome:
@@ -132,9 +127,8 @@ class _NightlyRun:
         job, batch = self._job, self._settings.batch
         with open_snapshot(self._settings.postgres, self._reader(spark)) as snapshot:
             done = extract(
-                snapshot, self._lake, job.as_of, group_rows=batch.extract_rows, full=job.full,
-                report=self._report,
-            )  # fmt: skip
+                snapshot, self._lake, job.as_of, group_rows=batch.extract_rows, full=job.full, report=self._report
+            )
             self._run.note(postgres_snapshot=snapshot.id, snapshot_taken=snapshot.taken_at)
         self.outcome.snapshot = done.manifest.snapshot_id(job.as_of)
         self.outcome.extracted_days, self.outcome.extracted_rows = done.days, done.rows
@@ -163,19 +157,16 @@ class _NightlyRun:
         spark.catalog.clearCache()
 
     def _compute(self, spark: SparkSession, manifest: Manifest) -> list[Computed]:
-        """All marts, checked; the segments are kept for the run after this one."""
+        """All marts, checked; the segments are cached for the run after this one."""
         job = self._job
         former = run_with_former_segments(self._run.database, job.as_of)
-        known = Known(
-            former_segments(spark, self._lake, former), published(self._run.database)["marts"]
-        )
+        known = PreviousRun(previous_segments(spark, self._lake, former), published(self._run.database)["marts"])
         computed = compute(
-            spark, self._lake, manifest, job.marts, known, self._settings.batch, self._bounds,
-            self._report,
-        )  # fmt: skip
+            spark, self._lake, manifest, job.marts, known, self._settings.batch, self._bounds, self._report
+        )
         for one in computed:
             if one.mart is CUSTOMER_SEGMENTS:
-                keep_segments(self._lake, self._run.id, job.as_of, one.frame)
+                store_segments(self._lake, self._run.id, job.as_of, one.frame)
         return computed
 
     def _note_figures(self, computed: list[Computed]) -> None:

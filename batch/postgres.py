@@ -15,9 +15,7 @@ _LOCK_KEY: Final = int.from_bytes(b"GMBATCH", "big")
 
 
 @contextmanager
-def connect(
-    settings: PostgresSettings, application: str, *, autocommit: bool = False
-) -> Iterator[Any]:
+def connect(settings: PostgresSettings, application: str, *, autocommit: bool = False) -> Iterator[Any]:
     """A connection as the role that only reads, closed at the end."""
     with dbapi.connect(_uri(settings, application), autocommit=autocommit) as connection:
         yield connection
@@ -45,8 +43,7 @@ def require_lock(connection: Any) -> None:
     try:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted "
-                "AND pid = pg_backend_pid()"
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid()"
             )
             held = cursor.fetchone()[0]
     except dbapi.Error as error:
@@ -79,10 +76,6 @@ def _uri(settings: PostgresSettings, application: str) -> str:
 
 def encryption(settings: PostgresSettings) -> dict[str, str]:
     """What libpq is told about TLS; the JDBC driver knows it by the same names."""
-    files = {
-        "sslrootcert": settings.ca_file,
-        "sslcert": settings.certificate_file,
-        "sslkey": settings.key_file,
-    }
+    files = {"sslrootcert": settings.ca_file, "sslcert": settings.certificate_file, "sslkey": settings.key_file}
     given = {name: str(file) for name, file in files.items() if file is not None}
     return {"sslmode": settings.sslmode, **given}

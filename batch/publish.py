@@ -99,17 +99,13 @@ class Publisher:
         self._expire(collection, time, [*changed, *gone], old)
         return Staged(mart, self._entry(computed), new, expected)
 
-    def _expire(
-        self, collection: Collection[Document], time: str, days: list[str], old: Mapping[str, str]
-    ) -> None:
+    def _expire(self, collection: Collection[Document], time: str, days: list[str], old: Mapping[str, str]) -> None:
         """End what the new rows replace at this version; readers of the published one still see it."""
         for day in (day for day in days if day in old):
             start = utc_midnight(date.fromisoformat(day))
             within = {time: {"$gte": start, "$lt": start + timedelta(days=1)}}
             former = {"since": {"$lt": self._run.number}, "until": OPEN}
-            answer = collection.update_many(
-                {**within, **former}, {"$set": {"until": self._run.number}}
-            )
+            answer = collection.update_many({**within, **former}, {"$set": {"until": self._run.number}})
             if answer.modified_count != _rows_of(old[day]):
                 raise PublishError(
                     f"{collection.name} held {answer.modified_count:,} rows of {day}, its run had "
@@ -165,9 +161,7 @@ def _total_of(digest: str) -> Decimal:
     return Decimal(digest.split(":")[1])
 
 
-def _verify(
-    collection: Collection[Document], filter_: Document, mart: Mart, rows: int, total: Decimal
-) -> None:
+def _verify(collection: Collection[Document], filter_: Document, mart: Mart, rows: int, total: Decimal) -> None:
     group: Document = {"_id": None, "rows": {"$sum": 1}, "total": {"$sum": f"${mart.money}"}}
     stages: list[Mapping[str, Any]] = [{"$match": filter_}, {"$group": group}]
     answer = next(iter(collection.aggregate(stages)), {"rows": 0, "total": Decimal128("0")})

@@ -12,7 +12,7 @@ from pyspark.sql import functions as f
 from app.errors import QualityError
 from batch.arithmetic import order_cents, total_cents
 from batch.catalogue import Mart
-from batch.manifest import DayPrint, Manifest
+from batch.manifest import DayChecksum, Manifest
 from batch.publish import Computed, digest, row_hashes
 from batch.sources import TRANSACTIONS
 
@@ -45,19 +45,17 @@ def check_freshness(manifest: Manifest, bounds: Bounds) -> None:
         )
 
 
-def with_product(transactions: DataFrame) -> DayPrint:
+def with_product(transactions: DataFrame) -> DayChecksum:
     """Number and cents of the orders that name a product, which is all `product_performance` sums."""
     orders = transactions.where(f.col("product_id").isNotNull())
     sums = orders.select(order_cents("total_amount").alias("cents")).agg(
         f.count("*").alias("rows"), total_cents("cents").alias("cents")
     )
     found = sums.collect()[0]
-    return DayPrint(found.rows, found.cents)
+    return DayChecksum(found.rows, found.cents)
 
 
-def checked(
-    mart: Mart, frame: DataFrame, expected: DayPrint, seen: Mapping[str, Any], bounds: Bounds
-) -> Computed:
+def checked(mart: Mart, frame: DataFrame, expected: DayChecksum, seen: Mapping[str, Any], bounds: Bounds) -> Computed:
     """Check one mart; `expected` is what its slices sum to, `seen` its entry in the published run.
 
     Makes the rows and reads them once, a fact's digests included. Raises QualityError with everything found.
@@ -89,9 +87,7 @@ def _sum(values: Iterable[Any]) -> Any:
 
 
 def _figures(mart: Mart) -> dict[str, Column]:
-    figures = {
-        "rows": f.count("*"), "total": f.sum(mart.money), "bad": f.count_if(_bad(mart)),
-    }  # fmt: skip
+    figures = {"rows": f.count("*"), "total": f.sum(mart.money), "bad": f.count_if(_bad(mart))}
     for number, condition in enumerate(mart.slices):
         within = f.expr(condition)
         figures[f"money_{number}"] = f.sum(f.when(within, f.col(mart.money)))
@@ -106,7 +102,7 @@ def _bad(mart: Mart) -> Column:
     return f.expr(f"{nulls} OR `{mart.money}` IS NULL OR `{mart.money}` < 0")
 
 
-def _sum_problems(mart: Mart, figures: Mapping[str, Any], expected: DayPrint) -> Iterator[str]:
+def _sum_problems(mart: Mart, figures: Mapping[str, Any], expected: DayChecksum) -> Iterator[str]:
     revenue = Decimal(expected.checksum).scaleb(-2)
     for number, condition in enumerate(mart.slices):
         place = mart.name if condition == "true" else f"{mart.name} where {condition}"

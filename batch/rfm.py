@@ -86,12 +86,7 @@ def _offsets(sizes: DataFrame) -> DataFrame:
     lower = Window.partitionBy("_name").orderBy("_bucket")
     below = f.sum("_size").over(lower.rowsBetween(Window.unboundedPreceding, -1))
     everyone = f.sum("_size").over(Window.partitionBy("_name"))
-    return sizes.select(
-        "_name",
-        "_bucket",
-        f.coalesce(below, f.lit(0)).alias("_below"),
-        everyone.alias("_customers"),
-    )
+    return sizes.select("_name", "_bucket", f.coalesce(below, f.lit(0)).alias("_below"), everyone.alias("_customers"))
 
 
 def _thresholds(below: DataFrame, measures: Mapping[str, object]) -> DataFrame:
@@ -99,9 +94,7 @@ def _thresholds(below: DataFrame, measures: Mapping[str, object]) -> DataFrame:
     steps = f.expr("((_below + _within) * 5) div _customers") + 1
     return below.agg(
         *(
-            f.min(f.when((f.col("_name") == name) & (steps >= score), f.col("_value"))).alias(
-                f"_{name}_{score}"
-            )
+            f.min(f.when((f.col("_name") == name) & (steps >= score), f.col("_value"))).alias(f"_{name}_{score}")
             for name in measures
             for score in SCORES[1:]
         )

@@ -45,9 +45,7 @@ def settle_dead_runs(database: Database[Document], now: datetime) -> None:
     for run in database[RUNS].find({"status": "running"}):
         status = "published" if run["_id"] == seen else "killed"
         error = None if status == "published" else "the run ended without a word"
-        database[RUNS].update_one(
-            {"_id": run["_id"]}, {"$set": {"status": status, "ended": now, "error": error}}
-        )
+        database[RUNS].update_one({"_id": run["_id"]}, {"$set": {"status": status, "ended": now, "error": error}})
 
 
 def day_digests(database: Database[Document], run_id: str, mart: str) -> Mapping[str, str]:
@@ -60,11 +58,7 @@ def day_digests(database: Database[Document], run_id: str, mart: str) -> Mapping
 def run_with_former_segments(database: Database[Document], as_of: date) -> tuple[str, date] | None:
     """Id and `as_of` of the published run with segments nearest before this day; of several the last."""
     found = database[RUNS].find_one(
-        {
-            "status": "published",
-            "as_of": {"$lt": utc_midnight(as_of)},
-            "counts.customer_segments": {"$exists": True},
-        },
+        {"status": "published", "as_of": {"$lt": utc_midnight(as_of)}, "counts.customer_segments": {"$exists": True}},
         sort=[("as_of", DESCENDING), ("number", DESCENDING)],
     )
     return None if found is None else (str(found["_id"]), found["as_of"].date())

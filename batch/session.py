@@ -78,9 +78,7 @@ def connectors(settings: BatchSettings) -> list[str]:
     return wanted
 
 
-def _cluster(
-    builder: SparkSession.Builder, settings: BatchSettings, master: str
-) -> SparkSession.Builder:
+def _cluster(builder: SparkSession.Builder, settings: BatchSettings, master: str) -> SparkSession.Builder:
     return (
         builder.master(master)
         .config("spark.executor.memory", executor_memory(settings))
@@ -100,17 +98,12 @@ def _sizes(settings: BatchSettings) -> dict[str, str]:
     }
 
 
-def _local(
-    builder: SparkSession.Builder, settings: BatchSettings, work_dir: Path
-) -> SparkSession.Builder:
+def _local(builder: SparkSession.Builder, settings: BatchSettings, work_dir: Path) -> SparkSession.Builder:
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     return (
         builder.master(f"local[{settings.cores}]")
         .config("spark.driver.memory", settings.memory)
-        .config(
-            "spark.driver.extraJavaOptions",
-            f"{_LOCAL_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()}",
-        )
+        .config("spark.driver.extraJavaOptions", f"{_LOCAL_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()}")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.local.dir", str(work_dir.absolute() / "spark"))

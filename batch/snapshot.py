@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from app.settings import PostgresSettings
-from batch.manifest import DayPrint
+from batch.manifest import DayChecksum
 from batch.postgres import connect
 from batch.sources import SourceTable
 
@@ -17,9 +17,7 @@ from batch.sources import SourceTable
 class Reader(Protocol):
     """Another way to read a snapshot's rows than through its own session."""
 
-    def tables(
-        self, snapshot: "Snapshot", source: SourceTable, first: date, last: date
-    ) -> Iterator[pa.Table]:
+    def tables(self, snapshot: "Snapshot", source: SourceTable, first: date, last: date) -> Iterator[pa.Table]:
         """Rows of the days `first` to `last`, both included, with the lake's schema."""
         ...
 
@@ -33,12 +31,12 @@ class Snapshot:
     id: str
     reader: "Reader | None" = None
 
-    def day_prints(self, source: SourceTable, as_of: date) -> dict[date, DayPrint]:
+    def day_checksums(self, source: SourceTable, as_of: date) -> dict[date, DayChecksum]:
         """Rows and checksum of every day up to and with `as_of`, from PostgreSQL's own arithmetic."""
         end = _utc(as_of + timedelta(days=1))
         with self.connection.cursor() as cursor:
             cursor.execute(source.prints_sql.format(table=source.name, end=end))
-            return {day: DayPrint(rows, int(checksum)) for day, rows, checksum in cursor.fetchall()}
+            return {day: DayChecksum(rows, int(checksum)) for day, rows, checksum in cursor.fetchall()}
 
     def export(self) -> str:
         """A name under which other sessions can take up the snapshot as long as this one is open."""
@@ -85,14 +83,8 @@ def open_snapshot(settings: PostgresSettings, reader: Reader | None = None) -> I
 
 def _as_in_lake(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
     """Numeric travels as text in an extension type; its storage casts to decimals exactly."""
-    columns = [
-        column.storage if isinstance(column, pa.ExtensionArray) else column
-        for column in batch.columns
-    ]
-    return pa.table(
-        [column.cast(field.type) for column, field in zip(columns, schema, strict=True)],
-        schema=schema,
-    )
+    columns = [column.storage if isinstance(column, pa.ExtensionArray) else column for column in batch.columns]
+    return pa.table([column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
 
 
 def _utc(day: date) -> str:

@@ -14,7 +14,7 @@ _WHOLE: Final = (pa.int32(), t.IntegerType())
 _COLUMN_TYPES: Final = {"timestamp": _TIME, "total_amount": _MONEY, "quantity": _WHOLE}
 
 #: Rows and a checksum per UTC day. Transactions have a rollup that the same transaction keeps as writes
-#: the rows; their checksum is the revenue in cents. The others are scanned: they are kept for days only.
+#: the rows; their checksum is the revenue in cents. The others are scanned: they are cached for days only.
 _ROLLUP_PRINTS: Final = """
     SELECT (day AT TIME ZONE 'UTC')::date AS day, sum(transaction_count)::bigint AS rows,
            (sum(total_amount) * 100)::numeric(38, 0)::text AS checksum
@@ -27,7 +27,7 @@ _SCANNED_PRINTS: Final = """
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """A table, its key, its columns in the lake's order and the SQL of its day prints."""
+    """A table, its key, its columns in the lake's order and the SQL of its day checksums."""
 
     name: str
     key: str
@@ -59,20 +59,23 @@ TRANSACTIONS: Final = SourceTable(
     "transactions",
     "transaction_id",
     (
-        "transaction_id", "user_id", "timestamp", "total_amount", "category", "country",
-        "payment_method", "quantity", "product_id", "session_id", "source_offset",
+        "transaction_id",
+        "user_id",
+        "timestamp",
+        "total_amount",
+        "category",
+        "country",
+        "payment_method",
+        "quantity",
+        "product_id",
+        "session_id",
+        "source_offset",
     ),
     _ROLLUP_PRINTS,
     "total_amount",
-)  # fmt: skip
-PRODUCT_VIEWS: Final = SourceTable(
-    "product_views", "event_id", (*_EVENT, *_PLACE), _SCANNED_PRINTS, "source_offset"
 )
+PRODUCT_VIEWS: Final = SourceTable("product_views", "event_id", (*_EVENT, *_PLACE), _SCANNED_PRINTS, "source_offset")
 CART_EVENTS: Final = SourceTable(
-    "cart_events",
-    "event_id",
-    (*_EVENT, "action", "quantity", *_PLACE),
-    _SCANNED_PRINTS,
-    "source_offset",
+    "cart_events", "event_id", (*_EVENT, "action", "quantity", *_PLACE), _SCANNED_PRINTS, "source_offset"
 )
 SOURCES: Final = (TRANSACTIONS, PRODUCT_VIEWS, CART_EVENTS)

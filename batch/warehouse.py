@@ -1,6 +1,6 @@
 """Writes the warehouse in MongoDB, and the one document that says which run readers see.
 
-How it is read stands in `app.warehouse`. The views named like the marts show the same to people; they move one
+How it is read stands in `app.published_run`. The views named like the marts show the same to people; they move one
 by one right after a switch, so programs follow the document. Dates have MongoDB's milliseconds: microseconds are
 cut off.
 """
@@ -17,8 +17,8 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from app.errors import PublishError, SettingsError
+from app.published_run import CURRENT, OPEN, POINTER, RUNS, Document, visible
 from app.settings import MongoSettings
-from app.warehouse import CURRENT, OPEN, POINTER, RUNS, Document, visible
 from batch.catalogue import MARTS, Mart
 
 __all__ = ["OPEN", "POINTER", "RUNS", "Document", "visible"]
@@ -81,32 +81,24 @@ def switch(database: Database[Document], before: Mapping[str, Any], after: Docum
 
 
 def _overtaken(before: Mapping[str, Any]) -> PublishError:
-    return PublishError(
-        f"another run was published after number {before['number']} meanwhile; run again"
-    )
+    return PublishError(f"another run was published after number {before['number']} meanwhile; run again")
 
 
-def tidy(database: Database[Document]) -> None:
+def drop_unused(database: Database[Document]) -> None:
     """Remove everything that neither the published run nor the one before needs, and point the views."""
     current = published(database)
     present = set(database.list_collection_names())
     for mart in MARTS:
         if mart.fact_time is None:
-            _drop_unused(database, mart, current, present)
+            _drop_collections(database, mart, current, present)
         elif collection_name(mart, 0) in present:
             _restore_fact(database, mart, current)
         if mart.name in current["marts"]:
             _point_view(database, mart, current["marts"][mart.name], mart.name in present)
 
 
-def _drop_unused(
-    database: Database[Document], mart: Mart, current: Document, present: set[str]
-) -> None:
-    used = {
-        marts[mart.name]["collection"]
-        for marts in (current["marts"], current["previous"])
-        if mart.name in marts
-    }
+def _drop_collections(database: Database[Document], mart: Mart, current: Document, present: set[str]) -> None:
+    used = {marts[mart.name]["collection"] for marts in (current["marts"], current["previous"]) if mart.name in marts}
     staged = re.compile(rf"{mart.name}__\d+")
     for name in present - used:
         if staged.fullmatch(name):

@@ -45,9 +45,8 @@ class Compose:
         """Build what is not built, start everything, wait until it is healthy."""
         scale = f"worker={workers}"
         return self.command(
-            "up", "--detach", "--build", "--wait", "--remove-orphans", "--scale", scale,
-            profiles=profiles,
-        )  # fmt: skip
+            "up", "--detach", "--build", "--wait", "--remove-orphans", "--scale", scale, profiles=profiles
+        )
 
     def down(self, *, volumes: bool) -> list[str]:
         """Stop and remove everything, of all profiles; with `volumes` the data, too."""
@@ -65,9 +64,7 @@ def _program() -> tuple[str, ...]:
         return ("docker", "compose")
     if shutil.which("docker-compose") and _answers("docker-compose", "version", "--short") is None:
         return ("docker-compose",)
-    raise DockerError(
-        "Docker is here, its Compose plugin is not; install it (Debian: docker-compose-plugin)"
-    )
+    raise DockerError("Docker is here, its Compose plugin is not; install it (Debian: docker-compose-plugin)")
 
 
 def _require_engine() -> None:
@@ -82,9 +79,7 @@ def _require_engine() -> None:
 def _answers(*command: str) -> str | None:
     """None when the command succeeds, else its last words."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_ASK_SECONDS, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return f"no answer within {_ASK_SECONDS:.0f} s"
     if done.returncode == 0:

@@ -56,40 +56,49 @@ def rule_groups(settings: AlertSettings) -> dict[str, Any]:
 def _stream(settings: AlertSettings) -> Iterator[Alert]:
     hold = settings.hold_minutes
     yield Alert(
-        "StreamLag", f"sum by (topic) (globalmart_partition_lag_records) > {settings.lag_records}",
-        hold, WARNING, "The stream falls behind",
+        "StreamLag",
+        f"sum by (topic) (globalmart_partition_lag_records) > {settings.lag_records}",
+        hold,
+        WARNING,
+        "The stream falls behind",
         "{{ $value | humanize }} records of {{ $labels.topic }} wait in Kafka.",
-    )  # fmt: skip
+    )
     yield Alert(
         "StreamStalled",
         "sum by (instance, topic) (globalmart_partition_lag_records) > 0 unless on (instance, topic) "
         "sum by (instance, topic) (rate(globalmart_events_total[2m])) > 0",
-        settings.stalled_minutes, CRITICAL, "Records wait and none is committed",
-        "{{ $labels.instance }} has {{ $value | humanize }} records of {{ $labels.topic }} to go and "
-        "commits nothing.",
-    )  # fmt: skip
+        settings.stalled_minutes,
+        CRITICAL,
+        "Records wait and none is committed",
+        "{{ $labels.instance }} has {{ $value | humanize }} records of {{ $labels.topic }} to go and commits nothing.",
+    )
     yield Alert(
         "SinkErrors",
-        f"sum by (instance, error) (increase(globalmart_sink_failures_total{_FIVE})) "
-        f"> {settings.sink_failures}",
-        hold, CRITICAL, "Chunks cannot be committed",
+        f"sum by (instance, error) (increase(globalmart_sink_failures_total{_FIVE})) > {settings.sink_failures}",
+        hold,
+        CRITICAL,
+        "Chunks cannot be committed",
         "{{ $labels.instance }} failed {{ $value | humanize }} times in 5 minutes with "
         "{{ $labels.error }}. Nothing is lost: it tries again.",
-    )  # fmt: skip
+    )
     yield Alert(
         "DeadLetters",
         f'sum by (topic) (rate(globalmart_events_total{{outcome="dead_letter"}}{_FIVE})) '
         f"/ sum by (topic) (rate(globalmart_events_total{_FIVE})) > {settings.dead_letter_share}",
-        hold, WARNING, "Many records are refused",
+        hold,
+        WARNING,
+        "Many records are refused",
         "{{ $value | humanizePercentage }} of {{ $labels.topic }} become dead letters.",
-    )  # fmt: skip
+    )
     yield Alert(
         "Latency",
         f"histogram_quantile(0.99, sum by (le) (rate(globalmart_end_to_end_seconds_bucket{_FIVE}))) "
         f"> {settings.latency_seconds}",
-        hold, WARNING, "Records take longer than promised",
+        hold,
+        WARNING,
+        "Records take longer than promised",
         "99 of 100 records are committed within {{ $value | humanizeDuration }} of being sent.",
-    )  # fmt: skip
+    )
 
 
 def _shop(settings: AlertSettings) -> Iterator[Alert]:
@@ -99,15 +108,19 @@ def _shop(settings: AlertSettings) -> Iterator[Alert]:
         "AnomalyBurst",
         f"sum by (type) (rate(globalmart_anomalies_total{_FIVE})) / ignoring (type) group_left () "
         f"sum (rate({stored}{_FIVE})) > {settings.anomaly_share}",
-        settings.hold_minutes, WARNING, "Unusually many anomalies",
+        settings.hold_minutes,
+        WARNING,
+        "Unusually many anomalies",
         "{{ $value | humanizePercentage }} of the orders are {{ $labels.type }}.",
-    )  # fmt: skip
+    )
     yield Alert(
         "RevenueDrop",
         f"sum ({revenue}[10m])) < {settings.revenue_share} * sum ({revenue}[1h] offset 10m))",
-        settings.hold_minutes, CRITICAL, "Revenue has dropped",
+        settings.hold_minutes,
+        CRITICAL,
+        "Revenue has dropped",
         "The shop earns {{ $value | humanize }} per second, far less than in the hour before.",
-    )  # fmt: skip
+    )
 
 
 def _batch(settings: AlertSettings) -> Iterator[Alert]:
@@ -116,31 +129,44 @@ def _batch(settings: AlertSettings) -> Iterator[Alert]:
     yield Alert(
         "BatchStale",
         f'time() - max by (command) ({last_success}{{command="nightly"}}) > {hours * 3600}',
-        settings.hold_minutes, CRITICAL, "The warehouse is out of date",
+        settings.hold_minutes,
+        CRITICAL,
+        "The warehouse is out of date",
         "The last published nightly run ended {{ $value | humanizeDuration }} ago.",
-    )  # fmt: skip
+    )
     yield Alert(
-        "BatchMissing", f'absent({last_success}{{command="nightly"}})',
-        hours * 60, WARNING, "No nightly run is known",
+        "BatchMissing",
+        f'absent({last_success}{{command="nightly"}})',
+        hours * 60,
+        WARNING,
+        "No nightly run is known",
         f"For {hours} hours Prometheus has seen no published nightly run.",
-    )  # fmt: skip
+    )
     yield Alert(
-        "BatchFailed", "min by (command) (globalmart_batch_last_run_success) == 0",
-        settings.hold_minutes, WARNING, "A batch run failed",
+        "BatchFailed",
+        "min by (command) (globalmart_batch_last_run_success) == 0",
+        settings.hold_minutes,
+        WARNING,
+        "A batch run failed",
         "The last run of {{ $labels.command }} failed; readers see the run before.",
-    )  # fmt: skip
+    )
 
 
 def _processes(settings: AlertSettings) -> Iterator[Alert]:
     yield Alert(
-        "TargetDown", 'up{job=~"globalmart-.+"} == 0 or absent(up{job="globalmart-worker"})',
-        settings.hold_minutes, CRITICAL, "A process does not answer",
+        "TargetDown",
+        'up{job=~"globalmart-.+"} == 0 or absent(up{job="globalmart-worker"})',
+        settings.hold_minutes,
+        CRITICAL,
+        "A process does not answer",
         "{{ $labels.job }} {{ $labels.instance }} does not answer Prometheus.",
-    )  # fmt: skip
+    )
     yield Alert(
         "DiskFull",
         "min by (job, instance) (globalmart_disk_free_bytes / globalmart_disk_size_bytes) "
         f"< {settings.disk_free_share}",
-        settings.hold_minutes, CRITICAL, "The disk fills up",
+        settings.hold_minutes,
+        CRITICAL,
+        "The disk fills up",
         "Only {{ $value | humanizePercentage }} of the disk of {{ $labels.instance }} are free.",
-    )  # fmt: skip
+    )

@@ -48,8 +48,5 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "prometheus/prometheus.yml", as_yaml(prometheus)
     yield "prometheus/rules.yml", as_yaml(rule_groups(settings.alert))
     yield "alertmanager/alertmanager.yml", as_yaml(alertmanager_config(settings.alert))
-    yield (
-        "provisioning/datasources/globalmart.yml",
-        as_yaml(data_sources(monitoring.scrape_seconds)),
-    )
+    yield ("provisioning/datasources/globalmart.yml", as_yaml(data_sources(monitoring.scrape_seconds)))
     yield "provisioning/dashboards/globalmart.yml", as_yaml(dashboard_provider())

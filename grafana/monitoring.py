@@ -18,9 +18,7 @@ def prometheus_config(
         "global": {"scrape_interval": every, "evaluation_interval": every},
         "rule_files": [RULES_FILE],
         "alerting": {"alertmanagers": [_static(alertmanagers)]},
-        "scrape_configs": [
-            {"job_name": job, **_static(addresses)} for job, addresses in jobs.items() if addresses
-        ],
+        "scrape_configs": [{"job_name": job, **_static(addresses)} for job, addresses in jobs.items() if addresses],
     }
 
 

@@ -85,9 +85,9 @@ def chunk_records(quantile: float) -> str:
     return _quantile(quantile, "globalmart_chunk_records", "topic")
 
 
-def sink_seconds(quantile: float) -> str:
+def commit_duration_seconds(quantile: float) -> str:
     """Quantile of the time from a decoded chunk to its commit, by topic."""
-    return _quantile(quantile, "globalmart_sink_seconds", "topic")
+    return _quantile(quantile, "globalmart_commit_duration_seconds", "topic")
 
 
 def sink_failures() -> str:

@@ -6,7 +6,7 @@ The variables are settings of this project; `grafana_environment` has them all.
 from typing import Any, Final
 
 from app.settings import Settings
-from grafana.house import POSTGRES, PROMETHEUS
+from grafana.panels import POSTGRES, PROMETHEUS
 
 _ALERTMANAGER_UID: Final = "globalmart-alertmanager"
 
@@ -59,11 +59,7 @@ def _prometheus(scrape_seconds: int) -> dict[str, Any]:
         "isDefault": True,
         "editable": False,
         # Rules and alerts of Prometheus are shown in Grafana, which has none of its own.
-        "jsonData": {
-            "httpMethod": "POST",
-            "manageAlerts": True,
-            "timeInterval": f"{scrape_seconds}s",
-        },
+        "jsonData": {"httpMethod": "POST", "manageAlerts": True, "timeInterval": f"{scrape_seconds}s"},
     }
 
 

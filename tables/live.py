@@ -7,8 +7,8 @@ from typing import Self
 from faust.types import AppT
 from faust.types.tables import TableT
 
-from app.domain.sales_state import SalesState
 from tables import revenue_by_category, revenue_by_country, user_velocity
+from tables.sales_state import SalesState
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,7 @@ class LiveTables:
     def create(cls, app: AppT) -> Self:
         """Declare the tables on the app."""
         return cls(
-            revenue_by_category.create_table(app),
-            revenue_by_country.create_table(app),
-            user_velocity.create_table(app),
+            revenue_by_category.create_table(app), revenue_by_country.create_table(app), user_velocity.create_table(app)
         )
 
     def show(self, partition: int, state: SalesState) -> None:

@@ -6,13 +6,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.instruments import LABEL_CAP, OTHER
 from app.metrics import WorkerMetrics
+from app.prometheus import LABEL_CAP, OTHER
+from app.sink.chunk_slice import CommitResult
 from app.sink.ledger import Counts, Progress
-from app.sink.work import Outcome
-from app.stream.reporting import report_latency, report_outcome, report_sales
+from app.stream.record_metrics import record_latency, record_result, report_sales
 from tests.events.records import Record
-from tests.sink.works import order
+from tests.sink.chunk_slices import order
 
 LABELS: dict[str, tuple[str, ...]] = {
     "globalmart_events": ("topic", "outcome"),
@@ -31,7 +31,7 @@ LABELS: dict[str, tuple[str, ...]] = {
     "globalmart_partition_lag_records": ("topic", "partition"),
     "globalmart_watermark_age_seconds": ("topic", "partition"),
     "globalmart_chunk_records": ("topic",),
-    "globalmart_sink_seconds": ("topic",),
+    "globalmart_commit_duration_seconds": ("topic",),
     "globalmart_sink_failures": ("topic", "error"),
     "globalmart_outbox_published": ("stream",),
     "globalmart_system_metric": ("host", "component", "metric"),
@@ -66,14 +66,17 @@ def test_names_and_labels(metrics: WorkerMetrics) -> None:
 
 
 def test_committed_records_are_counted_by_what_became_of_them(metrics: WorkerMetrics) -> None:
-    outcome = Outcome(
-        0, Progress(9, 1_500_000), [order(0)], [0],
+    outcome = CommitResult(
+        0,
+        Progress(9, 1_500_000),
+        [order(0)],
+        [0],
         Counts(stored=3, duplicates=2, dead_lettered=4, late=1),
         ["high_value", "high_value", "unusual_quantity"],
         ["key_mismatch", "malformed_json", "malformed_json", "malformed_json"],
-    )  # fmt: skip
+    )
     for _ in range(2):
-        report_outcome(metrics, "transactions", outcome)
+        record_result(metrics, "transactions", outcome)
     assert _shown(metrics, "globalmart_events_total") == {
         ("transactions", "stored"): 6,
         ("transactions", "duplicate"): 4,
@@ -83,10 +86,7 @@ def test_committed_records_are_counted_by_what_became_of_them(metrics: WorkerMet
         ("transactions", "key_mismatch"): 2,
         ("transactions", "malformed_json"): 6,
     }
-    assert _shown(metrics, "globalmart_anomalies_total") == {
-        ("high_value",): 4,
-        ("unusual_quantity",): 2,
-    }
+    assert _shown(metrics, "globalmart_anomalies_total") == {("high_value",): 4, ("unusual_quantity",): 2}
     assert _shown(metrics, "globalmart_late_events_total") == {("transactions",): 2}
     assert _shown(metrics, "globalmart_last_event_timestamp_seconds") == {("transactions",): 1.5}
 
@@ -99,10 +99,7 @@ def test_sales_by_category_and_country(metrics: WorkerMetrics) -> None:
     ]
     report_sales(metrics, rows)
     assert _shown(metrics, "globalmart_revenue_by_category_total") == {("a",): 2, ("unknown",): 0}
-    assert _shown(metrics, "globalmart_revenue_by_country_total") == {
-        ("X",): 1.5,
-        ("unknown",): 0.5,
-    }
+    assert _shown(metrics, "globalmart_revenue_by_country_total") == {("X",): 1.5, ("unknown",): 0.5}
     transactions = "globalmart_transactions_by_category_total"
     assert _shown(metrics, transactions) == {("a",): 2, ("unknown",): 1}
     transactions = "globalmart_transactions_by_country_total"
@@ -130,7 +127,7 @@ def test_latency_is_read_from_the_header(metrics: WorkerMetrics) -> None:
             [],
         ]
     )
-    report_latency(metrics, [Record(b"", headers=each) for each in headers], lambda: 10.25)
+    record_latency(metrics, [Record(b"", headers=each) for each in headers], lambda: 10.25)
     assert _shown(metrics, "globalmart_end_to_end_seconds_count") == {(): 2}
     assert _shown(metrics, "globalmart_end_to_end_seconds_sum") == {(): 1.0}
 
@@ -141,5 +138,6 @@ def test_what_is_scraped_can_be_parsed(metrics: WorkerMetrics) -> None:
     metrics.end_to_end_seconds.observe_many([0.01])
     text = generate_latest(metrics.registry).decode()
     assert {family.name for family in text_string_to_metric_families(text)} >= {
-        "globalmart_end_to_end_seconds", "globalmart_active_users",
-    }  # fmt: skip
+        "globalmart_end_to_end_seconds",
+        "globalmart_active_users",
+    }

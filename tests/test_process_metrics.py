@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 from prometheus_client import CollectorRegistry
 
-from app.process_metrics import register_process
+from app.prometheus import register_process
 from app.settings import Settings
 from app.worker import create_app
 

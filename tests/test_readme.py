@@ -9,12 +9,12 @@ import typer
 
 from app.cli.commands import COMMANDS, build_app
 from app.cli.settings import markdown_table
-from app.events.refusals import Reason
+from app.events.rejections import Reason
 from app.postgres.migrate import known_migrations
 from app.settings import ENV_FILE_VARIABLE, MongoSettings, PostgresSettings, documented_settings
 from app.topics import TOPICS
-from tests.databases import Database, database
-from tests.exposed import exposed_metrics
+from tests.support.databases import Database, database
+from tests.support.exposed import exposed_metrics
 
 __all__ = ["database"]
 
@@ -92,12 +92,7 @@ def test_every_setting_named_exists() -> None:
 def test_every_command_named_exists_with_its_options() -> None:
     calls = list(_calls())
     assert {command for command, _ in calls} == {command.name for command in COMMANDS}
-    unknown = [
-        (command, option)
-        for command, options in calls
-        for option in options
-        if option not in _options(command)
-    ]
+    unknown = [(command, option) for command, options in calls for option in options if option not in _options(command)]
     assert unknown == []
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import SettingsError
+from app.ops.retention.topic_retention import wanted_hours
 from app.settings import ENV_PREFIX, Settings, documented_settings, load_settings
-from app.upkeep.kafka_retention import wanted_hours
 
 
 def _problems(values: dict[str, str]) -> list[str]:
@@ -51,10 +51,14 @@ def test_every_problem_is_named_at_once() -> None:
     named = [problem.split(":")[0] for problem in problems]
     assert sorted(named) == sorted(
         [
-            "GLOBALMART_NONSENSE", "GLOBALMART_KAFKA_PARTITIONS", "GLOBALMART_KAFKA_REPLICATION",
-            "GLOBALMART_POSTGRES_PORT", "GLOBALMART_STREAM_*", "GLOBALMART_ANOMALY_HIGH_VALUE",
+            "GLOBALMART_NONSENSE",
+            "GLOBALMART_KAFKA_PARTITIONS",
+            "GLOBALMART_KAFKA_REPLICATION",
+            "GLOBALMART_POSTGRES_PORT",
+            "GLOBALMART_STREAM_*",
+            "GLOBALMART_ANOMALY_HIGH_VALUE",
         ]
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,10 +80,7 @@ def test_an_unknown_variable_is_refused_with_advice(variable: str, advice: str) 
             {"GLOBALMART_KAFKA_HEARTBEAT_SECONDS": "3"},
             "HEARTBEAT_SECONDS must be at most a third of SESSION_TIMEOUT_SECONDS",
         ),
-        (
-            {"GLOBALMART_STREAM_WINDOW_STEP_SECONDS": "45"},
-            "WINDOW_SECONDS must be a multiple of WINDOW_STEP_SECONDS",
-        ),
+        ({"GLOBALMART_STREAM_WINDOW_STEP_SECONDS": "45"}, "WINDOW_SECONDS must be a multiple of WINDOW_STEP_SECONDS"),
         ({"GLOBALMART_GENERATOR_COUNTRIES": " , "}, "one or more names"),
     ],
 )
@@ -91,9 +92,7 @@ def test_settings_that_exclude_each_other(values: dict[str, str], part: str) -> 
 def test_a_secret_is_never_repeated() -> None:
     settings = Settings({"GLOBALMART_POSTGRES_OWNER_PASSWORD": "hunter2"})
     assert "hunter2" not in repr(settings.postgres)
-    problems = _problems(
-        {"GLOBALMART_POSTGRES_OWNER_PASSWORD": "hunter2", "GLOBALMART_POSTGRES_PORT": "hunter3"}
-    )
+    problems = _problems({"GLOBALMART_POSTGRES_OWNER_PASSWORD": "hunter2", "GLOBALMART_POSTGRES_PORT": "hunter3"})
     assert "hunter" not in "".join(problems)
 
 
@@ -113,9 +112,7 @@ def _env_file(folder: Path, text: str) -> str:
 
 
 def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
-    file = _env_file(
-        tmp_path, "GLOBALMART_KAFKA_PARTITIONS=3\nGLOBALMART_KAFKA_GROUP=from-file\nOTHER=1\n"
-    )
+    file = _env_file(tmp_path, "GLOBALMART_KAFKA_PARTITIONS=3\nGLOBALMART_KAFKA_GROUP=from-file\nOTHER=1\n")
     environ = {"GLOBALMART_ENV_FILE": file, "GLOBALMART_KAFKA_PARTITIONS": "4", "HOME": "/"}
     kafka = load_settings(environ).kafka
     assert (kafka.partitions, kafka.group) == (4, "from-file")

@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from app.domain.sales_state import SalesState
-from app.domain.velocity import PartitionVelocity
-from app.faust_app import GlobalMartApp
 from app.settings import Settings
+from app.stream.app import GlobalMartApp
 from app.topics import SOURCE_TOPICS
 from app.worker import create_app
-from tests.domain.sales import Sold
+from tables.sales_state import SalesState
+from tables.velocity import PartitionVelocity
+from tests.tables.sales import Sold
 
 TABLES = {"revenue_by_category", "revenue_by_country", "user_velocity"}
 
@@ -27,7 +27,7 @@ def test_agents_topics_and_tables_are_exactly_these(app: GlobalMartApp) -> None:
     topics = {name: agent.channel.get_topic_name() for name, agent in app.agents.items()}
     assert topics == {name: name for name in SOURCE_TOPICS}
     assert set(app.tables) == TABLES
-    assert set(app.lanes) == set(SOURCE_TOPICS)
+    assert set(app.commit_workers) == set(SOURCE_TOPICS)
 
 
 def test_workers_do_not_share_what_their_tables_hold(app: GlobalMartApp) -> None:
@@ -54,8 +54,11 @@ def test_importing_the_worker_reads_no_settings() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _IMPORTS],
         env=environ | {"PYTHONPATH": ":".join(sys.path)},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "GLOBALMART_KAFKA_PARTITIONS" in done.stdout
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import plotly.graph_objects as go
 import streamlit as st
 
-from api.dashboard import texts
+from api.dashboard import formatting
 from api.dashboard.serving import AMBER, SERIES, SHADES, TEAL
 
 _CONFIG: Final = {"displayModeBar": False, "displaylogo": False}
@@ -29,7 +29,7 @@ def draw(figure: go.Figure, key: str, alt: str, height: int = 320) -> None:
 
 def label(name: str | None) -> str:
     """A name as a chart shows it: no markup, not too long."""
-    text = texts.name(name)
+    text = formatting.name(name)
     return escape(text if len(text) <= 28 else f"{text[:27]}…", quote=False)
 
 
@@ -37,36 +37,35 @@ def columns(labels: Sequence[Any], amounts: Sequence[Decimal], orders: Sequence[
     """Revenue over time."""
     figure = go.Figure(
         go.Bar(
-            x=labels, y=_floats(amounts), marker_color=TEAL,
-            customdata=[
-                (texts.money(a), texts.number(n)) for a, n in zip(amounts, orders, strict=True)
-            ],
+            x=labels,
+            y=_floats(amounts),
+            marker_color=TEAL,
+            customdata=[(formatting.money(a), formatting.number(n)) for a, n in zip(amounts, orders, strict=True)],
             hovertemplate="%{x}<br>%{customdata[0]}<br>%{customdata[1]} orders<extra></extra>",
         )
-    )  # fmt: skip
+    )
     figure.update_yaxes(tickprefix="$", rangemode="tozero")
     return figure
 
 
 def ranking(
-    names: Sequence[str | None],
-    amounts: Sequence[Decimal],
-    hovers: Sequence[str],
-    chosen: str | None = None,
+    names: Sequence[str | None], amounts: Sequence[Decimal], hovers: Sequence[str], chosen: str | None = None
 ) -> go.Figure:
     """Horizontal bars, the first on top; all but the chosen name are pale."""
     colours = [TEAL if chosen in (None, name) else SHADES[3] for name in names]
     figure = go.Figure(
         go.Bar(
             # Positions, not names: two long names may be shortened to the same text.
-            y=list(range(len(names))), x=_floats(amounts), orientation="h", marker_color=colours,
-            customdata=list(hovers), hovertemplate="%{customdata}<extra></extra>",
+            y=list(range(len(names))),
+            x=_floats(amounts),
+            orientation="h",
+            marker_color=colours,
+            customdata=list(hovers),
+            hovertemplate="%{customdata}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     figure.update_yaxes(
-        autorange="reversed",
-        tickvals=list(range(len(names))),
-        ticktext=[label(name) for name in names],
+        autorange="reversed", tickvals=list(range(len(names))), ticktext=[label(name) for name in names]
     )
     figure.update_xaxes(tickprefix="$", rangemode="tozero")
     return figure
@@ -80,11 +79,15 @@ def steps(counts: Sequence[tuple[str, int]]) -> go.Figure:
     first = counts[0][1]
     figure = go.Figure(
         go.Bar(
-            y=[title for title, _ in counts], x=[count for _, count in counts], orientation="h",
-            text=[f"{texts.number(n)} · {texts.percent(Decimal(n) / first)}" for _, n in counts],
-            textposition="auto", marker_color=SHADES[9:4:-1], hoverinfo="skip",
+            y=[title for title, _ in counts],
+            x=[count for _, count in counts],
+            orientation="h",
+            text=[f"{formatting.number(n)} · {formatting.percent(Decimal(n) / first)}" for _, n in counts],
+            textposition="auto",
+            marker_color=SHADES[9:4:-1],
+            hoverinfo="skip",
         )
-    )  # fmt: skip
+    )
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(rangemode="tozero")
     return figure
@@ -94,11 +97,15 @@ def line(labels: Sequence[Any], amounts: Sequence[Decimal], hovers: Sequence[str
     """Revenue as a line, each point with what is to be told of it."""
     figure = go.Figure(
         go.Scatter(
-            x=labels, y=_floats(amounts), mode="lines+markers",
-            line={"color": TEAL, "width": 2.5}, marker={"size": 5},
-            customdata=list(hovers), hovertemplate="%{customdata}<extra></extra>",
+            x=labels,
+            y=_floats(amounts),
+            mode="lines+markers",
+            line={"color": TEAL, "width": 2.5},
+            marker={"size": 5},
+            customdata=list(hovers),
+            hovertemplate="%{customdata}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     figure.update_yaxes(tickprefix="$", rangemode="tozero")
     return figure
 
@@ -106,9 +113,12 @@ def line(labels: Sequence[Any], amounts: Sequence[Decimal], hovers: Sequence[str
 def mark(figure: go.Figure, x: Any, amount: Decimal) -> None:
     """Mark a point that is not final yet."""
     figure.add_scatter(
-        x=[x], y=[float(amount)], mode="markers", hoverinfo="skip",
+        x=[x],
+        y=[float(amount)],
+        mode="markers",
+        hoverinfo="skip",
         marker={"size": 11, "color": "white", "line": {"color": AMBER, "width": 2.5}},
-    )  # fmt: skip
+    )
 
 
 class Dots(NamedTuple):
@@ -126,10 +136,14 @@ def dots(kinds: Iterable[Dots]) -> go.Figure:
     figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.15, "x": 0})
     for kind, colour in zip(kinds, SERIES, strict=False):
         figure.add_scatter(
-            name=kind.kind, x=kind.times, y=_floats(kind.amounts), mode="markers",
+            name=kind.kind,
+            x=kind.times,
+            y=_floats(kind.amounts),
+            mode="markers",
             marker={"size": 8, "opacity": 0.7, "color": colour},
-            customdata=kind.hovers, hovertemplate="%{customdata}<extra></extra>",
-        )  # fmt: skip
+            customdata=kind.hovers,
+            hovertemplate="%{customdata}<extra></extra>",
+        )
     figure.update_yaxes(tickprefix="$", rangemode="tozero")
     return figure
 

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import httpx
 
-from api.dashboard.faults import (
-    ApiAwayError,
+from api.dashboard.errors import (
+    ApiUnavailableError,
     BusyError,
     DashboardError,
     KeyRefusedError,
@@ -87,7 +87,7 @@ class ApiClient:
         try:
             response = self._http.get(path, params=query)
         except httpx.TransportError as error:
-            raise ApiAwayError(self.url) from error
+            raise ApiUnavailableError(self.url) from error
         if response.status_code != httpx.codes.OK:
             raise _fault(response)
         return Answer(_exact(response), _given_at(response))

@@ -7,9 +7,9 @@ from typing import Final
 
 import streamlit as st
 
-from api.dashboard import texts
+from api.dashboard import formatting
 from api.dashboard.client import ApiClient
-from api.dashboard.faults import DashboardError
+from api.dashboard.errors import DashboardError
 from api.dashboard.period import DEFAULT_PRESET, PRESETS, Days
 
 _EVERY: Final = ""
@@ -75,16 +75,15 @@ def _countries(client: ApiClient) -> list[str]:
     try:
         known = client.get("dimensions")["countries"]
     except DashboardError as error:
-        st.caption(f"The names of the countries are missing: {texts.plain(error.what)}.")
+        st.caption(f"The names of the countries are missing: {formatting.plain(error.what)}.")
     return [_EVERY, *sorted({*known, *([asked] if asked else [])})]
 
 
 def _between(now: datetime) -> Days:
     month = Days.preset(DEFAULT_PRESET, now.date())
     chosen = st.date_input(
-        "First and last day", (month.first, month.last), key=_BETWEEN, bind="query-params",
-        format="YYYY-MM-DD",
-    )  # fmt: skip
+        "First and last day", (month.first, month.last), key=_BETWEEN, bind="query-params", format="YYYY-MM-DD"
+    )
     picked = chosen if isinstance(chosen, tuple) else (chosen,)
     if len(picked) == 2:
         return Days(min(picked), max(picked))

@@ -1,6 +1,6 @@
 """The script Streamlit runs for every browser; it is all shell."""
 
-from api.dashboard.shell import show
+from api.dashboard.app import show
 
 if __name__ == "__main__":
     show()

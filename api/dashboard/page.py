@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from api.dashboard.client import ApiClient
-from api.dashboard.faults import DashboardError
+from api.dashboard.errors import DashboardError
 from api.dashboard.filters import Filters
 
 

@@ -47,11 +47,11 @@ class Days:
             return None
         if self.first.toordinal() <= self.number:
             return None
-        span = timedelta(days=self.number)
-        first, last = self.first - span, self.last - span
+        time_range = timedelta(days=self.number)
+        first, last = self.first - time_range, self.last - time_range
         if self.last < now.date():
             return Before(first.isoformat(), last.isoformat())
-        end = now.replace(second=0, microsecond=0) - span
+        end = now.replace(second=0, microsecond=0) - time_range
         return Before(first.isoformat(), end.isoformat().replace("+00:00", "Z"))
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
-from api.dashboard import texts
+from api.dashboard import formatting
 from api.dashboard.charts import draw, label
 from api.dashboard.serving import SHADES, TEAL
 
@@ -19,21 +19,23 @@ def draw_treemap(segments: _Rows) -> None:
     """Segments by total value; those worth nothing have no area."""
     shown = [s for s in segments if s["total_value"] > 0]
     told = [
-        f"{label(s['segment_name'])}<br>{texts.number(s['customer_count'])} customers<br>"
-        f"{texts.money(s['total_value'])} in all<br>{texts.money(s['avg_monetary'])} each"
+        f"{label(s['segment_name'])}<br>{formatting.number(s['customer_count'])} customers<br>"
+        f"{formatting.money(s['total_value'])} in all<br>{formatting.money(s['avg_monetary'])} each"
         for s in shown
     ]
     figure = go.Figure(
         go.Treemap(
-            labels=[label(s["segment_name"]) for s in shown], parents=[""] * len(shown),
+            labels=[label(s["segment_name"]) for s in shown],
+            parents=[""] * len(shown),
             values=[float(s["total_value"]) for s in shown],
-            marker={
-                "colors": _shades([s["avg_monetary"] for s in shown]), "cornerradius": 4,
-            },
-            customdata=told, hovertemplate="%{customdata}<extra></extra>",
-            root_color="rgba(0, 0, 0, 0)", texttemplate="<b>%{label}</b><br>%{percentRoot:.1%}", tiling={"pad": 3},
+            marker={"colors": _shades([s["avg_monetary"] for s in shown]), "cornerradius": 4},
+            customdata=told,
+            hovertemplate="%{customdata}<extra></extra>",
+            root_color="rgba(0, 0, 0, 0)",
+            texttemplate="<b>%{label}</b><br>%{percentRoot:.1%}",
+            tiling={"pad": 3},
         )
-    )  # fmt: skip
+    )
     draw(figure, "treemap", "Segments by total value")
 
 
@@ -49,13 +51,19 @@ def draw_grid(cells: _Rows) -> None:
     grid = [[found.get((r, f)) for f in _SCORES] for r in _SCORES]
     figure = go.Figure(
         go.Heatmap(
-            x=_SCORES, y=_SCORES, colorscale=_SCALE, showscale=False, xgap=3, ygap=3,
+            x=_SCORES,
+            y=_SCORES,
+            colorscale=_SCALE,
+            showscale=False,
+            xgap=3,
+            ygap=3,
             z=[[cell["customers"] if cell else 0 for cell in row] for row in grid],
             customdata=[[_told(cell) for cell in row] for row in grid],
-            text=[[_written(cell) for cell in row] for row in grid], texttemplate="%{text}",
+            text=[[_written(cell) for cell in row] for row in grid],
+            texttemplate="%{text}",
             hovertemplate="%{customdata}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     figure.update_xaxes(title="Frequency score", dtick=1, showgrid=False)
     figure.update_yaxes(title="Recency score", dtick=1, showgrid=False)
     draw(figure, "grid", "Customers per recency and frequency score", height=440)
@@ -64,7 +72,7 @@ def draw_grid(cells: _Rows) -> None:
 def _written(cell: Mapping[str, Any] | None) -> str:
     if cell is None:
         return ""
-    return f"<b>{texts.number(cell['customers'])}</b><br>{label(cell['segment_name'])}"
+    return f"<b>{formatting.number(cell['customers'])}</b><br>{label(cell['segment_name'])}"
 
 
 def _told(cell: Mapping[str, Any] | None) -> str:
@@ -72,7 +80,7 @@ def _told(cell: Mapping[str, Any] | None) -> str:
         return "nobody"
     return (
         f"{label(cell['segment_name'])}, R {cell['recency_score']} F {cell['frequency_score']}<br>"
-        f"{texts.number(cell['customers'])} customers<br>{texts.money(cell['revenue'])}"
+        f"{formatting.number(cell['customers'])} customers<br>{formatting.money(cell['revenue'])}"
     )
 
 
@@ -81,24 +89,30 @@ def draw_flows(pairs: _Rows) -> None:
     left = sorted({p["from"] for p in pairs})
     right = sorted({p["to"] for p in pairs})
     told = [
-        f"{label(p['from'])} → {label(p['to'])}<br>{texts.number(p['customers'])} customers<br>"
-        f"{texts.money(p['revenue'])}"
+        f"{label(p['from'])} → {label(p['to'])}<br>{formatting.number(p['customers'])} customers<br>"
+        f"{formatting.money(p['revenue'])}"
         for p in pairs
     ]
     figure = go.Figure(
         go.Sankey(
             node={
                 "label": [label(name) for name in [*left, *right]],
-                "color": TEAL, "pad": 14, "thickness": 12, "line": {"width": 0},
+                "color": TEAL,
+                "pad": 14,
+                "thickness": 12,
+                "line": {"width": 0},
                 "hovertemplate": "%{label}<br>%{value} customers<extra></extra>",
             },
             link={
                 "source": [left.index(p["from"]) for p in pairs],
                 "target": [len(left) + right.index(p["to"]) for p in pairs],
-                "value": [p["customers"] for p in pairs], "color": "rgba(15, 118, 110, 0.22)",
-                "customdata": told, "hovertemplate": "%{customdata}<extra></extra>",
+                "value": [p["customers"] for p in pairs],
+                "color": "rgba(15, 118, 110, 0.22)",
+                "customdata": told,
+                "hovertemplate": "%{customdata}<extra></extra>",
             },
-            valueformat=",d", textfont={"color": "#1f2933", "size": 12, "shadow": "none"},
+            valueformat=",d",
+            textfont={"color": "#1f2933", "size": 12, "shadow": "none"},
         )
-    )  # fmt: skip
+    )
     draw(figure, "flows", "Customers who moved between segments", height=460)

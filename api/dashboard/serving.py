@@ -14,9 +14,17 @@ TEAL: Final = "#0f766e"
 AMBER: Final = "#d97706"
 SERIES: Final = (TEAL, AMBER, "#475569", "#0891b2", "#65a30d", "#9333ea", "#be123c", "#a16207")
 SHADES: Final = (
-    "#f0fdfa", "#d5f5ee", "#b4e8de", "#8fd6ca", "#66bfb2", "#41a598", "#238a7e", "#0f766e", "#115e56",
+    "#f0fdfa",
+    "#d5f5ee",
+    "#b4e8de",
+    "#8fd6ca",
+    "#66bfb2",
+    "#41a598",
+    "#238a7e",
+    "#0f766e",
+    "#115e56",
     "#134e4a",
-)  # fmt: skip
+)
 
 _OPTIONS: Final = {
     "server.headless": "true",
@@ -42,9 +50,6 @@ _OPTIONS: Final = {
 
 def command(settings: Settings) -> list[str]:
     """The command that serves the dashboard on GLOBALMART_BIND and its port; no telemetry."""
-    place = {
-        "server.address": settings.general.bind,
-        "server.port": str(settings.dashboard.port),
-    }
+    place = {"server.address": settings.general.bind, "server.port": str(settings.dashboard.port)}
     flags = [f"--{name}={value}" for name, value in (_OPTIONS | place).items()]
     return [sys.executable, "-m", "streamlit", "run", str(SCRIPT), *flags]

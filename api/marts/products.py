@@ -9,21 +9,24 @@ from typing import Any, Final, NamedTuple
 
 from api.amounts import average
 from api.mongo import Find
-from api.runs import Run
-from app.warehouse import Document
+from api.published_run import PublishedRun
+from app.published_run import Document
 
 MART: Final = "product_performance"
 
 FIELDS: Final = (
-    "product_id", "category", "revenue", "units", "transaction_count", "avg_transaction_value",
-    "views", "cart_adds", "conversion",
-)  # fmt: skip
+    "product_id",
+    "category",
+    "revenue",
+    "units",
+    "transaction_count",
+    "avg_transaction_value",
+    "views",
+    "cart_adds",
+    "conversion",
+)
 _SUMS: Final = {
-    "$group": {
-        "_id": "$category",
-        "revenue": {"$sum": "$revenue"},
-        "transaction_count": {"$sum": "$transaction_count"},
-    }
+    "$group": {"_id": "$category", "revenue": {"$sum": "$revenue"}, "transaction_count": {"$sum": "$transaction_count"}}
 }
 _COUNTRIES: Final = [{"$group": {"_id": "$country"}}]
 _ORDER: Final = (("revenue", -1), ("product_id", 1))
@@ -39,37 +42,34 @@ class Category(NamedTuple):
     transaction_count: int
 
 
-async def prepare(run: Run) -> None:
+async def prepare(run: PublishedRun) -> None:
     """Make what is kept of every country and of all of them together."""
     for country in await run.sums(MART, _COUNTRIES, _names_of, ("countries",)):
         await sums(run, country)
         await _best(run, country)
 
 
-async def sums(run: Run, country: str | None = None) -> list[Category]:
+async def sums(run: PublishedRun, country: str | None = None) -> list[Category]:
     """Sums per category, of one country or of all of them together; few."""
     return await run.sums(MART, [{"$match": {"country": country}}, _SUMS], _categories_of, country)
 
 
-async def categories(
-    run: Run, category: str | None, country: str | None, limit: int
-) -> list[dict[str, Any]]:
+async def categories(run: PublishedRun, category: str | None, country: str | None, limit: int) -> list[dict[str, Any]]:
     """Categories by revenue, of one country or of all of them together."""
     found = [each for each in await sums(run, country) if category in (None, each.category)]
     ranked = sorted(found, key=lambda each: (-each.revenue, each.category))
     return [
         {
-            "category": each.category, "revenue": each.revenue,
+            "category": each.category,
+            "revenue": each.revenue,
             "transaction_count": each.transaction_count,
             "avg_transaction_value": average(each.revenue, each.transaction_count),
         }
         for each in ranked[:limit]
-    ]  # fmt: skip
+    ]
 
 
-async def products(
-    run: Run, category: str | None, country: str | None, limit: int
-) -> list[Document]:
+async def products(run: PublishedRun, category: str | None, country: str | None, limit: int) -> list[Document]:
     """Products by revenue, of one country or of all of them together."""
     if category is None and limit <= _BEST:
         return (await _best(run, country))[:limit]
@@ -77,7 +77,7 @@ async def products(
     return await run.find(MART, Find(where, FIELDS, _ORDER, limit))
 
 
-async def _best(run: Run, country: str | None) -> list[Document]:
+async def _best(run: PublishedRun, country: str | None) -> list[Document]:
     return await run.listed(MART, Find({"country": country}, FIELDS, _ORDER, _BEST), country)
 
 

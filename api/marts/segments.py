@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from api.amounts import average, ratio
-from api.runs import Run
-from app.warehouse import Document
+from api.published_run import PublishedRun
+from app.published_run import Document
 
 MART: Final = "customer_segments"
 
@@ -14,7 +14,9 @@ _CELLS: Final = [
     {
         "$group": {
             "_id": {
-                "country": "$country", "recency_score": "$r_score", "frequency_score": "$f_score",
+                "country": "$country",
+                "recency_score": "$r_score",
+                "frequency_score": "$f_score",
                 "segment_name": "$segment_name",
             },
             "customers": {"$sum": 1},
@@ -22,7 +24,7 @@ _CELLS: Final = [
             "revenue": {"$sum": "$monetary"},
         }
     }
-]  # fmt: skip
+]
 
 
 class Cell(NamedTuple):
@@ -46,24 +48,20 @@ class Sum(NamedTuple):
 
     def plus(self, cell: Cell) -> "Sum":
         """With one more cell."""
-        return Sum(
-            self.customers + cell.customers,
-            self.orders + cell.orders,
-            self.revenue + cell.revenue,
-        )
+        return Sum(self.customers + cell.customers, self.orders + cell.orders, self.revenue + cell.revenue)
 
 
-async def cells(run: Run) -> list[Cell]:
+async def cells(run: PublishedRun) -> list[Cell]:
     """Every cell of the mart; at most 25 per country."""
     return await run.sums(MART, _CELLS, _cells_of)
 
 
-async def customer(run: Run, user_id: str) -> Document | None:
+async def customer(run: PublishedRun, user_id: str) -> Document | None:
     """The document of one customer."""
     return await run.one(MART, user_id)
 
 
-async def segments(run: Run, country: str | None) -> list[dict[str, Any]]:
+async def segments(run: PublishedRun, country: str | None) -> list[dict[str, Any]]:
     """Segments with customers, of one country or of all, those of the greatest value first."""
     sums: dict[str, Sum] = {}
     for cell in _of(country, await cells(run)):
@@ -72,7 +70,7 @@ async def segments(run: Run, country: str | None) -> list[dict[str, Any]]:
     return [_segment(name, figures) for name, figures in ranked]
 
 
-async def matrix(run: Run, country: str | None) -> list[dict[str, Any]]:
+async def matrix(run: PublishedRun, country: str | None) -> list[dict[str, Any]]:
     """Cells of the matrix of recency and frequency that have customers, in the scores' order."""
     sums: dict[tuple[int, int, str], Sum] = {}
     for cell in _of(country, await cells(run)):
@@ -80,11 +78,14 @@ async def matrix(run: Run, country: str | None) -> list[dict[str, Any]]:
         sums[key] = sums.get(key, Sum()).plus(cell)
     return [
         {
-            "recency_score": recency, "frequency_score": frequency, "segment_name": name,
-            "customers": figures.customers, "revenue": figures.revenue,
+            "recency_score": recency,
+            "frequency_score": frequency,
+            "segment_name": name,
+            "customers": figures.customers,
+            "revenue": figures.revenue,
         }
         for (recency, frequency, name), figures in sorted(sums.items())
-    ]  # fmt: skip
+    ]
 
 
 def _segment(name: str, figures: Sum) -> dict[str, Any]:
@@ -99,8 +100,7 @@ def _segment(name: str, figures: Sum) -> dict[str, Any]:
 
 def _cells_of(documents: list[Document]) -> list[Cell]:
     return [
-        Cell(**each["_id"], **{name: each[name] for name in ("customers", "orders", "revenue")})
-        for each in documents
+        Cell(**each["_id"], **{name: each[name] for name in ("customers", "orders", "revenue")}) for each in documents
     ]
 
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from api.dates import Period
-from api.runs import Run
-from api.spans import DAY, spans
-from app.warehouse import Document
+from api.published_run import PublishedRun
+from api.time_ranges import DAY, time_ranges
+from app.published_run import Document
 
 MART: Final = "fact_sessions"
 
@@ -31,10 +31,7 @@ _FIGURES: Final = {
     "abandoned": _are("abandoned"),
     "revenue": {"$sum": "$revenue"},
 }
-_BY_DAY: Final = {
-    "day": {"$dateTrunc": {"date": "$started_at", "unit": "day"}},
-    "country": "$country",
-}
+_BY_DAY: Final = {"day": {"$dateTrunc": {"date": "$started_at", "unit": "day"}}, "country": "$country"}
 
 
 class Figures(NamedTuple):
@@ -57,16 +54,16 @@ class Day(NamedTuple):
     figures: Figures
 
 
-async def days(run: Run) -> list[Day]:
+async def days(run: PublishedRun) -> list[Day]:
     """Figures per UTC day and country."""
     visible = {"$match": run.mart(MART).of_this_version}
     return await run.sums(MART, [visible, {"$group": {"_id": _BY_DAY, **_FIGURES}}], _days_of)
 
 
-async def funnel(run: Run, period: Period, country: str | None) -> Figures:
+async def funnel(run: PublishedRun, period: Period, country: str | None) -> Figures:
     """Sessions that start in a period, to the millisecond: whole days as prepared, its ends read."""
     parts = []
-    for unit, start, end in spans(period.start, period.end, (DAY,)):
+    for unit, start, end in time_ranges(period.start, period.end, (DAY,)):
         if unit is None:
             parts += await _read(run, start, end, country)
         else:
@@ -74,15 +71,13 @@ async def funnel(run: Run, period: Period, country: str | None) -> Figures:
     return _added(parts)
 
 
-def _within(
-    among: Iterable[Day], start: datetime, end: datetime, country: str | None
-) -> Iterator[Figures]:
+def _within(among: Iterable[Day], start: datetime, end: datetime, country: str | None) -> Iterator[Figures]:
     for day in among:
         if start <= day.start < end and country in (None, day.country):
             yield day.figures
 
 
-async def _read(run: Run, start: datetime, end: datetime, country: str | None) -> list[Figures]:
+async def _read(run: PublishedRun, start: datetime, end: datetime, country: str | None) -> list[Figures]:
     match = {**run.mart(MART).of_this_version, "started_at": {"$gte": start, "$lt": end}}
     if country is not None:
         match["country"] = country
@@ -96,9 +91,7 @@ def _added(parts: Iterable[Figures]) -> Figures:
 
 
 def _days_of(documents: list[Document]) -> list[Day]:
-    return [
-        Day(each["_id"]["day"], each["_id"]["country"], _figures_of(each)) for each in documents
-    ]
+    return [Day(each["_id"]["day"], each["_id"]["country"], _figures_of(each)) for each in documents]
 
 
 def _figures_of(document: Document) -> Figures:

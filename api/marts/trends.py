@@ -6,19 +6,26 @@ from typing import Any, Final
 from api.cursors import Place
 from api.dates import Period
 from api.mongo import Find
-from api.runs import Run
-from app.warehouse import Document
+from api.published_run import PublishedRun
+from app.published_run import Document
 
 MART: Final = "sales_trends"
 
 FIELDS: Final = (
-    "period_type", "period", "period_start", "country", "revenue", "transactions",
-    "revenue_growth_rate", "partial", "analysis_date",
-)  # fmt: skip
+    "period_type",
+    "period",
+    "period_start",
+    "country",
+    "revenue",
+    "transactions",
+    "revenue_growth_rate",
+    "partial",
+    "analysis_date",
+)
 
 
 async def page(
-    run: Run, period_type: str, country: str | None, period: Period, after: Place | None, limit: int
+    run: PublishedRun, period_type: str, country: str | None, period: Period, after: Place | None, limit: int
 ) -> list[Document]:
     """Up to `limit` periods that start within `period`, oldest first, behind a place."""
     start: dict[str, Any] = {"$gte": period.start, "$lt": period.end}

@@ -44,12 +44,7 @@ async def page(
 
 
 def page_query(
-    period: Period,
-    anomaly_type: str | None,
-    after: Place | None,
-    limit: int,
-    *,
-    country: str | None = None,
+    period: Period, anomaly_type: str | None, after: Place | None, limit: int, *, country: str | None = None
 ) -> tuple[str, list[Any]]:
     """The statement and its arguments."""
     arguments: list[Any] = [period.start, period.end, limit]

@@ -9,7 +9,7 @@ from typing import Any, Final
 from api.dates import Period
 from api.postgres import Database
 from api.queries.sales import Totals
-from api.spans import DAY, HOUR, MINUTE, WEEK, Span, spans
+from api.time_ranges import DAY, HOUR, MINUTE, WEEK, TimeRange, time_ranges
 
 #: Exact totals by day, hour or name; the nameless are under None.
 Lines = Mapping[Any, Totals]
@@ -56,14 +56,12 @@ _BY_TIME: Final = frozenset({Group.DAY, Group.HOUR})
 _PANE_SECONDS: Final = "SELECT step_seconds FROM stream_windows"
 
 
-async def breakdown(
-    database: Database, group: Group, periods: Iterable[Period], country: str | None
-) -> Lines:
+async def breakdown(database: Database, group: Group, periods: Iterable[Period], country: str | None) -> Lines:
     """Sums over periods that do not overlap."""
     units = _UNITS[group]
     if group is Group.CATEGORY and not await _panes_divide_a_minute(database):
         units = units[:-1]
-    pieces = [piece for each in periods for piece in spans(each.start, each.end, units)]
+    pieces = [piece for each in periods for piece in time_ranges(each.start, each.end, units)]
     query, arguments = breakdown_query(group, pieces, country)
     rows = await database.fetch(query, *arguments)
     return {row["key"]: Totals(row["revenue"], row["transactions"]) for row in rows}
@@ -88,16 +86,14 @@ def in_order(group: Group, lines: Lines) -> list[tuple[Any, Totals]]:
 
 def past_days(period: Period, today: datetime) -> tuple[Period | None, list[Period]]:
     """The whole days of a period before today, and what is left of it at both ends."""
-    days = [piece for piece in spans(period.start, min(period.end, today), (DAY,)) if piece.unit]
+    days = [piece for piece in time_ranges(period.start, min(period.end, today), (DAY,)) if piece.unit]
     if not days:
         return None, [period]
     start, end = days[0].start, days[0].end
     return Period(start, end), [Period(period.start, start), Period(end, period.end)]
 
 
-def breakdown_query(
-    group: Group, pieces: Iterable[Span], country: str | None
-) -> tuple[str, list[Any]]:
+def breakdown_query(group: Group, pieces: Iterable[TimeRange], country: str | None) -> tuple[str, list[Any]]:
     """The statement and its arguments for pieces that do not overlap."""
     arguments: list[Any] = [country]
     kind = "TIMESTAMPTZ" if group in _BY_TIME else "TEXT"
@@ -119,10 +115,7 @@ def _piece(group: Group, unit: timedelta | None, last: int, country: str | None)
     key = _KEYS[group].format(time=time)
     count = "1" if unit is None else "transaction_count"
     only = "" if country is None else " AND country = $1"
-    return (
-        f"SELECT {key}, total_amount, {count} FROM {table} "
-        f"WHERE {time} >= ${last - 1} AND {time} < ${last}{only}"
-    )
+    return f"SELECT {key}, total_amount, {count} FROM {table} WHERE {time} >= ${last - 1} AND {time} < ${last}{only}"
 
 
 async def _panes_divide_a_minute(database: Database) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from api.dates import Period
 from api.postgres import Database
-from api.spans import DAY, HOUR, MINUTE, Span, spans
+from api.time_ranges import DAY, HOUR, MINUTE, TimeRange, time_ranges
 
 _TABLES: Final[Mapping[timedelta | None, str]] = {
     DAY: "SELECT total_amount, transaction_count FROM revenue_daily WHERE day",
@@ -34,12 +34,12 @@ class Extent(NamedTuple):
 
 async def totals(database: Database, period: Period, country: str | None) -> Totals:
     """Sum and number of the orders of a period, of one country or of all of them."""
-    query, arguments = totals_query(spans(period.start, period.end), country)
+    query, arguments = totals_query(time_ranges(period.start, period.end), country)
     (row,) = await database.fetch(query, *arguments)
     return Totals(row["revenue"], row["transactions"])
 
 
-def totals_query(pieces: Iterable[Span], country: str | None) -> tuple[str, list[Any]]:
+def totals_query(pieces: Iterable[TimeRange], country: str | None) -> tuple[str, list[Any]]:
     """The statement and its arguments for pieces that do not overlap."""
     arguments: list[Any] = [country]
     selects = ["SELECT 0.00, 0 WHERE $1::TEXT IS NULL"]

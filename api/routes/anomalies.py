@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import cursors
 from api.amounts import Amount
-from api.answers import answer
-from api.events import AnomalyEvents, EventResponse
+from api.dependencies import UsesServices
 from api.parameters import Country, Name, PageQuery
 from api.problems import ProblemError, documented
 from api.queries import anomalies
-from api.services import UsesServices
+from api.responses import cacheable_response
+from api.sse import AnomalyEvents, EventResponse
 
 router = APIRouter(prefix="/anomalies", tags=["anomalies"])
 
@@ -68,18 +68,15 @@ def shown(row: asyncpg.Record) -> dict[str, Any]:
 
 
 @router.get("", response_model=AnomalyPage)
-async def page(
-    request: Request, services: UsesServices, query: Annotated[AnomalyQuery, Query()]
-) -> Response:
+async def page(request: Request, services: UsesServices, query: Annotated[AnomalyQuery, Query()]) -> Response:
     """Anomalies of a period, newest first, page by page."""
     limit = query.page_limit(services.settings)
     rows = await anomalies.page(
-        services.database, query.period, query.anomaly_type, query.place(), limit + 1,
-        country=query.country,
-    )  # fmt: skip
+        services.database, query.period, query.anomaly_type, query.place(), limit + 1, country=query.country
+    )
     more = len(rows) > limit
     cursor = cursors.encode(anomalies.place_of(rows[limit - 1]), query.question()) if more else None
-    return answer(request, {"anomalies": [shown(r) for r in rows[:limit]], "next_cursor": cursor})
+    return cacheable_response(request, {"anomalies": [shown(r) for r in rows[:limit]], "next_cursor": cursor})
 
 
 @router.get(
@@ -96,12 +93,11 @@ async def page(
 async def stream(
     services: UsesServices,
     last_event_id: Annotated[
-        int | None,
-        Header(ge=0, le=_MAX_POSITION, description="Resume behind this event; else from now on."),
+        int | None, Header(ge=0, le=_MAX_POSITION, description="Resume behind this event; else from now on.")
     ] = None,
 ) -> Response:
     """Anomalies as they happen: server-sent events, nothing skipped or repeated over a reconnect."""
-    if services.doorbell.closed:
+    if services.notifications.closed:
         raise ProblemError(503, "the API is stopping", {"Retry-After": "1"})
     settings = services.settings
     if services.metrics.open_streams >= settings.stream_clients_max:
@@ -110,9 +106,6 @@ async def stream(
     newest = await anomalies.newest_position(services.database)
     position = newest if last_event_id is None else min(last_event_id, newest)
     events = AnomalyEvents(
-        services.database,
-        services.doorbell,
-        settings.stream_poll_seconds,
-        settings.stream_heartbeat_seconds,
+        services.database, services.notifications, settings.stream_poll_seconds, settings.stream_heartbeat_seconds
     )
     return EventResponse(events.after(position), services.metrics)

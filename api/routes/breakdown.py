@@ -7,24 +7,22 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.amounts import Amount, average
-from api.answers import answer
 from api.dates import Period
+from api.dependencies import Services, UsesServices
 from api.parameters import Country, PeriodQuery
 from api.postgres import Database
 from api.problems import invalid
 from api.queries import sales
 from api.queries.breakdown import Group, Lines, breakdown, in_order, merged, past_days
+from api.responses import cacheable_response
 from api.routes.sales import ShownPeriod, shown_period
-from api.services import Services, UsesServices
 
 router = APIRouter(prefix="/sales", tags=["sales"])
 
 _LONGEST_BY_HOUR: Final = timedelta(days=31)
 _EXAMPLE: dict[str, Any] = {
     "group_by": "country",
-    "groups": [
-        {"key": "USA", "revenue": 9120331.07, "transaction_count": 13977, "avg_order_value": 652.52}
-    ],
+    "groups": [{"key": "USA", "revenue": 9120331.07, "transaction_count": 13977, "avg_order_value": 652.52}],
     "period": {"start": "2025-12-01", "end": "2025-12-07"},
 }
 
@@ -32,9 +30,7 @@ _EXAMPLE: dict[str, Any] = {
 class BreakdownQuery(PeriodQuery):
     """Parameters of /sales/breakdown."""
 
-    group_by: Group = Field(
-        Group.DAY, description="What a line stands for; hours of 31 days at most."
-    )
+    group_by: Group = Field(Group.DAY, description="What a line stands for; hours of 31 days at most.")
     country: Country = None
 
 
@@ -57,9 +53,7 @@ class Breakdown(BaseModel):
 
 
 @router.get("/breakdown", response_model=Breakdown)
-async def by_group(
-    request: Request, services: UsesServices, query: Annotated[BreakdownQuery, Query()]
-) -> Response:
+async def by_group(request: Request, services: UsesServices, query: Annotated[BreakdownQuery, Query()]) -> Response:
     """Revenue, orders and their average per day, hour, category or country, exact over any period.
 
     Late orders of days before today show within a minute.
@@ -75,7 +69,7 @@ async def by_group(
         "groups": [_line(query.group_by, *line) for line in in_order(query.group_by, lines)],
         "period": await shown_period(services.database, query.period),
     }
-    return answer(request, payload)
+    return cacheable_response(request, payload)
 
 
 async def _stored_part(database: Database, period: Period) -> Period:
@@ -94,11 +88,7 @@ async def _lines(services: Services, group: Group, period: Period, country: str 
     parts = [await breakdown(services.database, group, ends, country)]
     if past is not None:
         question = (group, past, country)
-        parts.append(
-            await services.past.get(
-                question, lambda: breakdown(services.database, group, [past], country)
-            )
-        )
+        parts.append(await services.past.get(question, lambda: breakdown(services.database, group, [past], country)))
     return merged(parts)
 
 

@@ -7,26 +7,38 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from api.amounts import Amount
-from api.answers import answer
+from api.dependencies import Services, UsesServices
 from api.marts import segments
 from api.parameters import Name, no_parameters
 from api.problems import ProblemError, documented
+from api.published_run import PublishedRun
 from api.queries import anomalies, transactions
+from api.responses import cacheable_response
 from api.routes.anomalies import Anomaly, shown
-from api.runs import Run
-from api.services import Services, UsesServices
 from api.stores import StoreDownError
 
 router = APIRouter(prefix="/customers", tags=["customers"], responses=documented(404))
 
 _RECENT_ORDERS = 10
 _CUSTOMER: dict[str, Any] = {
-    "user_id": "user456", "country": "USA", "recency": 3, "frequency": 14, "monetary": 5120.40,
-    "r_score": 5, "f_score": 5, "m_score": 4, "rfm_segment": "554", "segment_name": "Champions",
-    "previous_segment": "Loyal Customers", "last_purchase": "2025-12-03T18:20:11.052Z",
-    "analysis_date": "2025-12-06T00:00:00Z", "as_of": "2025-12-06", "recent_transactions": [],
-    "recent_anomalies": [], "unavailable": [],
-}  # fmt: skip
+    "user_id": "user456",
+    "country": "USA",
+    "recency": 3,
+    "frequency": 14,
+    "monetary": 5120.40,
+    "r_score": 5,
+    "f_score": 5,
+    "m_score": 4,
+    "rfm_segment": "554",
+    "segment_name": "Champions",
+    "previous_segment": "Loyal Customers",
+    "last_purchase": "2025-12-03T18:20:11.052Z",
+    "analysis_date": "2025-12-06T00:00:00Z",
+    "as_of": "2025-12-06",
+    "recent_transactions": [],
+    "recent_anomalies": [],
+    "unavailable": [],
+}
 
 
 class Order(BaseModel):
@@ -76,7 +88,7 @@ async def customer(
 ) -> Response:
     """One customer's segment, newest orders and what those raised."""
 
-    async def compute(run: Run) -> dict[str, Any]:
+    async def compute(run: PublishedRun) -> dict[str, Any]:
         document = await segments.customer(run, user_id) or {}
         known = {name: document[name] for name in Customer.model_fields if name in document}
         return {**known, "as_of": run.mart(segments.MART).as_of}
@@ -84,21 +96,17 @@ async def customer(
     known = await services.warehouse.ask(("customer", user_id), compute)
     if "user_id" not in known:
         raise ProblemError(404, "the published run has no customer with this id")
-    return answer(request, {**known, **await _recent(services, user_id)})
+    return cacheable_response(request, {**known, **await _recent(services, user_id)})
 
 
 async def _recent(services: Services, user_id: str) -> dict[str, Any]:
     try:
         orders = await transactions.newest_of(services.database, user_id, _RECENT_ORDERS)
-        raised = await anomalies.of_transactions(
-            services.database, [order["transaction_id"] for order in orders]
-        )
+        raised = await anomalies.of_transactions(services.database, [order["transaction_id"] for order in orders])
     except StoreDownError as error:
         return {"recent_transactions": None, "recent_anomalies": None, "unavailable": [error.store]}
     return {
-        "recent_transactions": [
-            {name: order[name] for name in Order.model_fields} for order in orders
-        ],
+        "recent_transactions": [{name: order[name] for name in Order.model_fields} for order in orders],
         "recent_anomalies": [shown(each) for each in raised],
         "unavailable": [],
     }

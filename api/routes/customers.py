@@ -7,27 +7,31 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.amounts import Amount
-from api.answers import answer
+from api.dependencies import UsesServices
 from api.marts import migrations, segments
 from api.parameters import Country, no_parameters
 from api.parameters import Query as Parameters
 from api.problems import documented
-from api.runs import Run
-from api.services import UsesServices
+from api.published_run import PublishedRun
+from api.responses import cacheable_response
 
 router = APIRouter(prefix="/customers", tags=["customers"], responses=documented(404))
 
 _SEGMENT: dict[str, Any] = {
-    "segment_name": "Champions", "customer_count": 8934, "avg_monetary": 1245.67,
-    "avg_frequency": 12.31, "total_value": 11128815.78,
-}  # fmt: skip
+    "segment_name": "Champions",
+    "customer_count": 8934,
+    "avg_monetary": 1245.67,
+    "avg_frequency": 12.31,
+    "total_value": 11128815.78,
+}
 _CELL: dict[str, Any] = {
-    "recency_score": 5, "frequency_score": 5, "segment_name": "Champions", "customers": 412,
+    "recency_score": 5,
+    "frequency_score": 5,
+    "segment_name": "Champions",
+    "customers": 412,
     "revenue": 913244.10,
-}  # fmt: skip
-_MIGRATION: dict[str, Any] = {
-    "from": "Loyal Customers", "to": "Champions", "customers": 37, "revenue": 51230.99,
-}  # fmt: skip
+}
+_MIGRATION: dict[str, Any] = {"from": "Loyal Customers", "to": "Champions", "customers": 37, "revenue": 51230.99}
 
 
 def _as_of_one_day(**content: Any) -> ConfigDict:
@@ -95,37 +99,33 @@ class Migrations(BaseModel):
 
 
 @router.get("/segments", response_model=Segments)
-async def list_segments(
-    request: Request, services: UsesServices, query: Annotated[CountryQuery, Query()]
-) -> Response:
+async def list_segments(request: Request, services: UsesServices, query: Annotated[CountryQuery, Query()]) -> Response:
     """Segments with their customers, of one country or of all."""
 
-    async def compute(run: Run) -> dict[str, Any]:
+    async def compute(run: PublishedRun) -> dict[str, Any]:
         found = await segments.segments(run, query.country)
         return {"segments": found, "as_of": run.mart(segments.MART).as_of}
 
-    return answer(request, await services.warehouse.ask(("segments", query.country), compute))
+    return cacheable_response(request, await services.warehouse.ask(("segments", query.country), compute))
 
 
 @router.get("/rfm", response_model=Matrix)
-async def matrix(
-    request: Request, services: UsesServices, query: Annotated[CountryQuery, Query()]
-) -> Response:
+async def matrix(request: Request, services: UsesServices, query: Annotated[CountryQuery, Query()]) -> Response:
     """Customers by recency and frequency score."""
 
-    async def compute(run: Run) -> dict[str, Any]:
+    async def compute(run: PublishedRun) -> dict[str, Any]:
         found = await segments.matrix(run, query.country)
         return {"cells": found, "as_of": run.mart(segments.MART).as_of}
 
-    return answer(request, await services.warehouse.ask(("rfm", query.country), compute))
+    return cacheable_response(request, await services.warehouse.ask(("rfm", query.country), compute))
 
 
 @router.get("/migrations", response_model=Migrations, dependencies=[Depends(no_parameters)])
 async def list_migrations(request: Request, services: UsesServices) -> Response:
     """Customers by the segment they come from and the one they are in."""
 
-    async def compute(run: Run) -> dict[str, Any]:
+    async def compute(run: PublishedRun) -> dict[str, Any]:
         found = await migrations.migrations(run)
         return {"migrations": found, "as_of": run.mart(migrations.MART).as_of}
 
-    return answer(request, await services.warehouse.ask("migrations", compute))
+    return cacheable_response(request, await services.warehouse.ask("migrations", compute))

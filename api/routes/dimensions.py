@@ -5,10 +5,10 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from api.answers import answer
+from api.dependencies import UsesServices
 from api.parameters import no_parameters
 from api.queries import dimensions
-from api.services import UsesServices
+from api.responses import cacheable_response
 
 router = APIRouter(prefix="/dimensions", tags=["dimensions"])
 
@@ -30,4 +30,4 @@ async def names(request: Request, services: UsesServices) -> Response:
         "countries": await dimensions.countries(services.database),
         "categories": await dimensions.categories(services.database),
     }
-    return answer(request, payload)
+    return cacheable_response(request, payload)

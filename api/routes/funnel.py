@@ -7,22 +7,31 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from api.amounts import Amount, ratio
-from api.answers import answer
+from api.dependencies import UsesServices
 from api.marts import sessions
 from api.parameters import Country, PeriodQuery
 from api.problems import documented
-from api.runs import Run
-from api.services import UsesServices
+from api.published_run import PublishedRun
+from api.responses import cacheable_response
 
 router = APIRouter(prefix="/funnel", tags=["funnel"], responses=documented(404))
 
 _EXAMPLE: dict[str, Any] = {
-    "sessions": 41207, "with_view": 40912, "with_cart_add": 12077, "with_checkout": 4801,
-    "converted": 4733, "abandoned": 7344, "revenue": 3262990.15, "view_rate": 0.9928,
-    "cart_rate": 0.2931, "checkout_rate": 0.1165, "conversion_rate": 0.1149,
-    "abandonment_rate": 0.6081, "period": {"start": "2025-12-01", "end": None},
+    "sessions": 41207,
+    "with_view": 40912,
+    "with_cart_add": 12077,
+    "with_checkout": 4801,
+    "converted": 4733,
+    "abandoned": 7344,
+    "revenue": 3262990.15,
+    "view_rate": 0.9928,
+    "cart_rate": 0.2931,
+    "checkout_rate": 0.1165,
+    "conversion_rate": 0.1149,
+    "abandonment_rate": 0.6081,
+    "period": {"start": "2025-12-01", "end": None},
     "as_of": "2025-12-06",
-}  # fmt: skip
+}
 
 
 class FunnelQuery(PeriodQuery):
@@ -63,13 +72,11 @@ class Funnel(BaseModel):
 
 
 @router.get("", response_model=Funnel)
-async def funnel(
-    request: Request, services: UsesServices, query: Annotated[FunnelQuery, Query()]
-) -> Response:
+async def funnel(request: Request, services: UsesServices, query: Annotated[FunnelQuery, Query()]) -> Response:
     """Sessions from visit to order, of a period, of one country or of all."""
     period = query.period
 
-    async def compute(run: Run) -> dict[str, Any]:
+    async def compute(run: PublishedRun) -> dict[str, Any]:
         figures = await sessions.funnel(run, period, query.country)
         return {
             **figures._asdict(),
@@ -79,7 +86,7 @@ async def funnel(
         }
 
     question = ("funnel", period, query.country)
-    return answer(request, await services.warehouse.ask(question, compute))
+    return cacheable_response(request, await services.warehouse.ask(question, compute))
 
 
 def _rates(figures: sessions.Figures) -> dict[str, Any]:

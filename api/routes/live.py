@@ -7,11 +7,11 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict
 
 from api.amounts import Amount
-from api.answers import fleeting
+from api.dependencies import UsesServices
 from api.parameters import no_parameters
 from api.postgres import Database
 from api.queries import live
-from api.services import UsesServices
+from api.responses import uncached_response
 
 router = APIRouter(prefix="/live", tags=["live"])
 
@@ -60,7 +60,7 @@ async def revenue(services: UsesServices) -> Response:
     """Revenue of the last 60 seconds per category and per country, in steps of a second."""
     now = services.now().replace(microsecond=0)
     payload = await services.live.get(now, lambda: _figures(services.database, now))
-    return fleeting(payload)
+    return uncached_response(payload)
 
 
 async def _figures(database: Database, now: datetime) -> dict[str, object]:

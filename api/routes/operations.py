@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict
 
 from api import operations
-from api.answers import fleeting
+from api.dependencies import Services, UsesServices
 from api.parameters import no_parameters
-from api.services import Services, UsesServices
+from api.responses import uncached_response
 
 router = APIRouter(prefix="/operations", tags=["operations"])
 
@@ -19,24 +19,42 @@ _EXAMPLE: dict[str, Any] = {
     "at": "2025-12-07T04:32:00Z",
     "topics": [
         {
-            "topic": "transactions", "consumed": 24811, "stored": 24800, "duplicates": 9,
-            "conflicting": 1, "dead_lettered": 2, "late": 14, "lost": 0,
-            "watermark": "2025-12-07T04:31:59.874Z", "lag": 0,
+            "topic": "transactions",
+            "consumed": 24811,
+            "stored": 24800,
+            "duplicates": 9,
+            "conflicting": 1,
+            "dead_lettered": 2,
+            "late": 14,
+            "lost": 0,
+            "watermark": "2025-12-07T04:31:59.874Z",
+            "lag": 0,
         }
     ],
     "end_to_end": _LATENCY,
     "workers": [
         {
-            "worker_id": "shop-4711-1a2b3c4d", "host": "shop", "pid": 4711,
-            "started_at": "2025-12-07T00:00:00Z", "seen_at": "2025-12-07T04:31:57Z",
-            "rss_bytes": 201326592, "lag": {"transactions": 0}, "end_to_end": _LATENCY,
+            "worker_id": "shop-4711-1a2b3c4d",
+            "host": "shop",
+            "pid": 4711,
+            "started_at": "2025-12-07T00:00:00Z",
+            "seen_at": "2025-12-07T04:31:57Z",
+            "rss_bytes": 201326592,
+            "lag": {"transactions": 0},
+            "end_to_end": _LATENCY,
         }
     ],
     "batch_runs": [
         {
-            "number": 7, "job": "nightly", "as_of": "2025-12-06", "status": "published",
-            "started": "2025-12-07T02:00:00Z", "ended": "2025-12-07T02:04:10Z", "error": None,
-            "extracted_rows": 24800, "counts": {"customer_segments": 8934},
+            "number": 7,
+            "job": "nightly",
+            "as_of": "2025-12-06",
+            "status": "published",
+            "started": "2025-12-07T02:00:00Z",
+            "ended": "2025-12-07T02:04:10Z",
+            "error": None,
+            "extracted_rows": 24800,
+            "counts": {"customer_segments": 8934},
         }
     ],
     "stores": {
@@ -45,7 +63,7 @@ _EXAMPLE: dict[str, Any] = {
     },
     "disk": {"total_bytes": 536870912000, "free_bytes": 268435456000},
     "unavailable": [],
-}  # fmt: skip
+}
 
 
 class Topic(BaseModel):
@@ -150,7 +168,7 @@ class Operations(BaseModel):
 async def how_it_stands(services: UsesServices) -> Response:
     """Records by topic, lag, latency, workers, the last runs of the batch, sizes of the stores."""
     now = services.now().replace(microsecond=0)
-    return fleeting(await services.operations.get(now, lambda: _figures(services, now)))
+    return uncached_response(await services.operations.get(now, lambda: _figures(services, now)))
 
 
 async def _figures(services: Services, now: datetime) -> dict[str, Any]:
@@ -169,8 +187,7 @@ async def _figures(services: Services, now: datetime) -> dict[str, Any]:
         "at": now,
         **{name: told.get(name) for name in names},
         "stores": {
-            name: None if name in told["unavailable"] else told[name]
-            for name in (database.name, warehouse.name)
+            name: None if name in told["unavailable"] else told[name] for name in (database.name, warehouse.name)
         },
         "disk": operations.disk(services.var_dir),
         "unavailable": told["unavailable"],

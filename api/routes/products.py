@@ -8,24 +8,32 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.amounts import Amount
-from api.answers import answer
+from api.dependencies import UsesServices
 from api.marts import products
 from api.parameters import Category, Country, LimitQuery
 from api.problems import documented
-from api.runs import Run
-from api.services import UsesServices
+from api.published_run import PublishedRun
+from api.responses import cacheable_response
 
 router = APIRouter(prefix="/products", tags=["products"], responses=documented(404))
 
 _CATEGORY: dict[str, Any] = {
-    "category": "Electronics", "revenue": 3456789.12, "transaction_count": 4532,
+    "category": "Electronics",
+    "revenue": 3456789.12,
+    "transaction_count": 4532,
     "avg_transaction_value": 762.75,
-}  # fmt: skip
+}
 _PRODUCT: dict[str, Any] = {
-    "product_id": "p7", "category": "Electronics", "revenue": 1525.50, "units": 3,
-    "transaction_count": 2, "avg_transaction_value": 762.75, "views": 80, "cart_adds": 9,
+    "product_id": "p7",
+    "category": "Electronics",
+    "revenue": 1525.50,
+    "units": 3,
+    "transaction_count": 2,
+    "avg_transaction_value": 762.75,
+    "views": 80,
+    "cart_adds": 9,
     "conversion": 0.0250,
-}  # fmt: skip
+}
 
 
 class ProductGroup(StrEnum):
@@ -78,17 +86,15 @@ class Performance(BaseModel):
 
 
 @router.get("/performance", response_model=Performance)
-async def performance(
-    request: Request, services: UsesServices, query: Annotated[ProductQuery, Query()]
-) -> Response:
+async def performance(request: Request, services: UsesServices, query: Annotated[ProductQuery, Query()]) -> Response:
     """Categories, or products with `group_by=product`, by revenue."""
     limit = query.page_limit(services.settings)
     asked = (query.category, query.country, limit)
 
-    async def compute(run: Run) -> dict[str, Any]:
+    async def compute(run: PublishedRun) -> dict[str, Any]:
         by_product = query.group_by is ProductGroup.PRODUCT
         read = products.products if by_product else products.categories
         return {"products": await read(run, *asked), "as_of": run.mart(products.MART).as_of}
 
     question = ("products", query.group_by, *asked)
-    return answer(request, await services.warehouse.ask(question, compute))
+    return cacheable_response(request, await services.warehouse.ask(question, compute))

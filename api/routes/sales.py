@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from api.amounts import Amount, average
-from api.answers import answer
 from api.dates import Period
+from api.dependencies import UsesServices
 from api.parameters import Country, PeriodQuery
 from api.postgres import Database
 from api.queries import sales
-from api.services import UsesServices
+from api.responses import cacheable_response
 
 router = APIRouter(prefix="/sales", tags=["sales"])
 
@@ -48,9 +48,7 @@ class SalesQuery(PeriodQuery):
 
 
 @router.get("/metrics", response_model=SalesMetrics)
-async def metrics(
-    request: Request, services: UsesServices, query: Annotated[SalesQuery, Query()]
-) -> Response:
+async def metrics(request: Request, services: UsesServices, query: Annotated[SalesQuery, Query()]) -> Response:
     """Revenue, orders and their average, exact to the cent over any period."""
     period = query.period
     totals = await sales.totals(services.database, period, query.country)
@@ -60,7 +58,7 @@ async def metrics(
         "avg_order_value": average(totals.revenue, totals.transactions),
         "period": await shown_period(services.database, period),
     }
-    return answer(request, payload)
+    return cacheable_response(request, payload)
 
 
 async def shown_period(database: Database, period: Period) -> dict[str, str | date | None]:

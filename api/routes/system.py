@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
-from api.answers import fleeting
-from api.services import UsesServices
+from api.dependencies import UsesServices
+from api.responses import uncached_response
 from api.stores import Store, StoreDownError
 
 router = APIRouter(tags=["system"])
@@ -39,30 +39,21 @@ class Readiness(BaseModel):
 async def health(services: UsesServices) -> Response:
     """The process is alive; says nothing of the stores."""
     timestamp = services.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    return fleeting({"status": "healthy", "timestamp": timestamp})
+    return uncached_response({"status": "healthy", "timestamp": timestamp})
 
 
-@router.get(
-    "/ready",
-    response_model=Readiness,
-    responses={503: {"model": Readiness, "description": "A store is down"}},
-)
+@router.get("/ready", response_model=Readiness, responses={503: {"model": Readiness, "description": "A store is down"}})
 async def ready(services: UsesServices) -> Response:
     """Every store by name; 503 when one is down."""
     states = await asyncio.gather(*map(_state, services.stores))
     up = all(state == "up" for state in states)
-    dependencies = [
-        {"name": store.name, "status": state}
-        for store, state in zip(services.stores, states, strict=True)
-    ]
+    dependencies = [{"name": store.name, "status": state} for store, state in zip(services.stores, states, strict=True)]
     payload = {"status": "ready" if up else "not ready", "dependencies": dependencies}
-    return fleeting(payload, 200 if up else 503)
+    return uncached_response(payload, 200 if up else 503)
 
 
 @router.get(
-    "/metrics",
-    response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 )
 async def metrics(request: Request, services: UsesServices) -> Response:
     """Prometheus metrics of this process."""

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from api.amounts import Amount
-from api.answers import answer
+from api.dependencies import UsesServices
 from api.parameters import Name, no_parameters
 from api.problems import ProblemError, documented
 from api.queries import anomalies, transactions
+from api.responses import cacheable_response
 from api.routes.anomalies import Anomaly, shown
-from api.services import UsesServices
 
 router = APIRouter(prefix="/transactions", tags=["transactions"])
 
@@ -64,4 +64,4 @@ async def transaction(
     if row is None:
         raise ProblemError(404, "no transaction with this id is stored")
     raised = await anomalies.of_transaction(services.database, transaction_id)
-    return answer(request, {**row, "anomalies": [shown(each) for each in raised]})
+    return cacheable_response(request, {**row, "anomalies": [shown(each) for each in raised]})

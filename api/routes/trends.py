@@ -9,28 +9,33 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import cursors
 from api.amounts import Amount
-from api.answers import answer
+from api.dependencies import UsesServices
 from api.marts import trends
 from api.parameters import Country, PageQuery
 from api.problems import documented
-from api.runs import Run
-from api.services import UsesServices
-from app.warehouse import Document
+from api.published_run import PublishedRun
+from api.responses import cacheable_response
+from app.published_run import Document
 
 router = APIRouter(prefix="/trends", tags=["trends"], responses=documented(404))
 
 _EXAMPLE: dict[str, Any] = {
     "trends": [
         {
-            "period_type": "weekly", "period": "2025-W49", "period_start": "2025-12-01T00:00:00Z",
-            "country": None, "revenue": 4120331.07, "transactions": 5977,
-            "revenue_growth_rate": -0.0312, "partial": True,
+            "period_type": "weekly",
+            "period": "2025-W49",
+            "period_start": "2025-12-01T00:00:00Z",
+            "country": None,
+            "revenue": 4120331.07,
+            "transactions": 5977,
+            "revenue_growth_rate": -0.0312,
+            "partial": True,
             "analysis_date": "2025-12-06T00:00:00Z",
         }
     ],
     "next_cursor": None,
     "as_of": "2025-12-06",
-}  # fmt: skip
+}
 
 
 class PeriodType(StrEnum):
@@ -75,26 +80,18 @@ class TrendPage(BaseModel):
 
 
 @router.get("", response_model=TrendPage)
-async def page(
-    request: Request, services: UsesServices, query: Annotated[TrendQuery, Query()]
-) -> Response:
+async def page(request: Request, services: UsesServices, query: Annotated[TrendQuery, Query()]) -> Response:
     """Revenue per period, of one country or of all, page by page."""
     limit, after = query.page_limit(services.settings), query.place()
 
-    async def compute(run: Run) -> dict[str, Any]:
-        found = await trends.page(
-            run, query.period_type, query.country, query.period, after, limit + 1
-        )
+    async def compute(run: PublishedRun) -> dict[str, Any]:
+        found = await trends.page(run, query.period_type, query.country, query.period, after, limit + 1)
         more = len(found) > limit
         cursor = _cursor_behind(found[limit - 1], query) if more else None
-        return {
-            "trends": found[:limit],
-            "next_cursor": cursor,
-            "as_of": run.mart(trends.MART).as_of,
-        }
+        return {"trends": found[:limit], "next_cursor": cursor, "as_of": run.mart(trends.MART).as_of}
 
     question = ("trends", *query.question(), query.cursor, limit)
-    return answer(request, await services.warehouse.ask(question, compute))
+    return cacheable_response(request, await services.warehouse.ask(question, compute))
 
 
 def _cursor_behind(document: Document, query: TrendQuery) -> str:

@@ -16,9 +16,7 @@ class KeyAction(StrEnum):
     NEW = "new"
 
 
-def api(
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
-) -> None:
+def api(log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info") -> None:
     """Serve the REST API until Ctrl-C, on GLOBALMART_BIND and GLOBALMART_API_PORT.
 
     It starts while the stores are away, too, and says 503 for what needs them; where they are and
@@ -50,14 +48,10 @@ def _require_doors(settings: "Settings") -> None:
 
     for group, name in ((settings.postgres, "reader_password"), (settings.mongo, "url")):
         if getattr(group, name) is None:
-            raise SettingsError(
-                f"{group.variable(name)} is not set; `globalmart init` writes one into .env"
-            )
+            raise SettingsError(f"{group.variable(name)} is not set; `globalmart init` writes one into .env")
 
 
-def api_key(
-    action: Annotated[KeyAction, typer.Argument(help="new: make a key and print it once.")],
-) -> None:
+def api_key(action: Annotated[KeyAction, typer.Argument(help="new: make a key and print it once.")]) -> None:
     """Make an API key; only its hash is kept, in GLOBALMART_API_KEY_HASHES of the server.
 
     Example: globalmart api-key new

@@ -12,8 +12,7 @@ Mongo = Annotated[bool, typer.Option(help="With the warehouse in MongoDB.")]
 
 
 def backup(
-    folder: Annotated[Path, typer.Argument(help="Where a folder for this backup is made.")],
-    mongo: Mongo = True,
+    folder: Annotated[Path, typer.Argument(help="Where a folder for this backup is made.")], mongo: Mongo = True
 ) -> None:
     """Back up PostgreSQL and MongoDB into a new folder, beside running workers.
 
@@ -21,9 +20,9 @@ def backup(
 
     Example: globalmart backup var/backups
     """
+    from app.ops.backup.backup import backup as run
+    from app.ops.backup.backup import read_manifest
     from app.settings import load_settings
-    from app.upkeep.backup import backup as run
-    from app.upkeep.backup import read_manifest
 
     with exits_while_locked():
         made = asyncio.run(run(load_settings(), folder, mongo=mongo, report=typer.echo))
@@ -37,9 +36,7 @@ def backup(
 def restore(
     folder: Annotated[Path, typer.Argument(exists=True, help="A backup's folder.")],
     mongo: Mongo = True,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Delete what is in the target databases first.")
-    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Delete what is in the target databases first.")] = False,
 ) -> None:
     """Restore a backup into the databases of the settings, and compare row for row by checksums.
 
@@ -49,8 +46,8 @@ def restore(
 
     Example: globalmart restore var/backups/globalmart-20251208T031500Z
     """
+    from app.ops.backup.restore import restore as run
     from app.settings import load_settings
-    from app.upkeep.restore import restore as run
 
     asyncio.run(run(load_settings(), folder, mongo=mongo, replace=replace, report=typer.echo))
     typer.echo("restored, and the same as when it was backed up")

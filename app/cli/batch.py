@@ -13,13 +13,9 @@ if TYPE_CHECKING:
 
 AsOf = Annotated[
     datetime | None,
-    typer.Option(
-        "--as-of", formats=["%Y-%m-%d"], help="Last UTC day that counts; yesterday if not given."
-    ),
+    typer.Option("--as-of", formats=["%Y-%m-%d"], help="Last UTC day that counts; yesterday if not given."),
 ]
-Full = Annotated[
-    bool, typer.Option("--full", help="Read every day PostgreSQL holds, changed or not.")
-]
+Full = Annotated[bool, typer.Option("--full", help="Read every day PostgreSQL holds, changed or not.")]
 
 batch: Final = typer.Typer(
     help="Extract, compute, check and publish the warehouse.\n\n"
@@ -117,9 +113,7 @@ def _tell(console: object, outcome: "Outcome", as_of: date) -> None:
     table = figures_table("mart", "rows", "written", "sum")
     for staged in outcome.staged:
         total = staged.entry["total"].to_decimal()
-        table.add_row(
-            staged.mart.name, f"{staged.entry['rows']:,}", f"{staged.written:,}", f"{total:,}"
-        )
+        table.add_row(staged.mart.name, f"{staged.entry['rows']:,}", f"{staged.written:,}", f"{total:,}")
     console.print(table)
     stages = ", ".join(f"{name} {took:.1f} s" for name, took in outcome.stage_seconds.items())
     read = f"{outcome.extracted_rows:,} rows of {outcome.extracted_days:,} days read"

@@ -31,9 +31,7 @@ class Command:
 
 
 COMMANDS: Final = (
-    Command(
-        "demo", "app.cli.demo", "demo", "Run everything here, with live traffic, and check it."
-    ),
+    Command("demo", "app.cli.demo", "demo", "Run everything here, with live traffic, and check it."),
     Command("up", "app.cli.docker", "up", "Start the Docker stack."),
     Command("down", "app.cli.docker", "down", "Stop the Docker stack."),
     Command("status", "app.cli.status", "status", "Show rates, lag, the last batch and the disk."),
@@ -49,19 +47,10 @@ COMMANDS: Final = (
     Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount Kafka and compare."),
     Command("replay", "app.cli.replay", "replay", "Put back what PostgreSQL lacks."),
     Command(
-        "dead-letters",
-        "app.cli.dead_letters",
-        "dead_letters",
-        "Look at refused records and put them back.",
-        group=True,
+        "dead-letters", "app.cli.dead_letters", "dead_letters", "Look at refused records and put them back.", group=True
     ),
     Command("batch", "app.cli.batch", "batch", "Bring the warehouse up to date.", group=True),
-    Command(
-        "maintain",
-        "app.cli.maintain",
-        "maintain",
-        "Delete what is past its retention, care for the stores.",
-    ),
+    Command("maintain", "app.cli.maintain", "maintain", "Delete what is past its retention, care for the stores."),
     Command("backup", "app.cli.backup", "backup", "Back up PostgreSQL and MongoDB."),
     Command("restore", "app.cli.backup", "restore", "Restore a backup and compare."),
     Command("erase-user", "app.cli.erase_user", "erase_user", "Forget a user, keep the sums."),

@@ -10,8 +10,8 @@ import typer
 from app.cli.locking import exits_while_locked
 
 if TYPE_CHECKING:
-    from app.letters.correcting import Correction
-    from app.letters.store import Filter
+    from app.ops.dead_letters.correction import Correction
+    from app.ops.dead_letters.repository import Filter
     from app.settings import Settings
 
 EXIT_NOT_ALL: Final = 1
@@ -19,19 +19,12 @@ _TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Only this reason.")]
 Topic = Annotated[str | None, typer.Option("--topic", help="Only of this source topic.")]
-Since = Annotated[
-    datetime | None, typer.Option("--since", formats=_TIMES, help="Refused at or after (UTC).")
-]
-Until = Annotated[
-    datetime | None, typer.Option("--until", formats=_TIMES, help="Refused before (UTC).")
-]
+Since = Annotated[datetime | None, typer.Option("--since", formats=_TIMES, help="Refused at or after (UTC).")]
+Until = Annotated[datetime | None, typer.Option("--until", formats=_TIMES, help="Refused before (UTC).")]
 Assignments = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Correct a field; null removes it."),
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Correct a field; null removes it.")
 ]
-Patch = Annotated[
-    Path | None, typer.Option(exists=True, help="Correct by a JSON merge patch (RFC 7396).")
-]
+Patch = Annotated[Path | None, typer.Option(exists=True, help="Correct by a JSON merge patch (RFC 7396).")]
 Value = Annotated[Path | None, typer.Option(exists=True, help="Send this file's bytes instead.")]
 Rekey = Annotated[bool, typer.Option("--rekey", help="Take the key from the event.")]
 Anyway = Annotated[bool, typer.Option("--anyway", help="Send also what would be refused again.")]
@@ -52,9 +45,7 @@ def list_command(
     topic: Topic = None,
     since: Since = None,
     until: Until = None,
-    replayed: Annotated[
-        bool | None, typer.Option("--replayed/--open", help="Only those put back, or not.")
-    ] = None,
+    replayed: Annotated[bool | None, typer.Option("--replayed/--open", help="Only those put back, or not.")] = None,
     before: Annotated[int | None, typer.Option(help="Page: ids below this one.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Page: how many.")] = 50,
     as_json: Json = False,
@@ -64,11 +55,11 @@ def list_command(
     Example: globalmart dead-letters list --topic transactions --open --limit 20
     """
     from app.cli.dead_letters_output import letters_json, letters_table
-    from app.letters import work
+    from app.ops.dead_letters import service
     from app.settings import load_settings
 
     wanted = _filter(reason, topic, since, until, replayed)
-    letters = asyncio.run(work.page(load_settings(), wanted, before=before, limit=limit))
+    letters = asyncio.run(service.page(load_settings(), wanted, before=before, limit=limit))
     following = letters[-1].id if len(letters) == limit else None
     if as_json:
         typer.echo(letters_json(letters, following))
@@ -78,18 +69,17 @@ def list_command(
 
 @dead_letters.command()
 def show(
-    letter_id: Annotated[int, typer.Argument(metavar="ID", help="As `list` shows it.")],
-    as_json: Json = False,
+    letter_id: Annotated[int, typer.Argument(metavar="ID", help="As `list` shows it.")], as_json: Json = False
 ) -> None:
     """Show a letter: its bytes decoded, the headers of its record while Kafka has it, its replay.
 
     Example: globalmart dead-letters show 17
     """
     from app.cli.dead_letters_output import print_letter, shown_json
-    from app.letters import work
+    from app.ops.dead_letters import service
     from app.settings import load_settings
 
-    letter, record = asyncio.run(work.one(load_settings(), letter_id))
+    letter, record = asyncio.run(service.one(load_settings(), letter_id))
     if as_json:
         typer.echo(shown_json(letter, record))
     else:
@@ -117,14 +107,14 @@ def replay(
     Example: globalmart dead-letters replay 17 --set total_amount=12.50
     """
     from app.cli.dead_letters_output import print_result, result_json
-    from app.letters import work
+    from app.ops.dead_letters import service
     from app.settings import load_settings
 
     settings, correction = load_settings(), _correction(assignments, patch, value, rekey)
     chosen = _chosen(settings, ids, _filter(reason, topic, since, until, False))
     with exits_while_locked():
-        replaying = work.replay(
-            settings, chosen, correction, by=by or work.operator(), anyway=anyway, wait_seconds=wait
+        replaying = service.replay(
+            settings, chosen, correction, by=by or service.operator(), anyway=anyway, wait_seconds=wait
         )
         result = asyncio.run(replaying)
     if as_json:
@@ -136,31 +126,25 @@ def replay(
 
 def _chosen(settings: "Settings", ids: list[int] | None, wanted: "Filter") -> list[int]:
     """The ids named, each once, or those of the letters that match the filter."""
-    from app.letters import work
+    from app.ops.dead_letters import service
 
     filtered = any((wanted.reason, wanted.topic, wanted.since, wanted.until))
     if bool(ids) == filtered:
         raise typer.BadParameter("name letters, or choose them by a filter, not both")
-    return sorted(set(ids or ())) or asyncio.run(work.matching(settings, wanted))
+    return sorted(set(ids or ())) or asyncio.run(service.matching(settings, wanted))
 
 
 def _filter(
-    reason: str | None,
-    topic: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    replayed: bool | None,
+    reason: str | None, topic: str | None, since: datetime | None, until: datetime | None, replayed: bool | None
 ) -> "Filter":
-    from app.letters.store import Filter
+    from app.ops.dead_letters.repository import Filter
 
     start, end = (None if at is None else at.replace(tzinfo=UTC) for at in (since, until))
     return Filter(reason, topic, start, end, replayed)
 
 
-def _correction(
-    assignments: list[str] | None, patch: Path | None, value: Path | None, rekey: bool
-) -> "Correction":
-    from app.letters.correcting import Correction, parse_assignments, parse_patch
+def _correction(assignments: list[str] | None, patch: Path | None, value: Path | None, rekey: bool) -> "Correction":
+    from app.ops.dead_letters.correction import Correction, parse_assignments, parse_patch
 
     changes = parse_patch(patch.read_bytes()) if patch else {}
     changes |= parse_assignments(assignments or ())

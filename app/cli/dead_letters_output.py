@@ -11,29 +11,27 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.letters.store import Letter
-from app.letters.work import Result
-from app.reconcile.reading import Record
+from app.kafka.reader import Record
+from app.ops.dead_letters.repository import StoredDeadLetter
+from app.ops.dead_letters.service import Result
 
 _DETAIL_CHARACTERS: Final = 60
 
 
-def letters_table(letters: Sequence[Letter], following: int | None) -> None:
+def letters_table(letters: Sequence[StoredDeadLetter], following: int | None) -> None:
     """One line per letter, and how to see the next page."""
     console = Console()
     table = Table("id", "from", "reason", "detail", "refused at (UTC)", "put back", box=None)
     for letter in letters:
         detail = letter.detail[:_DETAIL_CHARACTERS]
         at = f"{letter.created_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(
-            str(letter.id), escape(letter.place), letter.reason, escape(detail), at, _state(letter)
-        )
+        table.add_row(str(letter.id), escape(letter.place), letter.reason, escape(detail), at, _state(letter))
     console.print(table)
     if following is not None:
         console.print(f"more: --before {following}", style="dim")
 
 
-def print_letter(letter: Letter, record: Record | None) -> None:
+def print_letter(letter: StoredDeadLetter, record: Record | None) -> None:
     """Everything about one letter."""
     console = Console()
     lines = [
@@ -63,12 +61,12 @@ def print_result(result: Result) -> None:
     console.print(f"{sent} sent, {recovered} found sent before, {len(result.replayed.refused)} not")
 
 
-def letters_json(letters: Sequence[Letter], following: int | None) -> str:
+def letters_json(letters: Sequence[StoredDeadLetter], following: int | None) -> str:
     """A page, with the id to give to --before for the next."""
     return _dump({"dead_letters": [plain(x) for x in letters], "next_before": following})
 
 
-def shown_json(letter: Letter, record: Record | None) -> str:
+def shown_json(letter: StoredDeadLetter, record: Record | None) -> str:
     """One letter; `headers` is null where Kafka has deleted the record."""
     headers = None if record is None else [[n, _bytes(v)] for n, v in _headers(record)]
     return _dump(plain(letter) | {"headers": headers})
@@ -78,16 +76,13 @@ def result_json(result: Result) -> str:
     """What a replay did."""
     places = {
         name: {str(number): list(place) for number, place in found.items()}
-        for name, found in (
-            ("sent", result.replayed.sent),
-            ("found_sent", result.replayed.recovered),
-        )
+        for name, found in (("sent", result.replayed.sent), ("found_sent", result.replayed.recovered))
     }
     refused = {str(number): why for number, why in result.replayed.refused.items()}
     return _dump(places | {"not_sent": refused, "dead_letters": [plain(x) for x in result.letters]})
 
 
-def plain(letter: Letter) -> dict[str, Any]:
+def plain(letter: StoredDeadLetter) -> dict[str, Any]:
     """A letter as plain data: bytes as text where they are UTF-8, and always as base64."""
     return asdict(letter) | {"key": _bytes(letter.key), "value": _bytes(letter.value)}
 
@@ -116,7 +111,7 @@ def _headers(record: Record | None) -> Sequence[tuple[str, bytes | None]]:
     return () if record is None else record.headers
 
 
-def _state(letter: Letter) -> str:
+def _state(letter: StoredDeadLetter) -> str:
     replay = letter.replay
     if replay is None:
         return "no"

@@ -7,12 +7,9 @@ import typer
 
 def demo(
     duration: Annotated[
-        float | None,
-        typer.Option(min=1, help="Seconds of live traffic; until Ctrl-C if not given."),
+        float | None, typer.Option(min=1, help="Seconds of live traffic; until Ctrl-C if not given.")
     ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Go on with the data of the demo before.")
-    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Go on with the data of the demo before.")] = False,
 ) -> None:
     """Start servers, worker, API, dashboard and traffic here, publish; at the end recount everything.
 

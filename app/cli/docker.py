@@ -34,9 +34,7 @@ def up(
 
 
 def down(
-    volumes: Annotated[
-        bool, typer.Option("--volumes", help="Also delete what the stack stored.")
-    ] = False,
+    volumes: Annotated[bool, typer.Option("--volumes", help="Also delete what the stack stored.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     env_file: EnvFile = Path(".env"),
 ) -> None:

@@ -11,12 +11,9 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    machine: Annotated[
-        bool, typer.Option(help="Check what the embedded servers need of this machine.")
-    ] = True,
+    machine: Annotated[bool, typer.Option(help="Check what the embedded servers need of this machine.")] = True,
     stores: Annotated[
-        bool | None,
-        typer.Option(help="Check Kafka, PostgreSQL and MongoDB; by default where a secret is set."),
+        bool | None, typer.Option(help="Check Kafka, PostgreSQL and MongoDB; by default where a secret is set.")
     ] = None,
 ) -> None:
     """Check settings, this machine and the stores; exit code 1 if anything is wrong.
@@ -72,7 +69,7 @@ def _machine(settings: "Settings | None") -> Iterator[str]:
 
 
 def _stores(settings: "Settings") -> Iterator[str]:
-    from app.operate.doctor import examine
+    from app.ops.doctor.checks import run_checks
 
-    for finding in asyncio.run(examine(settings)):
+    for finding in asyncio.run(run_checks(settings)):
         yield str(finding)

@@ -9,16 +9,12 @@ import typer
 from app.cli.locking import exits_while_locked
 
 if TYPE_CHECKING:
-    from app.upkeep.erasing import Erased
+    from app.ops.erasure.erasure import Erased
 
 
 def erase_user(
-    user: Annotated[
-        str, typer.Argument(metavar="USER", help="The user's id; - reads it from standard input.")
-    ],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count what would be renamed.")
-    ] = False,
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user's id; - reads it from standard input.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be renamed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Put a random pseudonym in the place of a user, in every store and in events to come.
@@ -31,8 +27,8 @@ def erase_user(
 
     Example: globalmart erase-user - < id.txt
     """
+    from app.ops.erasure.erasure import erase
     from app.settings import load_settings
-    from app.upkeep.erasing import erase
 
     user_id = sys.stdin.read().rstrip("\r\n") if user == "-" else user
     with exits_while_locked():
@@ -64,6 +60,4 @@ def _print(done: "Erased") -> None:
         latest = f", {copy.at_the_latest:%Y-%m-%d %H:%M} UTC" if copy.at_the_latest else ""
         console.print(f"  {copy.where}: {copy.until}{latest}")
     if done.unfinished:
-        console.print(
-            f"{done.unfinished} other erasures were cut off: run them again", style="yellow"
-        )
+        console.print(f"{done.unfinished} other erasures were cut off: run them again", style="yellow")

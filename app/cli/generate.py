@@ -17,14 +17,7 @@ from app.cli import generate_options as options
 from app.cli.generate_progress import ProgressView
 from app.generator.csv_orders import CsvError
 from app.generator.jobs import JobError
-from app.generator.request import (
-    FileRequest,
-    Request,
-    make_job,
-    parse_columns,
-    parse_length,
-    parse_time,
-)
+from app.generator.request import FileRequest, Request, make_job, parse_columns, parse_length, parse_time
 from app.generator.run import RunLimits, run_job
 from app.generator.sender import DeliveryError
 from app.generator.summary import lines, summary
@@ -80,9 +73,7 @@ command.__doc__ = options.HELP
 
 
 def _overridden(settings: GeneratorSettings, given: Mapping[str, Any]) -> GeneratorSettings:
-    update = {
-        name: given[option] for option, name in _SETTINGS.items() if given[option] is not None
-    }
+    update = {name: given[option] for option, name in _SETTINGS.items() if given[option] is not None}
     return settings.model_copy(update=update)
 
 

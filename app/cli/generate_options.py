@@ -50,18 +50,12 @@ Start = Annotated[
 ]
 
 _PAST: Final = "History"
-Backfill = Annotated[
-    str | None, _option(_PAST, "A history of this length: 90d, 12h, 30m.", metavar="LENGTH")
-]
+Backfill = Annotated[str | None, _option(_PAST, "A history of this length: 90d, 12h, 30m.", metavar="LENGTH")]
 Until = Annotated[str | None, _option(_PAST, "End of the history; now if absent.", metavar="TIME")]
-OrdersPerDay = Annotated[
-    float | None, _option(_PAST, "Orders per day; views and carts in proportion.", min=0.001)
-]
+OrdersPerDay = Annotated[float | None, _option(_PAST, "Orders per day; views and carts in proportion.", min=0.001)]
 
 _FILE: Final = "Orders from a file"
-FromCsv = Annotated[
-    Path | None, _option(_FILE, "CSV file with a header.", exists=True, dir_okay=False)
-]
+FromCsv = Annotated[Path | None, _option(_FILE, "CSV file with a header.", exists=True, dir_okay=False)]
 Preset = Annotated[str | None, _option(_FILE, "A known data set: cdnow.")]
 Columns = Annotated[
     list[str] | None,
@@ -75,15 +69,9 @@ Columns = Annotated[
 ]
 Delimiter = Annotated[str | None, _option(_FILE, 'One character, or "whitespace".')]
 DateFormat = Annotated[str | None, _option(_FILE, "As in strptime; ISO 8601 if absent.")]
-ShiftToNow = Annotated[
-    bool, _option(_FILE, "Move all dates by whole days to end today.", "--shift-to-now")
-]
-Speed = Annotated[
-    float | None, _option(_FILE, "The file's seconds per second; flat out if absent.", min=0.001)
-]
-SkipBadRows = Annotated[
-    bool, _option(_FILE, "Skip and count rows that cannot be used.", "--skip-bad-rows")
-]
+ShiftToNow = Annotated[bool, _option(_FILE, "Move all dates by whole days to end today.", "--shift-to-now")]
+Speed = Annotated[float | None, _option(_FILE, "The file's seconds per second; flat out if absent.", min=0.001)]
+SkipBadRows = Annotated[bool, _option(_FILE, "Skip and count rows that cannot be used.", "--skip-bad-rows")]
 
 _RUN: Final = "Run"
 Duration = Annotated[float | None, _option(_RUN, "Seconds to run.", min=0.001)]
@@ -97,6 +85,4 @@ RecordTime = Annotated[
         metavar="event|now",
     ),
 ]
-SummaryFile = Annotated[
-    Path | None, _option(_RUN, "Write the summary as JSON.", dir_okay=False, writable=True)
-]
+SummaryFile = Annotated[Path | None, _option(_RUN, "Write the summary as JSON.", dir_okay=False, writable=True)]

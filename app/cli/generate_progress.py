@@ -7,7 +7,7 @@ from typing import Final, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from app.generator.play import FOREVER_US
+from app.generator.playback import FOREVER_US
 
 _LINE_SECONDS: Final = 10.0
 _BAR_SECONDS: Final = 0.2
@@ -35,10 +35,7 @@ class ProgressView:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._task is not None:
             self._draw(self._task)

@@ -30,6 +30,4 @@ def init(
         typer.echo(f"{file} exists and is left alone; move it away to get a new one", err=True)
         raise typer.Exit(1) from None
     file.write_text(env_file.with_secrets(), encoding="utf-8")
-    typer.echo(
-        f"wrote {file}; next: `globalmart up`, or `globalmart migrate` for servers of your own"
-    )
+    typer.echo(f"wrote {file}; next: `globalmart up`, or `globalmart migrate` for servers of your own")

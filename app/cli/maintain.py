@@ -8,15 +8,13 @@ import typer
 from app.cli.locking import exits_while_locked
 
 if TYPE_CHECKING:
-    from app.upkeep.maintaining import Maintained
+    from app.ops.retention.maintain import MaintenanceResult
 
 EXIT_KEPT: Final = 1
 
 
 def maintain(
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be deleted and set.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted and set.")] = False,
     without_lake: Annotated[
         bool, typer.Option("--without-lake", help="Delete also what the lake does not have.")
     ] = False,
@@ -30,18 +28,16 @@ def maintain(
 
     Example: globalmart maintain --dry-run
     """
+    from app.ops.retention.maintain import maintain as run
     from app.settings import load_settings
-    from app.upkeep.maintaining import maintain as run
 
     with exits_while_locked():
-        done = asyncio.run(
-            run(load_settings(), dry_run=dry_run, without_lake=without_lake, report=typer.echo)
-        )
+        done = asyncio.run(run(load_settings(), dry_run=dry_run, without_lake=without_lake, report=typer.echo))
     _print(done, dry_run)
     raise typer.Exit(EXIT_KEPT if done.deleted.kept else 0)
 
 
-def _print(done: "Maintained", dry_run: bool) -> None:
+def _print(done: "MaintenanceResult", dry_run: bool) -> None:
     from rich.console import Console
 
     from app.terminal import figures_table

@@ -17,9 +17,7 @@ def migrate(
             help="Also sum the sales windows anew for GLOBALMART_STREAM_WINDOW_SECONDS and _STEP_SECONDS.",
         ),
     ] = False,
-    topics: Annotated[
-        bool, typer.Option(help="Also create the Kafka topics that are missing.")
-    ] = True,
+    topics: Annotated[bool, typer.Option(help="Also create the Kafka topics that are missing.")] = True,
 ) -> None:
     """Apply the migrations and create the topics that are missing; run again it changes nothing.
 
@@ -49,19 +47,16 @@ def _create_missing_topics(settings: "Settings") -> None:
 
     kafka = settings.kafka
     created = create_topics(
-        kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours,
-        librdkafka_options(kafka),
-    )  # fmt: skip
+        kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours, librdkafka_options(kafka)
+    )
     typer.echo(f"created the topics {', '.join(created)}" if created else "all topics exist")
 
 
 def _sum_windows_anew(settings: "Settings") -> None:
     from app.domain.windows import WindowGeometry
-    from app.postgres.windows import rebuild_windows
+    from app.postgres.window_geometry import rebuild_windows
 
     stream = settings.stream
     geometry = WindowGeometry(stream.window_seconds, stream.window_step_seconds)
     panes = asyncio.run(rebuild_windows(settings.postgres, geometry))
-    typer.echo(
-        f"windows of {stream.window_seconds} s every {stream.window_step_seconds} s: {panes:,} panes"
-    )
+    typer.echo(f"windows of {stream.window_seconds} s every {stream.window_step_seconds} s: {panes:,} panes")

@@ -12,12 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.cli.locking import exits_while_locked
-from app.reconcile import ReconcileReport, reconcile
-from app.reconcile.report import COUNTERS, TableFigures
+from app.reconcile.stream.recount import reconcile
+from app.reconcile.stream.report import COUNTERS, ReconcileReport, TableFigures
 from app.settings import load_settings
 
 if TYPE_CHECKING:
-    from app.upkeep.repairing import Repair
+    from app.ops.repair.repair import Repair
 
 EXIT_DISAGREE = 1
 EXIT_INCOMPLETE = 3
@@ -25,19 +25,12 @@ _DATE = ["%Y-%m-%d"]
 
 
 def reconcile_command(
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the whole report to this file.")
-    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.")] = None,
     first: Annotated[
-        datetime | None,
-        typer.Option("--date", formats=_DATE, help="Only the sums of this UTC day, from its rows."),
+        datetime | None, typer.Option("--date", formats=_DATE, help="Only the sums of this UTC day, from its rows.")
     ] = None,
-    last: Annotated[
-        datetime | None, typer.Option("--through", formats=_DATE, help="And of the days up to it.")
-    ] = None,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Set wrong sums of these days right.")
-    ] = False,
+    last: Annotated[datetime | None, typer.Option("--through", formats=_DATE, help="And of the days up to it.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Set wrong sums of these days right.")] = False,
 ) -> None:
     """Recount every record up to the ledger and compare all tables with it.
 
@@ -63,15 +56,13 @@ def reconcile_command(
 
 
 def _compare_days(first: datetime, last: datetime, apply: bool, json_file: Path | None) -> int:
-    from app.upkeep.repairing import repair
+    from app.ops.repair.repair import repair
 
     if last < first:
         raise typer.BadParameter("--through is before --date")
     console = Console()
     with exits_while_locked():
-        done = asyncio.run(
-            repair(load_settings(), first.date(), last.date(), apply=apply, report=console.log)
-        )
+        done = asyncio.run(repair(load_settings(), first.date(), last.date(), apply=apply, report=console.log))
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(done.to_dict(), indent=2), encoding="utf-8")
@@ -90,9 +81,7 @@ def print_repair(done: "Repair", console: Console) -> None:
     repaired = len(done.before) - len(done.after)
     days = f"{done.first} to {done.last}" if done.first != done.last else str(done.first)
     if done.agrees:
-        what = (
-            f"{repaired:,} sums set right" if repaired else "every sum is what its rows add up to"
-        )
+        what = f"{repaired:,} sums set right" if repaired else "every sum is what its rows add up to"
         console.print(f"[green]{days}: {what}[/green]")
     else:
         console.print(f"[red]{days}: {len(done.after):,} sums differ from their rows[/red]")

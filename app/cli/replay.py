@@ -16,13 +16,10 @@ EXIT_DISAGREE: Final = 1
 _DATE: Final = ["%Y-%m-%d"]
 
 First = Annotated[datetime | None, typer.Option("--from", formats=_DATE, help="First UTC day.")]
-Last = Annotated[
-    datetime | None, typer.Option("--to", formats=_DATE, help="Last UTC day; counts whole.")
-]
+Last = Annotated[datetime | None, typer.Option("--to", formats=_DATE, help="Last UTC day; counts whole.")]
 FromLake = Annotated[bool, typer.Option("--lake", help="Out of the batch's lake instead of Kafka.")]
 Parquet = Annotated[
-    list[Path] | None,
-    typer.Option("--parquet", exists=True, help="Out of Parquet files of events instead."),
+    list[Path] | None, typer.Option("--parquet", exists=True, help="Out of Parquet files of events instead.")
 ]
 
 
@@ -31,9 +28,7 @@ def replay(
     last: Last = None,
     lake: FromLake = False,
     parquet: Parquet = None,
-    topic: Annotated[
-        str, typer.Option("--topic", help="What the Parquet files hold.")
-    ] = "transactions",
+    topic: Annotated[str, typer.Option("--topic", help="What the Parquet files hold.")] = "transactions",
     wait: Annotated[float, typer.Option(help="Seconds to wait for the workers.")] = 60.0,
 ) -> None:
     """Put back rows PostgreSQL has lost, or feed history it never had; nothing counts twice.
@@ -52,11 +47,7 @@ def replay(
     span = None if parquet else _span(first, last)
     settings = load_settings()
     with exits_while_locked():
-        fine = (
-            _feed(settings, span, parquet, topic, wait)
-            if span is None or lake
-            else _restore(settings, *span)
-        )
+        fine = _feed(settings, span, parquet, topic, wait) if span is None or lake else _restore(settings, *span)
     raise typer.Exit(0 if fine else EXIT_DISAGREE)
 
 
@@ -74,7 +65,7 @@ def _span(first: datetime | None, last: datetime | None) -> tuple[date, date]:
 
 
 def _restore(settings: "Settings", first: date, last: date) -> bool:
-    from app.upkeep.replaying import replay_kafka
+    from app.ops.replay.replay import replay_kafka
 
     done, checks = asyncio.run(replay_kafka(settings, first, last))
     for topic, count in done.read.items():
@@ -92,21 +83,17 @@ def _restore(settings: "Settings", first: date, last: date) -> bool:
 
 
 def _feed(
-    settings: "Settings",
-    span: tuple[date, date] | None,
-    files: list[Path] | None,
-    topic: str,
-    wait_seconds: float,
+    settings: "Settings", span: tuple[date, date] | None, files: list[Path] | None, topic: str, wait_seconds: float
 ) -> bool:
-    from app.upkeep.history import lake_pieces, parquet_pieces
-    from app.upkeep.lakes import lake_location
-    from app.upkeep.replaying import replay_pieces
+    from app.ops.lake import lake_location
+    from app.ops.replay.from_files import lake_batches, parquet_batches
+    from app.ops.replay.replay import replay_batches
 
     if files or span is None:
-        pieces = parquet_pieces(files or (), topic)
+        batches = parquet_batches(files or (), topic)
     else:
-        pieces = lake_pieces(lake_location(settings), *span)
-    done, consumed = asyncio.run(replay_pieces(settings, pieces, wait_seconds=wait_seconds))
+        batches = lake_batches(lake_location(settings), *span)
+    done, consumed = asyncio.run(replay_batches(settings, batches, wait_seconds=wait_seconds))
     for name, count in done.read.items():
         refused = done.refused[name]
         more = f", {refused:,} would be refused and were not sent" if refused else ""

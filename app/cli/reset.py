@@ -5,9 +5,7 @@ from typing import Annotated
 import typer
 
 
-def reset(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
+def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Delete what the embedded Kafka, PostgreSQL and MongoDB-protocol server stored under var.
 
     External servers are never touched. Refused while the embedded ones run.

@@ -26,10 +26,7 @@ def markdown_table() -> str:
     """The table of variables for the README: variable, unit, default, old name, description."""
     from app.settings import documented_settings
 
-    lines = [
-        "| variable | unit | default | old name | meaning |",
-        "|---|---|---|---|---|",
-    ]
+    lines = ["| variable | unit | default | old name | meaning |", "|---|---|---|---|---|"]
     for variable, field in documented_settings():
         extra: Any = field.json_schema_extra or {}
         old = f"`{extra['guide']}`" if extra.get("guide") else ""

@@ -33,13 +33,13 @@ def status(
     from rich.console import Console
 
     from app.cli.status_view import view
-    from app.operate.status import take_status
+    from app.ops.status.collect import collect_status
     from app.settings import load_settings
 
     settings = load_settings()
     if watch:
         asyncio.run(_watch(settings, over))
-    taken = asyncio.run(take_status(settings, over))
+    taken = asyncio.run(collect_status(settings, over))
     if as_json:
         answer = asdict(taken) | {"all_answer": taken.all_answer}
         typer.echo(json.dumps(answer, default=str, indent=2))
@@ -54,14 +54,14 @@ async def _watch(settings: "Settings", over: float) -> NoReturn:
     from rich.live import Live
 
     from app.cli.status_view import view
-    from app.operate.status import take_status
+    from app.ops.status.collect import collect_status
 
     console = Console()
     live = Live("Looking", console=console, auto_refresh=False)
     signal.signal(signal.SIGINT, lambda *_: _end_at_once(live))
     with live if console.is_terminal else nullcontext():
         while True:
-            seen = view(await take_status(settings, over))
+            seen = view(await collect_status(settings, over))
             if console.is_terminal:
                 live.update(seen, refresh=True)
             else:

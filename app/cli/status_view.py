@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from app.operate.ledger import Ledger
-    from app.operate.status import Status, TopicState
-    from app.operate.warehouse import Run, Runs
+    from app.ops.status.batch_runs import Run, Runs
+    from app.ops.status.collect import Status, TopicState
+    from app.ops.status.ledger import Ledger
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 

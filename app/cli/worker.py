@@ -8,8 +8,7 @@ import typer
 
 
 def worker(
-    context: typer.Context,
-    log_level: Annotated[str, typer.Option(help="debug, info, warn or error.")] = "info",
+    context: typer.Context, log_level: Annotated[str, typer.Option(help="debug, info, warn or error.")] = "info"
 ) -> None:
     """Run one stream worker in this process; several of them share the partitions.
 

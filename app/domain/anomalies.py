@@ -52,27 +52,34 @@ class Anomaly(NamedTuple):
     description: str
 
 
-def standard_rules(
-    *, high_value_cents: int, unusual_quantity: int, rapid_transactions: int
-) -> tuple[Rule, ...]:
+def standard_rules(*, high_value_cents: int, unusual_quantity: int, rapid_transactions: int) -> tuple[Rule, ...]:
     """The contract's three rules: amount above, quantity at least, more than so many in 60 s."""
     return (
         Rule(
-            HIGH_VALUE, attrgetter("amount_cents"), high_value_cents + 1, high_value_cents,
+            HIGH_VALUE,
+            attrgetter("amount_cents"),
+            high_value_cents + 1,
+            high_value_cents,
             decimal_from_cents(high_value_cents),
             lambda cents: f"High value transaction: ${decimal_from_cents(cents)}",
         ),
         Rule(
-            UNUSUAL_QUANTITY, attrgetter("quantity"), unusual_quantity, unusual_quantity,
+            UNUSUAL_QUANTITY,
+            attrgetter("quantity"),
+            unusual_quantity,
+            unusual_quantity,
             Decimal(unusual_quantity),
             lambda quantity: f"Unusual quantity: {quantity} items",
         ),
         Rule(
-            RAPID_TRANSACTIONS, attrgetter("recent"), rapid_transactions + 1, rapid_transactions,
+            RAPID_TRANSACTIONS,
+            attrgetter("recent"),
+            rapid_transactions + 1,
+            rapid_transactions,
             Decimal(rapid_transactions),
             lambda recent: f"Rapid transactions: {recent} in 60 seconds",
         ),
-    )  # fmt: skip
+    )
 
 
 def judge(rules: Sequence[Rule], measures: Measures) -> list[Anomaly]:

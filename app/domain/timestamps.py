@@ -11,8 +11,7 @@ from typing import Final
 
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DATE_TIME: Final = re.compile(
-    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?( ?[Zz]|[+-]\d{2}(:?\d{2})?)?",
-    re.ASCII,
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?( ?[Zz]|[+-]\d{2}(:?\d{2})?)?", re.ASCII
 )
 _EPOCH_NUMBER: Final = re.compile(r"-?\d{9,}(\.\d+)?", re.ASCII)
 
@@ -43,9 +42,7 @@ def parse_timestamp(text: str) -> date | datetime:
         if _DATE_TIME.fullmatch(text):
             return datetime.fromisoformat(text.replace(" Z", "Z").replace(" z", "Z"))
     except ValueError as error:
-        raise TimestampError(
-            f"{text!r} does not exist in the calendar ({error}); {_FORM}"
-        ) from None
+        raise TimestampError(f"{text!r} does not exist in the calendar ({error}); {_FORM}") from None
     if _EPOCH_NUMBER.fullmatch(text):
         raise TimestampError(f"{text!r} looks like seconds or milliseconds since 1970; {_FORM}")
     raise TimestampError(f"{text!r} is no date or time; {_FORM}")

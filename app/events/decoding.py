@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, Self
 
 import msgspec
 
-from app.events.refusals import STAGE_DECODE, DeadLetter, Reason, Refused
+from app.events.rejections import STAGE_DECODE, DeadLetter, Reason, RejectedRecord
 from app.events.rows import (
     CartEventRow,
     DecodedRecords,
@@ -23,12 +23,7 @@ from app.events.rows import (
     TransactionRow,
 )
 from app.events.schemas import CartEvent, ProductViewEvent, SystemMetricEvent, TransactionEvent
-from app.events.shaping import (
-    shape_cart_event,
-    shape_product_view,
-    shape_system_metric,
-    shape_transaction,
-)
+from app.events.shaping import shape_cart_event, shape_product_view, shape_system_metric, shape_transaction
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -78,14 +73,14 @@ class Decoder(Generic[RowT]):
         for record in records:
             try:
                 self._take(record, decoded)
-            except Refused as refusal:
+            except RejectedRecord as refusal:
                 decoded.dead_letters.append(dead_letter(record, refusal, STAGE_DECODE))
         return decoded
 
     def _take(self, record: SourceRecord, decoded: DecodedRecords[RowT]) -> None:
         value = record.value
         if not value:
-            raise Refused(Reason.EMPTY_VALUE, "the record has no value")
+            raise RejectedRecord(Reason.EMPTY_VALUE, "the record has no value")
         event = self._event(value)
         timestamp: datetime = event.timestamp
         naive = timestamp.tzinfo is None
@@ -93,12 +88,12 @@ class Decoder(Generic[RowT]):
             timestamp = timestamp.replace(tzinfo=UTC)
         timestamp_us = (timestamp - EPOCH) // MICROSECOND
         if timestamp_us <= _MIN_US:
-            raise Refused(Reason.INVALID_FIELD, "timestamp does not lie after 0001-01-01T00:00:00Z")
+            raise RejectedRecord(Reason.INVALID_FIELD, "timestamp does not lie after 0001-01-01T00:00:00Z")
         row, rounded = self._shape(event, timestamp, record.offset)
         if _NUL_ESCAPE in value:
             _refuse_nul(row)
         if record.key != getattr(event, self._key_field).encode():
-            raise Refused(Reason.KEY_MISMATCH, f"the key is not the {self._key_field}")
+            raise RejectedRecord(Reason.KEY_MISMATCH, f"the key is not the {self._key_field}")
         self._check_time(timestamp_us, record.timestamp * 1000)
         decoded.rows.append(row)
         decoded.timestamps_us.append(timestamp_us)
@@ -119,17 +114,22 @@ class Decoder(Generic[RowT]):
         limits = self._limits
         if timestamp_us > kafka_us + limits.future_tolerance_us:
             ahead_seconds = (timestamp_us - kafka_us) // 1_000_000
-            raise Refused(Reason.FUTURE_TIMESTAMP, f"{ahead_seconds} s ahead of its record")
+            raise RejectedRecord(Reason.FUTURE_TIMESTAMP, f"{ahead_seconds} s ahead of its record")
         if limits.retention_us is not None and timestamp_us < kafka_us - limits.retention_us:
-            raise Refused(Reason.BEYOND_RETENTION, "older than the retention of transactions")
+            raise RejectedRecord(Reason.BEYOND_RETENTION, "older than the retention of transactions")
 
 
-def dead_letter(record: SourceRecord, refusal: Refused, stage: str) -> DeadLetter:
+def dead_letter(record: SourceRecord, refusal: RejectedRecord, stage: str) -> DeadLetter:
     """The dead letter of a refused record."""
     return DeadLetter(
-        record.offset, record.key, record.value, refusal.reason,
-        refusal.detail.replace("\x00", "\\0"), stage, record.timestamp,
-    )  # fmt: skip
+        record.offset,
+        record.key,
+        record.value,
+        refusal.reason,
+        refusal.detail.replace("\x00", "\\0"),
+        stage,
+        record.timestamp,
+    )
 
 
 def transaction_decoder(limits: TimeLimits) -> Decoder[TransactionRow]:
@@ -164,21 +164,19 @@ DECODERS: Final[Mapping[str, Callable[[TimeLimits], Decoder[Any]]]] = {
 def _refuse_nul(row: Iterable[object]) -> None:
     """PostgreSQL's text cannot hold NUL; only fields that are stored matter."""
     if any(isinstance(value, str) and "\x00" in value for value in row):
-        raise Refused(Reason.NUL_CHARACTER, "a text field holds a NUL character")
+        raise RejectedRecord(Reason.NUL_CHARACTER, "a text field holds a NUL character")
 
 
-def _invalid_or_malformed(value: bytes, error: Exception) -> Refused:
+def _invalid_or_malformed(value: bytes, error: Exception) -> RejectedRecord:
     """A typed decoder stops at the first fault; JSON that is broken elsewhere takes precedence."""
     reason = Reason.INVALID_FIELD if _is_json(value) else Reason.MALFORMED_JSON
-    return Refused(reason, str(error))
+    return RejectedRecord(reason, str(error))
 
 
 def _is_json(value: bytes) -> bool:
     """Whether the standard library reads it, without NaN, infinities and lone surrogates in any of its pairs."""
     try:
-        document = json.loads(
-            value.decode(), object_pairs_hook=list, parse_int=str, parse_constant=_refuse_constant
-        )
+        document = json.loads(value.decode(), object_pairs_hook=list, parse_int=str, parse_constant=_refuse_constant)
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return False

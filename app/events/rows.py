@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from app.events.refusals import DeadLetter
+from app.events.rejections import DeadLetter
 
 
 class TransactionRow(NamedTuple):

@@ -4,53 +4,68 @@ import math
 from datetime import datetime
 
 from app.domain.money import AmountError, parse_cents
-from app.events.refusals import Reason, Refused
+from app.events.rejections import Reason, RejectedRecord
 from app.events.rows import CartEventRow, ProductViewRow, SystemMetricRow, TransactionRow
 from app.events.schemas import CartEvent, ProductViewEvent, SystemMetricEvent, TransactionEvent
 
 
-def shape_transaction(
-    event: TransactionEvent, timestamp: datetime, offset: int
-) -> tuple[TransactionRow, bool]:
-    """The order's row; raises Refused for an amount that is none."""
+def shape_transaction(event: TransactionEvent, timestamp: datetime, offset: int) -> tuple[TransactionRow, bool]:
+    """The order's row; raises RejectedRecord for an amount that is none."""
     try:
         cents, rounded = parse_cents(bytes(event.total_amount))
     except AmountError as error:
-        raise Refused(Reason.INVALID_AMOUNT, f"total_amount: {error}") from None
+        raise RejectedRecord(Reason.INVALID_AMOUNT, f"total_amount: {error}") from None
     row = TransactionRow(
-        event.transaction_id, event.user_id, timestamp, cents, event.category, event.country,
-        event.payment_method, event.quantity, event.product_id, event.session_id, offset,
-    )  # fmt: skip
+        event.transaction_id,
+        event.user_id,
+        timestamp,
+        cents,
+        event.category,
+        event.country,
+        event.payment_method,
+        event.quantity,
+        event.product_id,
+        event.session_id,
+        offset,
+    )
     return row, rounded
 
 
-def shape_product_view(
-    event: ProductViewEvent, timestamp: datetime, offset: int
-) -> tuple[ProductViewRow, bool]:
+def shape_product_view(event: ProductViewEvent, timestamp: datetime, offset: int) -> tuple[ProductViewRow, bool]:
     """The view's row."""
     row = ProductViewRow(
-        event.event_id, event.user_id, event.session_id, timestamp, event.product_id,
-        event.category, event.country, offset,
-    )  # fmt: skip
+        event.event_id,
+        event.user_id,
+        event.session_id,
+        timestamp,
+        event.product_id,
+        event.category,
+        event.country,
+        offset,
+    )
     return row, False
 
 
-def shape_cart_event(
-    event: CartEvent, timestamp: datetime, offset: int
-) -> tuple[CartEventRow, bool]:
+def shape_cart_event(event: CartEvent, timestamp: datetime, offset: int) -> tuple[CartEventRow, bool]:
     """The cart event's row."""
     row = CartEventRow(
-        event.event_id, event.user_id, event.session_id, timestamp, event.product_id,
-        event.action, event.quantity, event.category, event.country, offset,
-    )  # fmt: skip
+        event.event_id,
+        event.user_id,
+        event.session_id,
+        timestamp,
+        event.product_id,
+        event.action,
+        event.quantity,
+        event.category,
+        event.country,
+        offset,
+    )
     return row, False
 
 
-def shape_system_metric(
-    event: SystemMetricEvent, timestamp: datetime, offset: int
-) -> tuple[SystemMetricRow, bool]:
-    """The measurement's row; raises Refused for a value that is not finite."""
+def shape_system_metric(event: SystemMetricEvent, timestamp: datetime, offset: int) -> tuple[SystemMetricRow, bool]:
+    """The measurement's row; raises RejectedRecord for a value that is not finite."""
     if not math.isfinite(event.value):
-        raise Refused(Reason.INVALID_FIELD, "value is not a finite number")
+        raise RejectedRecord(Reason.INVALID_FIELD, "value is not a finite number")
     row = SystemMetricRow(event.host, event.component, event.metric, timestamp, event.value, offset)
     return row, False

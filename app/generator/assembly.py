@@ -4,17 +4,17 @@ from random import Random
 from typing import Final
 
 from app.generator.arrivals import Arrivals
+from app.generator.counts import Counts
 from app.generator.daycurve import DayCurve
-from app.generator.draft import Trouble
+from app.generator.hosts import Hosts
 from app.generator.ids import Ids
-from app.generator.machines import Machines
 from app.generator.mix import SessionMix, solve_mix
-from app.generator.orders import OrderDesk
+from app.generator.orders import OrderGenerator
 from app.generator.plan import Plan
+from app.generator.planned_event import Trouble
 from app.generator.sessions import Sessions, mean_burst_size
-from app.generator.tally import Tally
+from app.generator.shop import Shop
 from app.generator.traffic import Traffic
-from app.generator.world import World
 from app.generator.writer import Writer
 from app.settings import AnomalySettings, GeneratorSettings, StreamSettings
 
@@ -23,33 +23,27 @@ _REPEAT_AFTER_US: Final = 2_000_000
 
 
 def build_traffic(
-    world: World,
-    plan: Plan,
-    settings: GeneratorSettings,
-    anomaly: AnomalySettings,
-    stream: StreamSettings,
+    shop: Shop, plan: Plan, settings: GeneratorSettings, anomaly: AnomalySettings, stream: StreamSettings
 ) -> Traffic:
     """Return the traffic of a plan; the run id seeds all that is random in it."""
     rng = Random(plan.run_id)
-    tally = Tally()
+    counts = Counts()
     rapid = anomaly.rapid_transactions
     burst_size = mean_burst_size(rapid)
     mix = solve_mix(plan.rates, settings.cart_conversion, settings.rapid_share, burst_size)
     pace = _pace(settings, mix)
     think_us = settings.think_seconds * pace * 1_000_000
     trouble = Trouble(settings, stream.allowed_lateness_seconds * 1_000_000, pace, rng)
-    desk = OrderDesk(settings, anomaly, world.catalogue, rng)
+    desk = OrderGenerator(settings, anomaly, shop.catalogue, rng)
     ids = Ids(plan.run_id)
-    sessions = Sessions(world, mix, desk, trouble, ids, rng, think_us, rapid)
+    sessions = Sessions(shop, mix, desk, trouble, ids, rng, think_us, rapid)
     curve = DayCurve(plan.day_curve_depth)
     visits = Arrivals(curve, rng, mix.rate, plan.start_us - _lead_us(think_us, mix))
     measurements = Arrivals(curve, rng, plan.rates.system_metrics, plan.start_us)
-    machines = Machines(trouble, rng)
-    writer = Writer(tally, stream.future_tolerance_seconds * 1_000_000, rng)
+    hosts = Hosts(trouble, rng)
+    writer = Writer(counts, stream.future_tolerance_seconds * 1_000_000, rng)
     repeat_after_us = _REPEAT_AFTER_US * pace
-    return Traffic(
-        plan, writer, sessions, visits, machines, measurements, tally, repeat_after_us, rng
-    )
+    return Traffic(plan, writer, sessions, visits, hosts, measurements, counts, repeat_after_us, rng)
 
 
 def _pace(settings: GeneratorSettings, mix: SessionMix) -> float:

@@ -7,10 +7,27 @@ from random import Random
 from typing import Final
 
 _DEPARTMENTS: Final = (
-    "Electronics", "Clothing", "Home", "Books", "Sports", "Toys", "Beauty", "Grocery", "Garden",
-    "Automotive", "Music", "Games", "Office", "Pets", "Shoes", "Jewelry", "Health", "Baby", "Tools",
+    "Electronics",
+    "Clothing",
+    "Home",
+    "Books",
+    "Sports",
+    "Toys",
+    "Beauty",
+    "Grocery",
+    "Garden",
+    "Automotive",
+    "Music",
+    "Games",
+    "Office",
+    "Pets",
+    "Shoes",
+    "Jewelry",
+    "Health",
+    "Baby",
+    "Tools",
     "Travel",
-)  # fmt: skip
+)
 _RANGES: Final = ("", " Accessories", " Premium", " Outlet", " Kids")
 _LOWEST_PRICE_CENTS: Final = 99
 _MEDIAN_PRICE_LOG: Final = 3.2  # e ** 3.2 is about 24.50

@@ -69,9 +69,7 @@ def read_orders(path: Path, layout: CsvFormat, *, skip_bad: bool) -> tuple[list[
                 orders.append(_order(number, row, layout))
             except ValueError as error:
                 if not skip_bad:
-                    raise CsvError(
-                        f"{path.name}, row {number}: {error}; fix it or use --skip-bad-rows"
-                    ) from error
+                    raise CsvError(f"{path.name}, row {number}: {error}; fix it or use --skip-bad-rows") from error
                 skipped += 1
     orders.sort(key=lambda order: order.at_us)
     return orders, skipped

@@ -4,9 +4,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from app.generator.counts import Counts
 from app.generator.csv_orders import CsvOrder
 from app.generator.record import Record, encode, timestamp_text
-from app.generator.tally import Tally
 from app.topics import TRANSACTIONS
 
 _NEVER_US: Final = 1 << 62
@@ -16,7 +16,7 @@ class CsvSource:
     """Plays orders that are sorted by time; their timestamps stay as they are."""
 
     def __init__(self, orders: Sequence[CsvOrder]) -> None:
-        self.tally = Tally()
+        self.counts = Counts()
         self._orders = orders
         self._times = [order.at_us for order in orders]
         self._next = 0
@@ -32,7 +32,7 @@ class CsvSource:
         while self._next < stop:
             order = self._orders[self._next]
             self._next += 1
-            self.tally.topics[TRANSACTIONS].produced += 1
+            self.counts.topics[TRANSACTIONS].produced += 1
             value = encode({**order.fields, "timestamp": timestamp_text(order.at_us)})
             at_us = order.at_us if record_us is None else record_us
             yield Record(TRANSACTIONS, order.user_id.encode(), value, at_us)

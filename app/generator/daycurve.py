@@ -7,10 +7,7 @@ from typing import Final
 DAY_US: Final = 86_400_000_000
 _HOUR_US: Final = DAY_US // 24
 #: Visits per hour of a day: quiet before dawn, a plateau, a peak in the evening.
-_HOURS: Final = (
-    28, 18, 12, 9, 8, 11, 20, 36, 55, 72, 84, 90,
-    94, 92, 88, 86, 88, 94, 106, 122, 130, 118, 88, 52,
-)  # fmt: skip
+_HOURS: Final = (28, 18, 12, 9, 8, 11, 20, 36, 55, 72, 84, 90, 94, 92, 88, 86, 88, 94, 106, 122, 130, 118, 88, 52)
 
 
 class DayCurve:

@@ -7,15 +7,15 @@ from typing import Final, Protocol
 
 from app.errors import GlobalMartError
 from app.generator.assembly import build_traffic
+from app.generator.counts import Counts
 from app.generator.csv_orders import CsvOrder
 from app.generator.csv_source import CsvSource
 from app.generator.ids import run_id
 from app.generator.mix import Rates
 from app.generator.plan import Plan
-from app.generator.play import FOREVER_US, Source
-from app.generator.tally import Tally
+from app.generator.playback import FOREVER_US, Source
+from app.generator.shop import build_shop
 from app.generator.traffic import Traffic
-from app.generator.world import build_world
 from app.settings import Settings
 
 _FLAT_OUT_RATE: Final = 50_000.0  # more than is reached: the pace is set by the machine
@@ -29,7 +29,7 @@ class JobError(GlobalMartError):
 class CountedSource(Source, Protocol):
     """A source that counts what it hands out."""
 
-    tally: Tally
+    counts: Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,11 @@ def configured_rates(settings: Settings, factor: float) -> Rates:
     """Return the set rates times a factor."""
     generator = settings.generator
     return Rates(
-        generator.transaction_rate,
-        generator.product_view_rate,
-        generator.cart_event_rate,
-        generator.system_metric_rate,
+        generator.transaction_rate, generator.product_view_rate, generator.cart_event_rate, generator.system_metric_rate
     ).scaled(factor)
 
 
-def live_job(
-    settings: Settings, rates: Rates, start_us: int, *, flat_out: bool, day_curve: bool
-) -> Job:
+def live_job(settings: Settings, rates: Rates, start_us: int, *, flat_out: bool, day_curve: bool) -> Job:
     """Return traffic as of now; flat out it plays at a rate no machine keeps up with."""
     if rates.total <= 0:
         raise JobError("every rate is 0: nothing to send; raise a rate or --rate")
@@ -76,9 +71,7 @@ def live_job(
     return Job("live", name, traffic, start_us, FOREVER_US, speed, True, True)
 
 
-def simulated_job(
-    settings: Settings, rates: Rates, start_us: int, seconds: float | None, *, record_now: bool
-) -> Job:
+def simulated_job(settings: Settings, rates: Rates, start_us: int, seconds: float | None, *, record_now: bool) -> Job:
     """Return live traffic as it would be from a fixed time on, played flat out in its own time."""
     if rates.total <= 0:
         raise JobError("every rate is 0: nothing to send; raise a rate or --rate")
@@ -116,5 +109,5 @@ def _name(settings: Settings, *circumstances: object) -> str:
 
 
 def _traffic(settings: Settings, plan: Plan) -> Traffic:
-    world = build_world(settings.generator, settings.anomaly)
-    return build_traffic(world, plan, settings.generator, settings.anomaly, settings.stream)
+    shop = build_shop(settings.generator, settings.anomaly)
+    return build_traffic(shop, plan, settings.generator, settings.anomaly, settings.stream)

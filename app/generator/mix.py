@@ -13,7 +13,7 @@ what is left of the orders are direct purchases; three quarters of the views (at
 belong to sessions that shop and the others to sessions that only browse. Expected counts
 therefore equal the rates whatever they are. The kind of the next session is then steered, not
 thrown: a low-discrepancy sequence keeps the number of each kind within a few of its share at any
-moment (see `Steering`).
+moment (see `LowDiscrepancySampler`).
 """
 
 from dataclasses import dataclass
@@ -88,9 +88,7 @@ class SessionMix:
         return 4.0 + max(self.shopping_views, BROWSE_VIEWS)
 
 
-def solve_mix(
-    rates: Rates, cart_conversion: float, rapid_share: float, burst_size: float
-) -> SessionMix:
+def solve_mix(rates: Rates, cart_conversion: float, rapid_share: float, burst_size: float) -> SessionMix:
     """Return the mix with these rates; a share of the orders begins a burst of `burst_size`."""
     bursts = rapid_share * rates.transactions
     orders = max(0.0, rates.transactions - bursts * burst_size)
@@ -104,7 +102,7 @@ def solve_mix(
     return SessionMix((bursts, cart_buys, orders - cart_buys, leaves, browses), each)
 
 
-class Steering:
+class LowDiscrepancySampler:
     """Numbers that fill [0, 1) evenly from the first on: the additive golden-ratio sequence.
 
     Among any n in a row each interval holds its share of them within O(log n) (Kuipers and

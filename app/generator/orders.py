@@ -4,8 +4,8 @@ from random import Random
 from typing import Any, Final
 
 from app.generator.catalogue import Catalogue
+from app.generator.shop import QUANTITIES
 from app.generator.weighted import Weighted
-from app.generator.world import QUANTITIES
 from app.settings import AnomalySettings, GeneratorSettings
 
 _PAYMENT_METHODS: Final = ("credit_card", "debit_card", "paypal", "apple_pay", "bank_transfer")
@@ -14,17 +14,13 @@ HIGH_VALUE: Final = "high_value"
 UNUSUAL_QUANTITY: Final = "unusual_quantity"
 
 
-class OrderDesk:
+class OrderGenerator:
     """Draws what an order costs; an ordinary one stays below every threshold."""
 
     __slots__ = ("_bulk", "_catalogue", "_high_cents", "_kinds", "_quantities", "_rng")
 
     def __init__(
-        self,
-        settings: GeneratorSettings,
-        anomaly: AnomalySettings,
-        catalogue: Catalogue,
-        rng: Random,
+        self, settings: GeneratorSettings, anomaly: AnomalySettings, catalogue: Catalogue, rng: Random
     ) -> None:
         self._rng = rng
         self._catalogue = catalogue

@@ -14,18 +14,17 @@ class Pacer:
     """
 
     __slots__ = (
-        "_catch_up_factor", "_catch_up_max_us", "_played_us", "_speed", "_start_us",
-        "_wall_start_us", "_wall_us", "skipped_us",
-    )  # fmt: skip
+        "_catch_up_factor",
+        "_catch_up_max_us",
+        "_played_us",
+        "_speed",
+        "_start_us",
+        "_wall_start_us",
+        "_wall_us",
+        "skipped_us",
+    )
 
-    def __init__(
-        self,
-        wall_us: int,
-        start_us: int,
-        speed: float,
-        catch_up_factor: float,
-        catch_up_max_us: int,
-    ) -> None:
+    def __init__(self, wall_us: int, start_us: int, speed: float, catch_up_factor: float, catch_up_max_us: int) -> None:
         """Begin now: the source's `start_us` is played at the wall's `wall_us`."""
         self._wall_start_us = self._wall_us = wall_us
         self._start_us = self._played_us = start_us

@@ -1,6 +1,6 @@
 """The shop's customers: where they live, how much they buy, and when they came and left.
 
-Half the world of a shop are people who bought once: purchase rates are heavily skewed, and
+Half the shop of a shop are people who bought once: purchase rates are heavily skewed, and
 customers come and go for good, as in the Pareto/NBD model (Schmittlein, Morrison, Colombo:
 "Counting Your Customers", Management Science 33, 1987). The share of history a customer is there
 for is kept as fractions: 0 is the beginning of the history, 1 its end, and live traffic plays at

@@ -21,12 +21,7 @@ class Preset:
 #: 1997 (Fader and Hardie). 255 of its rows repeat another exactly; each row is an order of its own.
 CDNOW: Final = Preset(
     CsvFormat(
-        {
-            "user_id": "customer_id",
-            "timestamp": "date",
-            "quantity": "number_of_cds",
-            "total_amount": "dollar_value",
-        },
+        {"user_id": "customer_id", "timestamp": "date", "quantity": "number_of_cds", "total_amount": "dollar_value"},
         delimiter=WHITESPACE,
         date_format="%Y%m%d",
     ),

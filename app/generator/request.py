@@ -8,15 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from app.generator.csv_orders import FIELDS, WHITESPACE, CsvFormat, read_orders, shifted_to
-from app.generator.jobs import (
-    Job,
-    JobError,
-    backfill_job,
-    configured_rates,
-    csv_job,
-    live_job,
-    simulated_job,
-)
+from app.generator.jobs import Job, JobError, backfill_job, configured_rates, csv_job, live_job, simulated_job
 from app.generator.presets import PRESETS, locate
 from app.settings import Settings
 
@@ -47,9 +39,7 @@ class FileRequest:
     def check(self) -> None:
         """Raise JobError for a delimiter or a preset that does not exist."""
         if self.delimiter not in (None, WHITESPACE) and len(self.delimiter or "") != 1:
-            raise JobError(
-                f"--delimiter is one character or {WHITESPACE!r}, not {self.delimiter!r}"
-            )
+            raise JobError(f"--delimiter is one character or {WHITESPACE!r}, not {self.delimiter!r}")
         if self.preset is not None and self.preset not in PRESETS:
             raise JobError(f"no preset {self.preset!r}; there is: {', '.join(PRESETS)}")
 
@@ -131,9 +121,7 @@ def _layout(file: FileRequest) -> tuple[Path, CsvFormat]:
     preset = PRESETS[file.preset] if file.preset is not None else None
     base = preset.layout if preset is not None else CsvFormat({})
     layout = CsvFormat(
-        {**base.columns, **file.columns},
-        file.delimiter or base.delimiter,
-        file.date_format or base.date_format,
+        {**base.columns, **file.columns}, file.delimiter or base.delimiter, file.date_format or base.date_format
     )
     if file.path is not None:
         return file.path, layout
@@ -159,9 +147,7 @@ def parse_time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise JobError(
-            f"{text!r} is no time: write it as 2025-06-30 or 2025-06-30T12:00:00Z"
-        ) from None
+        raise JobError(f"{text!r} is no time: write it as 2025-06-30 or 2025-06-30T12:00:00Z") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

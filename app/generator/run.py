@@ -5,14 +5,7 @@ from threading import Event
 
 from app.generator.jobs import Job
 from app.generator.pacing import Pacer
-from app.generator.play import (
-    FOREVER_US,
-    Limits,
-    Progress,
-    WallClock,
-    play_flat_out,
-    play_paced,
-)
+from app.generator.playback import FOREVER_US, Limits, Progress, WallClock, play_flat_out, play_paced
 from app.generator.sender import DeliveryError, KafkaSender, Say, producer_config
 from app.generator.summary import Outcome
 from app.kafka.admin import create_topics
@@ -29,9 +22,8 @@ class RunLimits:
 
 
 def run_job(
-    job: Job, settings: Settings, bounds: RunLimits, stop: Event, say: Say, progress: Progress,
-    *, bulk: bool,
-) -> Outcome:  # fmt: skip
+    job: Job, settings: Settings, bounds: RunLimits, stop: Event, say: Say, progress: Progress, *, bulk: bool
+) -> Outcome:
     """Wait for Kafka, play the job until its end, a limit or the stop, and deliver everything.
 
     However long the wait was, live traffic begins when it is over. What could not be delivered is
@@ -42,9 +34,8 @@ def run_job(
     sender = KafkaSender(config, say, stop.is_set)
     if sender.wait_for_broker():
         create_topics(
-            kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours,
-            librdkafka_options(kafka),
-        )  # fmt: skip
+            kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours, librdkafka_options(kafka)
+        )
     clock = WallClock(stop)
     begin_us = clock.now_us()
     limits = _limits(job, bounds, begin_us, stop)
@@ -55,21 +46,23 @@ def run_job(
 
 
 def _play(
-    job: Job, sender: KafkaSender, pacer: Pacer, clock: WallClock, limits: Limits,
-    settings: Settings, progress: Progress,
-) -> str:  # fmt: skip
+    job: Job,
+    sender: KafkaSender,
+    pacer: Pacer,
+    clock: WallClock,
+    limits: Limits,
+    settings: Settings,
+    progress: Progress,
+) -> str:
     generator = settings.generator
     try:
         if job.speed is None:
             play_flat_out(
-                job.source, sender, clock, limits, progress,
-                follow_wall=job.follow_wall, record_now=job.record_now,
-            )  # fmt: skip
+                job.source, sender, clock, limits, progress, follow_wall=job.follow_wall, record_now=job.record_now
+            )
         else:
             tick = generator.tick_seconds
-            play_paced(
-                job.source, sender, pacer, clock, limits, tick, progress, record_now=job.record_now
-            )
+            play_paced(job.source, sender, pacer, clock, limits, tick, progress, record_now=job.record_now)
         sender.flush(generator.flush_timeout_seconds)
     except DeliveryError as error:
         return str(error)
@@ -88,6 +81,4 @@ def _limits(job: Job, bounds: RunLimits, begin_us: int, stop: Event) -> Limits:
 def _pacer(job: Job, settings: Settings, begin_us: int) -> Pacer:
     generator = settings.generator
     catch_up_max_us = int(generator.catch_up_max_seconds * 1_000_000)
-    return Pacer(
-        begin_us, job.start_us, job.speed or 1.0, generator.catch_up_factor, catch_up_max_us
-    )
+    return Pacer(begin_us, job.start_us, job.speed or 1.0, generator.catch_up_factor, catch_up_max_us)

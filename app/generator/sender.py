@@ -9,8 +9,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from app.errors import GlobalMartError
 from app.generator.record import Record
+from app.kafka.auth_check import BrokerRefusals
 from app.security.kafka import librdkafka_options
-from app.security.refusals import BrokerRefusals
 from app.settings import GeneratorSettings, KafkaSettings
 from app.topics import SENT_AT_HEADER
 
@@ -33,9 +33,7 @@ class Sender(Protocol):
         """Hand over records, in order; waits while the queue is full."""
 
 
-def producer_config(
-    kafka: KafkaSettings, generator: GeneratorSettings, *, bulk: bool
-) -> dict[str, Any]:
+def producer_config(kafka: KafkaSettings, generator: GeneratorSettings, *, bulk: bool) -> dict[str, Any]:
     """Return librdkafka's configuration; `bulk` trades latency for compressed, larger batches.
 
     Messages never time out: a broker that is away is waited for. The partitioner is the Java
@@ -84,9 +82,7 @@ class KafkaSender:
             except KafkaException as error:
                 self._producer.poll(0)
                 if self._refusals.last:
-                    raise DeliveryError(
-                        f"Kafka at {self._bootstrap}: {self._refusals.last}"
-                    ) from error
+                    raise DeliveryError(f"Kafka at {self._bootstrap}: {self._refusals.last}") from error
                 self._notice(f"waiting for Kafka at {self._bootstrap}: {error.args[0].str()}")
             else:
                 return True

@@ -5,19 +5,19 @@ from array import array
 from random import Random
 from typing import Final
 
-from app.generator.draft import Draft, Trouble
 from app.generator.ids import Ids
 from app.generator.mix import (
     BROWSE_VIEWS,
     EXTRA_ITEM_SHARE,
     REMOVE_SHARE,
+    LowDiscrepancySampler,
     SessionKind,
     SessionMix,
-    Steering,
 )
-from app.generator.orders import UNUSUAL_QUANTITY, OrderDesk
+from app.generator.orders import UNUSUAL_QUANTITY, OrderGenerator
+from app.generator.planned_event import PlannedEvent, Trouble
+from app.generator.shop import Shop
 from app.generator.visit import Visit
-from app.generator.world import World
 
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
@@ -35,10 +35,17 @@ class Sessions:
     """Plans one session at a time; `think_us` is the mean pause between two steps."""
 
     def __init__(
-        self, world: World, mix: SessionMix, desk: OrderDesk, trouble: Trouble, ids: Ids,
-        rng: Random, think_us: float, rapid_transactions: int,
-    ) -> None:  # fmt: skip
-        self._world = world
+        self,
+        shop: Shop,
+        mix: SessionMix,
+        desk: OrderGenerator,
+        trouble: Trouble,
+        ids: Ids,
+        rng: Random,
+        think_us: float,
+        rapid_transactions: int,
+    ) -> None:
+        self._shop = shop
         self._mix = mix
         self._kinds = mix.kinds()
         self._desk = desk
@@ -47,12 +54,12 @@ class Sessions:
         self._rng = rng
         self._think_us = think_us
         self._rapid = rapid_transactions
-        self._gap_us = _gap_us(mix, len(world.population.joined), rapid_transactions)
-        self._free_at_us = array("q", [0]) * len(world.population.country_of)
-        self._steering = Steering(rng.random())
+        self._gap_us = _gap_us(mix, len(shop.population.joined), rapid_transactions)
+        self._free_at_us = array("q", [0]) * len(shop.population.country_of)
+        self._steering = LowDiscrepancySampler(rng.random())
 
-    def plan(self, start_us: int, fraction: float, warming_up: bool) -> list[Draft]:
-        """Return the drafts of a session that begins now, at a fraction of the history.
+    def plan(self, start_us: int, fraction: float, warming_up: bool) -> list[PlannedEvent]:
+        """Return the events of a session that begins now, at a fraction of the history.
 
         While warming up there are no bursts: half a burst would not be one.
         """
@@ -62,8 +69,8 @@ class Sessions:
         buys = kind in (SessionKind.CART_BUY, SessionKind.DIRECT_BUY)
         user = (self._buyer if buys else self._visitor)(start_us, fraction)
         late_us = self._trouble.lateness_us()
-        visit = Visit(self._world, self._ids, self._trouble, user, start_us, late_us)
-        product = self._look_around(visit, kind, self._world.population.country_of[user])
+        visit = Visit(self._shop, self._ids, self._trouble, user, start_us, late_us)
+        product = self._look_around(visit, kind, self._shop.population.country_of[user])
         if kind is SessionKind.CART_BUY:
             self._buy_from_cart(visit, product)
         elif kind is SessionKind.DIRECT_BUY:
@@ -71,13 +78,13 @@ class Sessions:
             self._pay(visit, product, quantity, kind_of_order)
         elif kind is SessionKind.CART_LEAVE:
             self._leave_cart(visit, product)
-        return visit.drafts
+        return visit.events
 
     def _look_around(self, visit: Visit, kind: SessionKind, country: int) -> int:
         """View some products; return the last one, which is the one bought if any is."""
-        product = self._world.draw_product(self._rng, country)
+        product = self._shop.draw_product(self._rng, country)
         for _ in range(self._views(kind)):
-            visit.view(product := self._world.draw_product(self._rng, country))
+            visit.view(product := self._shop.draw_product(self._rng, country))
             self._think(visit)
         return product
 
@@ -122,28 +129,26 @@ class Sessions:
     def _pay(self, visit: Visit, product: int, quantity: int, kind: str) -> None:
         visit.order(self._desk, product, quantity, kind, (kind,) if kind else ())
 
-    def _burst(self, start_us: int, fraction: float) -> list[Draft]:
+    def _burst(self, start_us: int, fraction: float) -> list[PlannedEvent]:
         """Orders of one customer within a minute; those beyond the threshold are marked."""
         user = self._quiet_user(start_us, fraction)
-        visit = Visit(self._world, self._ids, self._trouble, user, start_us, 0)
+        visit = Visit(self._shop, self._ids, self._trouble, user, start_us, 0)
         size = self._rapid + 1 + int(self._rng.random() * _BURST_SPREAD)
-        country = self._world.population.country_of[user]
+        country = self._shop.population.country_of[user]
         for number in range(1, size + 1):
-            product = self._world.draw_product(self._rng, country)
+            product = self._shop.draw_product(self._rng, country)
             beyond = ("rapid_transactions",) if number > self._rapid else ()
-            visit.order(
-                self._desk, product, self._desk.quantity(), "", ("rapid_burst_order", *beyond)
-            )
+            visit.order(self._desk, product, self._desk.quantity(), "", ("rapid_burst_order", *beyond))
             visit.clock_us += int(_BURST_SPAN_US / size * (0.2 + 0.8 * self._rng.random()))
         self._free_at_us[user] = visit.clock_us + MINUTE_US
-        return visit.drafts
+        return visit.events
 
     def _neighbour(self, product: int) -> int:
-        category = self._world.catalogue.category_of[product]
-        return self._world.catalogue.draw(category, self._rng.random())
+        category = self._shop.catalogue.category_of[product]
+        return self._shop.catalogue.draw(category, self._rng.random())
 
     def _visitor(self, start_us: int, fraction: float) -> int:
-        return self._world.population.draw(self._rng, fraction)
+        return self._shop.population.draw(self._rng, fraction)
 
     def _buyer(self, start_us: int, fraction: float) -> int:
         """Draw a customer who has not just bought: ordinary orders never look like a burst."""
@@ -153,14 +158,14 @@ class Sessions:
 
     def _free_user(self, start_us: int, fraction: float) -> int:
         for _ in range(_REDRAWS):
-            user = self._world.population.draw(self._rng, fraction)
+            user = self._shop.population.draw(self._rng, fraction)
             if self._free_at_us[user] <= start_us:
                 break
         return user
 
     def _quiet_user(self, start_us: int, fraction: float) -> int:
         """Draw anybody who has not bought for two minutes, busy customer or not."""
-        population = self._world.population
+        population = self._shop.population
         for _ in range(_REDRAWS):
             user = int(self._rng.random() * len(population.joined))
             quiet = self._free_at_us[user] <= start_us - 2 * MINUTE_US

@@ -32,7 +32,7 @@ def summary(job: Job, seed: int | None, outcome: Outcome, skipped_rows: int) -> 
         "skipped_rows": skipped_rows,
         "delivered": not outcome.error,
         "error": outcome.error,
-        **job.source.tally.report(),
+        **job.source.counts.report(),
     }
 
 

@@ -9,35 +9,43 @@ from heapq import heappop, heappush
 from random import Random
 
 from app.generator.arrivals import NEVER_US, Arrivals
-from app.generator.draft import Draft, Fault
-from app.generator.machines import Machines
+from app.generator.counts import Counts
+from app.generator.hosts import Hosts
 from app.generator.plan import Plan
+from app.generator.planned_event import Fault, PlannedEvent
 from app.generator.record import Record
 from app.generator.sessions import Sessions
-from app.generator.tally import Tally
 from app.generator.writer import Writer
 
-Event = tuple[int, int, Draft, Record | None]
-"""Time in microseconds, running number, draft, and the record to repeat if it was sent before."""
+Event = tuple[int, int, PlannedEvent, Record | None]
+"""Time in microseconds, running number, event, and the record to repeat if it was sent before."""
 
 
 class Traffic:
-    """Hands out records in the order they are sent; `tally` counts them.
+    """Hands out records in the order they are sent; `counts` counts them.
 
     Sessions that began before the start are under way at it, so that the rates hold from the first
     second: `visits` begins early, and what is sent before the start is dropped.
     """
 
     def __init__(
-        self, plan: Plan, writer: Writer, sessions: Sessions, visits: Arrivals, machines: Machines,
-        measurements: Arrivals, tally: Tally, repeat_after_us: float, rng: Random,
-    ) -> None:  # fmt: skip
-        self.tally = tally
+        self,
+        plan: Plan,
+        writer: Writer,
+        sessions: Sessions,
+        visits: Arrivals,
+        hosts: Hosts,
+        measurements: Arrivals,
+        counts: Counts,
+        repeat_after_us: float,
+        rng: Random,
+    ) -> None:
+        self.counts = counts
         self._plan = plan
         self._writer = writer
         self._sessions = sessions
         self._visits = visits
-        self._machines = machines
+        self._hosts = hosts
         self._measurements = measurements
         self._repeat_after_us = repeat_after_us
         self._rng = rng
@@ -56,16 +64,16 @@ class Traffic:
             self._plan_ahead(until_us)
             if not agenda or agenda[0][0] >= until_us:
                 return
-            at_us, _, draft, sent_before = heappop(agenda)
+            at_us, _, event, sent_before = heappop(agenda)
             sent_us = at_us + offset_us
             stamp_us = sent_us if record_us is None else record_us
             if sent_before is not None:
-                yield self._writer.repeat(draft, sent_before, stamp_us)
+                yield self._writer.repeat(event, sent_before, stamp_us)
                 continue
-            record = self._writer.write(draft, sent_us, stamp_us)
-            if draft.fault is Fault.DUPLICATE or draft.fault is Fault.CONFLICTING:
+            record = self._writer.write(event, sent_us, stamp_us)
+            if event.fault is Fault.DUPLICATE or event.fault is Fault.CONFLICTING:
                 pause_us = self._rng.expovariate(1.0) * self._repeat_after_us
-                self._push(at_us + 1 + int(pause_us), draft, record)
+                self._push(at_us + 1 + int(pause_us), event, record)
             yield record
 
     @property
@@ -76,7 +84,7 @@ class Traffic:
         return max(self._plan.start_us, min(first_us, planned_us))
 
     def _plan_ahead(self, until_us: int) -> None:
-        """Plan sessions and measurements until the first draft is surely the next to send."""
+        """Plan sessions and measurements until the first event is surely the next to send."""
         agenda, visits, measurements = self._agenda, self._visits, self._measurements
         while True:
             limit_us = min(until_us, agenda[0][0]) if agenda else until_us
@@ -86,17 +94,17 @@ class Traffic:
                 self._begin_session(visits.next_us)
                 visits.advance()
             else:
-                draft = self._machines.measure(measurements.next_us)
-                self._push(draft.at_us, draft, None)
+                event = self._hosts.measure(measurements.next_us)
+                self._push(event.at_us, event, None)
                 measurements.advance()
 
     def _begin_session(self, start_us: int) -> None:
         warming_up = start_us < self._plan.start_us
         fraction = self._plan.fraction(start_us)
-        for draft in self._sessions.plan(start_us, fraction, warming_up):
-            if draft.at_us >= self._plan.start_us:
-                self._push(draft.at_us, draft, None)
+        for event in self._sessions.plan(start_us, fraction, warming_up):
+            if event.at_us >= self._plan.start_us:
+                self._push(event.at_us, event, None)
 
-    def _push(self, at_us: int, draft: Draft, sent_before: Record | None) -> None:
+    def _push(self, at_us: int, event: PlannedEvent, sent_before: Record | None) -> None:
         self._pushed += 1
-        heappush(self._agenda, (at_us, self._pushed, draft, sent_before))
+        heappush(self._agenda, (at_us, self._pushed, event, sent_before))

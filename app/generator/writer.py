@@ -1,13 +1,13 @@
-"""Turns drafts into records: timestamps, money, bytes, and the faults that show in them."""
+"""Turns events into records: timestamps, money, bytes, and the faults that show in them."""
 
 from random import Random
 from typing import Final
 
-from app.generator.draft import Draft, Fault
+from app.generator.counts import Counts
 from app.generator.forgiven import FORGIVEN, forgiven_kinds
 from app.generator.malformed import MALFORMED, Spoil, malformed_kinds
+from app.generator.planned_event import Fault, PlannedEvent
 from app.generator.record import JsonObject, Record, encode, money, timestamp_text
-from app.generator.tally import Tally
 from app.topics import SOURCE_TOPICS
 
 _MALFORMED_KINDS: Final = {topic: malformed_kinds(topic) for topic in SOURCE_TOPICS}
@@ -16,63 +16,63 @@ _AMOUNT: Final = "total_amount"
 
 
 class Writer:
-    """Writes one draft after the other and counts what it did."""
+    """Writes one event after the other and counts what it did."""
 
-    __slots__ = ("_future_tolerance_us", "_rng", "_tally")
+    __slots__ = ("_counts", "_future_tolerance_us", "_rng")
 
-    def __init__(self, tally: Tally, future_tolerance_us: int, rng: Random) -> None:
-        self._tally = tally
+    def __init__(self, counts: Counts, future_tolerance_us: int, rng: Random) -> None:
+        self._counts = counts
         self._future_tolerance_us = future_tolerance_us
         self._rng = rng
 
-    def write(self, draft: Draft, at_us: int, record_us: int) -> Record:
-        """Return the record of a draft sent at a time, to be stamped `record_us` by Kafka."""
-        fields = draft.fields
-        fields["timestamp"] = timestamp_text(at_us - draft.delay_us)
-        if draft.fault is Fault.MALFORMED:
-            return self._malformed(draft, record_us)
-        if draft.marks:
-            self._tally.injected.update(draft.marks)
-        self._tally.topics[draft.topic].produced += 1
-        if draft.fault is Fault.FORGIVEN:
-            self._forgive(draft.topic, fields)
-        return self._record(draft, fields, record_us)
+    def write(self, event: PlannedEvent, at_us: int, record_us: int) -> Record:
+        """Return the record of a event sent at a time, to be stamped `record_us` by Kafka."""
+        fields = event.fields
+        fields["timestamp"] = timestamp_text(at_us - event.delay_us)
+        if event.fault is Fault.MALFORMED:
+            return self._malformed(event, record_us)
+        if event.marks:
+            self._counts.injected.update(event.marks)
+        self._counts.topics[event.topic].produced += 1
+        if event.fault is Fault.FORGIVEN:
+            self._forgive(event.topic, fields)
+        return self._record(event, fields, record_us)
 
-    def repeat(self, draft: Draft, record: Record, record_us: int) -> Record:
+    def repeat(self, event: PlannedEvent, record: Record, record_us: int) -> Record:
         """Return the record once more: the same bytes, or changed ones under the same id."""
-        tally = self._tally.topics[draft.topic]
-        tally.produced += 1
-        tally.duplicates += 1
-        if draft.fault is not Fault.CONFLICTING:
+        counts = self._counts.topics[event.topic]
+        counts.produced += 1
+        counts.duplicates += 1
+        if event.fault is not Fault.CONFLICTING:
             return record._replace(at_us=record_us)
-        tally.conflicting += 1
-        return self._record(draft, _contradict(draft.fields), record_us)
+        counts.conflicting += 1
+        return self._record(event, _contradict(event.fields), record_us)
 
-    def _record(self, draft: Draft, fields: JsonObject, record_us: int) -> Record:
+    def _record(self, event: PlannedEvent, fields: JsonObject, record_us: int) -> Record:
         cents = fields.get(_AMOUNT)
         if type(cents) is int:
             fields = {**fields, _AMOUNT: money(cents)}
-        return Record(draft.topic, draft.key.encode(), encode(fields), record_us)
+        return Record(event.topic, event.key.encode(), encode(fields), record_us)
 
-    def _malformed(self, draft: Draft, record_us: int) -> Record:
-        kind = self._rng.choice(_MALFORMED_KINDS[draft.topic])
-        tally = self._tally.topics[draft.topic]
-        tally.produced += 1
-        tally.malformed += 1
-        self._tally.malformed[kind] += 1
-        fields = draft.fields
+    def _malformed(self, event: PlannedEvent, record_us: int) -> Record:
+        kind = self._rng.choice(_MALFORMED_KINDS[event.topic])
+        counts = self._counts.topics[event.topic]
+        counts.produced += 1
+        counts.malformed += 1
+        self._counts.malformed[kind] += 1
+        fields = event.fields
         if _AMOUNT in fields:
             fields[_AMOUNT] = money(fields[_AMOUNT])
         spoiler, _ = MALFORMED[kind]
-        key = draft.key.encode()
+        key = event.key.encode()
         tolerance_us = self._future_tolerance_us
-        spoil = Spoil(draft.topic, fields, key, record_us, tolerance_us, self._rng)
+        spoil = Spoil(event.topic, fields, key, record_us, tolerance_us, self._rng)
         key, value = spoiler(spoil)
-        return Record(draft.topic, key, value, record_us)
+        return Record(event.topic, key, value, record_us)
 
     def _forgive(self, topic: str, fields: JsonObject) -> None:
         kind = self._rng.choice(_FORGIVEN_KINDS[topic])
-        self._tally.forgiven[kind] += 1
+        self._counts.forgiven[kind] += 1
         twist, _ = FORGIVEN[kind]
         twist(fields, self._rng)
 

@@ -1,14 +1,47 @@
-"""Creates the topics of `app.topics` explicitly; the broker never creates one by itself."""
+"""Creates the topics of `app.topics` explicitly, and reads what Kafka says of its topics."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from app.errors import KafkaTopicError
-from app.security.refusals import BrokerRefusals, list_topics
+from app.kafka.auth_check import BrokerRefusals, list_topics
+from app.security.kafka import librdkafka_options
+from app.settings import KafkaSettings
 from app.topics import DEAD_LETTERS, TOPICS
+
+ANSWER_SECONDS: Final = 10.0
+
+
+class KafkaAdmin:
+    """Connects with its first question. Raises SettingsError for a file of the settings that is no use."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._bootstrap = kafka.bootstrap
+        self._refusals = BrokerRefusals()
+        # Faults reach us as exceptions; the client's own log on stderr would only repeat them.
+        quiet = {"log_level": 0, "error_cb": self._refusals}
+        self.client = AdminClient(quiet | librdkafka_options(kafka))
+
+    def metadata(self) -> Any:
+        """The cluster's id and topics. Raises KafkaTopicError when no broker answers or lets us in."""
+        try:
+            return list_topics(self.client, self._refusals, ANSWER_SECONDS)
+        except KafkaException as error:
+            raise self.unanswered(error) from error
+
+    def unanswered(self, error: KafkaException | TimeoutError) -> KafkaTopicError:
+        """What to tell an operator of a question that failed."""
+        if self._refusals.last:
+            return KafkaTopicError(f"Kafka at {self._bootstrap}: {self._refusals.last}")
+        cause = error.args[0].str() if isinstance(error, KafkaException) else "no answer in time"
+        return KafkaTopicError(
+            f"Kafka at {self._bootstrap} does not answer ({cause}); "
+            "start it or correct GLOBALMART_KAFKA_BOOTSTRAP or GLOBALMART_KAFKA_SECURITY"
+        )
+
 
 _ANSWER_SECONDS: Final = 20.0
 _LARGEST_RECORD_BYTES: Final = 10 * 1024 * 1024
@@ -16,11 +49,7 @@ _HEADER_BYTES: Final = 64 * 1024
 
 
 def create_topics(
-    bootstrap: str,
-    partitions: int,
-    replication: int,
-    retention_hours: float,
-    options: Mapping[str, str] | None = None,
+    bootstrap: str, partitions: int, replication: int, retention_hours: float, options: Mapping[str, str] | None = None
 ) -> list[str]:
     """Create every topic that is missing and return the names of those created.
 
@@ -39,11 +68,13 @@ def create_topics(
     retention_ms = str(int(retention_hours * 3_600_000))
     wanted = [
         NewTopic(
-            name, partitions, replication,
+            name,
+            partitions,
+            replication,
             config={"retention.ms": retention_ms, "max.message.bytes": str(_largest_bytes(name))},
         )
         for name in missing
-    ]  # fmt: skip
+    ]
     answers = admin.create_topics(wanted, request_timeout=_ANSWER_SECONDS)
     for name, answer in answers.items():
         try:
@@ -58,9 +89,7 @@ def _largest_bytes(topic: str) -> int:
     return _LARGEST_RECORD_BYTES + (_HEADER_BYTES if topic == DEAD_LETTERS else 0)
 
 
-def _missing_topics(
-    admin: AdminClient, bootstrap: str, partitions: int, refusals: BrokerRefusals
-) -> list[str]:
+def _missing_topics(admin: AdminClient, bootstrap: str, partitions: int, refusals: BrokerRefusals) -> list[str]:
     try:
         present = list_topics(admin, refusals, _ANSWER_SECONDS).topics
     except KafkaException as error:
@@ -87,6 +116,4 @@ def _missing_topics(
 def _unless_just_created(name: str, error: KafkaException) -> None:
     """Two processes may create the same topics at once; the second finds them made."""
     if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-        raise KafkaTopicError(
-            f"Kafka refused to create the topic {name}: {error.args[0].str()}"
-        ) from error
+        raise KafkaTopicError(f"Kafka refused to create the topic {name}: {error.args[0].str()}") from error

@@ -17,7 +17,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiok
 from faust.types import TP
 from mode.utils.futures import maybe_async
 
-from app.kafka.metadata_pause import pause_after_failures
+from app.kafka.metadata_backoff import back_off_after_failures
 
 _CLOSE_SECONDS: Final = 3.0
 
@@ -39,7 +39,7 @@ class ClientThread(AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         # Faust reads what was aborted unless it takes part in transactions itself.
         consumer._isolation_level = "read_committed"
-        pause_after_failures(consumer._client)
+        back_off_after_failures(consumer._client)
         return consumer
 
     async def seen_ends(self, partitions: Iterable[TP]) -> dict[TP, int]:

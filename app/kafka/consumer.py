@@ -2,7 +2,7 @@
 
 Faust works per message: queue, event, tracking and ack cost more than decoding the record. One message per partition
 and fetch makes that cost vanish. Where to read is decided by the ledger in PostgreSQL: after every rebalance
-a partition is held until `release` names its next offset. The offsets committed to Kafka serve lag displays only.
+a partition is held until `resume_at` names its next offset. The offsets committed to Kafka serve lag displays only.
 """
 
 import asyncio
@@ -32,18 +32,18 @@ class ChunkConsumer(Consumer):
         self._positions: Positions[TP] = Positions()
         self._released = asyncio.Event()
         self._acked_upto: dict[TP, int] = {}
-        self._reopen: Callable[[TP], None] = self.hold
+        self._reopen: Callable[[TP], None] = self.pause
 
     # --- what agents and the sink ask for ---
 
-    def hold(self, partition: TP) -> None:
-        """Stop fetching the partition until `release` names an offset; void what was fetched of it."""
-        self._positions.hold([partition])
+    def pause(self, partition: TP) -> None:
+        """Stop fetching the partition until `resume_at` names an offset; void what was fetched of it."""
+        self._positions.pause([partition])
 
-    def release(self, partition: TP, offset: int) -> None:
+    def resume_at(self, partition: TP, offset: int) -> None:
         """Fetch the partition from this offset on; ignored once it has been revoked."""
         if partition in self.assignment():
-            self._positions.release(partition, offset)
+            self._positions.resume_at(partition, offset)
             self._released.set()
 
     def when_deleted(self, reopen: Callable[[TP], None]) -> None:
@@ -72,7 +72,7 @@ class ChunkConsumer(Consumer):
             for tp, (start, end) in spans.items()
             if reached.get(tp, start) >= end and self._positions.position(tp) == start
         }
-        asked = {tp: start for tp, start in passed.items() if self._positions.asked(tp)}
+        asked = {tp: start for tp, start in passed.items() if self._positions.was_sought(tp)}
         for partition in passed.keys() - asked.keys():
             self._read_again(partition)
         return await self._kept(asked) if asked else set()
@@ -117,13 +117,11 @@ class ChunkConsumer(Consumer):
             if message is not None:
                 yield partition, message
 
-    def _chunk_message(
-        self, partition: TP, batch: list[Any], generation: int
-    ) -> ConsumerMessage | None:
+    def _chunk_message(self, partition: TP, batch: list[Any], generation: int) -> ConsumerMessage | None:
         start = self._positions.position(partition)
         if start is None:
             return None
-        if not self._positions.follows(partition, batch[0].offset):
+        if not self._positions.is_contiguous(partition, batch[0].offset):
             self._read_again(partition)
             return None
         epoch = self._positions.epoch(partition)
@@ -131,10 +129,20 @@ class ChunkConsumer(Consumer):
         self._positions.advance(partition, chunk.end)
         last = batch[-1]
         return ConsumerMessage(
-            partition.topic, partition.partition, start, last.timestamp / 1000.0,
-            last.timestamp_type, None, None, chunk, None, 0, 0, partition,
+            partition.topic,
+            partition.partition,
+            start,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            None,
+            None,
+            chunk,
+            None,
+            0,
+            0,
+            partition,
             generation_id=generation,
-        )  # fmt: skip
+        )
 
     async def _is_whole(self, partition: TP, first_offset: int) -> bool:
         """Whether nothing that Kafka has deleted lies between the position and the batch.
@@ -142,7 +150,7 @@ class ChunkConsumer(Consumer):
         A client whose position was deleted goes on with the oldest record there is and says nothing.
         """
         position = self._positions.position(partition)
-        if position is None or not self._positions.leaps(partition, first_offset):
+        if position is None or not self._positions.has_gap(partition, first_offset):
             return True
         return partition in await self._kept({partition: position})
 
@@ -164,7 +172,7 @@ class ChunkConsumer(Consumer):
         """Records were fetched and not handed on: the client is past them, the stream is not."""
         position = self._positions.position(partition)
         if position is not None:
-            self._positions.release(partition, position)
+            self._positions.resume_at(partition, position)
 
     async def _seek_where_due(self) -> None:
         seeks = self._positions.take_seeks()
@@ -175,7 +183,7 @@ class ChunkConsumer(Consumer):
         except IllegalStateError:
             gone = seeks.keys() - self.assignment()
             self.log.info("partitions went away before a seek: %r", gone)
-            self._positions.hold(gone)
+            self._positions.pause(gone)
             self._seek_again(seeks)
         except TimeoutError:
             self.log.warning("a seek took too long and is tried again: %r", seeks)
@@ -185,7 +193,7 @@ class ChunkConsumer(Consumer):
         """Where the position is still the one that was to be sought; others were held or released meanwhile."""
         for partition, offset in seeks.items():
             if self._positions.position(partition) == offset:
-                self._positions.release(partition, offset)
+                self._positions.resume_at(partition, offset)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
         fetchable = self._positions.released() & (active_partitions or set())
@@ -203,10 +211,10 @@ class ChunkConsumer(Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Hold everything: under the eager protocol all partitions go, and some come back."""
-        self._positions.hold(self.assignment() | revoked)
+        self._positions.pause(self.assignment() | revoked)
         await super().on_partitions_revoked(revoked)
         # Who was about to open them may have come in between.
-        self._positions.hold(self._positions.released())
+        self._positions.pause(self._positions.released())
         for partition in revoked:
             self._acked_upto.pop(partition, None)
 

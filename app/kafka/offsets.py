@@ -8,10 +8,10 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import ListOffsetsResultInfo, OffsetSpec
 
-from app.kafka.asking import ANSWER_SECONDS, KafkaAdmin
+from app.kafka.admin import ANSWER_SECONDS, KafkaAdmin
 from app.settings import KafkaSettings
 
-Place = tuple[str, int]
+RecordPosition = tuple[str, int]
 
 _PAUSE_SECONDS: Final = 0.2
 _NO_TIMESTAMP: Final = -1
@@ -32,7 +32,7 @@ def cluster_id(kafka: KafkaSettings) -> str:
     return str(KafkaAdmin(kafka).metadata().cluster_id)
 
 
-def offset_ranges(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[Place, tuple[int, int]]:
+def offset_ranges(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[RecordPosition, tuple[int, int]]:
     """Per partition the first offset still there and the next one; unknown topics are left out.
 
     Raises KafkaTopicError when no broker answers.
@@ -47,7 +47,7 @@ def offset_ranges(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[Plac
     }
 
 
-def end_offsets(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[Place, int]:
+def end_offsets(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[RecordPosition, int]:
     """Per partition of these topics the offset the next record will get; unknown topics are left out.
 
     Raises KafkaTopicError when no broker answers.
@@ -76,11 +76,7 @@ def _ask(
     admin: KafkaAdmin, topics: Collection[str], spec: OffsetSpec
 ) -> Mapping[TopicPartition, ListOffsetsResultInfo]:
     counts = _partition_counts(admin)
-    asked = {
-        TopicPartition(topic, partition): spec
-        for topic in topics
-        for partition in range(counts.get(topic, 0))
-    }
+    asked = {TopicPartition(topic, partition): spec for topic in topics for partition in range(counts.get(topic, 0))}
     if not asked:
         return {}
     deadline = time.monotonic() + ANSWER_SECONDS

@@ -20,14 +20,14 @@ class Positions(Generic[PartitionT]):
     _seeks: dict[PartitionT, int] = field(default_factory=dict)
     _sought: dict[PartitionT, int] = field(default_factory=dict)
 
-    def hold(self, partitions: Iterable[PartitionT]) -> None:
+    def pause(self, partitions: Iterable[PartitionT]) -> None:
         """Forget the position; whatever was fetched before belongs to an older epoch."""
         for partition in partitions:
             self._epochs[partition] = self.epoch(partition) + 1
             for book in (self._next, self._seeks, self._sought):
                 book.pop(partition, None)
 
-    def release(self, partition: PartitionT, offset: int) -> None:
+    def resume_at(self, partition: PartitionT, offset: int) -> None:
         """Go on at the offset: a seek is due before the next fetch."""
         self._epochs[partition] = self.epoch(partition) + 1
         self._next[partition] = self._seeks[partition] = offset
@@ -39,7 +39,7 @@ class Positions(Generic[PartitionT]):
         self._sought.update(due)
         return due
 
-    def follows(self, partition: PartitionT, first_offset: int) -> bool:
+    def is_contiguous(self, partition: PartitionT, first_offset: int) -> bool:
         """Whether a batch that begins at the offset leaves nothing out.
 
         Offsets may be missing in Kafka (control records, compaction), but that is believed only right after a
@@ -48,21 +48,17 @@ class Positions(Generic[PartitionT]):
         position = self._next.get(partition)
         if position is None or first_offset < position:
             return False
-        return first_offset == position or self.asked(partition)
+        return first_offset == position or self.was_sought(partition)
 
-    def asked(self, partition: PartitionT) -> bool:
+    def was_sought(self, partition: PartitionT) -> bool:
         """Whether the client was last sent to the very position, so that what it goes past is no record."""
         position = self._next.get(partition)
         return position is not None and self._sought.get(partition) == position
 
-    def leaps(self, partition: PartitionT, first_offset: int) -> bool:
+    def has_gap(self, partition: PartitionT, first_offset: int) -> bool:
         """Whether a batch that `follows` begins beyond the position: what is missing was deleted, or never a record."""
         position = self._next.get(partition)
-        return (
-            position is not None
-            and first_offset > position
-            and self.follows(partition, first_offset)
-        )
+        return position is not None and first_offset > position and self.is_contiguous(partition, first_offset)
 
     def advance(self, partition: PartitionT, offset: int) -> None:
         """A chunk was handed on; the next one starts at the offset."""

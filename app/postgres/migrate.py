@@ -10,7 +10,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from app.errors import SchemaError
-from app.postgres.connecting import connect_owner
+from app.postgres.connections import connect_owner
 from app.settings import PostgresSettings
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -38,7 +38,7 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """Fingerprint of the text: an applied migration must never be edited."""
+        """Checksum of the text: an applied migration must never be edited."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
@@ -61,12 +61,8 @@ async def migrate(settings: PostgresSettings) -> list[Migration]:
         await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
         await connection.execute(_CREATE_VERSIONS)
         applied = await _apply(connection, known_migrations())
-        await _let_in(
-            connection, settings.worker_user, "globalmart_worker", settings.worker_password
-        )
-        await _let_in(
-            connection, settings.reader_user, "globalmart_reader", settings.reader_password
-        )
+        await _let_in(connection, settings.worker_user, "globalmart_worker", settings.worker_password)
+        await _let_in(connection, settings.reader_user, "globalmart_reader", settings.reader_password)
         return applied
     finally:
         await connection.close()
@@ -77,9 +73,7 @@ async def ensure_roles(connection: asyncpg.Connection) -> None:
     for role in ("globalmart_worker", "globalmart_reader"):
         if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
             await connection.execute(f"CREATE ROLE {role} NOLOGIN")
-    await connection.execute(
-        "ALTER ROLE globalmart_worker SET idle_in_transaction_session_timeout = '5s'"
-    )
+    await connection.execute("ALTER ROLE globalmart_worker SET idle_in_transaction_session_timeout = '5s'")
 
 
 async def require_schema(connection: asyncpg.Connection) -> None:
@@ -122,13 +116,13 @@ async def _apply_one(connection: asyncpg.Connection, migration: Migration) -> No
         await connection.execute(migration.sql)
         await connection.execute(
             "INSERT INTO schema_version (version, name, checksum) VALUES ($1, $2, $3)",
-            migration.version, migration.name, migration.checksum,
-        )  # fmt: skip
+            migration.version,
+            migration.name,
+            migration.checksum,
+        )
 
 
-async def _let_in(
-    connection: asyncpg.Connection, user: str, group: str, password: SecretStr | None
-) -> None:
+async def _let_in(connection: asyncpg.Connection, user: str, group: str, password: SecretStr | None) -> None:
     """Let a role log in with its password; another login role than the schema's own becomes its member."""
     if password is None:
         return
@@ -138,7 +132,5 @@ async def _let_in(
         exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", user)
         if not exists:
             await connection.execute(f"CREATE ROLE {quoted} IN ROLE {group}")
-        await connection.execute(
-            f"ALTER ROLE {quoted} SET idle_in_transaction_session_timeout = '5s'"
-        )
+        await connection.execute(f"ALTER ROLE {quoted} SET idle_in_transaction_session_timeout = '5s'")
     await connection.execute(f"ALTER ROLE {quoted} LOGIN PASSWORD {secret}")

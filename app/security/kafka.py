@@ -9,10 +9,7 @@ from app.settings import KafkaSettings
 
 def librdkafka_options(kafka: KafkaSettings) -> dict[str, str]:
     """Bootstrap and security options of confluent-kafka's clients; raises SettingsError for a useless file."""
-    options = {
-        "bootstrap.servers": kafka.bootstrap,
-        "security.protocol": kafka.security,
-    }
+    options = {"bootstrap.servers": kafka.bootstrap, "security.protocol": kafka.security}
     if kafka.encrypted:
         _context(kafka)  # its errors name the variable
         files = {
@@ -63,9 +60,8 @@ def refused(reason: object) -> str:
 
 def _context(kafka: KafkaSettings) -> ssl.SSLContext:
     return client_context(
-        KafkaSettings, ca_file=kafka.ca_file, certificate_file=kafka.certificate_file,
-        key_file=kafka.key_file,
-    )  # fmt: skip
+        KafkaSettings, ca_file=kafka.ca_file, certificate_file=kafka.certificate_file, key_file=kafka.key_file
+    )
 
 
 def _password(kafka: KafkaSettings) -> str:

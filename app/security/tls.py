@@ -41,7 +41,5 @@ def _trusting(group: type[SettingsGroup], ca_file: Path, model: ssl.SSLContext) 
     try:
         context.load_verify_locations(ca_file)
     except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"{group.variable('ca_file')}: {ca_file} cannot be used ({error})"
-        ) from error
+        raise SettingsError(f"{group.variable('ca_file')}: {ca_file} cannot be used ({error})") from error
     return context

@@ -15,38 +15,26 @@ class ApiSettings(SettingsGroup):
 
     GROUP: ClassVar[str] = "API_"
     port: Port = setting(8000, "TCP port of the REST API")
-    pool_connections: int = setting(
-        8, "PostgreSQL connections the API keeps open at most", ge=1, le=100
-    )
+    pool_connections: int = setting(8, "PostgreSQL connections the API keeps open at most", ge=1, le=100)
     query_seconds: float = setting(5.0, "limit for one query of the API", unit="s", gt=0)
-    retry_after_seconds: int = setting(
-        2, "when a client should ask again while a store is down", unit="s", ge=1
-    )
+    retry_after_seconds: int = setting(2, "when a client should ask again while a store is down", unit="s", ge=1)
     page_limit_default: int = setting(100, "rows of a page unless asked otherwise", ge=1)
     page_limit_max: int = setting(1000, "largest page that may be asked for", ge=1, le=100_000)
     body_max_bytes: int = setting(65_536, "largest request body", unit="B", ge=0)
     key_hashes: SecretStr | None = setting(
         None, "SHA-256 hashes of the API keys, comma separated; unset asks for no key"
     )
-    key_rate_per_second: float = setting(
-        50.0, "requests a key may make in the long run", unit="1/s", gt=0
-    )
+    key_rate_per_second: float = setting(50.0, "requests a key may make in the long run", unit="1/s", gt=0)
     key_burst: int = setting(200, "requests a key may make at once after a pause", ge=1)
-    cors_origins: str = setting(
-        "", "origins whose pages may call the API, comma separated, or *; none if empty"
-    )
-    past_answers: int = setting(
-        500, "sums over days before today that are kept in memory", ge=1, le=100_000
-    )
-    past_seconds: float = setting(
+    cors_origins: str = setting("", "origins whose pages may call the API, comma separated, or *; none if empty")
+    history_cache_size: int = setting(500, "sums over days before today that are kept in memory", ge=1, le=100_000)
+    history_cache_seconds: float = setting(
         30.0, "age at which such a sum is made anew; twice as old it is not given", unit="s", gt=0
     )
-    run_answers: int = setting(
+    run_cache_size: int = setting(
         256, "answers kept in memory for the published run of the warehouse", ge=1, le=100_000
     )
-    run_look_seconds: float = setting(
-        1.0, "time between looks for a newly published run", unit="s", gt=0
-    )
+    run_poll_seconds: float = setting(1.0, "time between looks for a newly published run", unit="s", gt=0)
     run_prepare_seconds: float = setting(
         120.0, "limit for one sum over a whole mart, made once per published run", unit="s", gt=0
     )
@@ -54,9 +42,8 @@ class ApiSettings(SettingsGroup):
         15.0, "pause after which a quiet event stream sends a comment", unit="s", gt=0
     )
     stream_poll_seconds: float = setting(
-        2.0, "longest wait of an event stream for a notification before it looks itself",
-        unit="s", gt=0,
-    )  # fmt: skip
+        2.0, "longest wait of an event stream for a notification before it looks itself", unit="s", gt=0
+    )
     stream_clients_max: int = setting(100, "event streams open at once", ge=1)
 
     @model_validator(mode="after")

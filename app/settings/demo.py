@@ -9,9 +9,7 @@ class DemoSettings(SettingsGroup):
     """What `globalmart demo` begins with."""
 
     GROUP: ClassVar[str] = "DEMO_"
-    history_days: int = setting(
-        90, "days of history sent through the stream before the live traffic", unit="d", ge=0
-    )
+    history_days: int = setting(90, "days of history sent through the stream before the live traffic", unit="d", ge=0)
     history_orders_per_day: float = setting(
         500.0, "orders of each of these days; views and carts in proportion", unit="1/d", gt=0
     )

@@ -14,31 +14,17 @@ class GeneratorSettings(SettingsGroup):
     users: int = setting(100_000, "simulated users", guide="NUM_USERS", ge=1)
     products: int = setting(250_000, "products", guide="NUM_PRODUCTS", ge=1)
     categories: int = setting(100, "categories", guide="NUM_CATEGORIES", ge=1, le=10_000)
-    countries: str = setting(
-        "USA,UK,Canada,Germany,France", "countries, comma separated", guide="COUNTRIES"
-    )
-    transaction_rate: float = setting(
-        200.0, "transactions", unit="1/s", guide="TRANSACTION_RATE", ge=0
-    )
-    product_view_rate: float = setting(
-        300.0, "product views", unit="1/s", guide="PRODUCT_VIEW_RATE", ge=0
-    )
-    cart_event_rate: float = setting(
-        100.0, "cart events", unit="1/s", guide="CART_EVENT_RATE", ge=0
-    )
+    countries: str = setting("USA,UK,Canada,Germany,France", "countries, comma separated", guide="COUNTRIES")
+    transaction_rate: float = setting(200.0, "transactions", unit="1/s", guide="TRANSACTION_RATE", ge=0)
+    product_view_rate: float = setting(300.0, "product views", unit="1/s", guide="PRODUCT_VIEW_RATE", ge=0)
+    cart_event_rate: float = setting(100.0, "cart events", unit="1/s", guide="CART_EVENT_RATE", ge=0)
     system_metric_rate: float = setting(10.0, "system metrics", unit="1/s", ge=0)
     orders_per_day: float = setting(2000.0, "orders of a back-filled day", unit="1/d", gt=0)
     seed: int | None = setting(None, "seed of a repeatable run; unset makes every run unique")
-    world_seed: int = setting(
-        1, "seed of products, prices and users, the same for history and live traffic"
-    )
-    think_seconds: float = setting(
-        8.0, "mean pause between two steps of a session", unit="s", gt=0, le=600
-    )
+    world_seed: int = setting(1, "seed of products, prices and users, the same for history and live traffic")
+    think_seconds: float = setting(8.0, "mean pause between two steps of a session", unit="s", gt=0, le=600)
     cart_conversion: float = setting(0.5, "share of carts that are checked out", ge=0, le=1)
-    day_curve_depth: float = setting(
-        0.8, "how far the night falls below the day in history; 0 is flat", ge=0, le=1
-    )
+    day_curve_depth: float = setting(0.8, "how far the night falls below the day in history; 0 is flat", ge=0, le=1)
     high_value_share: float = setting(0.002, "share of orders above the limit", ge=0, le=1)
     unusual_quantity_share: float = setting(0.002, "share of bulk orders", ge=0, le=1)
     rapid_share: float = setting(0.0005, "share of orders that begin a burst", ge=0, le=0.05)
@@ -49,27 +35,19 @@ class GeneratorSettings(SettingsGroup):
         0.0005, "share of events sent again under the same id with other content", ge=0, le=1
     )
     malformed_share: float = setting(0.002, "share of events that are rubbish", ge=0, le=1)
-    forgiven_share: float = setting(
-        0.01, "share of events in an odd form that is accepted all the same", ge=0, le=1
-    )
-    tick_seconds: float = setting(
-        0.015, "time between two sends of live traffic", unit="s", ge=0.001, le=1
-    )
+    forgiven_share: float = setting(0.01, "share of events in an odd form that is accepted all the same", ge=0, le=1)
+    tick_seconds: float = setting(0.015, "time between two sends of live traffic", unit="s", ge=0.001, le=1)
     catch_up_factor: float = setting(
         2.0, "greatest multiple of the set rates while catching up after a stall", gt=1, le=100
     )
     catch_up_max_seconds: float = setting(
         30.0, "longest stall that is caught up; the rest of it stays a gap", unit="s", ge=0
     )
-    linger_live_ms: float = setting(
-        5.0, "how long live records wait for company in a batch", unit="ms", ge=0, le=1000
-    )
+    linger_live_ms: float = setting(5.0, "how long live records wait for company in a batch", unit="ms", ge=0, le=1000)
     linger_bulk_ms: float = setting(
         50.0, "the same at full speed, where batches are compressed", unit="ms", ge=0, le=1000
     )
-    flush_timeout_seconds: float = setting(
-        30.0, "how long a stop waits for records under way", unit="s", gt=0
-    )
+    flush_timeout_seconds: float = setting(30.0, "how long a stop waits for records under way", unit="s", gt=0)
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:

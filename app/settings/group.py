@@ -12,9 +12,7 @@ ENV_PREFIX: Final = "GLOBALMART_"
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-def setting(
-    default: Any, description: str, *, unit: str = "", guide: str = "", **constraints: Any
-) -> Any:
+def setting(default: Any, description: str, *, unit: str = "", guide: str = "", **constraints: Any) -> Any:
     """A field with its description, unit and the first guide's name for it."""
     extra: dict[str, Any] = {"unit": unit, "guide": guide}
     return Field(default, description=description, json_schema_extra=extra, **constraints)

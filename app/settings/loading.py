@@ -97,9 +97,7 @@ def documented_settings() -> Iterator[tuple[str, FieldInfo]]:
             yield group.variable(name), field
 
 
-def _unknown_variables(
-    values: Mapping[str, str], groups: Iterator[type[SettingsGroup]] | Any
-) -> Iterator[str]:
+def _unknown_variables(values: Mapping[str, str], groups: Iterator[type[SettingsGroup]] | Any) -> Iterator[str]:
     known = {group.variable(field) for group in groups for field in group.model_fields}
     for variable in sorted(set(values) - known - {ENV_FILE_VARIABLE}):
         close = difflib.get_close_matches(variable, known, n=1)

@@ -11,16 +11,11 @@ class RetentionSettings(SettingsGroup):
     """What `globalmart maintain` deletes; transactions follow STREAM_RETENTION_DAYS."""
 
     GROUP: ClassVar[str] = "RETENTION_"
-    raw_days: int = setting(
-        7, "whole days views and carts stay in PostgreSQL, once the lake has them", unit="d", ge=1
-    )
+    raw_days: int = setting(7, "whole days views and carts stay in PostgreSQL, once the lake has them", unit="d", ge=1)
     metrics_days: int = setting(3, "whole days system metrics stay in PostgreSQL", unit="d", ge=1)
-    delete_pages: int = setting(
-        256, "pages of 8 KiB whose rows are deleted in one transaction", ge=1, le=100_000
-    )
+    delete_pages: int = setting(256, "pages of 8 KiB whose rows are deleted in one transaction", ge=1, le=100_000)
     topic_hours: str = setting(
-        "",
-        "topics kept for another time than KAFKA_RETENTION_HOURS, topic=hours, comma separated",
+        "", "topics kept for another time than KAFKA_RETENTION_HOURS, topic=hours, comma separated"
     )
 
     @model_validator(mode="after")

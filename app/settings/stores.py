@@ -24,9 +24,7 @@ class KafkaSettings(SettingsGroup):
     """How to reach Kafka and how its topics are made."""
 
     GROUP: ClassVar[str] = "KAFKA_"
-    bootstrap: str = setting(
-        "localhost:9092", "brokers, host:port, comma separated", guide="KAFKA_BOOTSTRAP_SERVERS"
-    )
+    bootstrap: str = setting("localhost:9092", "brokers, host:port, comma separated", guide="KAFKA_BOOTSTRAP_SERVERS")
     partitions: int = setting(6, "partitions of each topic, fixed at creation", ge=1, le=1000)
     replication: int = setting(1, "replicas of each topic", ge=1, le=10)
     group: str = setting("globalmart", "consumer group the workers share", min_length=1)
@@ -46,9 +44,7 @@ class KafkaSettings(SettingsGroup):
     ca_file: Path | None = setting(
         None, "PEM file of the authorities that sign the brokers' certificates; unset: the system's"
     )
-    certificate_file: Path | None = setting(
-        None, "PEM file of our own certificate, where brokers ask for one"
-    )
+    certificate_file: Path | None = setting(None, "PEM file of our own certificate, where brokers ask for one")
     key_file: Path | None = setting(None, "PEM file of that certificate's key")
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = setting(
         "SCRAM-SHA-512", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
@@ -91,12 +87,8 @@ class PostgresSettings(SettingsGroup):
     host: str = setting("localhost", "host name or address", guide="POSTGRES_URL")
     port: Port = setting(5432, "TCP port", guide="POSTGRES_URL")
     database: str = setting("globalmart", "database name", guide="POSTGRES_URL", min_length=1)
-    owner_user: str = setting(
-        "globalmart", "role that owns the schema", guide="POSTGRES_PROPERTIES"
-    )
-    owner_password: SecretStr | None = setting(
-        None, "password of the owner", guide="POSTGRES_PROPERTIES"
-    )
+    owner_user: str = setting("globalmart", "role that owns the schema", guide="POSTGRES_PROPERTIES")
+    owner_password: SecretStr | None = setting(None, "password of the owner", guide="POSTGRES_PROPERTIES")
     worker_user: str = setting("globalmart_worker", "role the stream worker writes as")
     worker_password: SecretStr | None = setting(None, "password of the worker's role")
     reader_user: str = setting("globalmart_reader", "role that the API and Grafana read as")
@@ -105,12 +97,9 @@ class PostgresSettings(SettingsGroup):
         "prefer", "disable, prefer, require, verify-ca or verify-full, as libpq means them"
     )
     ca_file: Path | None = setting(
-        None,
-        "PEM file of the authority that signs the server's certificate, for verify-ca and verify-full",
+        None, "PEM file of the authority that signs the server's certificate, for verify-ca and verify-full"
     )
-    certificate_file: Path | None = setting(
-        None, "PEM file of our own certificate, where the server asks for one"
-    )
+    certificate_file: Path | None = setting(None, "PEM file of our own certificate, where the server asks for one")
     key_file: Path | None = setting(None, "PEM file of that certificate's key")
     connect_timeout_seconds: float = setting(5.0, "limit for one connection attempt", unit="s")
     command_timeout_seconds: float = setting(60.0, "limit for one statement", unit="s", gt=0)
@@ -118,9 +107,7 @@ class PostgresSettings(SettingsGroup):
     transaction_timeout_seconds: float = setting(
         60.0, "limit for a worker's transaction, from PostgreSQL 17 on", unit="s", gt=0
     )
-    retry_max_seconds: float = setting(
-        5.0, "longest pause between attempts while the database is down", unit="s", gt=0
-    )
+    retry_max_seconds: float = setting(5.0, "longest pause between attempts while the database is down", unit="s", gt=0)
 
     @property
     def verified(self) -> bool:
@@ -148,13 +135,10 @@ class MongoSettings(SettingsGroup):
 
     GROUP: ClassVar[str] = "MONGO_"
     url: SecretStr | None = setting(
-        None, "connection string, mongodb://user:password@host:port/?authSource=admin; TLS by its own options: "
+        None,
+        "connection string, mongodb://user:password@host:port/?authSource=admin; TLS by its own options: "
         "tls=true&tlsCAFile=…",
         guide="MONGODB_URI",
-    )  # fmt: skip
-    database: str = setting(
-        "globalmart_dw", "database of the warehouse", guide="MONGODB_DB", min_length=1
     )
-    connect_timeout_seconds: float = setting(
-        5.0, "limit for finding a server that answers", unit="s", gt=0
-    )
+    database: str = setting("globalmart_dw", "database of the warehouse", guide="MONGODB_DB", min_length=1)
+    connect_timeout_seconds: float = setting(5.0, "limit for finding a server that answers", unit="s", gt=0)

@@ -12,28 +12,19 @@ class StreamSettings(SettingsGroup):
     """Event-time rules; windows are [start, end) and aligned to the epoch."""
 
     GROUP: ClassVar[str] = "STREAM_"
-    window_seconds: int = setting(
-        60, "length of a sales window", unit="s", guide="WINDOW_DURATION", ge=1, le=86_400
-    )
+    window_seconds: int = setting(60, "length of a sales window", unit="s", guide="WINDOW_DURATION", ge=1, le=86_400)
     window_step_seconds: int = setting(
         30, "distance between window starts", unit="s", guide="SLIDING_DURATION", ge=1, le=86_400
     )
     allowed_lateness_seconds: int = setting(
-        600,
-        "how far behind its partition's watermark an event may be before it is late",
-        unit="s",
-        ge=0,
+        600, "how far behind its partition's watermark an event may be before it is late", unit="s", ge=0
     )
     future_tolerance_seconds: int = setting(
-        300,
-        "how far ahead of its Kafka timestamp an event may be before it is refused",
-        unit="s",
-        ge=0,
+        300, "how far ahead of its Kafka timestamp an event may be before it is refused", unit="s", ge=0
     )
     retention_days: int | None = setting(
-        None, "age from which transactions are refused, and may be deleted; unset keeps them for ever",
-        unit="d", ge=1,
-    )  # fmt: skip
+        None, "age from which transactions are refused, and may be deleted; unset keeps them for ever", unit="d", ge=1
+    )
 
     @model_validator(mode="after")
     def _window_is_whole_steps(self) -> Self:
@@ -47,34 +38,31 @@ class AnomalySettings(SettingsGroup):
 
     GROUP: ClassVar[str] = "ANOMALY_"
     high_value: Decimal = setting(
-        Decimal("5000.00"), "an order above this amount is an anomaly", unit="currency",
-        guide="high_value_transaction", gt=0, max_digits=12, decimal_places=2,
-    )  # fmt: skip
+        Decimal("5000.00"),
+        "an order above this amount is an anomaly",
+        unit="currency",
+        guide="high_value_transaction",
+        gt=0,
+        max_digits=12,
+        decimal_places=2,
+    )
     unusual_quantity: int = setting(
         10, "an order of at least so many items is an anomaly", guide="unusual_quantity", ge=1
     )
     rapid_transactions: int = setting(
-        5, "more than so many orders of a user within 60 s are an anomaly",
-        guide="rapid_transactions", ge=1,
-    )  # fmt: skip
+        5, "more than so many orders of a user within 60 s are an anomaly", guide="rapid_transactions", ge=1
+    )
 
 
 class WorkerSettings(SettingsGroup):
     """The stream worker process."""
 
     GROUP: ClassVar[str] = "WORKER_"
-    sink_connections: int = setting(
-        4, "PostgreSQL connections that write transactions side by side", ge=1, le=32
-    )
+    sink_connections: int = setting(4, "PostgreSQL connections that write transactions side by side", ge=1, le=32)
     buffer_chunks: int = setting(6, "chunks buffered per topic before fetching pauses", ge=1)
     metrics_port: Port = setting(9101, "first port tried for Prometheus metrics")
-    watchdog_seconds: float = setting(
-        60.0, "a worker with lag and without progress for so long exits", unit="s", gt=0
-    )
-    drain_seconds: float = setting(
-        3.0, "how long a stop or a rebalance waits for running chunks", unit="s", ge=0
-    )
+    watchdog_seconds: float = setting(60.0, "a worker with lag and without progress for so long exits", unit="s", gt=0)
+    drain_seconds: float = setting(3.0, "how long a stop or a rebalance waits for running chunks", unit="s", ge=0)
     accept_lost_offsets: bool = setting(
-        False,
-        "go on when Kafka has deleted records that were never consumed, counting them as lost",
+        False, "go on when Kafka has deleted records that were never consumed, counting them as lost"
     )

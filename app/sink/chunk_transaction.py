@@ -1,4 +1,4 @@
-"""One transaction per chunk: copy, fence, insert, judge, account, commit.
+"""One transaction per chunk: copy, fence, insert, detector, account, commit.
 
 The stage is filled before any shared lock is taken: no time-out of PostgreSQL ends a COPY whose client was
 stopped. The fence is the ledger's row: it lets a chunk through only where the ledger stands, so a replay, a
@@ -13,26 +13,26 @@ from weakref import WeakSet
 
 import asyncpg
 
-from app.domain.lateness import advance_watermark
-from app.events.erasing import without_erased
+from app.domain.watermark import advance_watermark
+from app.events.pseudonymize import without_erased
 from app.events.rows import RowT
 from app.sink import ledger
+from app.sink.anomaly_detector import Detector
+from app.sink.chunk_slice import ChunkSlice, CommitResult, Duplicates
 from app.sink.dead_letters import insert_dead_letters, prepare_dead_letters, wake_publisher
 from app.sink.fault_points import FaultPoint, FaultPoints
-from app.sink.inserting import Inserter
-from app.sink.judging import Judge
+from app.sink.inserter import Inserter
 from app.sink.ledger import Progress
 from app.sink.partition_state import PartitionState
 from app.sink.tables import StoredTopic
-from app.sink.work import Duplicates, Outcome, Work
 
 
-class Fenced(Exception):  # noqa: N818 - an expected outcome
-    """The ledger does not stand where the work begins: somebody else has moved on."""
+class FencedError(Exception):
+    """The ledger does not stand where the part begins: somebody else has moved on."""
 
 
 class ChunkTransaction(Generic[RowT]):
-    """Commits works of one topic; `judge` is given for transactions only."""
+    """Commits parts of one topic; `judge` is given for transactions only."""
 
     def __init__(
         self,
@@ -41,41 +41,41 @@ class ChunkTransaction(Generic[RowT]):
         pane: timedelta,
         allowed_lateness_us: int,
         faults: FaultPoints,
-        judge: Judge[RowT] | None = None,
+        detector: Detector[RowT] | None = None,
     ) -> None:
         self._stored = stored
         self._allowed_lateness_us = allowed_lateness_us
         self._faults = faults
-        self._judge = judge
+        self._detector = detector
         self._inserter: Inserter[RowT] = Inserter(stored, pane)
         self._prepared: WeakSet[asyncpg.Connection] = WeakSet()
 
     async def commit(
-        self, connection: asyncpg.Connection, state: PartitionState, work: Work[RowT]
-    ) -> Outcome[RowT]:
-        """Commit the work and answer what came of it.
+        self, connection: asyncpg.Connection, state: PartitionState, part: ChunkSlice[RowT]
+    ) -> CommitResult[RowT]:
+        """Commit the part and answer what came of it.
 
-        Raises Fenced when the ledger stands elsewhere. After any exception the state and the connection are
+        Raises FencedError when the ledger stands elsewhere. After any exception the state and the connection are
         not to be trusted: the transaction may have been committed or not.
         """
-        topic, sent = self._stored.name, work
+        topic, sent = self._stored.name, part
         if state.erased:
-            work = replace(sent, decoded=without_erased(sent.decoded, state.erased))
+            part = replace(sent, decoded=without_erased(sent.decoded, state.erased))
         await self._prepare_once(connection)
         await self._faults.reached(FaultPoint.BEFORE_BEGIN, topic, connection)
         async with connection.transaction():
-            await self._inserter.stage(connection, work)
+            await self._inserter.stage(connection, part)
             await self._faults.reached(FaultPoint.AFTER_COPY, topic, connection)
-            await self._pass_fence(connection, work, state.progress.erasures)
+            await self._pass_fence(connection, part, state.progress.erasures)
             await self._faults.reached(FaultPoint.AFTER_FENCE, topic, connection)
-            duplicates = await self._inserter.insert(connection, work)
-            if duplicates and work.decoded.rows is not sent.decoded.rows:
+            duplicates = await self._inserter.insert(connection, part)
+            if duplicates and part.decoded.rows is not sent.decoded.rows:
                 duplicates = await self._inserter.compare_as_sent(connection, sent, duplicates)
             await self._faults.reached(FaultPoint.AFTER_INSERT, topic, connection)
-            outcome = await self._account(connection, state, work, duplicates)
+            result = await self._account(connection, state, part, duplicates)
             await self._faults.reached(FaultPoint.BEFORE_COMMIT, topic, connection)
         await self._faults.reached(FaultPoint.AFTER_COMMIT, topic, connection)
-        return outcome
+        return result
 
     async def _prepare_once(self, connection: asyncpg.Connection) -> None:
         """Run every statement without effect, so that each is prepared before any lock is held.
@@ -88,44 +88,34 @@ class ChunkTransaction(Generic[RowT]):
         await self._inserter.prepare(connection)
         await ledger.prepare(connection, self._stored.name)
         await prepare_dead_letters(connection)
-        if self._judge is not None:
-            await self._judge.prepare(connection)
+        if self._detector is not None:
+            await self._detector.prepare(connection)
         self._prepared.add(connection)
 
-    async def _pass_fence(
-        self, connection: asyncpg.Connection, work: Work[RowT], erasures: int
-    ) -> None:
-        topic, partition, start = self._stored.name, work.partition, work.start
+    async def _pass_fence(self, connection: asyncpg.Connection, part: ChunkSlice[RowT], erasures: int) -> None:
+        topic, partition, start = self._stored.name, part.partition, part.start
         if not await ledger.fence(connection, topic, partition, start, erasures):
-            raise Fenced(f"{topic}[{partition}] is not at {start} after {erasures} erasures")
+            raise FencedError(f"{topic}[{partition}] is not at {start} after {erasures} erasures")
 
     async def _account(
-        self,
-        connection: asyncpg.Connection,
-        state: PartitionState,
-        work: Work[RowT],
-        duplicates: Duplicates,
-    ) -> Outcome[RowT]:
-        """Judge the accepted rows, keep the dead letters, move the ledger."""
-        decoded = work.decoded
-        rows, timestamps_us = work.accepted(duplicates)
+        self, connection: asyncpg.Connection, state: PartitionState, part: ChunkSlice[RowT], duplicates: Duplicates
+    ) -> CommitResult[RowT]:
+        """Detector the accepted rows, keep the dead letters, move the ledger."""
+        decoded = part.decoded
+        rows, timestamps_us = part.accepted(duplicates)
         anomalies: Sequence[str] = ()
         horizon_us = state.progress.horizon_us
-        if self._judge is not None and state.sales is not None:
+        if self._detector is not None and state.sales is not None:
             velocity = state.sales.velocity
-            anomalies = await self._judge.judge(
-                connection, work.partition, velocity, rows, timestamps_us
-            )
+            anomalies = await self._detector.detect(connection, part.partition, velocity, rows, timestamps_us)
             horizon_us = velocity.next_horizon()
         letters = decoded.dead_letters
-        await insert_dead_letters(connection, self._stored.name, work.partition, letters)
+        await insert_dead_letters(connection, self._stored.name, part.partition, letters)
         if anomalies or letters:
             await wake_publisher(connection)
-        watermark_us, late = advance_watermark(
-            state.progress.watermark_us, timestamps_us, self._allowed_lateness_us
-        )
-        progress = Progress(work.end, watermark_us, horizon_us, state.progress.erasures)
-        counts = work.counts(duplicates, late)
-        await ledger.advance(connection, self._stored.name, work.partition, progress, counts)
+        watermark_us, late = advance_watermark(state.progress.watermark_us, timestamps_us, self._allowed_lateness_us)
+        progress = Progress(part.end, watermark_us, horizon_us, state.progress.erasures)
+        counts = part.counts(duplicates, late)
+        await ledger.advance(connection, self._stored.name, part.partition, progress, counts)
         refusals = [letter.reason.value for letter in letters]
-        return Outcome(work.partition, progress, rows, timestamps_us, counts, anomalies, refusals)
+        return CommitResult(part.partition, progress, rows, timestamps_us, counts, anomalies, refusals)

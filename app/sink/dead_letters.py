@@ -7,7 +7,7 @@ from typing import Final
 import asyncpg
 
 from app.events.decoding import EPOCH
-from app.events.refusals import DeadLetter
+from app.events.rejections import DeadLetter
 
 OUTBOX_CHANNEL: Final = "globalmart_outbox"
 
@@ -20,9 +20,7 @@ SELECT $1, $2, * FROM unnest(
     $10::BOOLEAN[])"""
 #: asyncpg takes the very first and last instant of Python's calendar for infinities.
 _FIRST_MS: Final = (datetime(1, 1, 1, 0, 0, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
-_LAST_MS: Final = (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - EPOCH) // timedelta(
-    milliseconds=1
-)
+_LAST_MS: Final = (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
 _NOTIFY: Final = f"NOTIFY {OUTBOX_CHANNEL}"
 
 
@@ -33,7 +31,9 @@ async def insert_dead_letters(
     if not letters:
         return
     await connection.execute(
-        _INSERT, topic, partition,
+        _INSERT,
+        topic,
+        partition,
         [letter.offset for letter in letters],
         [letter.key for letter in letters],
         [letter.value for letter in letters],
@@ -42,7 +42,7 @@ async def insert_dead_letters(
         [letter.stage for letter in letters],
         [_instant(letter.kafka_time_ms) for letter in letters],
         [letter.erased for letter in letters],
-    )  # fmt: skip
+    )
 
 
 def _instant(time_ms: int) -> datetime:

@@ -67,9 +67,7 @@ class Counts:
         return self.stored + self.duplicates + self.dead_lettered
 
 
-async def read_progress(
-    connection: asyncpg.Connection, topic: str, partitions: list[int]
-) -> dict[int, Progress]:
+async def read_progress(connection: asyncpg.Connection, topic: str, partitions: list[int]) -> dict[int, Progress]:
     """Ledger rows of the partitions that have one."""
     rows = await connection.fetch(_SELECT, topic, partitions)
     return {
@@ -80,23 +78,17 @@ async def read_progress(
     }
 
 
-async def open_partition(
-    connection: asyncpg.Connection, topic: str, partition: int, first_offset: int
-) -> None:
+async def open_partition(connection: asyncpg.Connection, topic: str, partition: int, first_offset: int) -> None:
     """Begin the ledger of a partition at its first offset, unless somebody has."""
     await connection.execute(_OPEN, topic, partition, first_offset)
 
 
-async def accept_loss(
-    connection: asyncpg.Connection, topic: str, partition: int, first_offset: int
-) -> None:
+async def accept_loss(connection: asyncpg.Connection, topic: str, partition: int, first_offset: int) -> None:
     """Skip offsets Kafka no longer has, and count them as lost."""
     await connection.execute(_LOSE, topic, partition, first_offset)
 
 
-async def fence(
-    connection: asyncpg.Connection, topic: str, partition: int, start: int, erasures: int
-) -> bool:
+async def fence(connection: asyncpg.Connection, topic: str, partition: int, start: int, erasures: int) -> bool:
     """Lock the ledger row if it stands at `start`; False when somebody else has moved on or erased a user."""
     return await connection.fetchval(_FENCE, topic, partition, start, erasures) is not None
 
@@ -106,10 +98,21 @@ async def advance(
 ) -> None:
     """Move the fenced row to the end of the chunk, within its transaction."""
     await connection.execute(
-        _ADVANCE, topic, partition, progress.next_offset, _from_us(progress.watermark_us),
-        _from_us(progress.horizon_us), counts.consumed, counts.stored, counts.duplicates,
-        counts.conflicting, counts.dead_lettered, counts.late, counts.rounded, counts.assumed_utc,
-    )  # fmt: skip
+        _ADVANCE,
+        topic,
+        partition,
+        progress.next_offset,
+        _from_us(progress.watermark_us),
+        _from_us(progress.horizon_us),
+        counts.consumed,
+        counts.stored,
+        counts.duplicates,
+        counts.conflicting,
+        counts.dead_lettered,
+        counts.late,
+        counts.rounded,
+        counts.assumed_utc,
+    )
 
 
 async def prepare(connection: asyncpg.Connection, topic: str) -> None:

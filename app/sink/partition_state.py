@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from app.domain.erasure import NOBODY, ErasedUsers
-from app.domain.sales_state import SalesState
+from app.domain.pseudonyms import NOBODY, ErasedUsers
 from app.sink.ledger import Progress
+from tables.sales_state import SalesState
 
 
 @dataclass(slots=True)

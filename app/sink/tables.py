@@ -118,12 +118,19 @@ STORED_TRANSACTIONS: Final = StoredTopic(
     TRANSACTIONS,
     ("transaction_id",),
     _columns(
-        "transaction_id", "user_id", _TIMESTAMP,
+        "transaction_id",
+        "user_id",
+        _TIMESTAMP,
         Column("amount_cents", "BIGINT", stored_as="total_amount"),
-        "category", "country", "payment_method", _QUANTITY, "product_id", "session_id",
+        "category",
+        "country",
+        "payment_method",
+        _QUANTITY,
+        "product_id",
+        "session_id",
     ),
     sums_sales=True,
-)  # fmt: skip
+)
 STORED_PRODUCT_VIEWS: Final = StoredTopic(
     PRODUCT_VIEWS,
     ("event_id",),
@@ -132,11 +139,8 @@ STORED_PRODUCT_VIEWS: Final = StoredTopic(
 STORED_CART_EVENTS: Final = StoredTopic(
     CART_EVENTS,
     ("event_id",),
-    _columns(
-        "event_id", "user_id", "session_id", _TIMESTAMP, "product_id", "action", _QUANTITY,
-        "category", "country",
-    ),
-)  # fmt: skip
+    _columns("event_id", "user_id", "session_id", _TIMESTAMP, "product_id", "action", _QUANTITY, "category", "country"),
+)
 STORED_SYSTEM_METRICS: Final = StoredTopic(
     SYSTEM_METRICS,
     ("host", "component", "metric", "timestamp"),

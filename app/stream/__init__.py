@@ -1,1 +1,1 @@
-"""The running stream: partitions opened from the ledger, lanes that commit chunks, drain, watchdog."""
+"""The running stream: partitions opened from the ledger, commit_workers that commit chunks, drain, watchdog."""

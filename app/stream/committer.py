@@ -12,14 +12,14 @@ from faust.types import TP
 from mode.utils.logging import get_logger
 
 from app.events.decoding import dead_letter
-from app.events.refusals import STAGE_SINK, Reason, Refused
+from app.events.rejections import STAGE_SINK, Reason, RejectedRecord
 from app.events.rows import DecodedRecords, RowT
 from app.kafka.chunks import Chunk
-from app.sink.chunk_transaction import ChunkTransaction, Fenced
+from app.sink.chunk_slice import ChunkSlice, CommitResult
+from app.sink.chunk_transaction import ChunkTransaction, FencedError
 from app.sink.connection import SinkConnection
 from app.sink.failures import Failure, classify
 from app.sink.partition_state import PartitionState
-from app.sink.work import Outcome, Work
 from app.stream.backoff import Backoff
 from app.stream.partitions import Partitions
 
@@ -27,7 +27,7 @@ logger = get_logger(__name__)
 
 
 class ChunkCommitter(Generic[RowT]):
-    """Brings decoded chunks of one topic into PostgreSQL and hands each outcome to `applied`."""
+    """Brings decoded chunks of one topic into PostgreSQL and hands each result to `applied`."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class ChunkCommitter(Generic[RowT]):
         partitions: Partitions,
         *,
         is_current: Callable[[Chunk], bool],
-        applied: Callable[[PartitionState, Outcome[RowT]], None],
+        applied: Callable[[PartitionState, CommitResult[RowT]], None],
         failed: Callable[[str], None],
         retry_max_seconds: float,
     ) -> None:
@@ -46,50 +46,46 @@ class ChunkCommitter(Generic[RowT]):
         self._failed = failed
         self._retry_max_seconds = retry_max_seconds
 
-    async def commit(
-        self, connection: SinkConnection, chunk: Chunk, decoded: DecodedRecords[RowT]
-    ) -> bool:
+    async def commit(self, connection: SinkConnection, chunk: Chunk, decoded: DecodedRecords[RowT]) -> bool:
         """True once the ledger is past the chunk; False when it no longer is this worker's to commit."""
         backoff = Backoff(self._retry_max_seconds)
-        work = Work(chunk.partition, chunk.start, chunk.end, decoded)
+        part = ChunkSlice(chunk.partition, chunk.start, chunk.end, decoded)
         while self._is_current(chunk):
             try:
-                return await self._bring(connection, chunk, work)
+                return await self._commit_unseen(connection, chunk, part)
             except Exception as error:
-                self._distrust(connection, chunk)
-                if not isinstance(error, Fenced) and classify(error) is not Failure.STORE:
+                self._invalidate(connection, chunk)
+                if not isinstance(error, FencedError) and classify(error) is not Failure.STORE:
                     raise
                 self._failed(type(error).__name__)
                 logger.warning("%s[%d] is tried again: %r", chunk.topic, chunk.partition, error)
             await backoff.pause()
         return False
 
-    async def _bring(self, connection: SinkConnection, chunk: Chunk, work: Work[RowT]) -> bool:
+    async def _commit_unseen(self, connection: SinkConnection, chunk: Chunk, part: ChunkSlice[RowT]) -> bool:
         """Commit what the ledger has not seen of the chunk; False when the ledger stands before it."""
         state = await self._state(connection, chunk)
         next_offset = state.progress.next_offset
         if next_offset < chunk.start:
             return False
         if next_offset < chunk.end:
-            await self._commit_range(connection, chunk, work.between(next_offset, chunk.end))
+            await self._commit_range(connection, chunk, part.slice(next_offset, chunk.end))
         return True
 
-    async def _commit_range(
-        self, connection: SinkConnection, chunk: Chunk, work: Work[RowT]
-    ) -> None:
-        """Commit the work, in halves where the database refuses something in it."""
+    async def _commit_range(self, connection: SinkConnection, chunk: Chunk, part: ChunkSlice[RowT]) -> None:
+        """Commit the part, in halves where the database refuses something in it."""
         state = await self._state(connection, chunk)
         try:
-            outcome = await self._transaction.commit(await connection.get(), state, work)
+            result = await self._transaction.commit(await connection.get(), state, part)
         except Exception as error:
-            self._distrust(connection, chunk)
-            if isinstance(error, Fenced) or classify(error) is not Failure.DATA:
+            self._invalidate(connection, chunk)
+            if isinstance(error, FencedError) or classify(error) is not Failure.DATA:
                 raise
-            for part in _isolate(chunk, work, error):
-                await self._commit_range(connection, chunk, part)
+            for half in _isolate(chunk, part, error):
+                await self._commit_range(connection, chunk, half)
         else:
-            state.progress = outcome.progress
-            self._applied(state, outcome)
+            state.progress = result.progress
+            self._applied(state, result)
 
     async def _state(self, connection: SinkConnection, chunk: Chunk) -> PartitionState:
         partition = TP(chunk.topic, chunk.partition)
@@ -100,21 +96,21 @@ class ChunkCommitter(Generic[RowT]):
             raise LookupError(f"{chunk.topic}[{chunk.partition}] has no row in the ledger")
         return state
 
-    def _distrust(self, connection: SinkConnection, chunk: Chunk) -> None:
+    def _invalidate(self, connection: SinkConnection, chunk: Chunk) -> None:
         connection.discard()
         self._partitions.drop(TP(chunk.topic, chunk.partition))
 
 
-def _isolate(chunk: Chunk, work: Work[RowT], error: Exception) -> list[Work[RowT]]:
-    """Two halves of the work, or the single record as a dead letter."""
-    offsets = work.offsets()
+def _isolate(chunk: Chunk, part: ChunkSlice[RowT], error: Exception) -> list[ChunkSlice[RowT]]:
+    """Two halves of the part, or the single record as a dead letter."""
+    offsets = part.offsets()
     if len(offsets) > 1:
         middle = offsets[len(offsets) // 2]
-        return [work.between(work.start, middle), work.between(middle, work.end)]
-    if not work.decoded.rows:
+        return [part.slice(part.start, middle), part.slice(middle, part.end)]
+    if not part.decoded.rows:
         raise error
     record = next(record for record in chunk.records if record.offset == offsets[0])
     detail = f"{getattr(error, 'sqlstate', None) or type(error).__name__}: {error}"
-    refused = Refused(Reason.REJECTED_BY_DATABASE, detail)
+    refused = RejectedRecord(Reason.REJECTED_BY_DATABASE, detail)
     letter = dead_letter(record, refused, STAGE_SINK)
-    return [replace(work, decoded=DecodedRecords(dead_letters=[letter]))]
+    return [replace(part, decoded=DecodedRecords(dead_letters=[letter]))]

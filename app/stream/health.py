@@ -17,11 +17,11 @@ from mode import Service
 from mode.utils.logging import get_logger
 from prometheus_client import start_http_server
 
-from app.faust_app import GlobalMartApp
-from app.instruments import CappedLabel
+from app.prometheus import CappedLabel
+from app.stream.app import GlobalMartApp
+from app.stream.gauges import ReplacingGauge
 from app.stream.partitions import Partitions
 from app.stream.runtime import StreamRuntime
-from app.stream.shown import Shown
 from app.stream.watchdog import Position, Watchdog
 from tables.live import LiveTables
 
@@ -42,12 +42,7 @@ class WorkerHealth(Service):
     abstract = False
 
     def __init__(
-        self,
-        app: GlobalMartApp,
-        runtime: StreamRuntime,
-        partitions: Partitions,
-        tables: LiveTables,
-        **kwargs: Any,
+        self, app: GlobalMartApp, runtime: StreamRuntime, partitions: Partitions, tables: LiveTables, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self._app = app
@@ -57,10 +52,10 @@ class WorkerHealth(Service):
         self._metrics = runtime.metrics
         self.lags: Mapping[TP, int] = {}
         # Partitions that were given away are another worker's to show.
-        self._shown_lags = Shown(runtime.metrics.partition_lag)
-        self._watermark_ages = Shown(runtime.metrics.watermark_seconds)
-        self._revenue_by_category = Shown(runtime.metrics.live_revenue_by_category)
-        self._revenue_by_country = Shown(runtime.metrics.live_revenue_by_country)
+        self._shown_lags = ReplacingGauge(runtime.metrics.partition_lag)
+        self._watermark_ages = ReplacingGauge(runtime.metrics.watermark_seconds)
+        self._revenue_by_category = ReplacingGauge(runtime.metrics.live_revenue_by_category)
+        self._revenue_by_country = ReplacingGauge(runtime.metrics.live_revenue_by_country)
         self._server: Any = None
         self._watchdog: Watchdog[TP] = Watchdog(runtime.settings.worker.watchdog_seconds)
 
@@ -70,9 +65,7 @@ class WorkerHealth(Service):
         first = settings.worker.metrics_port
         for port in range(first, first + _PORTS_TRIED):
             try:
-                self._server, _ = start_http_server(
-                    port, settings.general.bind, self._metrics.registry
-                )
+                self._server, _ = start_http_server(port, settings.general.bind, self._metrics.registry)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise
@@ -105,12 +98,8 @@ class WorkerHealth(Service):
     def _show_revenue(self, now_second: int) -> None:
         metrics = self._metrics
         self._tables.expire(now_second)
-        self._revenue_by_category.show(
-            _by_label(metrics.category_label, self._tables.category_cents(now_second))
-        )
-        self._revenue_by_country.show(
-            _by_label(metrics.country_label, self._tables.country_cents(now_second))
-        )
+        self._revenue_by_category.show(_by_label(metrics.category_label, self._tables.category_cents(now_second)))
+        self._revenue_by_country.show(_by_label(metrics.country_label, self._tables.country_cents(now_second)))
         metrics.active_users.set(self._tables.users())
         metrics.live_window_end_seconds.set(now_second)
 
@@ -130,14 +119,8 @@ class WorkerHealth(Service):
                     return
                 raise
             waiting = {tp: at.lag + at.held_back for tp, at in positions.items()}
-            self.lags = {
-                tp: records
-                for tp, records in waiting.items()
-                if positions[tp].next_offset is not None
-            }
-            self._shown_lags.show(
-                {(tp.topic, str(tp.partition)): records for tp, records in waiting.items()}
-            )
+            self.lags = {tp: records for tp, records in waiting.items() if positions[tp].next_offset is not None}
+            self._shown_lags.show({(tp.topic, str(tp.partition)): records for tp, records in waiting.items()})
             await self._bark_if_stalled(positions)
 
     async def _positions(self) -> dict[TP, Position]:
@@ -164,9 +147,7 @@ class WorkerHealth(Service):
         if stall is not None:
             topic, number = stall.partition
             await self._app.crash(
-                StalledWorkerError(
-                    f"records wait in {topic}[{number}], no commit for {stall.seconds:.0f} s"
-                )
+                StalledWorkerError(f"records wait in {topic}[{number}], no commit for {stall.seconds:.0f} s")
             )
 
 

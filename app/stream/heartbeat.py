@@ -33,9 +33,7 @@ INSERT INTO worker_heartbeats (worker_id, host, pid, started_at, lag, latency, r
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (worker_id) DO UPDATE SET seen_at = CURRENT_TIMESTAMP, lag = excluded.lag,
     latency = excluded.latency, rss_bytes = excluded.rss_bytes"""
-_FORGET: Final = (
-    "DELETE FROM worker_heartbeats WHERE seen_at < CURRENT_TIMESTAMP - INTERVAL '1 hour'"
-)
+_FORGET: Final = "DELETE FROM worker_heartbeats WHERE seen_at < CURRENT_TIMESTAMP - INTERVAL '1 hour'"
 _LEAVE: Final = "DELETE FROM worker_heartbeats WHERE worker_id = $1"
 _STATM: Final = Path("/proc/self/statm")
 
@@ -91,9 +89,14 @@ class Heartbeats(Service):
         for partition, records in self._lags().items():
             lag[partition.topic] += records
         return (
-            self.worker_id, self._host, os.getpid(), self._started_at, json.dumps(lag),
-            json.dumps(self._latency()), _rss_bytes(),
-        )  # fmt: skip
+            self.worker_id,
+            self._host,
+            os.getpid(),
+            self._started_at,
+            json.dumps(lag),
+            json.dumps(self._latency()),
+            _rss_bytes(),
+        )
 
     def _latency(self) -> list[tuple[float | None, int]]:
         """Records of the last minute by bucket; null is the bucket without a bound."""
@@ -101,8 +104,7 @@ class Heartbeats(Service):
         self._minute.append(now)
         before = self._minute[0]
         return [
-            (None if bound == float("inf") else bound, count - before.get(bound, 0))
-            for bound, count in now.items()
+            (None if bound == float("inf") else bound, count - before.get(bound, 0)) for bound, count in now.items()
         ]
 
 

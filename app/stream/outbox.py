@@ -16,17 +16,16 @@ from aiokafka.errors import KafkaError
 from mode import Service
 from mode.utils.logging import get_logger
 
-from app.kafka.metadata_pause import pause_after_failures
+from app.kafka.metadata_backoff import back_off_after_failures
 from app.metrics import WorkerMetrics
-from app.postgres.channels import ANOMALIES_NUMBERED
-from app.postgres.connecting import connect_worker
+from app.postgres.connections import ANOMALIES_NUMBERED, connect_worker
 from app.security.kafka import aiokafka_options
 from app.settings import Settings
 from app.sink.connection import SinkConnection
 from app.sink.dead_letters import OUTBOX_CHANNEL
 from app.sink.failures import Failure, classify
 from app.stream.backoff import Backoff
-from app.stream.outbox_streams import STREAMS, OutboxStream
+from app.stream.outbox_records import STREAMS, OutboxStream
 from app.topics import ANOMALIES
 
 logger = get_logger(__name__)
@@ -124,19 +123,18 @@ class OutboxPublisher(Service):
         producer = await self._get_producer()
         copies = [stream.to_copy(row) for row in rows]
         async with asyncio.timeout(_SEND_SECONDS):
-            sent = [
-                await producer.send(stream.name, copy.value, key=copy.key, headers=copy.headers)
-                for copy in copies
-            ]
+            sent = [await producer.send(stream.name, copy.value, key=copy.key, headers=copy.headers) for copy in copies]
             await asyncio.gather(*sent)
 
     async def _get_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                **aiokafka_options(self._settings.kafka), acks="all",
-                enable_idempotence=True, max_request_size=16 * 1024 * 1024,
-            )  # fmt: skip
-            pause_after_failures(producer.client)
+                **aiokafka_options(self._settings.kafka),
+                acks="all",
+                enable_idempotence=True,
+                max_request_size=16 * 1024 * 1024,
+            )
+            back_off_after_failures(producer.client)
             self._producer = producer
             await producer.start()
         return self._producer
@@ -164,9 +162,7 @@ async def _prepare(connection: asyncpg.Connection) -> None:
         await _read(connection, stream, _BEYOND_ALL)
 
 
-async def _number(
-    connection: asyncpg.Connection, stream: OutboxStream, last: int, limit: int
-) -> int:
+async def _number(connection: asyncpg.Connection, stream: OutboxStream, last: int, limit: int) -> int:
     """Give the next positions to up to `limit` committed rows without one; how many were given.
 
     Counted by the last one: whoever deletes a row meanwhile leaves a gap, and no position is given twice.
@@ -180,17 +176,16 @@ async def _number(
         )
         UPDATE {stream.table} t SET position = $1 + batch.place FROM batch WHERE t.id = batch.id
         RETURNING batch.place""",
-        last, limit,
-    )  # fmt: skip
+        last,
+        limit,
+    )
     count: int = max((row["place"] for row in places), default=0)
     if count and stream.name == ANOMALIES:
         await connection.execute(f"NOTIFY {ANOMALIES_NUMBERED}")
     return count
 
 
-async def _read(
-    connection: asyncpg.Connection, stream: OutboxStream, published: int
-) -> list[asyncpg.Record]:
+async def _read(connection: asyncpg.Connection, stream: OutboxStream, published: int) -> list[asyncpg.Record]:
     rows: list[asyncpg.Record] = await connection.fetch(
         f"""
         SELECT t.* FROM {stream.table} t JOIN (

@@ -20,7 +20,7 @@ from app.sink.connection import SinkConnection
 from app.sink.failures import Failure, classify
 from app.sink.partition_state import PartitionState
 from app.stream.backoff import Backoff
-from app.stream.loading import load_states
+from app.stream.state_loader import load_states
 
 logger = get_logger(__name__)
 
@@ -30,10 +30,10 @@ _ANSWER_SECONDS: Final = 10.0
 class PartitionSource(Protocol):
     """What opening needs of the Kafka consumer."""
 
-    def hold(self, partition: TP) -> None:
+    def pause(self, partition: TP) -> None:
         """Stop fetching the partition."""
 
-    def release(self, partition: TP, offset: int) -> None:
+    def resume_at(self, partition: TP, offset: int) -> None:
         """Fetch the partition from the offset on."""
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
@@ -105,17 +105,13 @@ class Partitions:
     async def reload(self, connection: asyncpg.Connection, partition: TP) -> PartitionState | None:
         """Read one partition's state again; None when the ledger has no row for it."""
         self.drop(partition)
-        loaded = await load_states(
-            connection, partition.topic, [partition.partition], self._clock_us()
-        )
+        loaded = await load_states(connection, partition.topic, [partition.partition], self._clock_us())
         state = loaded.get(partition.partition)
         if state is not None:
             self._install(partition, state)
         return state
 
-    async def open(
-        self, source: PartitionSource, partitions: set[TP], wanted: Callable[[], bool]
-    ) -> None:
+    async def open(self, source: PartitionSource, partitions: set[TP], wanted: Callable[[], bool]) -> None:
         """Load the partitions and release them; waits for the database as long as they are wanted."""
         backoff = Backoff(self._retry_max_seconds)
         while wanted():
@@ -134,9 +130,7 @@ class Partitions:
         """End the connection used for loading."""
         await self._connection.close()
 
-    async def _open_once(
-        self, source: PartitionSource, partitions: set[TP], wanted: Callable[[], bool]
-    ) -> None:
+    async def _open_once(self, source: PartitionSource, partitions: set[TP], wanted: Callable[[], bool]) -> None:
         connection = await self._connection.get()
         await self._ensure_ledger(connection, source, partitions)
         loaded: dict[TP, PartitionState] = {}
@@ -147,7 +141,7 @@ class Partitions:
             return
         for partition, state in loaded.items():
             if self._install(partition, state):
-                source.release(partition, state.progress.next_offset)
+                source.resume_at(partition, state.progress.next_offset)
 
     async def _ensure_ledger(
         self, connection: asyncpg.Connection, source: PartitionSource, partitions: set[TP]
@@ -169,9 +163,7 @@ class Partitions:
                 elif at.next_offset < earliest[partition]:
                     await self._lose(connection, partition, at.next_offset, earliest[partition])
 
-    async def _lose(
-        self, connection: asyncpg.Connection, partition: TP, next_offset: int, earliest: int
-    ) -> None:
+    async def _lose(self, connection: asyncpg.Connection, partition: TP, next_offset: int, earliest: int) -> None:
         if not self._accept_lost_offsets:
             raise LedgerError(
                 f"Kafka has deleted offsets {next_offset} to {earliest - 1} of {partition.topic}"

@@ -11,24 +11,24 @@ from mode.utils.logging import get_logger
 
 from app.events.decoding import Decoder, TimeLimits
 from app.events.rows import RowT
-from app.faust_app import GlobalMartApp
 from app.kafka.chunks import Chunk
 from app.kafka.consumer import ChunkConsumer
 from app.metrics import WorkerMetrics
-from app.postgres.connecting import connect_worker
+from app.postgres.connections import connect_worker
 from app.settings import Settings
+from app.sink.anomaly_detector import Detector
+from app.sink.chunk_slice import CommitResult
 from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoints
-from app.sink.judging import Judge
 from app.sink.partition_state import PartitionState
 from app.sink.tables import StoredTopic
-from app.sink.work import Outcome
+from app.stream.app import GlobalMartApp
+from app.stream.commit_workers import CommitWorkers
 from app.stream.committer import ChunkCommitter
-from app.stream.flow import ChunkFlow
-from app.stream.lanes import Lanes
 from app.stream.partitions import Partitions
-from app.stream.reporting import report_outcome
+from app.stream.processor import ChunkProcessor
+from app.stream.record_metrics import record_result
 
 logger = get_logger(__name__)
 
@@ -68,29 +68,29 @@ class StreamRuntime:
         """The consumer of the running app."""
         return cast(ChunkConsumer, self._app.consumer)
 
-    def flow(
+    def processor(
         self,
         stored: StoredTopic,
         decoder: Decoder[RowT],
         *,
         connections: int = 1,
-        judge: Judge[RowT] | None = None,
-        applied: Callable[[PartitionState, Outcome[RowT]], None] = lambda state, outcome: None,
-    ) -> ChunkFlow[RowT]:
+        detector: Detector[RowT] | None = None,
+        applied: Callable[[PartitionState, CommitResult[RowT]], None] = lambda state, result: None,
+    ) -> ChunkProcessor[RowT]:
         """Build the flow of a topic with its own connections; they are part of the app's life."""
-        lanes = self._lanes(stored, connections)
+        commit_workers = self._commit_workers(stored, connections)
         transaction: ChunkTransaction[RowT] = ChunkTransaction(
             stored,
             pane=timedelta(seconds=self.settings.stream.window_step_seconds),
             allowed_lateness_us=self.settings.stream.allowed_lateness_seconds * _SECOND_US,
             faults=self._faults,
-            judge=judge,
+            detector=detector,
         )
 
-        def report_and_apply(state: PartitionState, outcome: Outcome[RowT]) -> None:
-            report_outcome(self.metrics, stored.name, outcome)
-            if self._partitions.holds(TP(stored.name, outcome.partition), state):
-                applied(state, outcome)
+        def report_and_apply(state: PartitionState, result: CommitResult[RowT]) -> None:
+            record_result(self.metrics, stored.name, result)
+            if self._partitions.holds(TP(stored.name, result.partition), state):
+                applied(state, result)
 
         committer = ChunkCommitter(
             transaction,
@@ -100,23 +100,26 @@ class StreamRuntime:
             failed=lambda error: self._failed(stored.name, error),
             retry_max_seconds=self.settings.postgres.retry_max_seconds,
         )
-        return ChunkFlow(
-            decoder, lanes, committer, is_current=self._is_current, reopen=self._reopen,
-            metrics=self.metrics, clock=self.clock,
-        )  # fmt: skip
+        return ChunkProcessor(
+            decoder,
+            commit_workers,
+            committer,
+            is_current=self._is_current,
+            reopen=self._reopen,
+            metrics=self.metrics,
+            clock=self.clock,
+        )
 
-    def _lanes(self, stored: StoredTopic, connections: int) -> Lanes:
+    def _commit_workers(self, stored: StoredTopic, connections: int) -> CommitWorkers:
         application = f"globalmart-worker {stored.name}"
         pool = [
-            SinkConnection(
-                lambda: connect_worker(self.settings.postgres, application), (stored.create_stage,)
-            )
+            SinkConnection(lambda: connect_worker(self.settings.postgres, application), (stored.create_stage,))
             for _ in range(connections)
         ]
-        lanes = Lanes(pool, self._app.crash)
-        self._app.lanes[stored.name] = lanes
-        self._app.add_dependency(lanes)
-        return lanes
+        commit_workers = CommitWorkers(pool, self._app.crash)
+        self._app.commit_workers[stored.name] = commit_workers
+        self._app.add_dependency(commit_workers)
+        return commit_workers
 
     def _is_current(self, chunk: Chunk) -> bool:
         return self.consumer.is_current(chunk)
@@ -143,7 +146,7 @@ class StreamRuntime:
     def _reopen(self, partition: TP) -> None:
         """The ledger stands elsewhere than the consumer thought: ask it again."""
         logger.warning("%r is opened again from the ledger", partition)
-        self.consumer.hold(partition)
+        self.consumer.pause(partition)
         self._partitions.drop(partition)
         self._open({partition})
 

@@ -9,8 +9,8 @@ from mode import Service
 from mode.utils.logging import get_logger
 
 from app.errors import KafkaTopicError, LedgerError, SchemaError
-from app.kafka.admission import require_admission
-from app.postgres.connecting import connect_worker
+from app.kafka.auth_check import check_broker_auth
+from app.postgres.connections import connect_worker
 from app.postgres.migrate import require_schema
 from app.security.kafka import aiokafka_options
 from app.settings import KafkaSettings, Settings, StreamSettings
@@ -53,7 +53,7 @@ class StartChecks(Service):
                 _require_topics(await admin.describe_topics(), kafka)
                 return str((await admin.describe_cluster())["cluster_id"])
             except KafkaError as error:
-                await require_admission(kafka)
+                await check_broker_auth(kafka)
                 logger.warning("waiting for Kafka: %s", error)
             finally:
                 await admin.close()
@@ -96,9 +96,7 @@ async def _require_windows(connection: asyncpg.Connection, settings: StreamSetti
 
 
 async def _require_source(connection: asyncpg.Connection, cluster_id: str) -> None:
-    await connection.execute(
-        "INSERT INTO stream_source (cluster_id) VALUES ($1) ON CONFLICT DO NOTHING", cluster_id
-    )
+    await connection.execute("INSERT INTO stream_source (cluster_id) VALUES ($1) ON CONFLICT DO NOTHING", cluster_id)
     ours = await connection.fetchval("SELECT cluster_id FROM stream_source")
     if ours != cluster_id:
         raise LedgerError(

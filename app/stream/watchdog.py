@@ -32,26 +32,19 @@ class Watchdog(Generic[PartitionT]):
     limit_seconds: float
     _since: dict[PartitionT, tuple[int | None, float]] = field(default_factory=dict)
 
-    def stall(
-        self, positions: Mapping[PartitionT, Position], now: float, tried_at: float
-    ) -> Stall[PartitionT] | None:
+    def stall(self, positions: Mapping[PartitionT, Position], now: float, tried_at: float) -> Stall[PartitionT] | None:
         """The partition that has stood still the longest, if that is longer than allowed.
 
         `tried_at` is when anything was last attempted and failed: a store that is away is waited for, not a stall.
         """
-        self._since = {
-            partition: self._standing(partition, position, now)
-            for partition, position in positions.items()
-        }
+        self._since = {partition: self._standing(partition, position, now) for partition, position in positions.items()}
         if not self._since:
             return None
         partition, (_, since) = min(self._since.items(), key=lambda item: item[1][1])
         seconds = now - max(since, tried_at)
         return Stall(partition, seconds) if seconds > self.limit_seconds else None
 
-    def _standing(
-        self, partition: PartitionT, position: Position, now: float
-    ) -> tuple[int | None, float]:
+    def _standing(self, partition: PartitionT, position: Position, now: float) -> tuple[int | None, float]:
         former = self._since.get(partition)
         stands = former is not None and former[0] == position.next_offset and position.lag > 0
         return former if stands and former is not None else (position.next_offset, now)

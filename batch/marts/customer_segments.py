@@ -16,7 +16,7 @@ from pyspark.sql import types as t
 from batch import rfm
 from batch.arithmetic import MONEY, money, order_cents, total_cents
 from batch.frames import contract
-from batch.labels import labelled
+from batch.unknowns import or_unknown
 
 SCHEMA: Final = t.StructType(
     [
@@ -35,10 +35,8 @@ SCHEMA: Final = t.StructType(
         t.StructField("analysis_date", t.TimestampType()),
     ]
 )
-#: What is kept of each published run to know a customer's former segment.
-HISTORY: Final = t.StructType(
-    [t.StructField("user_id", t.StringType()), t.StructField("segment_name", t.StringType())]
-)
+#: What is cached of each published run to know a customer's former segment.
+HISTORY: Final = t.StructType([t.StructField("user_id", t.StringType()), t.StructField("segment_name", t.StringType())])
 
 
 def customer_segments(customers: DataFrame, previous: DataFrame, as_of: date) -> DataFrame:
@@ -63,10 +61,8 @@ def customer_totals(transactions: DataFrame) -> DataFrame:
     Sums are made per customer and country, so no text is aggregated over orders: that would sort them all.
     """
     orders = transactions.withColumn("cents", order_cents("total_amount"))
-    per_country = orders.groupBy("user_id", labelled("country").alias("country")).agg(
-        f.max("timestamp").alias("last"),
-        f.count("*").alias("orders"),
-        total_cents("cents").alias("cents"),
+    per_country = orders.groupBy("user_id", or_unknown("country").alias("country")).agg(
+        f.max("timestamp").alias("last"), f.count("*").alias("orders"), total_cents("cents").alias("cents")
     )
     customers = per_country.groupBy("user_id").agg(
         f.max("last").alias("last_purchase"),
@@ -86,18 +82,11 @@ def _with_last_country(customers: DataFrame, transactions: DataFrame) -> DataFra
     tied = f.size(f.filter("lasts", lambda last: last == f.col("last_purchase"))) > 1
     doubtful = f.broadcast(customers.where(tied).select("user_id", "last_purchase"))
     candidates = transactions.join(
-        doubtful,
-        (transactions.user_id == doubtful.user_id) & (f.col("timestamp") == f.col("last_purchase")),
+        doubtful, (transactions.user_id == doubtful.user_id) & (f.col("timestamp") == f.col("last_purchase"))
     ).drop(doubtful.user_id)
-    decided = candidates.groupBy("user_id").agg(
-        f.max_by(labelled("country"), "transaction_id").alias("decided")
-    )
+    decided = candidates.groupBy("user_id").agg(f.max_by(or_unknown("country"), "transaction_id").alias("decided"))
     country = f.coalesce("decided", "country")
-    return (
-        customers.join(decided, "user_id", "left")
-        .withColumn("country", country)
-        .drop("lasts", "decided")
-    )
+    return customers.join(decided, "user_id", "left").withColumn("country", country).drop("lasts", "decided")
 
 
 def _scored(customers: DataFrame) -> DataFrame:
@@ -105,10 +94,7 @@ def _scored(customers: DataFrame) -> DataFrame:
     cents = order_cents("monetary")
     logarithm = f.floor(f.log1p(cents.cast("double")) * 16)
     measures = {
-        "r_score": (
-            f.unix_micros("last_purchase"),
-            f.unix_date(f.to_date("last_purchase")).cast("bigint"),
-        ),
+        "r_score": (f.unix_micros("last_purchase"), f.unix_date(f.to_date("last_purchase")).cast("bigint")),
         "f_score": (f.col("frequency"), f.col("frequency")),
         "m_score": (cents, logarithm),
     }

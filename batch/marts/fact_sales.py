@@ -11,7 +11,7 @@ from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, average, money, order_cents, total_cents
 from batch.frames import contract
-from batch.labels import labelled
+from batch.unknowns import or_unknown
 
 SCHEMA: Final = t.StructType(
     [
@@ -29,8 +29,8 @@ def fact_sales(transactions: DataFrame) -> DataFrame:
     """Sums per hour [start, end) in UTC, country, category."""
     keys = (
         f.date_trunc("hour", "timestamp").alias("date_time"),
-        labelled("country").alias("country"),
-        labelled("category").alias("category"),
+        or_unknown("country").alias("country"),
+        or_unknown("category").alias("category"),
     )
     sums = (
         transactions.withColumn("cents", order_cents("total_amount"))

@@ -16,8 +16,8 @@ from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, money, order_cents, total_cents
-from batch.frames import Events, contract, kept
-from batch.labels import UNKNOWN
+from batch.frames import Events, cached, contract
+from batch.unknowns import UNKNOWN
 
 SCHEMA: Final = t.StructType(
     [
@@ -42,15 +42,15 @@ _EVENT: Final = ("session_id", "user_id", "timestamp", "id", "kind", "country", 
 
 
 def fact_sessions(events: Events, gap: timedelta) -> DataFrame:
-    """One row per session, made of what is kept as it is read.
+    """One row per session, made of what is cached as it is read.
 
     Nearly always no session is mixed; then events are read once.
     """
     everything = _together(events, gap)
-    parts = kept(_parts(everything))
-    mixed = kept(_mixed(parts))
+    parts = cached(_parts(everything))
+    mixed = cached(_mixed(parts))
     if mixed.count():
-        parts = kept(_with_decided(parts, everything, mixed))
+        parts = cached(_with_decided(parts, everything, mixed))
     return contract(_with_outcome(parts), SCHEMA)
 
 
@@ -112,9 +112,7 @@ def _with_derived_ids(orders: DataFrame, gap: timedelta) -> DataFrame:
     begins = pause_us.isNull() | (pause_us > int(gap.total_seconds() * 1_000_000))
     start = f.last(f.when(f.col("begins"), f.col("timestamp")), ignorenulls=True)
     marked = orders.withColumn("begins", begins).withColumn("start", start.over(by_time))
-    name = f.concat(
-        "user_id", f.lit("@"), f.date_format("start", "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
-    )
+    name = f.concat("user_id", f.lit("@"), f.date_format("start", "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'"))
     return marked.withColumn("session_id", name).select(*_EVENT)
 
 

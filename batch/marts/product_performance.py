@@ -15,7 +15,7 @@ from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, RATIO, average, money, order_cents, share, total_cents
 from batch.frames import Events, contract
-from batch.labels import UNKNOWN, labelled
+from batch.unknowns import UNKNOWN, or_unknown
 
 SCHEMA: Final = t.StructType(
     [
@@ -51,11 +51,7 @@ def product_events(events: Events) -> DataFrame:
     The category is a key, so no text is aggregated over events: that would sort them all.
     """
     orders = events.transactions.where(f.col("product_id").isNotNull())
-    sold = {
-        "cents": order_cents("total_amount"),
-        "units": f.col("quantity"),
-        "transaction_count": f.lit(1),
-    }
+    sold = {"cents": order_cents("total_amount"), "units": f.col("quantity"), "transaction_count": f.lit(1)}
     # Other changes of a cart count nothing, but they too name categories.
     added = f.when(f.col("action") == "add", 1).otherwise(0)
     kinds = (
@@ -75,7 +71,7 @@ def _events(rows: DataFrame, counts: Mapping[str, Column]) -> DataFrame:
     """One shape for every kind of event; what a kind does not count is 0."""
     zero = f.lit(0)
     values = [counts.get(name, zero).cast("bigint").alias(name) for name in _SUMS]
-    country = labelled("country").alias("country")
+    country = or_unknown("country").alias("country")
     return rows.select("product_id", country, "category", "timestamp", *values)
 
 

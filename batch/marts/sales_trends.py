@@ -13,7 +13,7 @@ from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, RATIO, cents, ratio, total
-from batch.frames import contract, kept
+from batch.frames import cached, contract
 
 SCHEMA: Final = t.StructType(
     [
@@ -39,9 +39,9 @@ _PERIODS: Final = (
 def sales_trends(fact_sales: DataFrame, as_of: date) -> DataFrame:
     """One row per period type, period and country, and one per period for all countries.
 
-    Made from the hourly mart: sums of its exact sums. Its days are kept, else each kind of period would read it twice.
+    Made from the hourly mart: sums of its exact sums. Its days are cached, else each kind of period would read it twice.
     """
-    daily = kept(_daily(fact_sales))
+    daily = cached(_daily(fact_sales))
     periods = reduce(DataFrame.unionByName, (_periods(daily, *period) for period in _PERIODS))
     return contract(_with_growth(periods, as_of), SCHEMA)
 
@@ -60,9 +60,7 @@ def _periods(daily: DataFrame, period_type: str, unit: str, following: str) -> D
     per_country = daily.groupBy(start, "country").agg(*sums)
     everywhere = daily.groupBy(start).agg(*sums).withColumn("country", f.lit(None).cast("string"))
     both = per_country.unionByName(everywhere)
-    return both.withColumns(
-        {"period_type": f.lit(period_type), "following": f.to_date(f.expr(following))}
-    )
+    return both.withColumns({"period_type": f.lit(period_type), "following": f.to_date(f.expr(following))})
 
 
 def _with_growth(periods: DataFrame, as_of: date) -> DataFrame:

@@ -12,7 +12,7 @@ from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, total
 from batch.frames import contract
-from batch.labels import NO_SEGMENT
+from batch.unknowns import NO_SEGMENT
 
 SCHEMA: Final = t.StructType(
     [

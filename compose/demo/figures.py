@@ -50,8 +50,7 @@ class FiguresReader:
     async def read(self) -> Figures:
         """The ledger first, then Kafka, so that the lag is never below zero."""
         ledger = await self._connection.fetch(
-            "SELECT topic, partition, next_offset, stored, duplicates, dead_lettered, late "
-            "FROM stream_progress"
+            "SELECT topic, partition, next_offset, stored, duplicates, dead_lettered, late FROM stream_progress"
         )
         anomalies = await self._connection.fetch(
             "SELECT anomaly_type, count(*) AS found FROM transaction_anomalies "
@@ -73,14 +72,11 @@ class FiguresReader:
         }
         answers = self._admin.list_offsets(wanted, request_timeout=_ANSWER_SECONDS)
         return {
-            (place.topic, place.partition): answer.result(_ANSWER_SECONDS).offset
-            for place, answer in answers.items()
+            (place.topic, place.partition): answer.result(_ANSWER_SECONDS).offset for place, answer in answers.items()
         }
 
 
-def _figures(
-    topic: str, ledger: list[asyncpg.Record], ends: Mapping[tuple[str, int], int]
-) -> TopicFigures:
+def _figures(topic: str, ledger: list[asyncpg.Record], ends: Mapping[tuple[str, int], int]) -> TopicFigures:
     rows = {row["partition"]: row for row in ledger if row["topic"] == topic}
     partitions = {partition: end for (name, partition), end in ends.items() if name == topic}
     return TopicFigures(
@@ -90,7 +86,6 @@ def _figures(
         dead_lettered=sum(row["dead_lettered"] for row in rows.values()),
         late=sum(row["late"] for row in rows.values()),
         lag=sum(
-            end - (rows[partition]["next_offset"] if partition in rows else 0)
-            for partition, end in partitions.items()
+            end - (rows[partition]["next_offset"] if partition in rows else 0) for partition, end in partitions.items()
         ),
     )

@@ -43,9 +43,7 @@ class FirstFigures:
 def has_sales(api_url: str) -> bool:
     """Whether the API tells any sale at all."""
     try:
-        with urllib.request.urlopen(
-            f"{api_url}/api/v1/sales/metrics", timeout=_ANSWER_SECONDS
-        ) as answer:
+        with urllib.request.urlopen(f"{api_url}/api/v1/sales/metrics", timeout=_ANSWER_SECONDS) as answer:
             return int(json.load(answer)["total_transactions"]) > 0
     except (OSError, urllib.error.URLError):
         return False

@@ -11,20 +11,20 @@ from rich.console import Console
 from rich.table import Table
 
 from app.errors import EmbeddedStackError
+from app.reconcile.comparison import FAILURES, Account, Comparison, settled
+from app.reconcile.serving.api_answers import answered
+from app.reconcile.serving.postgres_answers import StoredAnswers, stored_answers
+from app.reconcile.serving.warehouse_answers import published_answers
+from app.reconcile.warehouse.published_documents import published
+from app.reconcile.warehouse.published_totals import published_totals
+from app.reconcile.warehouse.stored_totals import stored_totals
+from app.reconcile.warehouse.verdict import WarehouseReport
 from app.settings import Settings
 from app.terminal import figures_table
-from compose.demo.account import FAILURES, Account, Comparison, settled
-from compose.demo.answers import answered
-from compose.demo.children import Children
 from compose.demo.nightly import NightlyRun, run_nightly
 from compose.demo.page_readers import page_reader, read_pages
 from compose.demo.page_texts import pages
-from compose.demo.published import published
-from compose.demo.published_answers import published_answers
-from compose.demo.published_totals import published_totals
-from compose.demo.stored_answers import StoredAnswers, stored_answers
-from compose.demo.stored_totals import stored_totals
-from compose.demo.warehouse import WarehouseReport
+from compose.demo.processes import Processes
 
 API: Final = "api"
 DASHBOARD: Final = "dashboard"
@@ -36,7 +36,7 @@ _SETTLE_SECONDS: Final = 150.0
 class Judge:
     """Compares once the traffic is over, so every figure stands still; `dsn` leads to PostgreSQL."""
 
-    children: Children
+    processes: Processes
     settings: Settings
     dsn: str
     console: Console
@@ -48,7 +48,7 @@ class Judge:
             if first is not None:
                 self._say("Waiting for the first batch")
                 first.finish()
-            seconds = run_nightly(self.children, as_of, self.console)
+            seconds = run_nightly(self.processes, as_of, self.console)
             self._say(f"Comparing the warehouse with PostgreSQL up to and with {as_of}")
             expected = asyncio.run(stored_totals(self.dsn, as_of))
             found = published_totals(self.settings.mongo, as_of)
@@ -68,21 +68,19 @@ class Judge:
 
     def _api(self, figures: Account, stored: StoredAnswers) -> Comparison:
         self._say("Comparing every answer of the API with the stores")
-        asked = (self.children.api_url, stored.customer["user_id"], stored.transaction_id)
+        asked = (self.processes.api_url, stored.customer["user_id"], stored.transaction_id)
         return settled(API, figures, lambda: answered(*asked), _SETTLE_SECONDS)
 
     def _dashboard(self, figures: Account, stored: StoredAnswers) -> Comparison:
         wanted = pages(figures, stored.customer["user_id"], stored.newest_anomalies)
 
         def compared() -> Comparison:
-            with page_reader(self.children.dashboard_url, self.children.environ) as reader:
+            with page_reader(self.processes.dashboard_url, self.processes.environ) as reader:
                 self._say(f"Comparing the pages of the dashboard with the stores, {reader.name}")
                 expected: dict[str, Any] = {}
                 for page in wanted:
                     expected |= page.expected(figures, with_file=reader.reads_files)
-                return settled(
-                    DASHBOARD, expected, lambda: read_pages(reader, wanted), _SETTLE_SECONDS
-                )
+                return settled(DASHBOARD, expected, lambda: read_pages(reader, wanted), _SETTLE_SECONDS)
 
         try:
             return compared()

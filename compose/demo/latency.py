@@ -28,9 +28,7 @@ class Latency:
 def read_metrics(port: int) -> str | None:
     """The worker's metrics page, None while it does not answer."""
     try:
-        with urllib.request.urlopen(
-            f"http://{LOOPBACK}:{port}/metrics", timeout=_ANSWER_SECONDS
-        ) as answer:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=_ANSWER_SECONDS) as answer:
             return str(answer.read().decode())
     except (OSError, urllib.error.URLError):
         return None

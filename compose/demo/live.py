@@ -6,9 +6,9 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.domain.sales_state import UNNAMED
-from app.reconcile import LiveFigures
+from app.reconcile.stream.sales import LiveFigures
 from compose.demo.latency import read_metrics
+from tables.sales_state import UNNAMED
 
 _WINDOW_END: Final = "globalmart_live_window_end_seconds"
 _PREFIX: Final = "globalmart_live_"

@@ -30,9 +30,7 @@ def start_monitoring(
 
     Nothing of the demo depends on them, so one that does not start ends nothing.
     """
-    prometheus, why_no_prometheus = _started(
-        lambda: start_prometheus(stack, settings, workers, api)
-    )
+    prometheus, why_no_prometheus = _started(lambda: start_prometheus(stack, settings, workers, api))
     grafana, why_no_grafana = None, "needs Prometheus"
     if prometheus is not None:
         grafana, why_no_grafana = _started(lambda: start_grafana(stack, settings, prometheus))
@@ -63,14 +61,11 @@ def start_prometheus(
         return None
     # Nobody is told of the demo's alerts: an Alertmanager of the settings is a real one.
     config = prometheus_config(
-        workers=_targets(workers), api=_targets(api), alertmanagers=[],
-        scrape_seconds=scrape_seconds,
-    )  # fmt: skip
+        workers=_targets(workers), api=_targets(api), alertmanagers=[], scrape_seconds=scrape_seconds
+    )
     files = {CONFIG_FILE: as_yaml(config), RULES_FILE: as_yaml(rule_groups(settings.alert))}
     port = choose_port(prometheus_server.GUIDE_PORT)
-    server = stack.start_beside(
-        lambda workspace: prometheus_server.PrometheusServer(workspace, port, program, files)
-    )
+    server = stack.start_beside(lambda workspace: prometheus_server.PrometheusServer(workspace, port, program, files))
     return server.url
 
 
@@ -86,9 +81,7 @@ def start_grafana(stack: EmbeddedStack, settings: Settings, prometheus_url: str)
     }
     port = choose_port(grafana_server.GUIDE_PORT)
     server = stack.start_beside(
-        lambda workspace: grafana_server.GrafanaServer(
-            workspace, port, program, _GRAFANA / "provisioning", environ
-        )
+        lambda workspace: grafana_server.GrafanaServer(workspace, port, program, _GRAFANA / "provisioning", environ)
     )
     return server.url
 

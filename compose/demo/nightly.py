@@ -24,8 +24,8 @@ class BatchStarter(Protocol):
 class NightlyRun:
     """One run that publishes the warehouse as of a day, as its users would start it."""
 
-    def __init__(self, children: BatchStarter, as_of: date, console: Console) -> None:
-        self._process = children.batch
+    def __init__(self, processes: BatchStarter, as_of: date, console: Console) -> None:
+        self._process = processes.batch
         self._as_of = as_of
         self._console = console
         self._process.log_path.touch()
@@ -35,7 +35,7 @@ class NightlyRun:
         self._started = time.monotonic()
         self._ended: float | None = None
         console.print(f"Running globalmart batch nightly --as-of {as_of}", style="dim")
-        children.start_batch(as_of)
+        processes.start_batch(as_of)
 
     def look(self) -> str:
         """Show what it has said since the last look; a few words on how it stands, none once it ended.
@@ -53,9 +53,7 @@ class NightlyRun:
         self._log.close()
         self._process.stop()  # it has ended; the guard may forget it
         if code != 0:
-            raise EmbeddedStackError(
-                f"the nightly batch ended with exit code {code}.\n{self._process.log_tail()}"
-            )
+            raise EmbeddedStackError(f"the nightly batch ended with exit code {code}.\n{self._process.log_tail()}")
         return ""
 
     def finish(self) -> float:
@@ -73,9 +71,9 @@ class NightlyRun:
             self._console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-def run_nightly(children: BatchStarter, as_of: date, console: Console) -> float:
+def run_nightly(processes: BatchStarter, as_of: date, console: Console) -> float:
     """Publish the warehouse as of a day; returns the seconds it took.
 
     Raises EmbeddedStackError with the end of its log if nothing was published.
     """
-    return NightlyRun(children, as_of, console).finish()
+    return NightlyRun(processes, as_of, console).finish()

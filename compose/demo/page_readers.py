@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlencode
 
 from app.errors import EmbeddedStackError
-from compose.demo.account import named
-from compose.demo.answer_shapes import SHAPES
+from app.reconcile.comparison import named
+from app.reconcile.serving.answer_shapes import SHAPES
 from compose.demo.page_texts import PageTexts, file_fields, written
 
 if TYPE_CHECKING:
@@ -29,9 +29,15 @@ _CARD_SECONDS: Final = 30.0
 _LANDING: Final = "overview"
 _EVERYTHING: Final = {"period": "Everything stored"}
 _FLAGS: Final = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 class PageReader(Protocol):
@@ -85,9 +91,7 @@ class BrowserReader:
         with self._tab.expect_download() as download:
             self._tab.get_by_role("button", name="Download CSV").first.click()
         text = Path(download.value.path()).read_text(encoding="utf-8")
-        figures = named(
-            title, SHAPES[title][0], file_fields(title), csv.DictReader(text.splitlines())
-        )
+        figures = named(title, SHAPES[title][0], file_fields(title), csv.DictReader(text.splitlines()))
         return {f"{name} file, {figure}": _shortest(cell) for figure, cell in figures.items()}
 
 
@@ -101,7 +105,7 @@ class ScriptReader:
         """Every card the page shows of those asked for."""
         from streamlit.testing.v1 import AppTest
 
-        script = f"from api.dashboard.shell import show\nshow({page.view!r})"
+        script = f"from api.dashboard.app import show\nshow({page.view!r})"
         run = AppTest.from_string(script, default_timeout=_DEADLINE_SECONDS)
         for name, value in {**_EVERYTHING, **page.query}.items():
             run.query_params[name] = value
@@ -121,9 +125,12 @@ def _tab(program: str) -> Iterator["Page"]:
 
     with _explained(), tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
-            profile, executable_path=program, args=list(_FLAGS), accept_downloads=True,
+            profile,
+            executable_path=program,
+            args=list(_FLAGS),
+            accept_downloads=True,
             viewport={"width": 1440, "height": 1000},
-        )  # fmt: skip
+        )
         try:
             tab = browser.new_page()
             tab.set_default_timeout(_CARD_SECONDS * 1000)

@@ -5,20 +5,16 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
-from compose.demo.account import Account
-from compose.demo.answer_shapes import EVERYWHERE, SHAPES
+from app.reconcile.comparison import Account
+from app.reconcile.serving.answer_shapes import EVERYWHERE, SHAPES
 
 _NOTHING: Final = "–"
-_PERIODS: Final = {
-    "daily": ("Days", "day"),
-    "weekly": ("Weeks", "week"),
-    "monthly": ("Months", "month"),
-}
+_PERIODS: Final = {"daily": ("Days", "day"), "weekly": ("Weeks", "week"), "monthly": ("Months", "month")}
 _TYPES: Final = {
     "high_value": "High value",
     "unusual_quantity": "Unusual quantity",
     "rapid_transactions": "Rapid transactions",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +56,9 @@ def pages(figures: Account, customer: str, newest_anomalies: Mapping[str, int]) 
             PageTexts("trends", {"trend": label}, _trend(found, kind, unit), f"trends {kind}")
             for kind, (label, unit) in _PERIODS.items()
         ),
-        PageTexts(
-            "anomalies", {}, {_TYPES[kind]: str(count) for kind, count in newest_anomalies.items()}
-        ),
+        PageTexts("anomalies", {}, {_TYPES[kind]: str(count) for kind, count in newest_anomalies.items()}),
         PageTexts("operations", {}, {"Lag, records": "0", "Workers": "1"}, "topic"),
-    ]  # fmt: skip
+    ]
 
 
 def file_fields(title: str) -> tuple[str, ...]:

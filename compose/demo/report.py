@@ -7,13 +7,13 @@ from typing import Any
 
 from rich.table import Table
 
-from app.reconcile import ReconcileReport
+from app.reconcile.comparison import Comparison
+from app.reconcile.stream.report import ReconcileReport
+from app.reconcile.warehouse.verdict import WarehouseReport
 from app.settings import AnomalySettings
 from app.terminal import figures_table
-from compose.demo.account import Comparison
 from compose.demo.figures import Figures
 from compose.demo.latency import Latency
-from compose.demo.warehouse import WarehouseReport
 
 _COUNTERS = ("produced", "stored", "duplicates", "dead_lettered", "late")
 
@@ -54,34 +54,23 @@ def demo_report(
 
 
 def _counters(figures: Figures) -> dict[str, dict[str, int]]:
-    return {
-        name: {topic: getattr(counts, name) for topic, counts in figures.topics.items()}
-        for name in _COUNTERS
-    }
+    return {name: {topic: getattr(counts, name) for topic, counts in figures.topics.items()} for name in _COUNTERS}
 
 
 def _anomalies(recount: ReconcileReport) -> dict[str, dict[str, int]]:
     kinds = {kind: recount.anomaly(kind) for kind in AnomalySettings.model_fields}
-    return {
-        kind: {"expected": figures.expected, "found": figures.found}
-        for kind, figures in kinds.items()
-    }
+    return {kind: {"expected": figures.expected, "found": figures.found} for kind, figures in kinds.items()}
 
 
 def _windows(recount: ReconcileReport) -> dict[str, int]:
     windows = recount.table("sales_metrics")
-    return {
-        "expected": windows.expected,
-        "rows": windows.found,
-        "mismatches": windows.mismatches,
-    }
+    return {"expected": windows.expected, "rows": windows.found, "mismatches": windows.mismatches}
 
 
 def balance_mismatches(figures: Figures) -> int:
     """Topics where produced is not stored + duplicates + dead-lettered, all being committed."""
     return sum(
-        topic.produced != topic.stored + topic.duplicates + topic.dead_lettered
-        for topic in figures.topics.values()
+        topic.produced != topic.stored + topic.duplicates + topic.dead_lettered for topic in figures.topics.values()
     )
 
 

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from app.kafka.admin import create_topics
 from app.postgres.migrate import migrate
-from app.reconcile import reconcile
+from app.reconcile.stream.recount import reconcile
+from app.reconcile.warehouse.verdict import segments_line, warehouse_table
 from app.settings import (
     ApiSettings,
     BatchSettings,
@@ -27,33 +28,28 @@ from app.settings import (
     Settings,
     load_settings,
 )
-from compose.demo.children import Children
 from compose.demo.first_figures import FirstFigures
 from compose.demo.judging import Judge, pages_table
 from compose.demo.latency import read_buckets, read_metrics
 from compose.demo.live import read_settled_live_figures
 from compose.demo.monitoring import start_monitoring
 from compose.demo.nightly import NightlyRun
+from compose.demo.processes import Processes
+from compose.demo.progress import Progress
 from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
 from compose.demo.signals import signals_unwind
 from compose.demo.status import addresses, psql_line
-from compose.demo.warehouse import segments_line, warehouse_table
-from compose.demo.watch import Watch
 from compose.embedded.java import find_java
 from compose.embedded.stack import EmbeddedStack
 
 SERVICES: Final = ("kafka", "postgres", "mongo")
 REPORT_NAME: Final = "demo-report.json"
 #: Settings that say how other servers want to be spoken to.
-_KAFKA_DOOR: Final = (
-    "security", "ca_file", "certificate_file", "key_file", "sasl_mechanism", "user", "password",
-)  # fmt: skip
+_KAFKA_DOOR: Final = ("security", "ca_file", "certificate_file", "key_file", "sasl_mechanism", "user", "password")
 _POSTGRES_DOOR: Final = ("sslmode", "ca_file", "certificate_file", "key_file")
 
 
-def run(
-    *, duration_seconds: float | None = None, fresh: bool = True, console: Console | None = None
-) -> int:
+def run(*, duration_seconds: float | None = None, fresh: bool = True, console: Console | None = None) -> int:
     """Run the demo and return its exit code: 0 if every figure agrees in every store, else 1.
 
     Ctrl-C during the traffic ends the traffic and still recounts and publishes; at any other time,
@@ -76,45 +72,43 @@ def run(
 def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console) -> int:
     environ = _environment(stack)
     settings = load_settings(environ)
-    children = Children(stack, environ)
-    first = FirstFigures(children)
-    monitoring = _begin(stack, children, settings, console)
+    processes = Processes(stack, environ)
+    first = FirstFigures(processes)
+    monitoring = _begin(stack, processes, settings, console)
     if settings.demo.history_days:
-        history = Watch(stack, children, console, first)
-        _send_history(children, settings.demo, history, console)
-    since = read_buckets(read_metrics(children.metrics_port) or "")
-    children.start_generator()
-    batch = _start_batch(children, settings.demo, console)
-    console.print(addresses(stack, children), monitoring, sep="\n")
+        history = Progress(stack, processes, console, first)
+        _send_history(processes, settings.demo, history, console)
+    since = read_buckets(read_metrics(processes.metrics_port) or "")
+    processes.start_generator()
+    batch = _start_batch(processes, settings.demo, console)
+    console.print(addresses(stack, processes), monitoring, sep="\n")
     console.print(escape(psql_line(stack)), soft_wrap=True)
-    watch = Watch(stack, children, console, first, since)
-    seconds = _let_traffic_flow(watch, batch, duration_seconds, console)
-    children.generator.stop()
+    progress = Progress(stack, processes, console, first, since)
+    seconds = _let_traffic_flow(progress, batch, duration_seconds, console)
+    processes.generator.stop()
     console.print("Waiting for the last records", style="dim")
-    asyncio.run(_in(watch, watch.catching_up))
+    asyncio.run(_in(progress, progress.catching_up))
     console.print("Recounting everything", style="dim")
-    live = read_settled_live_figures(children.metrics_port)
+    live = read_settled_live_figures(processes.metrics_port)
     recount = asyncio.run(reconcile(settings, live_tables=live))
-    judge = Judge(children, settings, stack.postgres.dsn(), console)
+    judge = Judge(processes, settings, stack.postgres.dsn(), console)
     warehouse = judge.warehouse(batch)
     pages = judge.pages(warehouse.as_of)
     report = demo_report(
-        seconds, first.seconds, stack.kafka.description, watch.figures, watch.latency, recount,
-        warehouse, pages,
-    )  # fmt: skip
+        seconds, first.seconds, stack.kafka.description, progress.figures, progress.latency, recount, warehouse, pages
+    )
     return _conclude(report, stack.var_dir / REPORT_NAME, console)
 
 
-def _begin(stack: EmbeddedStack, children: Children, settings: Settings, console: Console) -> Table:
+def _begin(stack: EmbeddedStack, processes: Processes, settings: Settings, console: Console) -> Table:
     """Stores with their schema and topics, worker, API and dashboard; returns where the monitoring answers."""
     _prepare(settings, console)
     console.print(
-        f"Starting worker, API on port {children.api_port} and dashboard on port "
-        f"{children.dashboard_port}",
+        f"Starting worker, API on port {processes.api_port} and dashboard on port {processes.dashboard_port}",
         style="dim",
     )
-    children.start_services()
-    return start_monitoring(stack, settings, [children.metrics_port], [children.api_port])
+    processes.start_services()
+    return start_monitoring(stack, settings, [processes.metrics_port], [processes.api_port])
 
 
 def _today() -> date:
@@ -128,11 +122,14 @@ def _environment(stack: EmbeddedStack) -> Mapping[str, str]:
     small shop.
     """
     elsewhere = {
-        *map(BatchSettings.variable, ("master", "reader", "writer")), "MASTER",
+        *map(BatchSettings.variable, ("master", "reader", "writer")),
+        "MASTER",
         # Its API lets everybody on this machine in, or its address could not just be opened.
-        ApiSettings.variable("key_hashes"), DashboardSettings.variable("api_key"),
-        *map(KafkaSettings.variable, _KAFKA_DOOR), *map(PostgresSettings.variable, _POSTGRES_DOOR),
-    }  # fmt: skip
+        ApiSettings.variable("key_hashes"),
+        DashboardSettings.variable("api_key"),
+        *map(KafkaSettings.variable, _KAFKA_DOOR),
+        *map(PostgresSettings.variable, _POSTGRES_DOOR),
+    }
     ours = {name: value for name, value in os.environ.items() if name not in elsewhere}
     products = DemoSettings.read(os.environ).products
     shop = {GeneratorSettings.variable("products"): str(products)}
@@ -146,44 +143,36 @@ def _prepare(settings: Settings, console: Console) -> None:
     create_topics(kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours)
 
 
-def _send_history(
-    children: Children, settings: DemoSettings, watch: Watch, console: Console
-) -> None:
-    console.print(
-        f"Sending {settings.history_days} days of history through the stream", style="dim"
-    )
-    children.start_history(settings)
+def _send_history(processes: Processes, settings: DemoSettings, progress: Progress, console: Console) -> None:
+    console.print(f"Sending {settings.history_days} days of history through the stream", style="dim")
+    processes.start_history(settings)
 
     async def history() -> None:
-        await watch.history()
-        await watch.catching_up()
+        await progress.history()
+        await progress.catching_up()
 
-    asyncio.run(_in(watch, history))
+    asyncio.run(_in(progress, history))
 
 
-def _start_batch(children: Children, settings: DemoSettings, console: Console) -> NightlyRun | None:
+def _start_batch(processes: Processes, settings: DemoSettings, console: Console) -> NightlyRun | None:
     """The history up to yesterday into the warehouse, beside the traffic; None without a history."""
-    return (
-        NightlyRun(children, _today() - timedelta(days=1), console)
-        if settings.history_days
-        else None
-    )
+    return NightlyRun(processes, _today() - timedelta(days=1), console) if settings.history_days else None
 
 
 def _let_traffic_flow(
-    watch: Watch, batch: NightlyRun | None, duration_seconds: float | None, console: Console
+    progress: Progress, batch: NightlyRun | None, duration_seconds: float | None, console: Console
 ) -> float:
     """Show traffic to its end or to Ctrl-C; returns its seconds."""
     started = time.monotonic()
     try:
-        asyncio.run(_in(watch, lambda: watch.traffic(duration_seconds, batch)))
+        asyncio.run(_in(progress, lambda: progress.traffic(duration_seconds, batch)))
     except KeyboardInterrupt:
         console.print("Ending the traffic; Ctrl-C again ends without the recount")
     return time.monotonic() - started
 
 
-async def _in(watch: Watch, wait: Callable[[], Awaitable[None]]) -> None:
-    async with watch:
+async def _in(progress: Progress, wait: Callable[[], Awaitable[None]]) -> None:
+    async with progress:
         await wait()
 
 

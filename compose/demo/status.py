@@ -5,24 +5,24 @@ from shlex import quote
 from rich.table import Table
 from rich.text import Text
 
-from compose.demo.children import Children
 from compose.demo.figures import Figures
 from compose.demo.latency import Latency
+from compose.demo.processes import Processes
 from compose.embedded import mongo
 from compose.embedded.ports import LOOPBACK
 from compose.embedded.postgres import DATABASE, OWNER
 from compose.embedded.stack import EmbeddedStack
 
 
-def addresses(stack: EmbeddedStack, children: Children) -> Table:
+def addresses(stack: EmbeddedStack, processes: Processes) -> Table:
     """Where everything answers, and a line to paste for a look into the database."""
     table = Table.grid(padding=(0, 2))
-    table.add_row("dashboard", children.dashboard_url, "")
-    table.add_row("REST API", children.api_url, f"{children.api_url}/docs")
+    table.add_row("dashboard", processes.dashboard_url, "")
+    table.add_row("REST API", processes.api_url, f"{processes.api_url}/docs")
     table.add_row("Kafka", stack.kafka.bootstrap, stack.kafka.description)
     table.add_row("PostgreSQL", f"{LOOPBACK}:{stack.postgres.port}", f"database {DATABASE}")
     table.add_row("MongoDB", f"{LOOPBACK}:{stack.mongo.port}", f"database {mongo.DATABASE}")
-    table.add_row("worker metrics", f"http://{LOOPBACK}:{children.metrics_port}/metrics", "")
+    table.add_row("worker metrics", f"http://{LOOPBACK}:{processes.metrics_port}/metrics", "")
     table.add_row("logs", str(stack.var_dir / "logs"), "")
     return table
 

@@ -29,9 +29,8 @@ class GrafanaServer(EmbeddedServer):
     ready_seconds = 60.0
 
     def __init__(
-        self, workspace: Workspace, port: int, program: Path, provisioning: Path,
-        environ: Mapping[str, str],
-    ) -> None:  # fmt: skip
+        self, workspace: Workspace, port: int, program: Path, provisioning: Path, environ: Mapping[str, str]
+    ) -> None:
         process = ServerProcess(self.name, workspace.log("grafana"), workspace.guard)
         super().__init__(workspace, port, process)
         self._program = program
@@ -48,8 +47,9 @@ class GrafanaServer(EmbeddedServer):
         command = [str(self._program), *(["server"] if self._program.name == "grafana" else [])]
         self._process.spawn(
             [*command, "--homepath", str(_home(self._program))],
-            cwd=self._folder, environ={**os.environ, **self._environ},
-        )  # fmt: skip
+            cwd=self._folder,
+            environ={**os.environ, **self._environ},
+        )
 
     def _configuration(self, provisioning: Path) -> dict[str, str]:
         return {

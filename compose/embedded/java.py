@@ -60,9 +60,7 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
 
 def _version_of(executable: Path) -> int | None:
     try:
-        answer = subprocess.run(
-            [executable, "-version"], capture_output=True, text=True, timeout=30, check=True
-        )
+        answer = subprocess.run([executable, "-version"], capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     # `openjdk version "17.0.15"`, but `java version "1.8.0_392"` for 8 and older.

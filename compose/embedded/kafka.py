@@ -88,12 +88,7 @@ class KafkaServer(EmbeddedServer):
     durable = True
 
     def __init__(
-        self,
-        workspace: Workspace,
-        port: int,
-        java: Java,
-        jars: Path,
-        secure: SecureListener | None = None,
+        self, workspace: Workspace, port: int, java: Java, jars: Path, secure: SecureListener | None = None
     ) -> None:
         process = ServerProcess(self.name, workspace.log("kafka"), workspace.guard)
         super().__init__(workspace, port, process)
@@ -158,12 +153,14 @@ class KafkaServer(EmbeddedServer):
         with self.log_path.open("ab") as log:
             done = subprocess.run(
                 [*self._jvm(), "kafka.tools.StorageTool", *arguments],
-                cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False,
-            )  # fmt: skip
-        if done.returncode:
-            raise EmbeddedStackError(
-                f"Kafka could not format its data folder.\n{self._process.log_tail()}"
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=False,
             )
+        if done.returncode:
+            raise EmbeddedStackError(f"Kafka could not format its data folder.\n{self._process.log_tail()}")
 
 
 def broker_answers(port: int) -> bool:

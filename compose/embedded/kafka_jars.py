@@ -121,12 +121,7 @@ def _run_ivy(ivy: Path, java: Java, draft: Path, jars: Path) -> str:
         f"<dependencies>{dependencies}</dependencies></ivy-module>"
     )
     pattern = f"{jars}/[artifact]-[revision](-[classifier]).[ext]"
-    command = [
-        str(java.executable),
-        f"-Divy.default.ivy.user.dir={draft / 'ivy'}",
-        "-jar",
-        str(ivy),
-    ]
+    command = [str(java.executable), f"-Divy.default.ivy.user.dir={draft / 'ivy'}", "-jar", str(ivy)]
     options = ["-ivy", str(module), "-confs", "default", "-retrieve", pattern]
     return _run([*command, *options], java, draft)
 
@@ -135,9 +130,8 @@ def _run(command: list[str], java: Java, draft: Path) -> str:
     environ = {**os.environ, "JAVA_HOME": str(java.home)}
     try:
         done = subprocess.run(
-            command, cwd=draft, env=environ, capture_output=True, text=True,
-            timeout=_LIMIT_SECONDS, check=False,
-        )  # fmt: skip
+            command, cwd=draft, env=environ, capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=False
+        )
     except (OSError, subprocess.SubprocessError) as error:
         return str(error)
     return "\n".join((done.stdout + done.stderr).splitlines()[-15:])

@@ -56,9 +56,7 @@ class MongoServer(EmbeddedServer):
         port = choose_port()
         plain_url = f"mongodb://{LOOPBACK}:{port}/"
         self._spawn(port)
-        self._process.wait_until(
-            lambda: is_listening(port) and _pings(plain_url), self.ready_seconds
-        )
+        self._process.wait_until(lambda: is_listening(port) and _pings(plain_url), self.ready_seconds)
         with _client(plain_url) as client:
             users = client.admin.command("usersInfo", USER)["users"]
             command = "updateUser" if users else "createUser"
@@ -72,9 +70,7 @@ class MongoServer(EmbeddedServer):
         command = [sys.executable, "-m", "secantus", "--config", str(configuration)]
         place = ["--host", LOOPBACK, "--port", str(port)]
         storage = ["--storage-path", str(self._folder / "data"), "--cache-size", "256M"]
-        self._process.spawn(
-            [*command, *place, *storage, "--sync-on-commit", *options], cwd=self._folder
-        )
+        self._process.spawn([*command, *place, *storage, "--sync-on-commit", *options], cwd=self._folder)
 
 
 def _client(url: str) -> MongoClient[dict[str, Any]]:

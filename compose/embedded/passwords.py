@@ -8,13 +8,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-ROLES: Final = (
-    "postgres_superuser",
-    "postgres_owner",
-    "postgres_worker",
-    "postgres_reader",
-    "mongo_admin",
-)
+ROLES: Final = ("postgres_superuser", "postgres_owner", "postgres_worker", "postgres_reader", "mongo_admin")
 
 
 def load_passwords(path: Path) -> dict[str, str]:

@@ -54,9 +54,7 @@ def choose_port(preferred: int | None = None) -> int:
     for port in random.sample(range(_LOWEST, _HIGHEST), _ATTEMPTS):
         if port not in _promises and is_free(port) and _is_ours(port):
             return port
-    raise EmbeddedStackError(
-        f"no free loopback port between {_LOWEST} and {_HIGHEST}; stop some servers and try again"
-    )
+    raise EmbeddedStackError(f"no free loopback port between {_LOWEST} and {_HIGHEST}; stop some servers and try again")
 
 
 def _is_ours(port: int) -> bool:

@@ -14,12 +14,12 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from app.errors import EmbeddedStackError
-from compose.embedded.identity import unprivileged_identity
 from compose.embedded.passwords import write_private
 from compose.embedded.ports import LOOPBACK
 from compose.embedded.postgres_home import prepare_home
 from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Workspace
+from compose.embedded.unprivileged_user import find_unprivileged_user
 
 _T = TypeVar("_T")
 
@@ -47,7 +47,7 @@ class PostgresServer(EmbeddedServer):
     name = "PostgreSQL"
 
     def __init__(self, workspace: Workspace, port: int, passwords: Mapping[str, str]) -> None:
-        self._identity = unprivileged_identity()
+        self._identity = find_unprivileged_user()
         process = ServerProcess(
             self.name,
             workspace.log("postgres"),
@@ -79,14 +79,10 @@ class PostgresServer(EmbeddedServer):
         """Make the cluster the first time, then start the server as our own child."""
         if not (self._home.data / "PG_VERSION").exists():
             self._initialise()
-        options = [
-            part for name, value in self._options.items() for part in ("-c", f"{name}={value}")
-        ]
+        options = [part for name, value in self._options.items() for part in ("-c", f"{name}={value}")]
         command = [str(self._home.programs / "postgres"), "-D", str(self._home.data)]
         self._process.spawn(
-            [*command, "-p", str(self.port), *options],
-            cwd=self._home.data,
-            environ=_server_environment(),
+            [*command, "-p", str(self.port), *options], cwd=self._home.data, environ=_server_environment()
         )
 
     def wait_ready(self) -> None:
@@ -112,12 +108,7 @@ class PostgresServer(EmbeddedServer):
             password_file.unlink()
 
     def _run_initdb(self, password_file: Path) -> None:
-        options = [
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-            "--no-instructions",
-        ]
+        options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
         command = [str(self._home.programs / "initdb"), "-D", str(self._home.data), "-U", SUPERUSER]
         self._home.data.mkdir(mode=0o700, exist_ok=True)
         with self.log_path.open("ab") as log:
@@ -134,21 +125,15 @@ class PostgresServer(EmbeddedServer):
                 check=False,
             )
         if done.returncode:
-            raise EmbeddedStackError(
-                f"PostgreSQL could not make its data folder.\n{self._process.log_tail()}"
-            )
+            raise EmbeddedStackError(f"PostgreSQL could not make its data folder.\n{self._process.log_tail()}")
 
     async def _ensure_owner(self) -> None:
         connection = await asyncpg.connect(self.dsn(SUPERUSER, "postgres"), timeout=10)
         try:
             if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", OWNER):
                 await connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE")
-            await connection.execute(
-                f"ALTER ROLE {OWNER} PASSWORD '{self._passwords['postgres_owner']}'"
-            )
-            if not await connection.fetchval(
-                "SELECT 1 FROM pg_database WHERE datname = $1", DATABASE
-            ):
+            await connection.execute(f"ALTER ROLE {OWNER} PASSWORD '{self._passwords['postgres_owner']}'")
+            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
                 await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
         finally:
             await connection.close()

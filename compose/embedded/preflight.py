@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from app.errors import EmbeddedStackError
-from compose.embedded.identity import unprivileged_identity
 from compose.embedded.java import find_java
 from compose.embedded.ports import choose_port
 from compose.embedded.postgres_home import wheel_programs
+from compose.embedded.unprivileged_user import find_unprivileged_user
 
 SERVICES: Final = ("kafka", "postgres", "mongo")
 _FREE_BYTES: Final = 3 * 1024**3
@@ -27,9 +27,7 @@ def require(var_dir: Path, services: Collection[str], *, java_needed: bool = Tru
         raise EmbeddedStackError(f"the embedded servers cannot start here:\n{listed}")
 
 
-def find_problems(
-    var_dir: Path, services: Collection[str] = SERVICES, *, java_needed: bool = True
-) -> Iterator[str]:
+def find_problems(var_dir: Path, services: Collection[str] = SERVICES, *, java_needed: bool = True) -> Iterator[str]:
     """Each problem in one sentence with its cure; nothing when all is well."""
     if sys.platform not in ("linux", "darwin"):
         yield f"{sys.platform} is not supported; use Linux or macOS, or the Docker stack"
@@ -59,13 +57,10 @@ def _check_folder(var_dir: Path) -> None:
         var_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EmbeddedStackError(
-            f"the folder {var_dir} cannot be made ({error.strerror}); "
-            "set GLOBALMART_VAR_DIR to another"
+            f"the folder {var_dir} cannot be made ({error.strerror}); set GLOBALMART_VAR_DIR to another"
         ) from error
     if not os.access(var_dir, os.W_OK | os.X_OK):
-        raise EmbeddedStackError(
-            f"the folder {var_dir} is not writable for us; set GLOBALMART_VAR_DIR to another"
-        )
+        raise EmbeddedStackError(f"the folder {var_dir} is not writable for us; set GLOBALMART_VAR_DIR to another")
     free = shutil.disk_usage(var_dir).free
     if free < _FREE_BYTES:
         raise EmbeddedStackError(
@@ -76,12 +71,10 @@ def _check_folder(var_dir: Path) -> None:
 
 
 def _check_postgres() -> None:
-    unprivileged_identity()
+    find_unprivileged_user()
     program = wheel_programs() / "postgres"
     try:
-        answer = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=30, check=False
-        )
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except OSError as error:
         raise EmbeddedStackError(
             f"{program} does not run ({error.strerror}); reinstall it with "

@@ -12,7 +12,7 @@ import psutil
 
 from app.errors import EmbeddedStackError
 from compose.embedded.guard import Guard
-from compose.embedded.identity import Identity
+from compose.embedded.unprivileged_user import UnprivilegedUser
 
 _POLL_SECONDS: Final = 0.05
 _TAIL_LINES: Final = 25
@@ -27,7 +27,7 @@ class ServerProcess:
         log_path: Path,
         guard: Guard,
         stop_signal: signal.Signals = signal.SIGTERM,
-        identity: Identity | None = None,
+        identity: UnprivilegedUser | None = None,
     ) -> None:
         self.name = name
         self.log_path = log_path
@@ -53,9 +53,7 @@ class ServerProcess:
             raise EmbeddedStackError(f"{self.name} is not running; its log is {self.log_path}")
         return self._child.pid
 
-    def spawn(
-        self, command: Sequence[str], *, cwd: Path, environ: Mapping[str, str] | None = None
-    ) -> None:
+    def spawn(self, command: Sequence[str], *, cwd: Path, environ: Mapping[str, str] | None = None) -> None:
         """Start the command in its own session, so that Ctrl-C reaches us and not the server."""
         if self.alive:
             raise EmbeddedStackError(f"{self.name} is already running as process {self.pid}")
@@ -83,9 +81,7 @@ class ServerProcess:
             if not self.alive:
                 raise EmbeddedStackError(f"{self.name} ended while starting.\n{self.log_tail()}")
             if time.monotonic() > deadline:
-                raise EmbeddedStackError(
-                    f"{self.name} did not answer within {seconds:.0f} s.\n{self.log_tail()}"
-                )
+                raise EmbeddedStackError(f"{self.name} did not answer within {seconds:.0f} s.\n{self.log_tail()}")
             time.sleep(_POLL_SECONDS)
 
     def stop(self, seconds: float = 20.0) -> None:

@@ -27,9 +27,7 @@ class PrometheusServer(EmbeddedServer):
     name = "Prometheus"
     ready_seconds = 60.0
 
-    def __init__(
-        self, workspace: Workspace, port: int, program: Path, files: Mapping[str, str]
-    ) -> None:
+    def __init__(self, workspace: Workspace, port: int, program: Path, files: Mapping[str, str]) -> None:
         process = ServerProcess(self.name, workspace.log("prometheus"), workspace.guard)
         super().__init__(workspace, port, process)
         self._program = program

@@ -9,18 +9,46 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from app.errors import EmbeddedStackError
-from compose.embedded import mongo, postgres, preflight
+from compose.embedded import kafka, mongo, postgres, preflight, tansu
 from compose.embedded.guard import Guard
+from compose.embedded.java import find_java
 from compose.embedded.kafka import KafkaServer
-from compose.embedded.makers import make_server
+from compose.embedded.kafka_jars import ensure_jars
 from compose.embedded.mongo import MongoServer
 from compose.embedded.passwords import load_passwords
-from compose.embedded.ports import LOOPBACK
+from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.postgres import PostgresServer
 from compose.embedded.postgres_home import remove_home
 from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Report, Workspace
 from compose.embedded.tansu import TansuServer
+
+
+def make_server(
+    service: str, workspace: Workspace, passwords: Mapping[str, str], *, preferred_port: bool, allow_memory_broker: bool
+) -> EmbeddedServer:
+    """The server of kafka, postgres or mongo, yet to be started, on its usual port or on a free one."""
+    makers: dict[str, tuple[int, Callable[[int], EmbeddedServer]]] = {
+        "kafka": (kafka.GUIDE_PORT, lambda port: _broker(workspace, port, allow_memory_broker)),
+        "postgres": (postgres.GUIDE_PORT, lambda port: PostgresServer(workspace, port, passwords)),
+        "mongo": (mongo.GUIDE_PORT, lambda port: MongoServer(workspace, port, passwords)),
+    }
+    guide_port, make = makers[service]
+    return make(choose_port(guide_port if preferred_port else None))
+
+
+def _broker(workspace: Workspace, port: int, allow_memory_broker: bool) -> KafkaServer | TansuServer:
+    """Apache Kafka, or where it cannot be had and that is allowed, a broker in memory."""
+    try:
+        java = find_java()
+        jars = ensure_jars(java, workspace.report)
+    except EmbeddedStackError as error:
+        if not allow_memory_broker:
+            raise
+        workspace.report(f"{error}\n{tansu.WARNING}")
+        return TansuServer(workspace, port)
+    return KafkaServer(workspace, port, java, jars)
+
 
 _PASSWORDS_FILE: Final = "passwords.json"
 #: The batch's archive of what the embedded PostgreSQL held. Not the settings' own: that may hold real data.
@@ -69,10 +97,7 @@ class EmbeddedStack:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._cleanup.close()
 
@@ -161,9 +186,12 @@ class EmbeddedStack:
         workspace = self._workspace = Workspace(self.var_dir, guard, self._report)
         for name in self._services:
             server = self._servers[name] = make_server(
-                name, workspace, self._passwords, preferred_port=self._preferred_ports,
+                name,
+                workspace,
+                self._passwords,
+                preferred_port=self._preferred_ports,
                 allow_memory_broker=self._allow_memory_broker,
-            )  # fmt: skip
+            )
             self._cleanup.callback(server.stop)
             self._report(f"Starting {server.name} on port {server.port}")
             server.launch()
@@ -190,7 +218,5 @@ def _remove_data(var_dir: Path) -> None:
 def _known(services: Collection[str]) -> tuple[str, ...]:
     unknown = sorted(set(services) - set(preflight.SERVICES))
     if unknown:
-        raise EmbeddedStackError(
-            f"no such service: {', '.join(unknown)}; there are {', '.join(preflight.SERVICES)}"
-        )
+        raise EmbeddedStackError(f"no such service: {', '.join(unknown)}; there are {', '.join(preflight.SERVICES)}")
     return tuple(name for name in preflight.SERVICES if name in services)

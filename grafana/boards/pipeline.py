@@ -15,18 +15,19 @@ from grafana_foundation_sdk.models.units import (
     Short,
 )
 
-from grafana import house, promql
-from grafana.house import Panel, bars, chart, listing, now, number, over_time, rows
+from grafana import panels, promql
+from grafana.panels import Panel, bar_panel, chart, now, over_time, rows, stat_panel, table_panel
 from grafana.sql import stores as sql
 
 
 def build() -> Dashboard:
     """The dashboard."""
-    made = house.board(
-        "pipeline", "GlobalMart Pipeline",
+    made = panels.board(
+        "pipeline",
+        "GlobalMart Pipeline",
         "Workers, PostgreSQL and the API: rates, lag, latency, refusals, memory and disk.",
-    )  # fmt: skip
-    return house.placed(
+    )
+    return panels.layout(
         made,
         {
             "State": _state(),
@@ -41,87 +42,184 @@ def build() -> Dashboard:
 
 def _state() -> Sequence[Panel]:
     return (
-        number("Alerts", "Alerts that are raised now; Prometheus names them at /alerts.", Short,
-               now(promql.firing_alerts())),
-        number("Processes up", "1 for each worker and API that answers Prometheus, 0 for one that does not.",
-               NoUnit, now(promql.processes_up(), "{{instance}}")),
-        number("Users in memory", "Users whose recent orders the workers remember for the velocity rule.",
-               Short, now(promql.active_users())),
-        number("Failed commits", "Failed attempts to commit a chunk since the workers started; each was repeated.",
-               Short, now(promql.sink_failures())),
-    )  # fmt: skip
+        stat_panel(
+            "Alerts",
+            "Alerts that are raised now; Prometheus names them at /alerts.",
+            Short,
+            now(promql.firing_alerts()),
+        ),
+        stat_panel(
+            "Processes up",
+            "1 for each worker and API that answers Prometheus, 0 for one that does not.",
+            NoUnit,
+            now(promql.processes_up(), "{{instance}}"),
+        ),
+        stat_panel(
+            "Users in memory",
+            "Users whose recent orders the workers remember for the velocity rule.",
+            Short,
+            now(promql.active_users()),
+        ),
+        stat_panel(
+            "Failed commits",
+            "Failed attempts to commit a chunk since the workers started; each was repeated.",
+            Short,
+            now(promql.sink_failures()),
+        ),
+    )
 
 
 def _flow() -> Sequence[Panel]:
     return (
-        chart("Records per second", "Committed records by topic.", RecordsPerSecond,
-              over_time(promql.records_per_second(), "{{topic}}")),
-        chart("Outcomes per second", "Committed records by what became of them.", RecordsPerSecond,
-              over_time(promql.outcomes_per_second(), "{{outcome}}")),
-        chart("Lag", "Records in Kafka beyond the ledger, by topic; an alert watches it.", Short,
-              over_time(promql.lag(), "{{topic}}")),
-        chart("Watermark age", "Age of the oldest watermark of each topic, and time since its newest event.",
-              Seconds, over_time(promql.watermark_age(), "{{topic}} oldest"),
-              over_time(promql.last_event_age(), "{{topic}} newest")),
-    )  # fmt: skip
+        chart(
+            "Records per second",
+            "Committed records by topic.",
+            RecordsPerSecond,
+            over_time(promql.records_per_second(), "{{topic}}"),
+        ),
+        chart(
+            "Outcomes per second",
+            "Committed records by what became of them.",
+            RecordsPerSecond,
+            over_time(promql.outcomes_per_second(), "{{outcome}}"),
+        ),
+        chart(
+            "Lag",
+            "Records in Kafka beyond the ledger, by topic; an alert watches it.",
+            Short,
+            over_time(promql.lag(), "{{topic}}"),
+        ),
+        chart(
+            "Watermark age",
+            "Age of the oldest watermark of each topic, and time since its newest event.",
+            Seconds,
+            over_time(promql.watermark_age(), "{{topic}} oldest"),
+            over_time(promql.last_event_age(), "{{topic}} newest"),
+        ),
+    )
 
 
 def _sink() -> Sequence[Panel]:
     return (
-        chart("From sent to committed",
-              "Time from the producer's send to the worker's clock after COMMIT, all topics; an alert "
-              "watches the 99th percentile.", Seconds,
-              over_time(promql.latency(0.5), "p50"), over_time(promql.latency(0.99), "p99")),
-        chart("Sink", "Time from a decoded chunk to its commit, by topic.", Seconds,
-              over_time(promql.sink_seconds(0.5), "{{topic}} p50"),
-              over_time(promql.sink_seconds(0.99), "{{topic}} p99")),
-        chart("Chunk size", "Records per committed chunk: small when it is quiet, large under load.", Short,
-              over_time(promql.chunk_records(0.5), "{{topic}} p50"),
-              over_time(promql.chunk_records(0.95), "{{topic}} p95"), width=8),
-        chart("Outbox", "Anomalies and dead letters copied to their topics.", CountsPerSecond,
-              over_time(promql.outbox_per_second(), "{{stream}}"), width=8),
-        chart("Failed commits by error", "Counted since the workers started; an alert watches them.", Short,
-              over_time(promql.sink_failures_by_error(), "{{error}}"), width=8),
-    )  # fmt: skip
+        chart(
+            "From sent to committed",
+            "Time from the producer's send to the worker's clock after COMMIT, all topics; an alert "
+            "watches the 99th percentile.",
+            Seconds,
+            over_time(promql.latency(0.5), "p50"),
+            over_time(promql.latency(0.99), "p99"),
+        ),
+        chart(
+            "Sink",
+            "Time from a decoded chunk to its commit, by topic.",
+            Seconds,
+            over_time(promql.commit_duration_seconds(0.5), "{{topic}} p50"),
+            over_time(promql.commit_duration_seconds(0.99), "{{topic}} p99"),
+        ),
+        chart(
+            "Chunk size",
+            "Records per committed chunk: small when it is quiet, large under load.",
+            Short,
+            over_time(promql.chunk_records(0.5), "{{topic}} p50"),
+            over_time(promql.chunk_records(0.95), "{{topic}} p95"),
+            width=8,
+        ),
+        chart(
+            "Outbox",
+            "Anomalies and dead letters copied to their topics.",
+            CountsPerSecond,
+            over_time(promql.outbox_per_second(), "{{stream}}"),
+            width=8,
+        ),
+        chart(
+            "Failed commits by error",
+            "Counted since the workers started; an alert watches them.",
+            Short,
+            over_time(promql.sink_failures_by_error(), "{{error}}"),
+            width=8,
+        ),
+    )
 
 
 def _refused() -> Sequence[Panel]:
     return (
-        chart("Dead letters per second", "Refused records by reason; an alert watches their share.",
-              RecordsPerSecond, over_time(promql.dead_letters_per_second(), "{{reason}}")),
-        chart("Late events per second",
-              "Stored events behind their watermark by more than allowed; counted like all others.",
-              RecordsPerSecond, over_time(promql.late_events_per_second(), "{{topic}}")),
-        listing("Ledger",
-                "What became of every record since the beginning: consumed is stored plus duplicates plus "
-                "dead letters, always.", Short, rows(sql.ledger())),
-        listing("Latest dead letters", "The fifty newest refused records with reason and detail.", NoUnit,
-                rows(sql.latest_dead_letters()), units={"created_at": DatetimeISO}),
-    )  # fmt: skip
+        chart(
+            "Dead letters per second",
+            "Refused records by reason; an alert watches their share.",
+            RecordsPerSecond,
+            over_time(promql.dead_letters_per_second(), "{{reason}}"),
+        ),
+        chart(
+            "Late events per second",
+            "Stored events behind their watermark by more than allowed; counted like all others.",
+            RecordsPerSecond,
+            over_time(promql.late_events_per_second(), "{{topic}}"),
+        ),
+        table_panel(
+            "Ledger",
+            "What became of every record since the beginning: consumed is stored plus duplicates plus "
+            "dead letters, always.",
+            Short,
+            rows(sql.ledger()),
+        ),
+        table_panel(
+            "Latest dead letters",
+            "The fifty newest refused records with reason and detail.",
+            NoUnit,
+            rows(sql.latest_dead_letters()),
+            units={"created_at": DatetimeISO},
+        ),
+    )
 
 
 def _resources() -> Sequence[Panel]:
     return (
-        chart("Memory", "Resident memory of each worker and API.", BytesSI,
-              over_time(promql.memory(), "{{job}} {{instance}}")),
-        chart("CPU", "Cores each process keeps busy.", Short,
-              over_time(promql.cpu(), "{{job}} {{instance}}")),
-        chart("Free disk", "Free share of the disk each process has its data folder on; an alert watches it.",
-              PercentUnit, over_time(promql.disk_free_share(), "{{job}} {{instance}}")),
-        bars("Table sizes", "The fifteen largest tables of PostgreSQL with their indexes.", BytesSI,
-             rows(sql.table_sizes())),
-    )  # fmt: skip
+        chart(
+            "Memory",
+            "Resident memory of each worker and API.",
+            BytesSI,
+            over_time(promql.memory(), "{{job}} {{instance}}"),
+        ),
+        chart("CPU", "Cores each process keeps busy.", Short, over_time(promql.cpu(), "{{job}} {{instance}}")),
+        chart(
+            "Free disk",
+            "Free share of the disk each process has its data folder on; an alert watches it.",
+            PercentUnit,
+            over_time(promql.disk_free_share(), "{{job}} {{instance}}"),
+        ),
+        bar_panel(
+            "Table sizes",
+            "The fifteen largest tables of PostgreSQL with their indexes.",
+            BytesSI,
+            rows(sql.table_sizes()),
+        ),
+    )
 
 
 def _others() -> Sequence[Panel]:
     return (
-        chart("API requests per second", "What the API answered, by status.", RequestsPerSecond,
-              over_time(promql.api_requests_per_second(), "{{status}}")),
-        chart("API p99", "99th percentile of the time to the end of an answer, by route.", Seconds,
-              over_time(promql.api_seconds(0.99), "{{route}}")),
-        chart("Event streams", "Clients that follow the anomalies now.", Short,
-              over_time(promql.api_event_streams(), "streams")),
-        chart("Usage of the shop's hosts",
-              "Newest usage ratios of processors and memory the shop's hosts have sent.", PercentUnit,
-              over_time(promql.shop_hosts("usage_ratio"), "{{host}} {{component}}")),
-    )  # fmt: skip
+        chart(
+            "API requests per second",
+            "What the API answered, by status.",
+            RequestsPerSecond,
+            over_time(promql.api_requests_per_second(), "{{status}}"),
+        ),
+        chart(
+            "API p99",
+            "99th percentile of the time to the end of an answer, by route.",
+            Seconds,
+            over_time(promql.api_seconds(0.99), "{{route}}"),
+        ),
+        chart(
+            "Event streams",
+            "Clients that follow the anomalies now.",
+            Short,
+            over_time(promql.api_event_streams(), "streams"),
+        ),
+        chart(
+            "Usage of the shop's hosts",
+            "Newest usage ratios of processors and memory the shop's hosts have sent.",
+            PercentUnit,
+            over_time(promql.shop_hosts("usage_ratio"), "{{host}} {{component}}"),
+        ),
+    )

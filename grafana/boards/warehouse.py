@@ -3,63 +3,92 @@
 from collections.abc import Sequence
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
-from grafana_foundation_sdk.models.units import (
-    BytesSI,
-    DatetimeISO,
-    Dollars,
-    NoUnit,
-    Seconds,
-    Short,
-)
+from grafana_foundation_sdk.models.units import BytesSI, DatetimeISO, Dollars, NoUnit, Seconds, Short
 
-from grafana import house, promql
-from grafana.house import Panel, chart, listing, now, number, over_time, rows
+from grafana import panels, promql
+from grafana.panels import Panel, chart, now, over_time, rows, stat_panel, table_panel
 from grafana.sql import stores as sql
 
 
 def build() -> Dashboard:
     """The dashboard."""
-    made = house.board(
-        "warehouse", "GlobalMart Warehouse",
+    made = panels.board(
+        "warehouse",
+        "GlobalMart Warehouse",
         "The nightly batch: age and duration of its runs, rows of the marts, and what it reads.",
         since="now-7d",
-    )  # fmt: skip
-    return house.placed(
-        made, {"Runs": _runs(), "Marts": _marts(), "What the batch reads": _sources()}
     )
+    return panels.layout(made, {"Runs": _runs(), "Marts": _marts(), "What the batch reads": _sources()})
 
 
 def _runs() -> Sequence[Panel]:
     return (
-        number("Age", "Time since each job last published; an alert watches the nightly one.", Seconds,
-               now(promql.batch_age(), "{{command}}")),
-        number("Last success", "When each job last published.", DatetimeISO,
-               now(promql.batch_last_success(), "{{command}}")),
-        number("Last run", "1 where a job's last run was published, 0 where it failed.", NoUnit,
-               now(promql.batch_success(), "{{command}}")),
-        number("Duration of the last run", "From its start to its end, published or not.", Seconds,
-               now(promql.batch_seconds(), "{{command}}")),
-        chart("Age over time", "Falls to nearly zero with every published run.", Seconds,
-              over_time(promql.batch_age(), "{{command}}")),
-        chart("Duration over time", "Duration of the run that was the last one then.", Seconds,
-              over_time(promql.batch_seconds(), "{{command}}")),
-    )  # fmt: skip
+        stat_panel(
+            "Age",
+            "Time since each job last published; an alert watches the nightly one.",
+            Seconds,
+            now(promql.batch_age(), "{{command}}"),
+        ),
+        stat_panel(
+            "Last success",
+            "When each job last published.",
+            DatetimeISO,
+            now(promql.batch_last_success(), "{{command}}"),
+        ),
+        stat_panel(
+            "Last run",
+            "1 where a job's last run was published, 0 where it failed.",
+            NoUnit,
+            now(promql.batch_success(), "{{command}}"),
+        ),
+        stat_panel(
+            "Duration of the last run",
+            "From its start to its end, published or not.",
+            Seconds,
+            now(promql.batch_seconds(), "{{command}}"),
+        ),
+        chart(
+            "Age over time",
+            "Falls to nearly zero with every published run.",
+            Seconds,
+            over_time(promql.batch_age(), "{{command}}"),
+        ),
+        chart(
+            "Duration over time",
+            "Duration of the run that was the last one then.",
+            Seconds,
+            over_time(promql.batch_seconds(), "{{command}}"),
+        ),
+    )
 
 
 def _marts() -> Sequence[Panel]:
     return (
-        chart("Rows of the marts", "Documents of each mart as last published.", Short,
-              over_time(promql.mart_rows(), "{{mart}}"), width=24),
-    )  # fmt: skip
+        chart(
+            "Rows of the marts",
+            "Documents of each mart as last published.",
+            Short,
+            over_time(promql.mart_rows(), "{{mart}}"),
+            width=24,
+        ),
+    )
 
 
 def _sources() -> Sequence[Panel]:
     return (
-        number("Newest order", "Time since the newest order the stream has accepted; the batch stops when "
-               "it is days old.", Seconds, rows(sql.last_order_age())),
-        number("Database", "Size of the PostgreSQL database the batch reads.", BytesSI,
-               rows(sql.database_bytes())),
-        listing("Revenue of the last 14 days",
-                "Exact revenue and orders by UTC day in PostgreSQL; the daily trend must show the same.",
-                Dollars, rows(sql.revenue_of_days()), units={"day": DatetimeISO, "orders": Short}, width=12),
-    )  # fmt: skip
+        stat_panel(
+            "Newest order",
+            "Time since the newest order the stream has accepted; the batch stops when it is days old.",
+            Seconds,
+            rows(sql.last_order_age()),
+        ),
+        stat_panel("Database", "Size of the PostgreSQL database the batch reads.", BytesSI, rows(sql.database_bytes())),
+        table_panel(
+            "Revenue of the last 14 days",
+            "Exact revenue and orders by UTC day in PostgreSQL; the daily trend must show the same.",
+            Dollars,
+            rows(sql.revenue_of_days()),
+            units={"day": DatetimeISO, "orders": Short},
+            width=12,
+        ),
+    )

@@ -7,9 +7,7 @@ from typing import Final
 
 _FROM: Final = "$__timeFrom()::timestamptz"
 _TO: Final = "$__timeTo()::timestamptz"
-_FIRST_HOUR: Final = (
-    f"date_bin('1 hour', {_FROM} + interval '1 hour' - interval '1 microsecond', to_timestamp(0))"
-)
+_FIRST_HOUR: Final = f"date_bin('1 hour', {_FROM} + interval '1 hour' - interval '1 microsecond', to_timestamp(0))"
 _LAST_HOUR: Final = f"date_bin('1 hour', {_TO}, to_timestamp(0))"
 CHOSEN: Final = "coalesce(country, 'unknown') IN (${country:sqlstring})"
 

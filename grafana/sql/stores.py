@@ -3,10 +3,7 @@
 
 def last_order_age() -> str:
     """Seconds since the newest accepted order."""
-    return (
-        "SELECT extract(epoch FROM now() - max(watermark)) AS age "
-        "FROM stream_progress WHERE topic = 'transactions'"
-    )
+    return "SELECT extract(epoch FROM now() - max(watermark)) AS age FROM stream_progress WHERE topic = 'transactions'"
 
 
 def ledger() -> str:

@@ -15,28 +15,29 @@ import pytest
 from faust.types import TP
 
 from app.events.rows import SourceRecord
-from app.faust_app import GlobalMartApp
 from app.kafka.chunks import Chunk
 from app.kafka.consumer import ChunkConsumer
 from app.sink import ledger
+from app.stream.app import GlobalMartApp
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
 from app.worker import create_app
-from tests.databases import Database
 from tests.events.records import KAFKA_MS, Record
+from tests.support.databases import Database
 
 PARTITION = 3
-COMMON = {
-    "user_id": "ada", "session_id": "s", "timestamp": "2026-03-01T12:00:00Z", "product_id": "p",
-}  # fmt: skip
+COMMON = {"user_id": "ada", "session_id": "s", "timestamp": "2026-03-01T12:00:00Z", "product_id": "p"}
 EVENTS: dict[str, dict[str, Any]] = {
     TRANSACTIONS: COMMON | {"transaction_id": "#", "total_amount": 5000.01, "category": "Books"},
     PRODUCT_VIEWS: COMMON | {"event_id": "#"},
     CART_EVENTS: COMMON | {"event_id": "#", "action": "checkout", "quantity": 1},
     SYSTEM_METRICS: {
-        "host": "ada", "component": "api", "metric": "#", "value": 0.5,
+        "host": "ada",
+        "component": "api",
+        "metric": "#",
+        "value": 0.5,
         "timestamp": "2026-03-01T12:00:00Z",
     },
-}  # fmt: skip
+}
 
 
 def record(topic: str, offset: int, name: str) -> Record:
@@ -48,9 +49,7 @@ def record(topic: str, offset: int, name: str) -> Record:
 class Feed:
     """An agent under test: chunks go in, the ledger tells when they are committed."""
 
-    def __init__(
-        self, app: GlobalMartApp, topic: str, agent: Any, connection: asyncpg.Connection
-    ) -> None:
+    def __init__(self, app: GlobalMartApp, topic: str, agent: Any, connection: asyncpg.Connection) -> None:
         self.app = app
         self._agent = agent
         self._connection = connection
@@ -60,7 +59,7 @@ class Feed:
     def assign(self, offset: int) -> None:
         """Let the consumer stand at the offset, as after an assignment."""
         self.app.partitions.assign([self._partition])
-        self._consumer._positions.release(self._partition, offset)
+        self._consumer._positions.resume_at(self._partition, offset)
 
     async def put(self, start: int, records: Sequence[SourceRecord], epoch: int = 0) -> None:
         """Hand a chunk of the present epoch, or of an earlier one, to the agent."""
@@ -77,7 +76,7 @@ class Feed:
             while True:
                 progress = await ledger.read_progress(self._connection, topic, [partition])
                 if progress[partition].next_offset == offset:
-                    return await self.app.lanes[topic].idle()
+                    return await self.app.commit_workers[topic].idle()
                 await asyncio.sleep(0.01)
 
 
@@ -85,11 +84,7 @@ class Feed:
 async def feed(database: Database, topic: str) -> AsyncIterator[Feed]:
     """The topic's agent of a worker that owns one partition, standing at offset 0."""
     app = create_app(database.settings)
-    async with (
-        database.worker() as connection,
-        app.lanes[topic],
-        app.agents[topic].test_context() as agent,
-    ):
+    async with database.worker() as connection, app.commit_workers[topic], app.agents[topic].test_context() as agent:
         await ledger.open_partition(connection, topic, PARTITION, 0)
         made = Feed(app, topic, agent, connection)
         made.assign(0)

@@ -2,7 +2,7 @@
 
 from tests.api.marts import night, published_night
 from tests.api.shop import shop
-from tests.databases import database
-from tests.warehouses import warehouse
+from tests.support.databases import database
+from tests.support.warehouses import warehouse
 
 __all__ = ["database", "night", "published_night", "shop", "warehouse"]

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 
 from compose.embedded.stack import EmbeddedStack
-from tests.databases import Database
-from tests.warehouses import warehouse_named
+from tests.support.databases import Database
+from tests.support.warehouses import warehouse_named
 
 Row = dict[str, Any]
 
@@ -19,9 +19,12 @@ MIDNIGHT: Final = datetime(2026, 2, 28, tzinfo=UTC)
 _NIGHT: Final = "dw_night"
 COUNTRIES: Final = ("UK", "USA", "unknown")
 SEGMENTS: Final = {
-    (1, 1): "Lost", (3, 3): "Need Attention", (5, 1): "New Customers", (5, 5): "Champions",
+    (1, 1): "Lost",
+    (3, 3): "Need Attention",
+    (5, 1): "New Customers",
+    (5, 5): "Champions",
     (5, 4): "Champions",
-}  # fmt: skip
+}
 
 
 def customers(seed: int = 1, number: int = 60) -> list[Row]:
@@ -33,14 +36,20 @@ def customers(seed: int = 1, number: int = 60) -> list[Row]:
 def _customer(random: Random, n: int) -> Row:
     (recency, frequency), name = random.choice(list(SEGMENTS.items()))
     return {
-        "user_id": f"u{n}", "country": random.choice(COUNTRIES), "recency": random.randrange(90),
-        "frequency": random.randrange(1, 40), "monetary": _money(random), "r_score": recency,
-        "f_score": frequency, "m_score": random.randrange(1, 6),
-        "rfm_segment": f"{recency}{frequency}1", "segment_name": name,
+        "user_id": f"u{n}",
+        "country": random.choice(COUNTRIES),
+        "recency": random.randrange(90),
+        "frequency": random.randrange(1, 40),
+        "monetary": _money(random),
+        "r_score": recency,
+        "f_score": frequency,
+        "m_score": random.randrange(1, 6),
+        "rfm_segment": f"{recency}{frequency}1",
+        "segment_name": name,
         "previous_segment": random.choice([None, "Lost"]),
         "last_purchase": MIDNIGHT - timedelta(milliseconds=random.randrange(10**9)),
         "analysis_date": MIDNIGHT,
-    }  # fmt: skip
+    }
 
 
 def migrations() -> list[Row]:
@@ -49,7 +58,7 @@ def migrations() -> list[Row]:
     return [
         {"from": a, "to": b, "customers": n + 1, "revenue": Decimal(f"{n}.10"), "analysis_date": MIDNIGHT}
         for n, (a, b) in enumerate(pairs)
-    ]  # fmt: skip
+    ]
 
 
 def sessions(seed: int = 2, number: int = 300) -> list[Row]:
@@ -63,13 +72,22 @@ def _session(random: Random, n: int) -> Row:
     start = MIDNIGHT - timedelta(days=random.randrange(20)) + edge
     adds, orders = random.randrange(3), random.choice([0, 0, 1])
     return {
-        "session_id": f"s{n}", "user_id": f"u{n % 60}", "country": random.choice(COUNTRIES),
-        "started_at": start, "ended_at": start, "duration_seconds": 0,
-        "views": random.randrange(3), "cart_adds": adds, "cart_removes": 0,
-        "checkouts": random.randrange(2), "transactions": orders, "units": orders,
-        "revenue": _money(random) if orders else Decimal("0.00"), "converted": bool(orders),
+        "session_id": f"s{n}",
+        "user_id": f"u{n % 60}",
+        "country": random.choice(COUNTRIES),
+        "started_at": start,
+        "ended_at": start,
+        "duration_seconds": 0,
+        "views": random.randrange(3),
+        "cart_adds": adds,
+        "cart_removes": 0,
+        "checkouts": random.randrange(2),
+        "transactions": orders,
+        "units": orders,
+        "revenue": _money(random) if orders else Decimal("0.00"),
+        "converted": bool(orders),
         "abandoned": adds > 0 and not orders,
-    }  # fmt: skip
+    }
 
 
 def products(seed: int = 3, number: int = 120) -> list[Row]:
@@ -92,9 +110,12 @@ def _sold(random: Random) -> Row:
     revenue = sum((_money(random) for _ in range(orders)), Decimal("0.00"))
     views = random.choice([0, 30, 500])
     return {
-        "revenue": revenue, "units": orders * 2, "transaction_count": orders, "views": views,
+        "revenue": revenue,
+        "units": orders * 2,
+        "transaction_count": orders,
+        "views": views,
         "cart_adds": views // 10,
-    }  # fmt: skip
+    }
 
 
 def trends(seed: int = 4, days: int = 40) -> list[Row]:
@@ -105,23 +126,30 @@ def trends(seed: int = 4, days: int = 40) -> list[Row]:
     kinds += [("monthly", datetime(2026, 2, 1, tzinfo=UTC), "%Y-%m")]
     return [
         {
-            "period_type": kind, "period": start.strftime(form), "period_start": start,
-            "country": country, "revenue": _money(random), "transactions": random.randrange(99),
+            "period_type": kind,
+            "period": start.strftime(form),
+            "period_start": start,
+            "country": country,
+            "revenue": _money(random),
+            "transactions": random.randrange(99),
             "revenue_growth_rate": random.choice([None, Decimal("-0.1250"), Decimal("2.0000")]),
-            "partial": kind == "weekly", "analysis_date": MIDNIGHT,
+            "partial": kind == "weekly",
+            "analysis_date": MIDNIGHT,
         }
         for kind, start, form in kinds
         for country in (None, *COUNTRIES)
-    ]  # fmt: skip
+    ]
 
 
 def everything(seed: int = 0) -> dict[str, list[Row]]:
     """All marts the API reads."""
     return {
-        "customer_segments": customers(seed + 1), "segment_migrations": migrations(),
-        "fact_sessions": sessions(seed + 2), "product_performance": products(seed + 3),
+        "customer_segments": customers(seed + 1),
+        "segment_migrations": migrations(),
+        "fact_sessions": sessions(seed + 2),
+        "product_performance": products(seed + 3),
         "sales_trends": trends(seed + 4),
-    }  # fmt: skip
+    }
 
 
 def _money(random: Random) -> Decimal:

@@ -15,7 +15,7 @@ from api.app import create_app, utc_now
 from api.serving import ApiServer
 from app.settings import Settings
 from compose.embedded.ports import LOOPBACK
-from tests.databases import Database
+from tests.support.databases import Database
 
 
 @asynccontextmanager
@@ -30,9 +30,7 @@ async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def api_over(
-    database: Database, now: datetime | None = None, **api: object
-) -> AsyncIterator[httpx.AsyncClient]:
+async def api_over(database: Database, now: datetime | None = None, **api: object) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the API over a database; `api` are settings of the API."""
     settings = with_api(database.settings, **api)
     async with client_of(create_app(settings, now=lambda: now or utc_now())) as client:

@@ -11,10 +11,10 @@ import pytest
 
 from app.domain.anomalies import standard_rules
 from app.events.rows import TransactionRow
-from app.sink.judging import TransactionJudge
+from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.tables import STORED_TRANSACTIONS
-from tests.databases import Database
-from tests.sink.works import NOON, Sink, order, work_of
+from tests.sink.chunk_slices import NOON, Sink, order, work_of
+from tests.support.databases import Database
 
 RULES: Final = standard_rules(high_value_cents=500_000, unusual_quantity=10, rapid_transactions=5)
 JUDGED_AT: Final = NOON + timedelta(days=1, microseconds=5)
@@ -54,7 +54,7 @@ async def filled(database: Database) -> Shop:
 async def store(database: Database, *partitions: list[TransactionRow], start: int = 0) -> None:
     """Commit orders, a list per partition; their offsets are given here, from `start` on."""
     async with database.worker(STORED_TRANSACTIONS) as connection:
-        sink = Sink(connection, judge=TransactionJudge(RULES, lambda: JUDGED_AT))
+        sink = Sink(connection, detector=AnomalyDetector(RULES, lambda: JUDGED_AT))
         for partition, rows in enumerate(partitions):
             numbered = [row._replace(source_offset=start + n) for n, row in enumerate(rows)]
             await sink.commit(work_of(numbered, partition=partition))

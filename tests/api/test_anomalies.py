@@ -7,8 +7,8 @@ import pytest
 
 from tests.api.serving import answered, api_over
 from tests.api.shop import JUDGED_AT, Shop, store
-from tests.databases import Database
-from tests.sink.works import NOON, order
+from tests.sink.chunk_slices import NOON, order
+from tests.support.databases import Database
 
 PATH = "/api/v1/anomalies"
 
@@ -35,8 +35,7 @@ async def test_the_guides_fields(database: Database) -> None:
 
 async def _stored(shop: Shop) -> list[tuple[str, str]]:
     rows = await shop.database.fetch(
-        "SELECT transaction_id, anomaly_type FROM transaction_anomalies "
-        "ORDER BY event_time DESC, id DESC"
+        "SELECT transaction_id, anomaly_type FROM transaction_anomalies ORDER BY event_time DESC, id DESC"
     )
     return [(row["transaction_id"], row["anomaly_type"]) for row in rows]
 
@@ -52,8 +51,7 @@ async def test_pages_show_every_row_once_newest_first(shop: Shop, limit: int) ->
     expected = [
         name
         for name in await _stored(shop)
-        if next(o for o in shop.orders if o.transaction_id == name[0]).timestamp.isoformat()
-        >= "2026-02-10"
+        if next(o for o in shop.orders if o.transaction_id == name[0]).timestamp.isoformat() >= "2026-02-10"
     ]
     async with api_over(shop.database) as client:
         while True:

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from api.batch_metrics import BatchCollector
 from batch.metrics import write_metrics
 from tests.api.serving import api_over
-from tests.databases import Database
+from tests.support.databases import Database
 
 _ENDED = datetime(2025, 12, 8, 3, 0, tzinfo=UTC)
 
@@ -39,17 +39,17 @@ def test_each_run_shows_at_once_and_the_age_counts_from_the_last_success(tmp_pat
         ([_run("nightly", "published", _ENDED), failed], 0),
     ):
         write_metrics(path, runs)
-        nightly = {"command": "nightly"}
+        nightly = {"job": "nightly"}
         shown = {
             name: registry.get_sample_value(f"globalmart_batch_{name}", labels)
             for name, labels in (
-                ("age_seconds", nightly), ("duration_seconds", nightly),
-                ("last_run_success", nightly), ("rows", {"mart": "fact_sales"}),
+                ("age_seconds", nightly),
+                ("duration_seconds", nightly),
+                ("last_run_success", nightly),
+                ("rows", {"mart": "fact_sales"}),
             )
-        }  # fmt: skip
-        assert shown == {
-            "age_seconds": 5 * 3600, "duration_seconds": 90, "last_run_success": succeeded, "rows": 7,
-        }  # fmt: skip
+        }
+        assert shown == {"age_seconds": 5 * 3600, "duration_seconds": 90, "last_run_success": succeeded, "rows": 7}
 
 
 async def test_the_api_shows_batch_process_and_disk(database: Database, tmp_path: Path) -> None:
@@ -60,6 +60,8 @@ async def test_the_api_shows_batch_process_and_disk(database: Database, tmp_path
         text = (await client.get("/metrics")).text
     names = {family.name for family in text_string_to_metric_families(text)}
     assert names >= {
-        "globalmart_batch_age_seconds", "globalmart_batch_rows", "globalmart_disk_free_bytes",
+        "globalmart_batch_age_seconds",
+        "globalmart_batch_rows",
+        "globalmart_disk_free_bytes",
         "process_resident_memory_bytes",
-    }  # fmt: skip
+    }

@@ -13,8 +13,8 @@ from app.events.rows import TransactionRow
 from tests.api.marts import mean
 from tests.api.serving import answered, api_over
 from tests.api.shop import Shop, revenue
-from tests.databases import Database
-from tests.sink.works import NOON
+from tests.sink.chunk_slices import NOON
+from tests.support.databases import Database
 
 PATH = "/api/v1/sales/breakdown"
 _KEYS: dict[str, Callable[[TransactionRow], str | None]] = {
@@ -31,11 +31,13 @@ def _naive(orders: list[TransactionRow], group: str) -> list[dict[str, Any]]:
         members[_KEYS[group](order)].append(order)
     lines = [
         {
-            "key": key, "revenue": revenue(each), "transaction_count": len(each),
+            "key": key,
+            "revenue": revenue(each),
+            "transaction_count": len(each),
             "avg_order_value": mean(revenue(each), len(each)),
         }
         for key, each in members.items()
-    ]  # fmt: skip
+    ]
     if group in ("day", "hour"):
         return sorted(lines, key=lambda line: str(line["key"]))
     return sorted(lines, key=lambda line: (-_exact(line["revenue"]), line["key"] or "~"))
@@ -75,9 +77,10 @@ async def test_everything_by_country(shop: Shop) -> None:
     async with api_over(shop.database) as client:
         got = await answered(client, PATH, group_by="country")
     assert got == {
-        "group_by": "country", "groups": _naive(shop.orders, "country"),
+        "group_by": "country",
+        "groups": _naive(shop.orders, "country"),
         "period": {"start": "2026-01-20", "end": "2026-03-01"},
-    }  # fmt: skip
+    }
 
 
 async def test_hours_of_too_many_days_are_refused(shop: Shop) -> None:

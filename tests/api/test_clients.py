@@ -43,15 +43,9 @@ else:
 
 
 async def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a program beside the server, which lives in this loop."""
+    """PublishedRun a program beside the server, which lives in this loop."""
     return await asyncio.to_thread(
-        subprocess.run,
-        command,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
+        subprocess.run, command, cwd=folder, capture_output=True, text=True, check=False, timeout=120
     )
 
 
@@ -60,9 +54,7 @@ async def test_the_guides_python_client(shop: Shop, tmp_path: Path) -> None:
     meant = [
         order
         for order in shop.where(country="USA")
-        if "2026-02-22T10:30:00.123456"
-        <= order.timestamp.isoformat()
-        < "2026-03-01T10:30:00.123456"
+        if "2026-02-22T10:30:00.123456" <= order.timestamp.isoformat() < "2026-03-01T10:30:00.123456"
     ]
     async with served(create_app(shop.database.settings)) as address:
         program = _EXAMPLE.replace("http://localhost:8000", address)
@@ -75,9 +67,7 @@ async def test_the_guides_python_client(shop: Shop, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keyed", [False, True])
-async def test_schemathesis_finds_nothing(
-    shop: Shop, night: object, keyed: bool, tmp_path: Path
-) -> None:
+async def test_schemathesis_finds_nothing(shop: Shop, night: object, keyed: bool, tmp_path: Path) -> None:
     """No server error, no undocumented answer, nothing wrong accepted.
 
     Streams never end, so they are left out. That valid data are accepted is not checked: no
@@ -88,9 +78,26 @@ async def test_schemathesis_finds_nothing(
     settings = with_api(shop.database.settings, **limits)
     async with served(create_app(settings)) as address:
         done = await _run(
-            tmp_path, sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json",
-            "--exclude-path", "/api/v1/anomalies/stream", "--phases", "examples,coverage,fuzzing",
-            "--max-examples", "12", "--seed", "1", "--no-color", "-H", f"X-API-Key: {key}",
-            "--generation-database", "none", "--exclude-checks", "positive_data_acceptance",
-        )  # fmt: skip
+            tmp_path,
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "run",
+            f"{address}/openapi.json",
+            "--exclude-path",
+            "/api/v1/anomalies/stream",
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--max-examples",
+            "12",
+            "--seed",
+            "1",
+            "--no-color",
+            "-H",
+            f"X-API-Key: {key}",
+            "--generation-database",
+            "none",
+            "--exclude-checks",
+            "positive_data_acceptance",
+        )
     assert done.returncode == 0, done.stdout

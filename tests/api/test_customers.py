@@ -11,8 +11,8 @@ from compose.embedded.stack import EmbeddedStack
 from tests.api.marts import Row, mean, total
 from tests.api.serving import answered, api_over
 from tests.api.shop import store
-from tests.databases import Database
-from tests.sink.works import NOON, order
+from tests.sink.chunk_slices import NOON, order
+from tests.support.databases import Database
 
 PATH = "/api/v1/customers"
 NOWHERE = "Atlantis"
@@ -38,12 +38,13 @@ async def test_segments_have_the_guides_fields(
         value = total(members, "monetary")
         lines.append(
             {
-                "segment_name": name, "customer_count": len(members),
+                "segment_name": name,
+                "customer_count": len(members),
                 "avg_monetary": mean(value, len(members)),
                 "avg_frequency": mean(total(members, "frequency"), len(members)),
                 "total_value": value,
             }
-        )  # fmt: skip
+        )
     lines.sort(key=lambda line: -line["total_value"])
     async with api_over(database) as client:
         got = await answered(client, f"{PATH}/segments", **_query(country))
@@ -62,11 +63,14 @@ async def test_the_matrix_counts_every_customer(
         got = await answered(client, f"{PATH}/rfm", **_query(country))
     assert got["cells"] == [
         {
-            "recency_score": r, "frequency_score": f, "segment_name": name,
-            "customers": len(rows), "revenue": total(rows, "monetary"),
+            "recency_score": r,
+            "frequency_score": f,
+            "segment_name": name,
+            "customers": len(rows),
+            "revenue": total(rows, "monetary"),
         }
         for (r, f, name), rows in sorted(cells.items())
-    ]  # fmt: skip
+    ]
     assert got["as_of"] == "2026-02-28"
 
 
@@ -75,24 +79,17 @@ async def test_migrations(database: Database, night: dict[str, list[Row]]) -> No
     lines = [{name: row[name] for name in names} for row in night["segment_migrations"]]
     async with api_over(database) as client:
         got = await answered(client, f"{PATH}/migrations")
-    assert got == {
-        "migrations": sorted(lines, key=lambda line: (line["from"], line["to"])),
-        "as_of": "2026-02-28",
-    }
+    assert got == {"migrations": sorted(lines, key=lambda line: (line["from"], line["to"])), "as_of": "2026-02-28"}
 
 
-async def test_a_customer_with_orders_since(
-    database: Database, night: dict[str, list[Row]]
-) -> None:
+async def test_a_customer_with_orders_since(database: Database, night: dict[str, list[Row]]) -> None:
     orders = [order(n, user_id="u7", timestamp=NOON + timedelta(minutes=n)) for n in range(12)]
     await store(database, [*orders, order(12, user_id="u7", timestamp=NOON, amount_cents=900_000)])
     row = dict(night["customer_segments"][7])
     async with api_over(database) as client:
         got = dict(await answered(client, f"{PATH}/u7"))
     newest = got.pop("recent_transactions")
-    assert [each["transaction_id"] for each in newest] == [
-        each.transaction_id for each in reversed(orders[2:])
-    ]
+    assert [each["transaction_id"] for each in newest] == [each.transaction_id for each in reversed(orders[2:])]
     assert newest[0]["total_amount"] == Decimal("19.99")
     assert got.pop("recent_anomalies") == []
     for name in ("last_purchase", "analysis_date"):
@@ -101,15 +98,11 @@ async def test_a_customer_with_orders_since(
     assert got == {**row, "as_of": "2026-02-28", "unavailable": []}
 
 
-async def test_what_a_customers_newest_orders_raised(
-    database: Database, night: dict[str, list[Row]]
-) -> None:
+async def test_what_a_customers_newest_orders_raised(database: Database, night: dict[str, list[Row]]) -> None:
     await store(database, [order(0, user_id="u7", amount_cents=900_000, quantity=10)])
     async with api_over(database) as client:
         got = await answered(client, f"{PATH}/u7")
-    assert {each["anomaly_type"] for each in got["recent_anomalies"]} == {
-        "high_value", "unusual_quantity",
-    }  # fmt: skip
+    assert {each["anomaly_type"] for each in got["recent_anomalies"]} == {"high_value", "unusual_quantity"}
 
 
 async def test_an_unknown_customer_is_404(database: Database, night: dict[str, list[Row]]) -> None:

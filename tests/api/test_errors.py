@@ -11,8 +11,8 @@ from api.keys import hash_of, new_key
 from compose.embedded.stack import EmbeddedStack
 from tests.api.serving import api_over
 from tests.api.shop import store
-from tests.databases import Database
-from tests.sink.works import order
+from tests.sink.chunk_slices import order
+from tests.support.databases import Database
 
 SALES = "/api/v1/sales/metrics"
 ANOMALIES = "/api/v1/anomalies"
@@ -25,9 +25,9 @@ STREAM = "/api/v1/anomalies/stream"
 
 def _problem(response: httpx.Response, status: int) -> dict[str, Any]:
     """The problem in an answer, its form checked."""
-    assert (response.status_code, response.headers["content-type"]) == (
-        status, "application/problem+json",
-    ), response.text  # fmt: skip
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json"), (
+        response.text
+    )
     content: dict[str, Any] = response.json()
     assert content["status"] == status
     assert {"type", "title", "detail"} <= content.keys()
@@ -70,9 +70,7 @@ def _problem(response: httpx.Response, status: int) -> dict[str, Any]:
         ("/api/v1/transactions/a%00b", {}, "transaction_id"),
     ],
 )
-async def test_wrong_input_names_the_field(
-    database: Database, path: str, query: Mapping[str, str], field: str
-) -> None:
+async def test_wrong_input_names_the_field(database: Database, path: str, query: Mapping[str, str], field: str) -> None:
     async with api_over(database) as client:
         content = _problem(await client.get(path, params=query or None), 422)
     assert [each["field"] for each in content["errors"]] == [field]
@@ -149,9 +147,7 @@ async def test_a_store_that_is_down_is_named_and_found_again(
         assert (await client.get("/ready")).json()["status"] == "ready"
 
 
-async def test_a_process_that_starts_before_its_store(
-    database: Database, stack: EmbeddedStack
-) -> None:
+async def test_a_process_that_starts_before_its_store(database: Database, stack: EmbeddedStack) -> None:
     stack.postgres.stop()
     async with AsyncExitStack() as process:
         try:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.api.marts import MIDNIGHT, Row, mean, total
 from tests.api.serving import answered, api_over
-from tests.databases import Database
+from tests.support.databases import Database
 
 PRODUCTS = "/api/v1/products/performance"
 TRENDS = "/api/v1/trends"
@@ -26,10 +26,12 @@ async def test_categories_have_the_guides_fields(
         revenue, orders = total(members, "revenue"), total(members, "transaction_count")
         lines.append(
             {
-                "category": name, "revenue": revenue, "transaction_count": orders,
+                "category": name,
+                "revenue": revenue,
+                "transaction_count": orders,
                 "avg_transaction_value": mean(revenue, int(orders)),
             }
-        )  # fmt: skip
+        )
     lines = [line for line in lines if query.get("category") in (None, line["category"])]
     lines.sort(key=lambda line: -line["revenue"])
     async with api_over(database) as client:
@@ -39,17 +41,9 @@ async def test_categories_have_the_guides_fields(
 
 @pytest.mark.parametrize(
     "query",
-    [
-        {},
-        {"country": "USA"},
-        {"category": "c2", "country": "UK"},
-        {"limit": 5},
-        {"limit": 110, "country": "UK"},
-    ],
+    [{}, {"country": "USA"}, {"category": "c2", "country": "UK"}, {"limit": 5}, {"limit": 110, "country": "UK"}],
 )
-async def test_products(
-    database: Database, night: dict[str, list[Row]], query: dict[str, Any]
-) -> None:
+async def test_products(database: Database, night: dict[str, list[Row]], query: dict[str, Any]) -> None:
     rows = [r for r in night["product_performance"] if r["country"] == query.get("country")]
     rows = [row for row in rows if query.get("category") in (None, row["category"])]
     rows.sort(key=lambda row: (-row["revenue"], row["product_id"]))
@@ -67,14 +61,14 @@ def _shown(row: Row) -> Row:
 @pytest.mark.parametrize(
     "query",
     [
-        {}, {"period_type": "weekly"}, {"period_type": "monthly", "country": "UK"},
+        {},
+        {"period_type": "weekly"},
+        {"period_type": "monthly", "country": "UK"},
         {"start_date": "2026-02-10", "end_date": "2026-02-12"},
         {"start_date": "2026-02-10T00:00:01", "end_date": "2026-02-12T00:00:00"},
     ],
-)  # fmt: skip
-async def test_trends(
-    database: Database, night: dict[str, list[Row]], query: dict[str, Any]
-) -> None:
+)
+async def test_trends(database: Database, night: dict[str, list[Row]], query: dict[str, Any]) -> None:
     kind, country = query.get("period_type", "daily"), query.get("country")
     rows = [r for r in night["sales_trends"] if (r["period_type"], r["country"]) == (kind, country)]
     if "start_date" in query:
@@ -138,12 +132,16 @@ def _naive(rows: list[Row]) -> dict[str, Any]:
     }
     counts = {name: len(members) for name, members in steps.items()}
     rates = {
-        "view_rate": "with_view", "cart_rate": "with_cart_add", "checkout_rate": "with_checkout",
+        "view_rate": "with_view",
+        "cart_rate": "with_cart_add",
+        "checkout_rate": "with_checkout",
         "conversion_rate": "converted",
-    }  # fmt: skip
+    }
     return {
-        "sessions": len(rows), **counts, "revenue": total(rows, "revenue"),
+        "sessions": len(rows),
+        **counts,
+        "revenue": total(rows, "revenue"),
         **{rate: mean(counts[step], len(rows), "0.0001") for rate, step in rates.items()},
         "abandonment_rate": mean(counts["abandoned"], counts["with_cart_add"], "0.0001"),
         "as_of": "2026-02-28",
-    }  # fmt: skip
+    }

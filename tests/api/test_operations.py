@@ -11,8 +11,8 @@ from compose.embedded.stack import EmbeddedStack
 from tests.api.marts import everything
 from tests.api.serving import answered, api_over
 from tests.api.shop import store
-from tests.databases import Database
-from tests.sink.works import NOON, order
+from tests.sink.chunk_slices import NOON, order
+from tests.support.databases import Database
 
 PATH = "/api/v1/operations"
 _BEAT = """
@@ -24,9 +24,14 @@ async def _beat(database: Database, name: str, age_seconds: int, *, lag: int, fa
     latency = [[0.005, fast], [0.01, 10], [None, 0]]
     async with database.worker() as worker:
         await worker.execute(
-            _BEAT, name, NOON, timedelta(seconds=age_seconds), json.dumps({"transactions": lag}),
-            json.dumps(latency), 1000,
-        )  # fmt: skip
+            _BEAT,
+            name,
+            NOON,
+            timedelta(seconds=age_seconds),
+            json.dumps({"transactions": lag}),
+            json.dumps(latency),
+            1000,
+        )
 
 
 async def test_topics_workers_and_latency(database: Database, night: Any) -> None:
@@ -38,9 +43,17 @@ async def test_topics_workers_and_latency(database: Database, night: Any) -> Non
         got = await answered(client, PATH)
     (topic,) = got["topics"]
     assert topic == {
-        "topic": "transactions", "consumed": 4, "stored": 4, "duplicates": 0, "conflicting": 0,
-        "dead_lettered": 0, "late": 0, "lost": 0, "watermark": "2026-03-01T12:00:00Z", "lag": 7,
-    }  # fmt: skip
+        "topic": "transactions",
+        "consumed": 4,
+        "stored": 4,
+        "duplicates": 0,
+        "conflicting": 0,
+        "dead_lettered": 0,
+        "late": 0,
+        "lost": 0,
+        "watermark": "2026-03-01T12:00:00Z",
+        "lag": 7,
+    }
     assert [each["worker_id"] for each in got["workers"]] == ["a", "b"]
     assert [each["lag"] for each in got["workers"]] == [{"transactions": 5}, {"transactions": 2}]
     assert got["end_to_end"]["events"] == 1010
@@ -58,14 +71,21 @@ async def test_runs_of_the_batch_and_sizes(database: Database, warehouse: Any) -
         while not (got := await answered(client, PATH))["stores"]["mongodb"]["bytes"]:
             await asyncio.sleep(0.1)
     assert [(run["number"], run["status"]) for run in got["batch_runs"]] in (
-        [(1, "published"), (2, "running")], [(2, "running"), (1, "published")],
-    )  # fmt: skip
+        [(1, "published"), (2, "running")],
+        [(2, "running"), (1, "published")],
+    )
     (published,) = (run for run in got["batch_runs"] if run["number"] == 1)
     assert published == {
-        "number": 1, "job": "nightly", "as_of": "2026-03-01", "status": "published",
-        "started": "2026-03-01T02:04:00Z", "ended": "2026-03-01T02:04:00Z", "error": None,
-        "extracted_rows": None, "counts": {name: len(each) for name, each in rows.items()},
-    }  # fmt: skip
+        "number": 1,
+        "job": "nightly",
+        "as_of": "2026-03-01",
+        "status": "published",
+        "started": "2026-03-01T02:04:00Z",
+        "ended": "2026-03-01T02:04:00Z",
+        "error": None,
+        "extracted_rows": None,
+        "counts": {name: len(each) for name, each in rows.items()},
+    }
     tables = {each["name"]: each["bytes"] for each in got["stores"]["postgresql"]["tables"]}
     assert {"transactions", "sales_panes", "worker_heartbeats"} <= tables.keys()
     assert got["stores"]["postgresql"]["bytes"] > sum(tables.values()) > 0

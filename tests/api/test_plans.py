@@ -12,10 +12,10 @@ from api.cursors import Place
 from api.dates import Period
 from api.queries import anomalies, dimensions, live, operations, sales, transactions
 from api.queries.breakdown import Group, breakdown
-from api.spans import spans
-from app.postgres.connecting import reader_pool
-from tests.databases import Database
-from tests.sink.works import NOON
+from api.time_ranges import time_ranges
+from app.postgres.connections import reader_pool
+from tests.sink.chunk_slices import NOON
+from tests.support.databases import Database
 
 _DAYS = 60
 _FILL = """
@@ -132,13 +132,7 @@ async def explained(database: Database) -> Explained:
 
 
 async def test_no_plan_reads_all_of_a_large_table(explained: Explained) -> None:
-    large = {
-        "transactions",
-        "transaction_anomalies",
-        "sales_panes",
-        "sales_hourly",
-        "revenue_minutely",
-    }
+    large = {"transactions", "transaction_anomalies", "sales_panes", "sales_hourly", "revenue_minutely"}
     number = 5 * 2 + 5 * 4 + 5 * 2 + 46 + 13  # of a category, the width of its panes is asked, too
     assert len(explained.plans) == number
     assert [_read_whole(plan) & large for plan in explained.plans] == [set()] * number
@@ -151,15 +145,14 @@ async def test_few_rows_are_touched(explained: Explained) -> None:
 
 def _touched(plan: dict[str, Any]) -> float:
     touched: float = sum(
-        node["Actual Loops"]
-        * (node["Actual Rows"] + node.get("Rows Removed by Index Recheck", 0))
+        node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Index Recheck", 0))
         for node in _nodes(plan)
         if "Relation Name" in node
-    )  # fmt: skip
+    )
     return touched
 
 
 def test_a_span_of_everything_needs_no_rows() -> None:
     period = Period()
-    query, _ = sales.totals_query(spans(period.start, period.end), None)
+    query, _ = sales.totals_query(time_ranges(period.start, period.end), None)
     assert "transactions WHERE" not in query

@@ -9,8 +9,8 @@ import pytest
 
 from tests.api.serving import answered, api_over
 from tests.api.shop import Shop, revenue
-from tests.databases import Database
-from tests.sink.works import NOON
+from tests.sink.chunk_slices import NOON
+from tests.support.databases import Database
 
 PATH = "/api/v1/sales/metrics"
 
@@ -33,9 +33,7 @@ async def test_every_period_is_exact(shop: Shop) -> None:
             query = {"start_date": start.isoformat(), "end_date": end.isoformat()}
             meant = [order for order in shop.orders if start <= order.timestamp < end]
             got = await answered(client, PATH, **query)
-            assert (got["total_revenue"], got["total_transactions"]) == (
-                revenue(meant), len(meant),
-            ), query  # fmt: skip
+            assert (got["total_revenue"], got["total_transactions"]) == (revenue(meant), len(meant)), query
 
 
 @pytest.mark.parametrize("country", [None, "USA", "UK", "Atlantis"])
@@ -93,6 +91,8 @@ async def test_a_shop_without_orders(database: Database) -> None:
     async with api_over(database) as client:
         got = await answered(client, PATH)
     assert got == {
-        "total_revenue": 0, "total_transactions": 0, "avg_order_value": None,
+        "total_revenue": 0,
+        "total_transactions": 0,
+        "avg_order_value": None,
         "period": {"start": None, "end": None},
-    }  # fmt: skip
+    }

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.amounts import average, to_json
+from api.cache import Shared
 from api.cursors import Place, decode, encode
 from api.etags import etag_of, matches
 from api.keys import KeyRing, hash_of, new_key
 from api.problems import ProblemError
-from api.shared import Shared
 
 CENTS = st.integers(0, 10**20)
 
@@ -59,8 +59,7 @@ def test_a_float_trap_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "same"),
-    [(None, False), ("*", True), ('"x"', False), ("{}", True), ('"x", W/{}', True)],
+    ("header", "same"), [(None, False), ("*", True), ('"x"', False), ("{}", True), ('"x", W/{}', True)]
 )
 def test_if_none_match(header: str | None, same: bool) -> None:
     tag = etag_of(b"body")

@@ -10,12 +10,12 @@ import asyncpg
 import httpx
 
 from api.app import create_app
-from app.postgres.channels import ANOMALIES_NUMBERED
+from app.postgres.connections import ANOMALIES_NUMBERED
 from compose.embedded.stack import EmbeddedStack
 from tests.api.serving import served, with_api
 from tests.api.shop import store
-from tests.databases import Database
-from tests.sink.works import order
+from tests.sink.chunk_slices import order
+from tests.support.databases import Database
 
 STREAM = "/api/v1/anomalies/stream"
 _DEADLINE_SECONDS = 60.0
@@ -148,11 +148,7 @@ async def test_nothing_is_skipped_or_repeated_over_reconnects(database: Database
 
 
 async def test_many_clients_hear_the_same(database: Database) -> None:
-    async with (
-        api_address(database) as address,
-        listening(address) as one,
-        listening(address) as two,
-    ):
+    async with api_address(database) as address, listening(address) as one, listening(address) as two:
         await raise_anomalies(database, 0, 4)
         await number(database)
         both = list(await asyncio.gather(one.events(4), two.events(4)))
@@ -171,10 +167,7 @@ async def test_an_event_is_the_anomaly_as_a_page_has_it(database: Database) -> N
 
 
 async def test_without_a_notification_it_looks_by_itself(database: Database) -> None:
-    async with (
-        api_address(database, stream_poll_seconds=0.05) as address,
-        listening(address) as listener,
-    ):
+    async with api_address(database, stream_poll_seconds=0.05) as address, listening(address) as listener:
         await raise_anomalies(database, 0, 1)
         await number(database, notify=False)
         assert len(await listener.events(1)) == 1
@@ -211,9 +204,7 @@ async def test_no_more_streams_than_the_setting_says(database: Database) -> None
         assert refused.response.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_position_of_another_database_does_not_silence_a_client(
-    database: Database,
-) -> None:
+async def test_a_position_of_another_database_does_not_silence_a_client(database: Database) -> None:
     async with api_address(database) as address, listening(address, 10**12) as listener:
         await raise_anomalies(database, 0, 1)
         await number(database)

@@ -6,8 +6,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.api.serving import answered, api_over
 from tests.api.shop import store
-from tests.databases import Database
-from tests.sink.works import order
+from tests.sink.chunk_slices import order
+from tests.support.databases import Database
 
 SALES = "/api/v1/sales/metrics"
 
@@ -24,10 +24,7 @@ async def test_ready_names_each_store(database: Database) -> None:
         got = await answered(client, "/ready")
     assert got == {
         "status": "ready",
-        "dependencies": [
-            {"name": "postgresql", "status": "up"},
-            {"name": "mongodb", "status": "up"},
-        ],
+        "dependencies": [{"name": "postgresql", "status": "up"}, {"name": "mongodb", "status": "up"}],
     }
 
 
@@ -53,19 +50,13 @@ async def test_requests_are_counted_by_route_not_by_address(database: Database) 
         for sample in family.samples
         if sample.name == "globalmart_api_requests_total"
     }
-    assert counted == {
-        (SALES, "200"): 2,
-        ("/api/v1/transactions/{transaction_id}", "404"): 1,
-        ("unmatched", "404"): 1,
-    }
+    assert counted == {(SALES, "200"): 2, ("/api/v1/transactions/{transaction_id}", "404"): 1, ("unmatched", "404"): 1}
 
 
 async def test_pages_of_other_origins_only_by_setting(database: Database) -> None:
     headers = {"Origin": "https://shop.example"}
     async with api_over(database) as client:
-        assert (
-            "access-control-allow-origin" not in (await client.get(SALES, headers=headers)).headers
-        )
+        assert "access-control-allow-origin" not in (await client.get(SALES, headers=headers)).headers
     async with api_over(database, cors_origins="https://shop.example") as client:
         let_in = await client.get(SALES, headers=headers)
         asked = {"Access-Control-Request-Method": "GET", **headers}

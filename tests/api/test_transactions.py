@@ -9,24 +9,29 @@ import pytest
 from app.events.rows import TransactionRow
 from tests.api.serving import answered, api_over
 from tests.api.shop import Shop, revenue, store
-from tests.databases import Database
-from tests.sink.works import NOON, order
+from tests.sink.chunk_slices import NOON, order
+from tests.support.databases import Database
 
 
 async def test_an_order_as_it_was_stored(database: Database) -> None:
-    stored = order(
-        0, transaction_id="a/b c", amount_cents=500_001, quantity=10, country=None, session_id=None
-    )
+    stored = order(0, transaction_id="a/b c", amount_cents=500_001, quantity=10, country=None, session_id=None)
     await store(database, [stored])
     async with api_over(database) as client:
         got = dict(await answered(client, "/api/v1/transactions/a%2Fb%20c"))
         pages = await answered(client, "/api/v1/anomalies")
     raised = got.pop("anomalies")
     assert got == {
-        "transaction_id": "a/b c", "user_id": "ada", "timestamp": "2026-03-01T12:00:00Z",
-        "total_amount": Decimal("5000.01"), "category": "Books", "country": None,
-        "payment_method": "card", "quantity": 10, "product_id": "p1", "session_id": None,
-    }  # fmt: skip
+        "transaction_id": "a/b c",
+        "user_id": "ada",
+        "timestamp": "2026-03-01T12:00:00Z",
+        "total_amount": Decimal("5000.01"),
+        "category": "Books",
+        "country": None,
+        "payment_method": "card",
+        "quantity": 10,
+        "product_id": "p1",
+        "session_id": None,
+    }
     assert [each["anomaly_type"] for each in raised] == ["high_value", "unusual_quantity"]
     key = "anomaly_type"
     assert sorted(pages["anomalies"], key=lambda each: str(each[key])) == raised
@@ -57,11 +62,14 @@ def _live_orders() -> list[TransactionRow]:
     names = [("Books", "UK"), ("Toys", None), (None, "UK"), ("Books", "USA")]
     return [
         order(
-            n, timestamp=NOON + timedelta(seconds=at), amount_cents=10**n + 1,
-            category=names[n % 4][0], country=names[n % 4][1],
+            n,
+            timestamp=NOON + timedelta(seconds=at),
+            amount_cents=10**n + 1,
+            category=names[n % 4][0],
+            country=names[n % 4][1],
         )
         for n, at in enumerate(seconds)
-    ]  # fmt: skip
+    ]
 
 
 def _sums(orders: list[TransactionRow], column: str) -> list[dict[str, object]]:
@@ -69,8 +77,7 @@ def _sums(orders: list[TransactionRow], column: str) -> list[dict[str, object]]:
     for each in orders:
         groups[getattr(each, column)].append(each)
     lines = [
-        {column: name, "revenue": revenue(group), "transaction_count": len(group)}
-        for name, group in groups.items()
+        {column: name, "revenue": revenue(group), "transaction_count": len(group)} for name, group in groups.items()
     ]
     return sorted(lines, key=lambda line: -revenue(groups[line[column]]))
 

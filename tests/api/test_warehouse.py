@@ -10,26 +10,31 @@ import httpx
 import pytest
 
 from api.mongo import Find, Mongo, ReadingLostError
-from api.runs import Run
+from api.published_run import PublishedRun
 from api.stores import StoreDownError
 from api.warehouse import Warehouse as Reader
-from app.upkeep.erasing import erase
+from app.ops.erasure.erasure import erase
 from batch.lake import Lake
 from batch.manifest import Manifest
 from compose.embedded.stack import EmbeddedStack
 from tests.api.marts import AS_OF, customers, everything, trends
 from tests.api.serving import answered, api_over
-from tests.databases import Database
-from tests.warehouses import Warehouse
+from tests.support.databases import Database
+from tests.support.warehouses import Warehouse
 
 V1 = "/api/v1"
 PATHS = (
-    f"{V1}/customers/segments", f"{V1}/customers/rfm", f"{V1}/customers/migrations", f"{V1}/customers/u7",
-    f"{V1}/products/performance", f"{V1}/products/performance?group_by=product", f"{V1}/trends",
+    f"{V1}/customers/segments",
+    f"{V1}/customers/rfm",
+    f"{V1}/customers/migrations",
+    f"{V1}/customers/u7",
+    f"{V1}/products/performance",
+    f"{V1}/products/performance?group_by=product",
+    f"{V1}/trends",
     f"{V1}/funnel",
-)  # fmt: skip
+)
 _DEADLINE_SECONDS = 60.0
-_QUICK: dict[str, Any] = {"run_look_seconds": 0.05}
+_QUICK: dict[str, Any] = {"run_poll_seconds": 0.05}
 
 
 async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -38,9 +43,7 @@ async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_before_the_first_publish_404_says_what_to_run(
-    database: Database, warehouse: Warehouse
-) -> None:
+async def test_before_the_first_publish_404_says_what_to_run(database: Database, warehouse: Warehouse) -> None:
     async with api_over(database) as client:
         for path in PATHS:
             response = await client.get(path)
@@ -51,15 +54,13 @@ async def test_before_the_first_publish_404_says_what_to_run(
         assert (await client.get("/ready")).status_code == 200
 
 
-async def test_every_answer_follows_a_publish_and_carries_its_day(
-    database: Database, warehouse: Warehouse
-) -> None:
+async def test_every_answer_follows_a_publish_and_carries_its_day(database: Database, warehouse: Warehouse) -> None:
     warehouse.publish(AS_OF, **everything())
     async with api_over(database, **_QUICK) as client:
         first = [await answered(client, path) for path in PATHS]
         assert {each["as_of"] for each in first} == {"2026-02-28"}
         warehouse.publish(date(2026, 3, 1), **everything(seed=50))
-        warehouse.tidy()
+        warehouse.drop_unused()
 
         async def followed() -> bool:
             return str((await answered(client, PATHS[0]))["as_of"]) == "2026-03-01"
@@ -72,9 +73,7 @@ async def test_every_answer_follows_a_publish_and_carries_its_day(
     assert same == [f"{V1}/customers/migrations"]
 
 
-async def test_a_mart_published_alone_has_a_day_of_its_own(
-    database: Database, warehouse: Warehouse
-) -> None:
+async def test_a_mart_published_alone_has_a_day_of_its_own(database: Database, warehouse: Warehouse) -> None:
     warehouse.publish(AS_OF, sales_trends=trends())
     warehouse.publish(AS_OF + timedelta(days=1), customer_segments=customers())
     async with api_over(database) as client:
@@ -89,9 +88,7 @@ class _Reading:
     def __init__(self, database: Database) -> None:
         settings = database.settings
         self.mongo = Mongo(settings.mongo, 30)
-        self.reader = Reader(
-            self.mongo, self.mongo, {}, answers=10, wait_seconds=30, look_seconds=3600
-        )
+        self.reader = Reader(self.mongo, self.mongo, {}, answers=10, wait_seconds=30, look_seconds=3600)
         self._following = asyncio.create_task(self.reader.follow())
 
     async def close(self) -> None:
@@ -113,7 +110,7 @@ _NAMES = Find({}, ("monetary",), (("user_id", 1),))
 _TRENDS = Find({}, ("revenue",), (("period_type", 1), ("period", 1), ("country", 1)))
 
 
-async def _both(run: Run, between: Callable[[], None]) -> list[Any]:
+async def _both(run: PublishedRun, between: Callable[[], None]) -> list[Any]:
     """What one answer reads of two marts, with something happening between."""
     first = await run.find("customer_segments", _NAMES)
     between()
@@ -121,10 +118,10 @@ async def _both(run: Run, between: Callable[[], None]) -> list[Any]:
 
 
 def _night(warehouse: Warehouse, seed: int) -> None:
-    """A whole run as the batch does it: tidy, publish, tidy."""
-    warehouse.tidy()
+    """A whole run as the batch does it: drop_unused, publish, drop_unused."""
+    warehouse.drop_unused()
     warehouse.publish(AS_OF, customer_segments=customers(seed=seed), sales_trends=trends(seed=seed))
-    warehouse.tidy()
+    warehouse.drop_unused()
 
 
 async def _of_seed(database: Database, warehouse: Warehouse, seed: int) -> list[Any]:
@@ -178,7 +175,7 @@ async def test_a_cursor_that_dies_is_read_once_more(
 ) -> None:
     dying = iter([ReadingLostError()])
 
-    async def compute(run: Run) -> list[Any]:
+    async def compute(run: PublishedRun) -> list[Any]:
         for error in dying:
             raise error
         return await _both(run, lambda: None)
@@ -190,7 +187,7 @@ async def test_a_cursor_that_dies_is_read_once_more(
 async def test_the_same_question_is_read_once_per_run(reading: _Reading) -> None:
     read = 0
 
-    async def compute(run: Run) -> int:
+    async def compute(run: PublishedRun) -> int:
         nonlocal read
         read += 1
         await run.find("sales_trends", _TRENDS)
@@ -211,9 +208,7 @@ async def _problem_of(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
     return content
 
 
-async def test_mongodb_down_and_back(
-    database: Database, night: dict[str, list[Any]], stack: EmbeddedStack
-) -> None:
+async def test_mongodb_down_and_back(database: Database, night: dict[str, list[Any]], stack: EmbeddedStack) -> None:
     settings = database.settings
     settings.mongo = settings.mongo.model_copy(update={"connect_timeout_seconds": 1.0})
     async with api_over(database, **_QUICK) as client:
@@ -233,8 +228,9 @@ async def test_mongodb_down_and_back(
             assert (await client.get(f"{V1}/sales/metrics")).status_code == 200
             ready = (await client.get("/ready")).json()
             assert ready["dependencies"] == [
-                {"name": "postgresql", "status": "up"}, {"name": "mongodb", "status": "down"},
-            ]  # fmt: skip
+                {"name": "postgresql", "status": "up"},
+                {"name": "mongodb", "status": "down"},
+            ]
         finally:
             stack.mongo.start()
 
@@ -275,18 +271,16 @@ async def test_a_new_run_is_shown_once_its_sums_are_made_and_looked_for_meanwhil
     """While a sum takes its time the run before answers, and an outage would be noticed."""
     gate, asked = asyncio.Event(), asyncio.Event()
 
-    async def slow(run: Run) -> None:
+    async def slow(run: PublishedRun) -> None:
         asked.set()
         await gate.wait()
 
-    async def night_of(run: Run) -> date:
+    async def night_of(run: PublishedRun) -> date:
         return run.mart("customer_segments").as_of
 
     warehouse.publish(AS_OF, customer_segments=customers(seed=1))
     mongo = Mongo(database.settings.mongo, 30)
-    reader = Reader(
-        mongo, mongo, {"customer_segments": slow}, answers=9, wait_seconds=30, look_seconds=0.01
-    )
+    reader = Reader(mongo, mongo, {"customer_segments": slow}, answers=9, wait_seconds=30, look_seconds=0.01)
     following = asyncio.create_task(reader.follow())
     async with asyncio.timeout(_DEADLINE_SECONDS):
         assert await reader.ask("first", night_of) == AS_OF  # there is none before it
@@ -307,9 +301,7 @@ async def test_a_new_run_is_shown_once_its_sums_are_made_and_looked_for_meanwhil
     mongo.close()
 
 
-async def test_an_erased_user_is_found_no_more(
-    database: Database, warehouse: Warehouse, tmp_path: Path
-) -> None:
+async def test_an_erased_user_is_found_no_more(database: Database, warehouse: Warehouse, tmp_path: Path) -> None:
     database.settings.batch = database.settings.batch.model_copy(update={"lake": str(tmp_path)})
     Lake(str(tmp_path)).write_manifest(Manifest())
     warehouse.publish(AS_OF, **everything())

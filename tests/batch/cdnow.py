@@ -33,14 +33,20 @@ def orders() -> list[Row]:
     """Every row of the file as a row of `transactions`; ids are the rows' numbers."""
     return [
         {
-            "transaction_id": f"row-{number}", "user_id": customer,
+            "transaction_id": f"row-{number}",
+            "user_id": customer,
             "timestamp": datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC),
-            "total_amount": Decimal(dollars), "quantity": int(discs), "category": None,
-            "country": None, "payment_method": None, "product_id": None, "session_id": None,
+            "total_amount": Decimal(dollars),
+            "quantity": int(discs),
+            "category": None,
+            "country": None,
+            "payment_method": None,
+            "product_id": None,
+            "session_id": None,
             "source_offset": number,
         }
         for number, (customer, day, discs, dollars) in enumerate(_lines("CDNOW_master.txt")[1:])
-    ]  # fmt: skip
+    ]
 
 
 def shop() -> Shop:

@@ -20,9 +20,9 @@ _LIMIT_SECONDS = 300.0
 
 def cluster_environment() -> dict[str, str]:
     """Of everything that belongs to the cluster, and of whoever submits to it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GLOBALMART_")}
+    cached = {name: value for name, value in os.environ.items() if not name.startswith("GLOBALMART_")}
     return {
-        **kept,
+        **cached,
         "SPARK_HOME": str(_HOME),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_NO_DAEMONIZE": "1",
@@ -42,13 +42,7 @@ def standalone_cluster(work_dir: Path, workers: int) -> Iterator[str]:
         _wait_for(log, "I have been elected leader", 1)
         for number in range(workers):
             options = ["--host", "127.0.0.1", "--cores", "1", "--memory", "1g", "--work-dir"]
-            command = [
-                _WORKER,
-                address,
-                *options,
-                str(work_dir / f"worker{number}"),
-                "--webui-port",
-            ]
+            command = [_WORKER, address, *options, str(work_dir / f"worker{number}"), "--webui-port"]
             stack.enter_context(_running(command, work_dir / f"worker{number}.log"))
         _wait_for(log, "Registering worker", workers)
         yield address
@@ -59,8 +53,10 @@ def _running(command: list[str], log: Path) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [str(_HOME / "bin" / "spark-class"), *command, str(choose_port())],
-            env=cluster_environment(), stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            env=cluster_environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
         try:
             yield
         finally:
@@ -90,7 +86,12 @@ def run_on(master: str, variables: Mapping[str, str], *arguments: str) -> None:
 
 def _finish(command: list[str], variables: Mapping[str, str]) -> None:
     done = subprocess.run(
-        command, env={**cluster_environment(), **variables}, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=_LIMIT_SECONDS, check=False,
-    )  # fmt: skip
+        command,
+        env={**cluster_environment(), **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_LIMIT_SECONDS,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-4000:]

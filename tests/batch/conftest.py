@@ -13,7 +13,7 @@ from batch.session import spark_session
 from batch.warehouse import Document
 from compose.embedded.stack import EmbeddedStack
 from tests.batch.nights import Nights, variables_of_a_night
-from tests.databases import Database, database
+from tests.support.databases import Database, database
 
 __all__ = ["database"]
 

@@ -10,14 +10,32 @@ from typing import Any
 from tests.batch.generated import Row, Shop
 
 _NAMES = {
-    "11": "Lost", "12": "Hibernating", "21": "Hibernating", "22": "Hibernating",
-    "13": "At Risk", "14": "At Risk", "23": "At Risk", "24": "At Risk",
-    "15": "Can't Lose Them", "25": "Can't Lose Them", "31": "About To Sleep", "32": "About To Sleep",
-    "33": "Need Attention", "34": "Loyal Customers", "35": "Loyal Customers", "41": "Promising",
-    "42": "Potential Loyalist", "43": "Potential Loyalist", "44": "Loyal Customers",
-    "45": "Loyal Customers", "51": "New Customers", "52": "Potential Loyalist",
-    "53": "Potential Loyalist", "54": "Champions", "55": "Champions",
-}  # fmt: skip
+    "11": "Lost",
+    "12": "Hibernating",
+    "21": "Hibernating",
+    "22": "Hibernating",
+    "13": "At Risk",
+    "14": "At Risk",
+    "23": "At Risk",
+    "24": "At Risk",
+    "15": "Can't Lose Them",
+    "25": "Can't Lose Them",
+    "31": "About To Sleep",
+    "32": "About To Sleep",
+    "33": "Need Attention",
+    "34": "Loyal Customers",
+    "35": "Loyal Customers",
+    "41": "Promising",
+    "42": "Potential Loyalist",
+    "43": "Potential Loyalist",
+    "44": "Loyal Customers",
+    "45": "Loyal Customers",
+    "51": "New Customers",
+    "52": "Potential Loyalist",
+    "53": "Potential Loyalist",
+    "54": "Champions",
+    "55": "Champions",
+}
 
 
 def half_up(value: Fraction, places: int) -> Decimal:
@@ -59,12 +77,15 @@ def fact_sales(shop: Shop) -> list[Row]:
 
     return [
         {
-            "date_time": hour, "country": country, "category": category,
-            "total_amount": _money(rows), "transaction_count": len(rows),
+            "date_time": hour,
+            "country": country,
+            "category": category,
+            "total_amount": _money(rows),
+            "transaction_count": len(rows),
             "avg_transaction_value": half_up(Fraction(_money(rows)) / len(rows), 2),
         }
         for (hour, country, category), rows in _group(shop.transactions, key).items()
-    ]  # fmt: skip
+    ]
 
 
 def customer_segments(shop: Shop, previous: dict[str, str], as_of: date) -> list[Row]:
@@ -75,30 +96,36 @@ def customer_segments(shop: Shop, previous: dict[str, str], as_of: date) -> list
     m = scores([_money(rows) for _, rows in customers])
     return [
         {
-            "user_id": user, "country": _label(last[i]["country"]),
+            "user_id": user,
+            "country": _label(last[i]["country"]),
             "recency": (as_of - last[i]["timestamp"].date()).days,
-            "frequency": len(rows), "monetary": _money(rows),
-            "r_score": r[i], "f_score": f[i], "m_score": m[i],
-            "rfm_segment": f"{r[i]}{f[i]}{m[i]}", "segment_name": segment_of(r[i], f[i]),
-            "previous_segment": previous.get(user), "last_purchase": last[i]["timestamp"],
+            "frequency": len(rows),
+            "monetary": _money(rows),
+            "r_score": r[i],
+            "f_score": f[i],
+            "m_score": m[i],
+            "rfm_segment": f"{r[i]}{f[i]}{m[i]}",
+            "segment_name": segment_of(r[i], f[i]),
+            "previous_segment": previous.get(user),
+            "last_purchase": last[i]["timestamp"],
             "analysis_date": datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC),
         }
         for i, (user, rows) in enumerate(customers)
-    ]  # fmt: skip
+    ]
 
 
 def segment_migrations(segments: list[Row]) -> list[Row]:
-    groups = _group(
-        segments, lambda row: (row["previous_segment"] or "(none)", row["segment_name"])
-    )
+    groups = _group(segments, lambda row: (row["previous_segment"] or "(none)", row["segment_name"]))
     return [
         {
-            "from": former, "to": now, "customers": len(rows),
+            "from": former,
+            "to": now,
+            "customers": len(rows),
             "revenue": sum((row["monetary"] for row in rows), Decimal("0.00")),
             "analysis_date": rows[0]["analysis_date"],
         }
         for (former, now), rows in groups.items()
-    ]  # fmt: skip
+    ]
 
 
 def _periods(day: date) -> Iterable[tuple[str, str, date, date]]:
@@ -124,13 +151,17 @@ def sales_trends(shop: Shop, as_of: date) -> list[Row]:
         growth = half_up(Fraction(now - before) / Fraction(before), 4) if before else None
         found.append(
             {
-                "period_type": kind, "period": name, "country": country, "revenue": now,
+                "period_type": kind,
+                "period": name,
+                "country": country,
+                "revenue": now,
                 "period_start": datetime(start.year, start.month, start.day, tzinfo=UTC),
-                "transactions": len(rows), "revenue_growth_rate": growth,
+                "transactions": len(rows),
+                "revenue_growth_rate": growth,
                 "partial": end > as_of + timedelta(days=1),
                 "analysis_date": datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC),
             }
-        )  # fmt: skip
+        )
     return found
 
 
@@ -155,14 +186,17 @@ def _product(product: str, country: str | None, rows: list[Row], category: str) 
     orders = [row for row in rows if row["kind"] == "order"]
     views = sum(row["kind"] == "view" for row in rows)
     return {
-        "product_id": product, "country": country, "category": category,
-        "revenue": _money(orders), "units": sum(row["quantity"] for row in orders),
+        "product_id": product,
+        "country": country,
+        "category": category,
+        "revenue": _money(orders),
+        "units": sum(row["quantity"] for row in orders),
         "transaction_count": len(orders),
-        "avg_transaction_value":
-            half_up(Fraction(_money(orders)) / len(orders), 2) if orders else None,
-        "views": views, "cart_adds": sum(row["kind"] == "add" for row in rows),
+        "avg_transaction_value": half_up(Fraction(_money(orders)) / len(orders), 2) if orders else None,
+        "views": views,
+        "cart_adds": sum(row["kind"] == "add" for row in rows),
         "conversion": half_up(Fraction(len(orders), views), 4) if views else None,
-    }  # fmt: skip
+    }
 
 
 def fact_sessions(shop: Shop, gap: timedelta) -> list[Row]:
@@ -188,12 +222,19 @@ def _session(name: str, rows: list[Row]) -> Row:
     count = {kind: sum(row["kind"] == kind for row in rows) for kind in ("view", "add", "remove")}
     start, end = rows[0]["timestamp"], rows[-1]["timestamp"]
     return {
-        "session_id": name, "user_id": rows[0]["user_id"],
+        "session_id": name,
+        "user_id": rows[0]["user_id"],
         "country": next((r["country"] for r in rows if r["country"] is not None), "unknown"),
-        "started_at": start, "ended_at": end,
+        "started_at": start,
+        "ended_at": end,
         "duration_seconds": (end - start) // timedelta(seconds=1),
-        "views": count["view"], "cart_adds": count["add"], "cart_removes": count["remove"],
-        "checkouts": sum(row["kind"] == "checkout" for row in rows), "transactions": len(orders),
-        "units": sum(row["quantity"] for row in orders), "revenue": _money(orders),
-        "converted": bool(orders), "abandoned": count["add"] > 0 and not orders,
-    }  # fmt: skip
+        "views": count["view"],
+        "cart_adds": count["add"],
+        "cart_removes": count["remove"],
+        "checkouts": sum(row["kind"] == "checkout" for row in rows),
+        "transactions": len(orders),
+        "units": sum(row["quantity"] for row in orders),
+        "revenue": _money(orders),
+        "converted": bool(orders),
+        "abandoned": count["add"] > 0 and not orders,
+    }

@@ -89,9 +89,7 @@ def _event(rng: random.Random, identity: str, now: datetime, user: str, session:
     }
 
 
-def _order(
-    rng: random.Random, shop: Shop, identity: str, now: datetime, user: str, session: str | None
-) -> None:
+def _order(rng: random.Random, shop: Shop, identity: str, now: datetime, user: str, session: str | None) -> None:
     shop.transactions.append(
         {
             "transaction_id": identity,

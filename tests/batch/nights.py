@@ -15,7 +15,7 @@ from batch.nightly import Job, Outcome, run_batch
 from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS, SourceTable
 from batch.warehouse import POINTER, RUNS, Document, visible
 from tests.batch.generated import Row, Shop
-from tests.databases import Database
+from tests.support.databases import Database
 
 _ROLLUP = """
     DELETE FROM sales_daily;
@@ -57,12 +57,7 @@ class Nights:
             await connection.execute(statement)
 
     def run(
-        self,
-        as_of: date,
-        job: str = "nightly",
-        *,
-        full: bool = False,
-        report: Callable[[str], None] = lambda _: None,
+        self, as_of: date, job: str = "nightly", *, full: bool = False, report: Callable[[str], None] = lambda _: None
     ) -> Outcome:
         """One run in the tests' Spark session; `report` is called at its steps and may meddle."""
         return run_batch(self.settings, Job(job, as_of, full), report, self.spark)
@@ -133,8 +128,8 @@ def in_milliseconds(rows: Sequence[Row]) -> list[Row]:
 
 def plain_environment(environ: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
     """Variables of a child process: none of GLOBALMART's but ours."""
-    kept = {n: value for n, value in environ.items() if not n.startswith("GLOBALMART_")}
-    return {**kept, **ours, "GLOBALMART_ENV_FILE": "", "PYTHONPATH": str(Path(__file__).parents[2])}
+    cached = {n: value for n, value in environ.items() if not n.startswith("GLOBALMART_")}
+    return {**cached, **ours, "GLOBALMART_ENV_FILE": "", "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def variables_of_a_night(database: Database, mongo_url: str, var_dir: Path) -> dict[str, str]:

@@ -12,9 +12,13 @@ from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS
 from tests.batch.generated import Row, Shop
 
 MARTS: Final = (
-    "customer_segments", "fact_sales", "fact_sessions", "product_performance", "sales_trends",
+    "customer_segments",
+    "fact_sales",
+    "fact_sessions",
+    "product_performance",
+    "sales_trends",
     "segment_migrations",
-)  # fmt: skip
+)
 _SQL: Final = Path(__file__).with_name("oracle.sql")
 _PREVIOUS: Final = pa.schema([("user_id", pa.string()), ("segment_name", pa.string())])
 
@@ -47,10 +51,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, mart: str) -> list[Row]:
     found = connection.execute(f"SELECT * FROM {mart}")
     assert found.description is not None
     names = [column[0] for column in found.description]
-    return [
-        {name: _aware(value) for name, value in zip(names, row, strict=True)}
-        for row in found.fetchall()
-    ]
+    return [{name: _aware(value) for name, value in zip(names, row, strict=True)} for row in found.fetchall()]
 
 
 def _aware(value: Any) -> Any:

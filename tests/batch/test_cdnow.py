@@ -40,9 +40,7 @@ def world(stack: EmbeddedStack, nights: Nights, tmp_path: Path) -> Iterator[Worl
 
 
 async def test_every_order_of_cdnow_reaches_the_warehouse(world: World, nights: Nights) -> None:
-    nights = replace(
-        nights, variables={**nights.variables, "GLOBALMART_BATCH_EXTRACT_ROWS": "1000000"}
-    )
+    nights = replace(nights, variables={**nights.variables, "GLOBALMART_BATCH_EXTRACT_ROWS": "1000000"})
     world.worker(KAFKA_MAX_POLL_RECORDS="4000")
     command = [sys.executable, "-m", "app.cli", "generate", "--preset", "cdnow"]
     subprocess.run(command, check=True, env=plain_environment(os.environ, world.environment()))
@@ -75,9 +73,7 @@ def _content(row: dict[str, object]) -> tuple[object, ...]:
 
 async def _assert_postgresql_has_every_row(nights: Nights, wanted: Counter[object]) -> None:
     """Rows that repeat another exactly are orders of their own, and so are orders of nothing."""
-    rows = await nights.database.fetch(
-        "SELECT user_id, timestamp, quantity, total_amount FROM transactions"
-    )
+    rows = await nights.database.fetch("SELECT user_id, timestamp, quantity, total_amount FROM transactions")
     stored = Counter(tuple(row) for row in rows)
     assert stored == wanted
     assert stored.total() - len(stored) == _EXACT_DUPLICATES
@@ -90,22 +86,20 @@ def _assert_sums(published: Published) -> None:
     assert len(segments) == _CUSTOMERS
     assert sum(row["frequency"] for row in segments) == _ORDERS
     for column, rows in (
-        ("monetary", segments), ("total_amount", published["fact_sales"]),
-        ("revenue", published["fact_sessions"]), ("revenue", months),
-    ):  # fmt: skip
+        ("monetary", segments),
+        ("total_amount", published["fact_sales"]),
+        ("revenue", published["fact_sessions"]),
+        ("revenue", months),
+    ):
         assert sum((row[column] for row in rows), Decimal(0)) == _REVENUE
     assert sorted(row["period"] for row in months) == [
-        f"{year}-{month:02}"
-        for year, last in ((1997, 12), (1998, 6))
-        for month in range(1, last + 1)
+        f"{year}-{month:02}" for year, last in ((1997, 12), (1998, 6)) for month in range(1, last + 1)
     ]
 
 
 def _assert_summary_of_the_sample(sessions: list[Row]) -> None:
     """A session without an id holds what a customer bought on one day: CDNOW's times are midnights."""
-    found = cdnow.summaries(
-        (row["user_id"], row["started_at"].date(), row["revenue"]) for row in sessions
-    )
+    found = cdnow.summaries((row["user_id"], row["started_at"].date(), row["revenue"]) for row in sessions)
     published = cdnow.published_summary()
     assert len(published) == 2_357
     assert {customer: found[customer] for customer in published} == published

@@ -29,10 +29,7 @@ class Cluster:
 
     def executors(self) -> list[int]:
         """How many each worker has started so far."""
-        return [
-            len(list(self.work_dir.glob(f"worker{number}/app-*/*/stderr")))
-            for number in range(_WORKERS)
-        ]
+        return [len(list(self.work_dir.glob(f"worker{number}/app-*/*/stderr"))) for number in range(_WORKERS)]
 
 
 @pytest.fixture(scope="module")

@@ -35,11 +35,15 @@ def _labelled(events: list[Row]) -> Shop:
             shop.transactions.append(_order(row, row["session_id"]))
             continue
         event = {
-            "event_id": f"e{row['number']}", "user_id": row["user_id"],
-            "session_id": row["session_id"], "timestamp": row["time"],
-            "product_id": row["event"], "category": None, "country": row["platform"],
+            "event_id": f"e{row['number']}",
+            "user_id": row["user_id"],
+            "session_id": row["session_id"],
+            "timestamp": row["time"],
+            "product_id": row["event"],
+            "category": None,
+            "country": row["platform"],
             "source_offset": row["number"],
-        }  # fmt: skip
+        }
         if row["event"] in _CARTS:
             shop.cart_events.append({**event, "action": _CARTS[row["event"]], "quantity": 1})
         else:
@@ -49,11 +53,18 @@ def _labelled(events: list[Row]) -> Shop:
 
 def _order(row: Row, session_id: str | None) -> Row:
     return {
-        "transaction_id": f"e{row['number']:05}", "user_id": row["user_id"],
-        "timestamp": row["time"], "total_amount": _PRICE, "category": None,
-        "country": row["platform"], "payment_method": None, "quantity": 1,
-        "product_id": row["event"], "session_id": session_id, "source_offset": row["number"],
-    }  # fmt: skip
+        "transaction_id": f"e{row['number']:05}",
+        "user_id": row["user_id"],
+        "timestamp": row["time"],
+        "total_amount": _PRICE,
+        "category": None,
+        "country": row["platform"],
+        "payment_method": None,
+        "quantity": 1,
+        "product_id": row["event"],
+        "session_id": session_id,
+        "source_offset": row["number"],
+    }
 
 
 def _by_session(events: list[Row]) -> dict[str, list[Row]]:
@@ -93,26 +104,29 @@ async def test_sessions_and_funnel_are_those_of_the_labels(nights: Nights) -> No
 
 def _without_label(row: Row) -> Row:
     order = _order(row, None)
-    return {
-        **order,
-        "transaction_id": f"again-{order['transaction_id']}",
-        "user_id": f"again-{order['user_id']}",
-    }
+    return {**order, "transaction_id": f"again-{order['transaction_id']}", "user_id": f"again-{order['user_id']}"}
 
 
 def _wanted(name: str, own: list[Row]) -> Row:
     kinds = Counter(row["event"] for row in own)
     start, end = min(row["time"] for row in own), max(row["time"] for row in own)
     return {
-        "session_id": name, "user_id": own[0]["user_id"], "country": own[0]["platform"],
-        "started_at": start, "ended_at": end, "duration_seconds": (end - start).total_seconds(),
+        "session_id": name,
+        "user_id": own[0]["user_id"],
+        "country": own[0]["platform"],
+        "started_at": start,
+        "ended_at": end,
+        "duration_seconds": (end - start).total_seconds(),
         "views": len(own) - kinds["purchase"] - sum(kinds[kind] for kind in _CARTS),
-        "cart_adds": kinds["add_to_cart"], "cart_removes": 0,
-        "checkouts": kinds["payment_details"], "transactions": kinds["purchase"],
-        "units": kinds["purchase"], "revenue": kinds["purchase"] * _PRICE,
+        "cart_adds": kinds["add_to_cart"],
+        "cart_removes": 0,
+        "checkouts": kinds["payment_details"],
+        "transactions": kinds["purchase"],
+        "units": kinds["purchase"],
+        "revenue": kinds["purchase"] * _PRICE,
         "converted": kinds["purchase"] > 0,
         "abandoned": kinds["add_to_cart"] > 0 and not kinds["purchase"],
-    }  # fmt: skip
+    }
 
 
 def _extent(row: Row) -> tuple[object, ...]:

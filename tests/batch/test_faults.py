@@ -82,9 +82,7 @@ def _run_while_mongodb_stops(nights: Nights, stack: EmbeddedStack) -> None:
         stack.mongo.start()
 
 
-async def test_readers_see_the_old_run_or_the_new_one_whatever_stops(
-    nights: Nights, stack: EmbeddedStack
-) -> None:
+async def test_readers_see_the_old_run_or_the_new_one_whatever_stops(nights: Nights, stack: EmbeddedStack) -> None:
     shop = make_shop(seed=11, visits=60)
     await nights.insert_shop(shop)
     nights.run(_AS_OF - timedelta(days=2))
@@ -107,9 +105,7 @@ async def test_readers_see_the_old_run_or_the_new_one_whatever_stops(
     assert [run["status"] for run in nights.log] == ["published", "killed", "published"]
 
 
-async def test_rows_that_arrive_while_a_run_reads_belong_to_the_next_and_a_lost_lake_is_rebuilt(
-    nights: Nights,
-) -> None:
+async def test_rows_that_arrive_while_a_run_reads_belong_to_the_next_and_a_lost_lake_is_rebuilt(nights: Nights) -> None:
     shop = make_shop(seed=12, visits=60)
     arrived = [
         {**row, "transaction_id": f"again-{number}", "source_offset": 10_000 + number}
@@ -144,18 +140,13 @@ async def test_rows_that_arrive_while_a_run_reads_belong_to_the_next_and_a_lost_
             "PostgreSQL failed, .* GLOBALMART_POSTGRES_HOST, _PORT and _DATABASE .127.0.0.1:1/",
         ),
         (
-            {
-                "GLOBALMART_MONGO_URL": "mongodb://127.0.0.1:1",
-                "GLOBALMART_MONGO_CONNECT_TIMEOUT_SECONDS": "1",
-            },
+            {"GLOBALMART_MONGO_URL": "mongodb://127.0.0.1:1", "GLOBALMART_MONGO_CONNECT_TIMEOUT_SECONDS": "1"},
             "MongoDB failed, .*: 127.0.0.1:1: .*refused. Start it, .* GLOBALMART_MONGO_URL",
         ),
     ],
     ids=["postgres", "mongo"],
 )
-def test_a_store_that_is_away_is_named_with_its_settings(
-    nights: Nights, changes: dict[str, str], told: str
-) -> None:
+def test_a_store_that_is_away_is_named_with_its_settings(nights: Nights, changes: dict[str, str], told: str) -> None:
     astray = replace(nights, variables={**nights.variables, **changes})
     with pytest.raises((LakeError, PublishError), match=told) as caught:
         astray.run(_AS_OF)

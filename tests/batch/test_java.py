@@ -35,9 +35,7 @@ def test_a_java_home_that_serves_is_kept(bare: pytest.MonkeyPatch, tmp_path: Pat
     assert os.environ["JAVA_HOME"] == home
 
 
-def test_an_old_java_home_does_not_hide_a_newer_java(
-    bare: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_old_java_home_does_not_hide_a_newer_java(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
     bare.setenv("JAVA_HOME", str(_fake_java(tmp_path / "old", "1.8.0_392")))
     new = _fake_java(tmp_path / "new", "17.0.15")
     bare.setenv("PATH", str(new / "bin"))

@@ -47,11 +47,7 @@ def _expected_segments(shop: Shop) -> list[Row]:
     return expected.customer_segments(shop, _PREVIOUS, _AS_OF)
 
 
-_MARTS: list[
-    tuple[
-        str, Callable[[SparkSession, Events], DataFrame], Callable[[Shop], list[Row]], Sequence[str]
-    ]
-] = [
+_MARTS: list[tuple[str, Callable[[SparkSession, Events], DataFrame], Callable[[Shop], list[Row]], Sequence[str]]] = [
     (
         "fact_sales",
         lambda _, events: fact_sales(events.transactions),
@@ -109,9 +105,7 @@ def _of_one_country(shop: Shop) -> Shop:
 
 def _of_several_users(shop: Shop) -> Shop:
     """Every other event, whatever its session, is somebody else's; countries are as they were."""
-    return _changed(
-        shop, lambda row: {**row, "user_id": f"{row['user_id']}-{row['source_offset'] % 2}"}
-    )
+    return _changed(shop, lambda row: {**row, "user_id": f"{row['user_id']}-{row['source_offset'] % 2}"})
 
 
 def _changed(shop: Shop, change: Callable[[Row], Row]) -> Shop:
@@ -120,9 +114,7 @@ def _changed(shop: Shop, change: Callable[[Row], Row]) -> Shop:
 
 
 @pytest.mark.parametrize("change", [_of_one_country, _of_several_users])
-def test_sessions_with_and_without_a_doubt(
-    spark: SparkSession, change: Callable[[Shop], Shop]
-) -> None:
+def test_sessions_with_and_without_a_doubt(spark: SparkSession, change: Callable[[Shop], Shop]) -> None:
     shop = change(_shop())
     found = by_key(_rows(fact_sessions(_events(spark, shop, 3), _GAP)), "session_id")
     assert found == by_key(expected.fact_sessions(shop, _GAP), "session_id")

@@ -34,16 +34,14 @@ def _wanted(shop: Shop, previous: dict[str, str], as_of: date = _AS_OF) -> dict[
 
 def _until(shop: Shop, as_of: date) -> Shop:
     """What happened on or before a day."""
-    kept = (
+    cached = (
         [row for row in rows if row["timestamp"].date() <= as_of]
         for rows in (shop.transactions, shop.product_views, shop.cart_events)
     )
-    return Shop(*kept)
+    return Shop(*cached)
 
 
-async def test_two_nights_and_late_arrivals_equal_plain_python_and_a_full_rebuild(
-    nights: Nights,
-) -> None:
+async def test_two_nights_and_late_arrivals_equal_plain_python_and_a_full_rebuild(nights: Nights) -> None:
     shop = make_shop(seed=3, visits=250)
     late = [row for row in shop.transactions if row["transaction_id"].startswith("lone-1")]
     early = copy.copy(shop.transactions)
@@ -81,8 +79,7 @@ async def test_two_nights_and_late_arrivals_equal_plain_python_and_a_full_rebuil
         (row["total_amount"] for row in _until(shop, _AS_OF).transactions), Decimal(0)
     )
     assert not list(
-        Lake(str(nights.settings.general.var_dir / "lake")).read_manifest().all_files()
-        - set(_parquet(nights))
+        Lake(str(nights.settings.general.var_dir / "lake")).read_manifest().all_files() - set(_parquet(nights))
     )
     text = (nights.settings.general.var_dir / "batch.prom").read_text()
     rows = len(published["fact_sessions"])
@@ -129,10 +126,7 @@ async def test_raw_rows_may_leave_postgresql(nights: Nights) -> None:
 
 
 async def test_only_one_run_at_a_time(nights: Nights) -> None:
-    with (
-        batch_lock(nights.settings.postgres),
-        pytest.raises(LockHeldError, match="another batch run holds the lock"),
-    ):
+    with batch_lock(nights.settings.postgres), pytest.raises(LockHeldError, match="another batch run holds the lock"):
         nights.run(_AS_OF)
     assert nights.log == []
 

@@ -24,11 +24,7 @@ async def test_the_api_answers_what_a_real_run_published(nights: Nights) -> None
     marts = nights.everything()
     customers, sessions = marts["customer_segments"], marts["fact_sessions"]
     everywhere = [row for row in marts["product_performance"] if row["country"] is None]
-    daily = [
-        row
-        for row in marts["sales_trends"]
-        if (row["period_type"], row["country"]) == ("daily", None)
-    ]
+    daily = [row for row in marts["sales_trends"] if (row["period_type"], row["country"]) == ("daily", None)]
     async with client_of(create_app(nights.settings)) as client:
         segments = await answered(client, f"{_V1}/customers/segments")
         cells = (await answered(client, f"{_V1}/customers/rfm"))["cells"]
@@ -50,6 +46,4 @@ async def test_the_api_answers_what_a_real_run_published(nights: Nights) -> None
     ]
     assert (funnel["sessions"], funnel["revenue"]) == (len(sessions), _total(sessions, "revenue"))
     assert funnel["abandoned"] == sum(row["abandoned"] for row in sessions) > 0
-    assert [(run["status"], run["counts"]["fact_sessions"]) for run in runs] == [
-        ("published", len(sessions))
-    ]
+    assert [(run["status"], run["counts"]["fact_sessions"]) for run in runs] == [("published", len(sessions))]

@@ -44,17 +44,13 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=5_000_000, help="stored for the API part")
     parser.add_argument("--api-seconds", type=float, default=60, help="seconds of the API part")
     parser.add_argument(
-        "--nightly-orders", type=int, nargs="+", default=[1_000_000, 5_000_000],
-        help="sizes of the nightly part",
-    )  # fmt: skip
+        "--nightly-orders", type=int, nargs="+", default=[1_000_000, 5_000_000], help="sizes of the nightly part"
+    )
     parser.add_argument("--nightly-rounds", type=int, default=1, help="fresh sessions per size")
     parser.add_argument(
-        "--nightly-extract", action=argparse.BooleanOptionalAction, default=True,
-        help="measure the extract, too",
-    )  # fmt: skip
-    parser.add_argument(
-        "--only", choices=_PARTS, help="one part alone; the report keeps the others"
+        "--nightly-extract", action=argparse.BooleanOptionalAction, default=True, help="measure the extract, too"
     )
+    parser.add_argument("--only", choices=_PARTS, help="one part alone; the report keeps the others")
     options = parser.parse_args()
     parts = [options.only] if options.only else list(_PARTS)
     report = {} if options.only is None else _former_report()
@@ -68,9 +64,8 @@ def main() -> None:
 def _stream(console: Console, options: argparse.Namespace) -> dict[str, Any]:
     var_dir = Path("var/bench")
     with EmbeddedStack(
-        var_dir, services=("kafka", "postgres"), fresh=True, preferred_ports=False,
-        report=console.log,
-    ) as stack:  # fmt: skip
+        var_dir, services=("kafka", "postgres"), fresh=True, preferred_ports=False, report=console.log
+    ) as stack:
         return Bench(stack, console, var_dir).run(options)
 
 
@@ -153,9 +148,7 @@ class Bench:
 
     def _latency(self, seconds: float) -> dict[str, float | None]:
         database = "bench_latency"
-        asyncio.run(
-            fresh_database(self._stack.postgres, database, self._settings.postgres.database)
-        )
+        asyncio.run(fresh_database(self._stack.postgres, database, self._settings.postgres.database))
         environment = self._for(database)
         with _running_worker(environment, self._logs / "latency.log"):
             asyncio.run(_caught_up(self._stack.postgres.dsn(database=database), environment))
@@ -166,8 +159,8 @@ class Bench:
 
 def _child_environment(stack: EmbeddedStack) -> dict[str, str]:
     """The embedded servers and nothing of the user's own settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
-    return {**kept, **stack.environment()}
+    cached = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    return {**cached, **stack.environment()}
 
 
 def _contenders(events: int, plain_events: int) -> list[Contender]:
@@ -177,10 +170,12 @@ def _contenders(events: int, plain_events: int) -> list[Contender]:
         Contender("worker", [*_FAUST, "app.worker", "worker", "-l", "info"], _LEDGER, events),
         Contender("bare_limit", [*module, "tests.bench.bare_limit"], _LEDGER, events),
         Contender(
-            "plain_faust", [*_FAUST, "tests.bench.plain_faust", "worker", "-l", "warn", "--without-web"],
-            plain, plain_events,
+            "plain_faust",
+            [*_FAUST, "tests.bench.plain_faust", "worker", "-l", "warn", "--without-web"],
+            plain,
+            plain_events,
         ),
-    ]  # fmt: skip
+    ]
 
 
 @contextmanager
@@ -218,10 +213,7 @@ def _ratios(runs: Mapping[str, list[Measured]]) -> dict[str, float]:
         pairs = zip(runs["worker"], runs[other], strict=True)
         return round(median(a.events_per_second / b.events_per_second for a, b in pairs), 2)
 
-    return {
-        "worker_to_bare_limit": ratio("bare_limit"),
-        "worker_to_plain_faust": ratio("plain_faust"),
-    }
+    return {"worker_to_bare_limit": ratio("bare_limit"), "worker_to_plain_faust": ratio("plain_faust")}
 
 
 def _print(report: Mapping[str, Any]) -> None:
@@ -238,14 +230,14 @@ def _print(report: Mapping[str, Any]) -> None:
 
 
 def _throughput_table(throughput: Mapping[str, Any]) -> Table:
-    table = Table(
-        "contender", "events/s", "CPU us/event", "peak RSS MB", title="Kafka to PostgreSQL"
-    )
+    table = Table("contender", "events/s", "CPU us/event", "peak RSS MB", title="Kafka to PostgreSQL")
     for name, figures in throughput.items():
         table.add_row(
-            name, f"{figures['events_per_second']:,.0f}", f"{figures['cpu_us_per_event']:.1f}",
+            name,
+            f"{figures['events_per_second']:,.0f}",
+            f"{figures['cpu_us_per_event']:.1f}",
             f"{figures['peak_rss_mb']:.0f}",
-        )  # fmt: skip
+        )
     return table
 
 

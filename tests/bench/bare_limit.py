@@ -14,14 +14,14 @@ from confluent_kafka import Consumer, TopicPartition
 
 from app.events.decoding import Decoder, TimeLimits, transaction_decoder
 from app.events.rows import TransactionRow
-from app.postgres.connecting import connect_worker
+from app.postgres.connections import connect_worker
 from app.settings import Settings, load_settings
+from app.sink.chunk_slice import ChunkSlice
 from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.fault_points import NoFaults
 from app.sink.ledger import Progress, open_partition
 from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_TRANSACTIONS
-from app.sink.work import Work
 from app.topics import TRANSACTIONS
 
 
@@ -95,7 +95,7 @@ async def _commit(
     records: list[_Record],
 ) -> None:
     end = records[-1].offset + 1
-    work = Work(partition, state.progress.next_offset, end, decoder.decode(records))
+    work = ChunkSlice(partition, state.progress.next_offset, end, decoder.decode(records))
     outcome = await transaction.commit(connection, state, work)
     state.progress = outcome.progress
 

@@ -9,23 +9,20 @@ from time import sleep
 from compose.demo.latency import quantile, read_buckets, read_metrics
 
 
-def measure_latency(
-    environment: Mapping[str, str], metrics_port: int, seconds: float
-) -> dict[str, float | None]:
+def measure_latency(environment: Mapping[str, str], metrics_port: int, seconds: float) -> dict[str, float | None]:
     """Send live traffic for some seconds to a worker that runs and is idle; quantiles in seconds."""
     before = read_buckets(read_metrics(metrics_port) or "")
     subprocess.run(
         [sys.executable, "-m", "app.cli", "generate", "--duration", str(seconds)],
-        env=dict(environment), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        env=dict(environment),
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     sleep(2)
     after = read_buckets(read_metrics(metrics_port) or "")
     counts = {bound: count - before.get(bound, 0) for bound, count in after.items()}
-    return {
-        "events": max(counts.values()),
-        "p50": quantile(counts, 0.5),
-        "p99": quantile(counts, 0.99),
-    }
+    return {"events": max(counts.values()), "p50": quantile(counts, 0.5), "p99": quantile(counts, 0.99)}
 
 
 def start_worker(environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
@@ -33,5 +30,7 @@ def start_worker(environment: Mapping[str, str], log: Path) -> subprocess.Popen[
     with log.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "faust", "-A", "app.worker", "worker", "-l", "info"],
-            env=dict(environment), stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            env=dict(environment),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )

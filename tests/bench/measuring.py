@@ -46,14 +46,10 @@ class _Sample:
     cpu_seconds: float
 
 
-async def run_contender(
-    contender: Contender, environment: Mapping[str, str], dsn: str, log: Path
-) -> Measured:
+async def run_contender(contender: Contender, environment: Mapping[str, str], dsn: str, log: Path) -> Measured:
     """Start the contender, wait until it has committed all its events, stop it."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            contender.command, env=dict(environment), stdout=output, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(contender.command, env=dict(environment), stdout=output, stderr=subprocess.STDOUT)
         try:
             return await _observe(contender, psutil.Process(process.pid), dsn)
         except (ContenderError, psutil.NoSuchProcess) as error:
@@ -80,9 +76,7 @@ async def _observe(contender: Contender, process: psutil.Process, dsn: str) -> M
         await connection.close()
 
 
-async def _first_sample(
-    connection: asyncpg.Connection, contender: Contender, process: psutil.Process
-) -> _Sample:
+async def _first_sample(connection: asyncpg.Connection, contender: Contender, process: psutil.Process) -> _Sample:
     began = monotonic()
     while monotonic() - began < _STARTED_SECONDS:
         sample = await _sample(connection, contender, process)
@@ -92,9 +86,7 @@ async def _first_sample(
     raise ContenderError(f"committed nothing within {_STARTED_SECONDS:.0f} s")
 
 
-async def _sample(
-    connection: asyncpg.Connection, contender: Contender, process: psutil.Process
-) -> _Sample:
+async def _sample(connection: asyncpg.Connection, contender: Contender, process: psutil.Process) -> _Sample:
     if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
         raise ContenderError("died")
     events = int(await connection.fetchval(contender.progress))

@@ -11,7 +11,7 @@ import asyncpg
 import faust
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from app.postgres.connecting import connect_worker
+from app.postgres.connections import connect_worker
 from app.settings import Settings, load_settings
 from app.topics import TRANSACTIONS
 
@@ -36,9 +36,7 @@ TABLES = ("plain_by_category", "plain_by_country", "plain_velocity")
 def create_changelogs(settings: Settings) -> None:
     """Create the changelog topics beforehand: Faust's own creation races with the first table write."""
     group = f"{settings.kafka.group}-plain"
-    topics = [
-        NewTopic(f"{group}-{table}-changelog", settings.kafka.partitions, 1) for table in TABLES
-    ]
+    topics = [NewTopic(f"{group}-{table}-changelog", settings.kafka.partitions, 1) for table in TABLES]
     admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap})
     for created in admin.create_topics(topics).values():
         created.result(20)
@@ -92,19 +90,22 @@ def create_app(settings: Settings) -> faust.App:
 
 
 async def _store(
-    connection: asyncpg.Connection,
-    event: Transaction,
-    amount: Decimal,
-    recent: int,
-    settings: Settings,
+    connection: asyncpg.Connection, event: Transaction, amount: Decimal, recent: int, settings: Settings
 ) -> None:
     timestamp = datetime.fromisoformat(event.timestamp)
     if timestamp.tzinfo is None:
         timestamp = timestamp.replace(tzinfo=UTC)
     await connection.execute(
-        _INSERT, event.transaction_id, event.user_id, timestamp, amount, event.category,
-        event.country, event.payment_method, event.quantity,
-    )  # fmt: skip
+        _INSERT,
+        event.transaction_id,
+        event.user_id,
+        timestamp,
+        amount,
+        event.category,
+        event.country,
+        event.payment_method,
+        event.quantity,
+    )
     rules = settings.anomaly
     for name, raised in (
         ("high_value", amount > rules.high_value),

@@ -19,10 +19,27 @@ def fill_transactions(settings: Settings, environment: Mapping[str, str], count:
     began = datetime.now(UTC) - timedelta(seconds=count / settings.generator.transaction_rate)
     subprocess.run(
         [
-            sys.executable, "-m", "app.cli", "generate", "--count", str(count), "--seed", "1",
-            "--start", began.strftime("%Y-%m-%dT%H:%M:%S"), "--record-time", "event",
-            "--view-rate", "0", "--cart-rate", "0", "--metric-rate", "0",
+            sys.executable,
+            "-m",
+            "app.cli",
+            "generate",
+            "--count",
+            str(count),
+            "--seed",
+            "1",
+            "--start",
+            began.strftime("%Y-%m-%dT%H:%M:%S"),
+            "--record-time",
+            "event",
+            "--view-rate",
+            "0",
+            "--cart-rate",
+            "0",
+            "--metric-rate",
+            "0",
         ],
         env={**environment, "GLOBALMART_GENERATOR_MALFORMED_SHARE": "0"},
-        check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+        check=True,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )

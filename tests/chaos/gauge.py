@@ -15,9 +15,7 @@ from tests.faults.world import World
 _SAMPLE_SECONDS: Final = 0.1
 _QUERY: Final = "SELECT topic, partition, next_offset FROM stream_progress"
 _ANSWER_SECONDS: Final = 2.0
-_AWAY: Final = (
-    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
-)  # fmt: skip
+_AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 Ledger = dict[Partition, int]
 
@@ -90,9 +88,7 @@ class Gauge:
         with suppress(*_AWAY):
             async with asyncio.timeout(_ANSWER_SECONDS):
                 if self._connection is None:
-                    self._connection = await databases.connect(
-                        self._world.stack, self._world.database
-                    )
+                    self._connection = await databases.connect(self._world.stack, self._world.database)
                 rows = await self._connection.fetch(_QUERY)
                 return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
         self._drop_connection()

@@ -15,9 +15,7 @@ Harm = Callable[[Fault], Awaitable[bool]]
 class Inflictor:
     """Does faults to one world; `done` counts those that took place, `missed` those that found no occasion."""
 
-    def __init__(
-        self, world: World, workers: WorkerFaults, stores: StoreFaults, api: Api | None
-    ) -> None:
+    def __init__(self, world: World, workers: WorkerFaults, stores: StoreFaults, api: Api | None) -> None:
         self._world = world
         self._api = api
         self._harms: dict[Kind, Harm] = _to_workers(workers) | _to_stores(stores)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from statistics import quantiles
 from typing import Any, Final
 
-from app.reconcile import ReconcileReport
-from app.reconcile.sales import SLOTS
+from app.reconcile.stream.report import ReconcileReport
+from app.reconcile.stream.sales import SLOTS
 from tests.chaos.gauge import Recovery
 from tests.chaos.inflicting import Inflictor
 
@@ -60,12 +60,7 @@ def rounded(seconds: Sequence[float]) -> list[float]:
 
 def _summary(seconds: list[float]) -> dict[str, float | int]:
     cuts = quantiles(seconds, n=100, method="inclusive") if len(seconds) > 1 else seconds * 99
-    return {
-        "count": len(seconds),
-        "p50": round(cuts[49], 2),
-        "p99": round(cuts[98], 2),
-        "max": round(max(seconds), 2),
-    }
+    return {"count": len(seconds), "p50": round(cuts[49], 2), "p99": round(cuts[98], 2), "max": round(max(seconds), 2)}
 
 
 def _sum(kinds: Mapping[str, int], names: Sequence[str]) -> int:

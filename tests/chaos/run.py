@@ -60,9 +60,7 @@ class Chaos:
     async def _under_fire(self, plan: Plan, disk: SmallDisk, api: Api | None) -> dict[str, Any]:
         """Workers, load and faults until all is consumed; what the recount and the gauge say."""
         world, gauge = self._world, self._gauge
-        supervisor = Supervisor(
-            world, _WORKERS, self._folder, WORKER_WATCHDOG_SECONDS=_WATCHDOG_SECONDS
-        )
+        supervisor = Supervisor(world, _WORKERS, self._folder, WORKER_WATCHDOG_SECONDS=_WATCHDOG_SECONDS)
         harms = WorkerFaults(supervisor, gauge)
         inflictor = Inflictor(world, harms, StoreFaults(world, gauge, disk), api)
         async with _beside(supervisor.run(), gauge.run()):
@@ -93,9 +91,7 @@ class Chaos:
             "disk_full_by": disk.how,
         }
 
-    async def _play_alone(
-        self, inflictor: Inflictor, plan: Plan, supervisor: Supervisor
-    ) -> list[str]:
+    async def _play_alone(self, inflictor: Inflictor, plan: Plan, supervisor: Supervisor) -> list[str]:
         """One fault after the other, each met by a system that has recovered; what has not."""
         began, unrecovered = time.monotonic(), list[str]()
         for fault in plan.alone:

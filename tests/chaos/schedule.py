@@ -81,10 +81,7 @@ def draw_plan(seed: int, duration_seconds: float) -> Plan:
 
 
 def draw_schedule(
-    seed: int,
-    duration_seconds: float,
-    kinds: Sequence[Kind],
-    gap_seconds: tuple[float, float] = (1.0, 6.0),
+    seed: int, duration_seconds: float, kinds: Sequence[Kind], gap_seconds: tuple[float, float] = (1.0, 6.0)
 ) -> list[Fault]:
     """Faults at random times until the duration is over; every kind once before any comes again."""
     pick = random.Random(seed)

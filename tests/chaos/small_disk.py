@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from compose.embedded.identity import unprivileged_identity
+from compose.embedded.unprivileged_user import find_unprivileged_user
 from tests.faults.world import World
 
 _ROOMY: Final = "4g"
@@ -144,7 +144,7 @@ async def make_small_disk(world: World) -> SmallDisk:
 
 
 def _mounted_tmpfs(name: str) -> Path | None:
-    identity = unprivileged_identity()
+    identity = find_unprivileged_user()
     if identity is None:
         return None
     folder = Path(tempfile.mkdtemp(prefix=f"globalmart-{name}-", dir="/var/tmp"))

@@ -15,7 +15,7 @@ from api.keys import hash_of
 from app.cli import main
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
-from tests.databases import Database, database
+from tests.support.databases import Database, database
 
 __all__ = ["database"]
 
@@ -39,9 +39,11 @@ def test_what_it_cannot_start_without_is_named(
     missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     doors = {
-        "GLOBALMART_ENV_FILE": "", "GLOBALMART_MONGO_URL": "mongodb://store.invalid/",
-        "GLOBALMART_POSTGRES_READER_PASSWORD": "none", "GLOBALMART_API_PORT": str(choose_port()),
-    }  # fmt: skip
+        "GLOBALMART_ENV_FILE": "",
+        "GLOBALMART_MONGO_URL": "mongodb://store.invalid/",
+        "GLOBALMART_POSTGRES_READER_PASSWORD": "none",
+        "GLOBALMART_API_PORT": str(choose_port()),
+    }
     for name, value in doors.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv(missing)
@@ -56,15 +58,11 @@ async def test_it_serves_until_it_is_told_to_stop(stack: EmbeddedStack, database
     environ = (
         os.environ
         | stack.environment()
-        | {
-            "GLOBALMART_API_PORT": str(port),
-            "GLOBALMART_POSTGRES_DATABASE": database.name,
-        }
+        | {"GLOBALMART_API_PORT": str(port), "GLOBALMART_POSTGRES_DATABASE": database.name}
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "api"], cwd=_PROJECT, env=environ,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "app.cli", "api"], cwd=_PROJECT, env=environ, stderr=subprocess.PIPE, text=True
+    )
     try:
         _wait_healthy(process, f"http://{LOOPBACK}:{port}/health")
     finally:

@@ -51,9 +51,8 @@ def taken() -> Iterator[int]:
     ],
 )
 def test_a_database_that_is_away_is_named(
-    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
-    tmp_path: object,
-) -> None:  # fmt: skip
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
     monkeypatch.chdir(str(tmp_path))
     code, told = _told(capsys, *arguments)
     assert code == _EXIT_FAILURE

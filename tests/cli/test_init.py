@@ -53,12 +53,8 @@ def test_the_example_is_the_same_file_without_secrets(tmp_path: Path) -> None:
     assert _init("--file", str(file)) == 0
     made, shown = _values(file), _values(_EXAMPLE)
     assert made.keys() == shown.keys()
-    assert {name for name, value in shown.items() if not value} == {
-        n for n in made if _MADE.search(n)
-    }
-    assert {n: v for n, v in shown.items() if v} == {
-        n: v for n, v in made.items() if not _MADE.search(n)
-    }
+    assert {name for name, value in shown.items() if not value} == {n for n in made if _MADE.search(n)}
+    assert {n: v for n, v in shown.items() if v} == {n: v for n, v in made.items() if not _MADE.search(n)}
 
 
 def test_the_example_is_a_set_of_settings_that_keeps_orders_for_400_days() -> None:

@@ -41,9 +41,7 @@ def test_help_loads_nothing_heavy() -> None:
         "heavy = {'faust', 'asyncpg', 'confluent_kafka', 'pydantic', 'pyspark'} & set(sys.modules)\n"
         "sys.exit(','.join(sorted(heavy)) or None)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=_PROJECT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=_PROJECT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -61,9 +59,7 @@ def test_a_wrong_setting_is_exit_code_2_and_named(
     assert "Traceback" not in told
 
 
-def test_settings_masks_secrets(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_settings_masks_secrets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("GLOBALMART_POSTGRES_OWNER_PASSWORD", "hunter2")
     monkeypatch.setenv("GLOBALMART_KAFKA_PARTITIONS", "12")
     assert _exit_code(["settings"]) == 0

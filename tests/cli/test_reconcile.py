@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from app.cli.reconcile import exit_code, print_report, reconcile_command
-from app.reconcile import ReconcileReport, RecountError
-from app.reconcile.report import LostRange
+from app.kafka.reader import RecountError
+from app.reconcile.stream.report import LostRange, ReconcileReport
 
 
 def printed(report: ReconcileReport) -> str:
@@ -61,9 +61,7 @@ def test_report_as_json() -> None:
     assert document["total_mismatches"] == 3
     assert document["kinds"] == {"field": 3}
     assert len(document["mismatches"]) == 2
-    assert document["lost_ranges"] == [
-        {"topic": "transactions", "partition": 3, "start": 0, "end": 10}
-    ]
+    assert document["lost_ranges"] == [{"topic": "transactions", "partition": 3, "start": 0, "end": 10}]
 
 
 def test_a_store_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -51,8 +51,13 @@ def compose(folder: Path, *arguments: str, **environ: str) -> subprocess.Complet
     inherited = {"PATH": os.environ["PATH"], "HOME": str(folder)}
     return subprocess.run(
         [str(program("docker-compose")), *place, *profiles, *arguments],
-        cwd=folder, env=inherited | environ, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env=inherited | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def resolved(folder: Path, **environ: str) -> Mapping[str, Service]:

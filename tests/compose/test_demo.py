@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
+from app.reconcile.warehouse.stored_totals import SEGMENT_NAMES
 from app.topics import SOURCE_TOPICS
-from compose.demo.stored_totals import SEGMENT_NAMES
 from compose.embedded.stack import remove_stack
 
 _PROJECT = Path(__file__).parents[2]
@@ -55,8 +55,12 @@ def _demo(var_dir: Path, taken: int) -> subprocess.Popen[str]:
     }
     return subprocess.Popen(
         [sys.executable, "-m", "app.cli", "demo"],
-        cwd=_PROJECT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        cwd=_PROJECT,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def _read_until(demo: subprocess.Popen[str], text: str) -> list[psutil.Process]:

@@ -37,9 +37,13 @@ def _call(folder: Path, *arguments: str, **environ: str) -> subprocess.Completed
     own = {name: value for name, value in os.environ.items() if not name.startswith("GLOBALMART_")}
     return subprocess.run(
         [sys.executable, "-m", "app.cli", *arguments],
-        cwd=folder, env=own | {"PATH": f"{folder}/bin:/usr/bin:/bin"} | environ,
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env=own | {"PATH": f"{folder}/bin:/usr/bin:/bin"} | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_up_starts_what_is_asked_for(folder: Path) -> None:
@@ -87,7 +91,4 @@ def test_no_docker_at_all(folder: Path) -> None:
 def test_no_settings_file(folder: Path) -> None:
     (folder / ".env").unlink()
     done = _call(folder, "up")
-    assert (done.returncode, ".env is missing; `globalmart init` writes it" in done.stderr) == (
-        1,
-        True,
-    )
+    assert (done.returncode, ".env is missing; `globalmart init` writes it" in done.stderr) == (1, True)

@@ -10,7 +10,7 @@ from typing import Final
 import asyncpg
 import pytest
 
-from app.postgres.connecting import connect_owner, connect_reader, connect_worker
+from app.postgres.connections import connect_owner, connect_reader, connect_worker
 from app.postgres.migrate import known_migrations, migrate
 from app.settings import PostgresSettings
 from compose.embedded.java import find_java
@@ -33,9 +33,7 @@ def bare_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSta
     remove_stack(var_dir)
 
 
-async def test_the_owner_is_made_and_can_migrate(
-    bare_stack: EmbeddedStack, docker_stack: DockerStack
-) -> None:
+async def test_the_owner_is_made_and_can_migrate(bare_stack: EmbeddedStack, docker_stack: DockerStack) -> None:
     """The script's variables are the compose file's; what it makes is what `globalmart migrate` needs."""
     dsn = bare_stack.postgres.dsn(SUPERUSER, "postgres")
     admin = await asyncpg.connect(dsn)
@@ -43,8 +41,7 @@ async def test_the_owner_is_made_and_can_migrate(
         await admin.execute(statement)
     _run_owner_script(bare_stack, docker_stack)
     role = await admin.fetchrow(
-        "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls FROM pg_roles WHERE rolname = $1",
-        OWNER,
+        "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls FROM pg_roles WHERE rolname = $1", OWNER
     )
     await admin.close()
     assert role is not None
@@ -63,25 +60,21 @@ def _run_owner_script(running: EmbeddedStack, docker_stack: DockerStack) -> None
     given = docker_stack.services["postgres"]["environment"]
     password = running.postgres.dsn(SUPERUSER).split(":")[2].split("@")[0]
     connection = {
-        "PGHOST": LOOPBACK, "PGPORT": str(running.postgres.port), "PGPASSWORD": password,
+        "PGHOST": LOOPBACK,
+        "PGPORT": str(running.postgres.port),
+        "PGPASSWORD": password,
         "PATH": f"{running.postgres.psql.parent}:{os.environ['PATH']}",
-    }  # fmt: skip
-    subprocess.run(
-        [_COMPOSE / "postgres" / "owner.sh"], env={**given, **connection}, check=True, timeout=60
-    )
+    }
+    subprocess.run([_COMPOSE / "postgres" / "owner.sh"], env={**given, **connection}, check=True, timeout=60)
 
 
 def _settings_of_migrate(running: EmbeddedStack, docker_stack: DockerStack) -> PostgresSettings:
     given = docker_stack.services["migrate"]["environment"]
-    place = {
-        "GLOBALMART_POSTGRES_HOST": LOOPBACK, "GLOBALMART_POSTGRES_PORT": str(running.postgres.port)
-    }  # fmt: skip
+    place = {"GLOBALMART_POSTGRES_HOST": LOOPBACK, "GLOBALMART_POSTGRES_PORT": str(running.postgres.port)}
     return PostgresSettings.read({**given, **place})
 
 
-def test_kafkas_own_start_accepts_the_configuration(
-    docker_stack: DockerStack, tmp_path: Path
-) -> None:
+def test_kafkas_own_start_accepts_the_configuration(docker_stack: DockerStack, tmp_path: Path) -> None:
     """The image's entry point is this class: it makes the properties of the variables and formats the folder."""
     folders = {name: tmp_path / name for name in ("default", "mounted", "final")}
     for folder in folders.values():
@@ -90,14 +83,15 @@ def test_kafkas_own_start_accepts_the_configuration(
         (folders["default"] / name).write_text("")
     java = find_java()
     classes = f"{ensure_jars(java, lambda _: None)}/*"
-    options = [
-        word for name, folder in folders.items() for word in (f"--{name}-configs-dir", str(folder))
-    ]
+    options = [word for name, folder in folders.items() for word in (f"--{name}-configs-dir", str(folder))]
     done = subprocess.run(
         [java.executable, "-cp", classes, "kafka.docker.KafkaDockerWrapper", "setup", *options],
         env=docker_stack.services["kafka"]["environment"] | {"KAFKA_LOG_DIRS": str(tmp_path / "data")},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     written = (tmp_path / "data" / "meta.properties").read_text()
     assert f"cluster.id={docker_stack.env['KAFKA_CLUSTER_ID']}" in written
@@ -108,17 +102,13 @@ def test_the_users_of_mongodb_are_those_of_the_addresses(docker_stack: DockerSta
     named = set(re.findall(r"process\.env\.(\w+)", script))
     assert named <= set(docker_stack.services["mongodb"]["environment"])
     made = set(re.findall(r'user: "(\w+)"', script))
-    urls = [
-        docker_stack.services[name]["environment"]["GLOBALMART_MONGO_URL"]
-        for name in ("api", "batch", "maintain")
-    ]
+    urls = [docker_stack.services[name]["environment"]["GLOBALMART_MONGO_URL"] for name in ("api", "batch", "maintain")]
     urls.append(docker_stack.env["GLOBALMART_MONGO_URL"])
     assert {re.match(r"mongodb://(\w+):", url)[1] for url in urls} == made  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
-    ("service", "hour", "minute", "command"),
-    [("batch", 2, 15, "batch nightly"), ("maintain", 4, 45, "maintain")],
+    ("service", "hour", "minute", "command"), [("batch", 2, 15, "batch nightly"), ("maintain", 4, 45, "maintain")]
 )
 def test_every_job_runs_once_a_night_at_the_hour_the_other_files_say(
     docker_stack: DockerStack, service: str, hour: int, minute: int, command: str
@@ -133,9 +123,7 @@ def test_every_job_runs_once_a_night_at_the_hour_the_other_files_say(
     schedule = f"{minute} {hour} * * *"
     assert line == f"{schedule} globalmart {command}"
     on_a_machine = [
-        line
-        for line in (_COMPOSE / "cron" / "crontab").read_text().splitlines()
-        if line.startswith(schedule)
+        line for line in (_COMPOSE / "cron" / "crontab").read_text().splitlines() if line.startswith(schedule)
     ]
     assert [f".venv/bin/globalmart {command} " in line for line in on_a_machine] == [True]
     timer = (_COMPOSE / "cron" / f"globalmart-{service}.timer").read_text()

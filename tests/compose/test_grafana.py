@@ -65,8 +65,6 @@ def test_it_is_told_its_addresses_its_dashboards_and_the_reader(
     assert len(environ["GF_SECURITY_ADMIN_PASSWORD"]) >= 24
 
 
-def test_without_it_there_is_nothing_to_start(
-    stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_it_there_is_nothing_to_start(stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert start_grafana(stack, load_settings(stack.environment()), "http://127.0.0.1:9") is None

@@ -23,9 +23,8 @@ with EmbeddedStack(Path(sys.argv[1]), services=("postgres",), preferred_ports=Fa
 
 def _launch(var_dir: Path) -> tuple[subprocess.Popen[str], int]:
     launcher = subprocess.Popen(
-        [sys.executable, "-c", _LAUNCHER, str(var_dir)],
-        cwd=_PROJECT, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", _LAUNCHER, str(var_dir)], cwd=_PROJECT, stdout=subprocess.PIPE, text=True
+    )
     assert launcher.stdout is not None
     return launcher, int(launcher.stdout.readline().split()[0])
 

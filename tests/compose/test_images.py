@@ -24,31 +24,38 @@ _PYPROJECT: Final = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 #: What the processes of each image import when they run.
 _IMPORTED: Final = {
     "app": (
-        "app.worker", "app.postgres.migrate", "app.kafka.admin", "app.generator.run", "api.app",
-        "api.dashboard.main", "app.operate.status", "app.operate.doctor", "app.reconcile",
-        "compose.probe", "streamlit.web.cli",
+        "app.worker",
+        "app.postgres.migrate",
+        "app.kafka.admin",
+        "app.generator.run",
+        "api.app",
+        "api.dashboard.main",
+        "app.ops.status.collect",
+        "app.ops.doctor.checks",
+        "app.reconcile",
+        "compose.probe",
+        "streamlit.web.cli",
     ),
     "batch": (
-        "batch.nightly", "app.operate.status", "compose.probe", "app.upkeep.maintaining",
-        "app.upkeep.erasing", "app.upkeep.replaying",
+        "batch.nightly",
+        "app.ops.status.collect",
+        "compose.probe",
+        "app.ops.retention.maintain",
+        "app.ops.erasure.erasure",
+        "app.ops.replay.replay",
     ),
-}  # fmt: skip
+}
 
 
 def test_hadolint_has_nothing_to_say() -> None:
-    done = subprocess.run(
-        [str(program("hadolint")), str(_DOCKERFILE)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([str(program("hadolint")), str(_DOCKERFILE)], capture_output=True, text=True, check=False)
     assert done.stdout + done.stderr == ""
 
 
 def test_bases_are_pinned_to_a_version() -> None:
     given = dict(re.findall(r"^ARG (\w+)=(\S+)$", _TEXT, re.M))
     stages = set(re.findall(r"^FROM \S+ AS (\S+)$", _TEXT, re.M))
-    bases = [
-        re.sub(r"\$\{(\w+)\}", lambda m: given[m[1]], b)
-        for b in re.findall(r"^FROM (\S+)", _TEXT, re.M)
-    ]
+    bases = [re.sub(r"\$\{(\w+)\}", lambda m: given[m[1]], b) for b in re.findall(r"^FROM (\S+)", _TEXT, re.M)]
     outside = {base for base in bases if base not in stages}
     assert {base.split(":")[0] for base in outside} == {"python", "golang"}
     assert all(re.fullmatch(r"\w+:\d+\.\d+\.\d+-[\w-]+", base) for base in outside)
@@ -60,12 +67,8 @@ def test_the_images_end_as_a_user_without_rights() -> None:
 
 
 def test_every_package_and_file_is_copied_and_let_through() -> None:
-    copied = {
-        s for line in re.findall(r"^COPY (?!--from)(.+) \S+$", _TEXT, re.M) for s in line.split()
-    }
-    packages = {
-        name.rstrip("*") for name in _PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
-    }
+    copied = {s for line in re.findall(r"^COPY (?!--from)(.+) \S+$", _TEXT, re.M) for s in line.split()}
+    packages = {name.rstrip("*") for name in _PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
     assert packages | {"pyproject.toml", "requirements.lock", "README.md", "LICENSE"} == copied
     assert [name for name in copied if not (PROJECT / name).exists()] == []
     let_through = re.findall(r"^!(.+)$", (PROJECT / ".dockerignore").read_text(), re.M)
@@ -89,10 +92,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy = shutil.copytree if source.is_dir() else shutil.copy2
         copy(source, folder / name)
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check",
-         "--no-deps", "--wheel-dir", "wheels", "."],
-        cwd=folder, check=True, timeout=250,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--wheel-dir",
+            "wheels",
+            ".",
+        ],
+        cwd=folder,
+        check=True,
+        timeout=250,
+    )
     (built,) = (folder / "wheels").glob("*.whl")
     return built
 
@@ -135,9 +150,14 @@ def test_the_command_line_works_from_the_wheel(wheel: Path, tmp_path: Path) -> N
 def _python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Without this environment's packages and without the source tree."""
     return subprocess.run(
-        [sys.executable, "-S", "-P", "-c", code], cwd=folder, capture_output=True, text=True,
-        timeout=120, check=False, env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "GLOBALMART_ENV_FILE": ""},
-    )  # fmt: skip
+        [sys.executable, "-S", "-P", "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "GLOBALMART_ENV_FILE": ""},
+    )
 
 
 def _extras(image: str) -> list[str]:
@@ -156,11 +176,7 @@ def _install(wheel: Path, extras: list[str], site: Path) -> None:
     for name in extras:
         asked.extend(known.get(name, [name]))
     for found in _closure(asked):
-        for top in {
-            file.parts[0]
-            for file in found.files or ()
-            if file.parts[0] not in ("..", "__pycache__")
-        }:
+        for top in {file.parts[0] for file in found.files or () if file.parts[0] not in ("..", "__pycache__")}:
             target = site / top
             if not target.exists():
                 target.symlink_to(Path(str(found.locate_file(top))))

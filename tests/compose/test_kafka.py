@@ -15,11 +15,7 @@ _LARGE = 10_000_000
 
 def _record_at(bootstrap: str, offset: int) -> bytes | None:
     consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": str(uuid.uuid4()),
-            "fetch.message.max.bytes": _LARGE + 1000,
-        }
+        {"bootstrap.servers": bootstrap, "group.id": str(uuid.uuid4()), "fetch.message.max.bytes": _LARGE + 1000}
     )
     try:
         consumer.assign([TopicPartition(CART_EVENTS, 0, offset)])
@@ -34,9 +30,7 @@ def test_topics_are_created_once_with_their_partitions(stack: EmbeddedStack) -> 
     create_topics(bootstrap, 6, 1, 48.0)
     assert create_topics(bootstrap, 6, 1, 48.0) == []
     present = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=10).topics
-    assert {spec.name: len(present[spec.name].partitions) for spec in TOPICS} == {
-        spec.name: 6 for spec in TOPICS
-    }
+    assert {spec.name: len(present[spec.name].partitions) for spec in TOPICS} == {spec.name: 6 for spec in TOPICS}
 
 
 def test_another_number_of_partitions_is_refused(stack: EmbeddedStack) -> None:
@@ -58,10 +52,7 @@ def test_a_large_record_survives_a_kill_of_the_broker(stack: EmbeddedStack) -> N
     offsets: list[int] = []
     producer = Producer({"bootstrap.servers": bootstrap, "message.max.bytes": _LARGE + 1000})
     producer.produce(
-        CART_EVENTS,
-        b"x" * _LARGE,
-        partition=0,
-        on_delivery=lambda error, message: offsets.append(message.offset()),
+        CART_EVENTS, b"x" * _LARGE, partition=0, on_delivery=lambda error, message: offsets.append(message.offset())
     )
     assert producer.flush(30) == 0
     del producer

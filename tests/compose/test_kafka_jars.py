@@ -32,6 +32,4 @@ def test_every_difference_is_named(tmp_path: Path) -> None:
 
 
 def test_pins_are_whole_digests() -> None:
-    assert {len(digest) for digest in pins()["sha256"].values()} == {
-        hashlib.sha256().digest_size * 2
-    }
+    assert {len(digest) for digest in pins()["sha256"].values()} == {hashlib.sha256().digest_size * 2}

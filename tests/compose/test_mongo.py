@@ -15,10 +15,7 @@ def _client(url: str) -> MongoClient[dict[str, Any]]:
 
 def test_mongo_wants_a_password_and_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     with EmbeddedStack(tmp_path, services=("mongo",), preferred_ports=False) as stack:
-        with (
-            _client(f"mongodb://{LOOPBACK}:{stack.mongo.port}/") as stranger,
-            pytest.raises(OperationFailure),
-        ):
+        with _client(f"mongodb://{LOOPBACK}:{stack.mongo.port}/") as stranger, pytest.raises(OperationFailure):
             stranger.shop.orders.find_one()
         with _client(stack.mongo.url) as client:
             client.shop.orders.insert_one({"_id": 1})

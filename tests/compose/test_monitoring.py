@@ -25,11 +25,7 @@ def _said(stack: EmbeddedStack, folder: Path) -> str:
     ids=["missing", "broken"],
 )
 def test_the_demo_goes_on_without_prometheus(
-    stack: EmbeddedStack,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    program: str | None,
-    told: str,
+    stack: EmbeddedStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None, told: str
 ) -> None:
     if program is not None:
         (tmp_path / "prometheus").write_text(program)

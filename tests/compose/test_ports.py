@@ -27,9 +27,8 @@ def test_a_taken_preferred_port_gives_way_to_another() -> None:
 
 def test_a_port_another_launcher_has_chosen_is_not_chosen_again() -> None:
     other = subprocess.Popen(
-        [sys.executable, "-c", _CHOOSE_AND_WAIT],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", _CHOOSE_AND_WAIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     with other:
         assert other.stdout is not None
         chosen = int(other.stdout.readline())

@@ -49,9 +49,7 @@ async def test_data_survive_a_kill_a_restart_and_the_stack(var_dir: Path) -> Non
 
 async def test_a_wrong_password_is_refused(stack: EmbeddedStack) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(
-            host=LOOPBACK, port=stack.postgres.port, user=postgres.OWNER, password="guess"
-        )
+        await asyncpg.connect(host=LOOPBACK, port=stack.postgres.port, user=postgres.OWNER, password="guess")
 
 
 async def test_a_server_that_cannot_start_shows_its_log(var_dir: Path) -> None:
@@ -75,9 +73,7 @@ def test_nothing_is_left_after_the_stack(var_dir: Path) -> None:
     assert [process for process in processes if process.is_running()] == []
 
 
-def test_the_guides_port_is_used_only_where_it_is_free(
-    var_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_guides_port_is_used_only_where_it_is_free(var_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server((LOOPBACK, choose_port())) as other:
         taken = other.getsockname()[1]
         monkeypatch.setattr(postgres, "GUIDE_PORT", taken)

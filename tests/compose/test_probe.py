@@ -36,9 +36,7 @@ def test_a_page_that_answers_is_healthy(address: str) -> None:
     assert main(["http", f"{address}/health"]) == 0
 
 
-def test_an_error_and_a_closed_port_are_not(
-    address: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_error_and_a_closed_port_are_not(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["http", f"{address}/broken"]) == 1
     assert "503" in capsys.readouterr().err
     assert main(["http", f"http://{LOOPBACK}:1/"]) == 1

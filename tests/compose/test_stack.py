@@ -28,11 +28,7 @@ def test_its_environment_is_a_full_set_of_settings(stack: EmbeddedStack) -> None
     settings = load_settings(stack.environment())
     assert settings.kafka.bootstrap == stack.kafka.bootstrap
     assert settings.postgres.port == stack.postgres.port
-    passwords = [
-        settings.postgres.owner_password,
-        settings.postgres.worker_password,
-        settings.postgres.reader_password,
-    ]
+    passwords = [settings.postgres.owner_password, settings.postgres.worker_password, settings.postgres.reader_password]
     assert len({password.get_secret_value() for password in passwords if password}) == 3
 
 

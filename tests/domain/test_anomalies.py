@@ -22,9 +22,7 @@ def _high(score: str, amount: str) -> Anomaly:
 
 
 def _bulk(score: str, items: int) -> Anomaly:
-    return Anomaly(
-        0, "unusual_quantity", Decimal(score), Decimal(10), f"Unusual quantity: {items} items"
-    )
+    return Anomaly(0, "unusual_quantity", Decimal(score), Decimal(10), f"Unusual quantity: {items} items")
 
 
 def _rapid(score: str, events: int) -> Anomaly:
@@ -45,33 +43,30 @@ def _rapid(score: str, events: int) -> Anomaly:
         (_one(1, 1_000_000, 1), [_bulk("100000.0000", 1_000_000)]),
         (_one(1, 1, 5), []),
         (_one(1, 1, 6), [_rapid("1.2000", 6)]),
-        (
-            _one(1_000_000, 25, 12),
-            [_high("2.0000", "10000.00"), _bulk("2.5000", 25), _rapid("2.4000", 12)],
-        ),
+        (_one(1_000_000, 25, 12), [_high("2.0000", "10000.00"), _bulk("2.5000", 25), _rapid("2.4000", 12)]),
     ],
 )
 def test_edges_scores_and_texts(measures: Measures, raised: list[Anomaly]) -> None:
     assert judge(RULES, measures) == raised
 
 
-@pytest.mark.parametrize(
-    ("cents", "score"), [(500_025, "1.0001"), (500_024, "1.0000"), (500_075, "1.0002")]
-)
+@pytest.mark.parametrize(("cents", "score"), [(500_025, "1.0001"), (500_024, "1.0000"), (500_075, "1.0002")])
 def test_scores_are_rounded_half_up(cents: int, score: str) -> None:
     assert [anomaly.score for anomaly in judge(RULES, _one(cents, 1, 1))] == [Decimal(score)]
 
 
 @given(
-    st.integers(0, 999_999_999_999), st.integers(1, 10**6), st.integers(1, 10**4),
-    st.integers(1, 10**9), st.integers(1, 100), st.integers(1, 100),
-)  # fmt: skip
+    st.integers(0, 999_999_999_999),
+    st.integers(1, 10**6),
+    st.integers(1, 10**4),
+    st.integers(1, 10**9),
+    st.integers(1, 100),
+    st.integers(1, 100),
+)
 def test_rules_agree_with_the_contract(
     cents: int, quantity: int, recent: int, limit: int, items: int, events: int
 ) -> None:
-    rules = standard_rules(
-        high_value_cents=limit, unusual_quantity=items, rapid_transactions=events
-    )
+    rules = standard_rules(high_value_cents=limit, unusual_quantity=items, rapid_transactions=events)
     expected = {
         name: (Decimal(value) / Decimal(threshold)).quantize(Decimal("0.0001"), ROUND_HALF_UP)
         for name, value, threshold, holds in (
@@ -89,7 +84,10 @@ def test_a_chunk_is_judged_place_by_place() -> None:
     measures = Measures([100, 500_001, 100, 500_001], [1, 1, 10, 10], [1, 2, 3, 6])
     raised = [(anomaly.place, anomaly.anomaly_type) for anomaly in judge(RULES, measures)]
     assert sorted(raised) == [
-        (1, "high_value"), (2, "unusual_quantity"), (3, "high_value"), (3, "rapid_transactions"),
+        (1, "high_value"),
+        (2, "unusual_quantity"),
+        (3, "high_value"),
+        (3, "rapid_transactions"),
         (3, "unusual_quantity"),
-    ]  # fmt: skip
+    ]
     assert judge(RULES, Measures([], [], [])) == []

@@ -19,10 +19,7 @@ class Record:
     headers: Sequence[tuple[str, bytes | None]] = field(default_factory=list)
 
 
-ORDER = {
-    "transaction_id": "t1", "user_id": "ada", "timestamp": "2026-03-01T12:00:00Z",
-    "total_amount": 19.99,
-}  # fmt: skip
+ORDER = {"transaction_id": "t1", "user_id": "ada", "timestamp": "2026-03-01T12:00:00Z", "total_amount": 19.99}
 
 
 def order(**fields: Any) -> bytes:

@@ -14,7 +14,7 @@ from app.events.decoding import (
     system_metric_decoder,
     transaction_decoder,
 )
-from app.events.refusals import Reason
+from app.events.rejections import Reason
 from app.events.rows import CartEventRow, ProductViewRow, SystemMetricRow, TransactionRow
 from app.topics import SOURCE_TOPICS
 from tests.events.records import KAFKA_MS, Record, encoded, order
@@ -87,7 +87,7 @@ PRECEDENCE: list[tuple[bytes | None, Reason]] = [
     (order(total_amount=-1, user_id="b\x00b", timestamp="2027-01-01T00:00:00Z"), Reason.INVALID_AMOUNT),
     (order(user_id="b\x00b", timestamp="2027-01-01T00:00:00Z"), Reason.NUL_CHARACTER),
     (order(user_id="bob", timestamp="2027-01-01T00:00:00Z"), Reason.KEY_MISMATCH),
-]  # fmt: skip
+]
 
 
 def _reason(decoder: Decoder[Any], record: Record) -> Reason | None:
@@ -116,14 +116,18 @@ def test_a_dead_letter_holds_the_raw_record() -> None:
 
 def test_an_order_with_everything() -> None:
     value = order(
-        category="Bücher \U0001f4da", country="Österreich", payment_method="card", quantity=3,
-        product_id="p", session_id="s", total_amount="1e3", coupon={"unknown": [1]},
-    )  # fmt: skip
+        category="Bücher \U0001f4da",
+        country="Österreich",
+        payment_method="card",
+        quantity=3,
+        product_id="p",
+        session_id="s",
+        total_amount="1e3",
+        coupon={"unknown": [1]},
+    )
     decoded = transaction_decoder(LIMITS).decode([Record(value, offset=9)])
     assert decoded.rows == [
-        TransactionRow(
-            "t1", "ada", NOON, 100_000, "Bücher \U0001f4da", "Österreich", "card", 3, "p", "s", 9
-        )
+        TransactionRow("t1", "ada", NOON, 100_000, "Bücher \U0001f4da", "Österreich", "card", 3, "p", "s", 9)
     ]
     assert decoded.timestamps_us == [KAFKA_MS * 1000]
     assert decoded.rounded_offsets == decoded.assumed_utc_offsets == []
@@ -158,15 +162,11 @@ def test_null_is_the_same_as_absent() -> None:
 def test_timestamps(text: str, instant: datetime, assumed: bool) -> None:
     decoded = transaction_decoder(LIMITS).decode([Record(order(timestamp=text), offset=3)])
     assert [row.timestamp for row in decoded.rows] == [instant]
-    assert decoded.timestamps_us == [
-        (instant - NOON) // timedelta(microseconds=1) + KAFKA_MS * 1000
-    ]
+    assert decoded.timestamps_us == [(instant - NOON) // timedelta(microseconds=1) + KAFKA_MS * 1000]
     assert decoded.assumed_utc_offsets == ([3] if assumed else [])
 
 
-@pytest.mark.parametrize(
-    "text", ["2026-02-30T12:00:00Z", "2026-03-01T25:00:00Z", "2026-03-01", "", "12:00:00Z", "now"]
-)
+@pytest.mark.parametrize("text", ["2026-02-30T12:00:00Z", "2026-03-01T25:00:00Z", "2026-03-01", "", "12:00:00Z", "now"])
 def test_texts_that_are_no_timestamps(text: str) -> None:
     record = Record(order(timestamp=text))
     assert _reason(transaction_decoder(LIMITS), record) is Reason.INVALID_FIELD
@@ -179,12 +179,13 @@ def test_without_a_retention_the_past_is_open() -> None:
 
 def test_forgiven_records_are_told_by_offset() -> None:
     values = [
-        order(), order(total_amount=1.005), order(timestamp="2026-03-01T12:00:00"),
-        order(total_amount="1.005", timestamp="2026-03-01T12:00:00"), b"{",
-    ]  # fmt: skip
-    decoded = transaction_decoder(LIMITS).decode(
-        Record(value, offset=10 + n) for n, value in enumerate(values)
-    )
+        order(),
+        order(total_amount=1.005),
+        order(timestamp="2026-03-01T12:00:00"),
+        order(total_amount="1.005", timestamp="2026-03-01T12:00:00"),
+        b"{",
+    ]
+    decoded = transaction_decoder(LIMITS).decode(Record(value, offset=10 + n) for n, value in enumerate(values))
     assert decoded.rounded_offsets == [11, 13]
     assert decoded.assumed_utc_offsets == [12, 13]
     assert [row.source_offset for row in decoded.rows] == [10, 11, 12, 13]
@@ -232,14 +233,20 @@ def test_the_key_is_the_user(user: str, key: bytes | None, reason: Reason | None
 
 
 VIEW: dict[str, Any] = {
-    "event_id": "e", "user_id": "ada", "session_id": "s", "timestamp": "2026-03-01T12:00:00Z",
+    "event_id": "e",
+    "user_id": "ada",
+    "session_id": "s",
+    "timestamp": "2026-03-01T12:00:00Z",
     "product_id": "p",
-}  # fmt: skip
+}
 CART = VIEW | {"action": "add", "quantity": 2}
 METRIC: dict[str, Any] = {
-    "host": "ada", "component": "api", "metric": "cpu", "value": 0.5,
+    "host": "ada",
+    "component": "api",
+    "metric": "cpu",
+    "value": 0.5,
     "timestamp": "2026-03-01T12:00:00Z",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -250,7 +257,7 @@ METRIC: dict[str, Any] = {
         (system_metric_decoder(LIMITS), METRIC, SystemMetricRow("ada", "api", "cpu", NOON, 0.5, 0)),
     ],
     ids=["product_views", "cart_events", "system_metrics"],
-)  # fmt: skip
+)
 def test_the_other_topics(decoder: Decoder[Any], event: dict[str, Any], row: object) -> None:
     assert decoder.decode([Record(encoded(event))]).rows == [row]
     for name in event:
@@ -270,9 +277,7 @@ def test_a_cart_knows_three_actions(action: object) -> None:
 @pytest.mark.parametrize("value", [b"1e999", b"-1e999"])
 def test_a_measurement_is_finite(value: bytes) -> None:
     written = encoded(METRIC | {"value": "HERE"}).replace(b'"HERE"', value)
-    assert _reason(system_metric_decoder(LIMITS), Record(written)) in {
-        Reason.INVALID_FIELD, Reason.MALFORMED_JSON,
-    }  # fmt: skip
+    assert _reason(system_metric_decoder(LIMITS), Record(written)) in {Reason.INVALID_FIELD, Reason.MALFORMED_JSON}
 
 
 def test_every_source_topic_has_its_decoder() -> None:

@@ -59,10 +59,7 @@ class ArmedFaults:
     """Does harm once at each point, at its n-th pass."""
 
     def __init__(
-        self,
-        passes: Mapping[FaultPoint, int],
-        harm: Callable[[asyncpg.Connection], Awaitable[None]],
-        topic: str,
+        self, passes: Mapping[FaultPoint, int], harm: Callable[[asyncpg.Connection], Awaitable[None]], topic: str
     ) -> None:
         self._passes_left = dict(passes)
         self._harm = harm

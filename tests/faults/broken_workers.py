@@ -15,7 +15,7 @@ from app.settings import load_settings
 from app.sink import ledger
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import NoFaults
-from app.sink.inserting import Inserter
+from app.sink.inserter import Inserter
 from app.stream.committer import ChunkCommitter
 from app.worker import create_app
 from tests.faults.armed_worker import armed_faults
@@ -28,9 +28,9 @@ def _without_fence() -> None:
     async def let_through(*args: Any) -> bool:
         return True
 
-    async def believe_the_rows_new(self: Any, connection: Any, work: Any) -> Any:
+    async def believe_the_rows_new(self: Any, connection: Any, part: Any) -> Any:
         try:
-            return await insert(self, connection, work)
+            return await insert(self, connection, part)
         except asyncpg.SerializationError:
             return {}
 
@@ -40,18 +40,16 @@ def _without_fence() -> None:
 
 def _start_ignored() -> None:
     """A chunk beyond the ledger is taken for its successor; what lies between is lost."""
-    bring: Any = ChunkCommitter._bring
+    commit_unseen: Any = ChunkCommitter._commit_unseen
 
-    async def bring_anything(
-        self: Any, connection: SinkConnection, chunk: Chunk, work: Any
-    ) -> bool:
+    async def commit_anything(self: Any, connection: SinkConnection, chunk: Chunk, part: Any) -> bool:
         state = await self._state(connection, chunk)
         if state.progress.next_offset < chunk.start:
-            await self._commit_range(connection, chunk, work)
+            await self._commit_range(connection, chunk, part)
             return True
-        return bool(await bring(self, connection, chunk, work))
+        return bool(await commit_unseen(self, connection, chunk, part))
 
-    ChunkCommitter._bring = bring_anything  # type: ignore[method-assign]
+    ChunkCommitter._commit_unseen = commit_anything  # type: ignore[method-assign]
     _without_fence()
     _lose_a_fetch()
 
@@ -65,7 +63,7 @@ def _lose_a_fetch() -> None:
         advance(self, partition, offset)
         if partition not in lost:
             lost.add(partition)
-            self.hold([partition])
+            self.pause([partition])
             self._next[partition] = offset
 
     Positions.advance = lose_the_first  # type: ignore[method-assign]
@@ -77,7 +75,7 @@ def _state_kept() -> None:
     def trust(self: Any, connection: SinkConnection, chunk: Chunk) -> None:
         connection.discard()
 
-    ChunkCommitter._distrust = trust  # type: ignore[method-assign]
+    ChunkCommitter._invalidate = trust  # type: ignore[method-assign]
 
 
 _BREAK: Final = {"fence": _without_fence, "start": _start_ignored, "state": _state_kept}

@@ -132,9 +132,16 @@ class Traffic:
         pick = self._random
         cents = pick.randint(0, 30_000)
         forms: tuple[Any, ...] = (
-            cents / 100, f"{cents // 100}.{cents % 100:02}", cents, 5000, "5000.01", 9000.0,
-            "12.345", "9999999999.99", 0,
-        )  # fmt: skip
+            cents / 100,
+            f"{cents // 100}.{cents % 100:02}",
+            cents,
+            5000,
+            "5000.01",
+            9000.0,
+            "12.345",
+            "9999999999.99",
+            0,
+        )
         return pick.choices(forms, weights=(40, 40, 10, 2, 2, 2, 2, 1, 1))[0]
 
     def _click(self) -> dict[str, Any]:
@@ -184,9 +191,7 @@ class Sender:
         """Queue the records in order."""
         stamp = str(time.time_ns() // 1_000_000).encode()
         for record in records:
-            self._producer.produce(
-                record.topic, record.value, record.key, headers=[(SENT_AT_HEADER, stamp)]
-            )
+            self._producer.produce(record.topic, record.value, record.key, headers=[(SENT_AT_HEADER, stamp)])
             self.sent += 1
         self._producer.poll(0)
 

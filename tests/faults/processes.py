@@ -18,16 +18,17 @@ _TAIL_LINES: Final = 40
 class WorkerProcess:
     """One worker; signals go to it alone, by its pid."""
 
-    def __init__(
-        self, log_path: Path, environ: Mapping[str, str], application: str = "app.worker"
-    ) -> None:
+    def __init__(self, log_path: Path, environ: Mapping[str, str], application: str = "app.worker") -> None:
         self.log_path = log_path
         with log_path.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "faust", "-A", application, "worker", "-l", "info"],
-                cwd=ROOT, env={**clean_environment(), **environ}, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+                cwd=ROOT,
+                env={**clean_environment(), **environ},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         self.started = time.monotonic()
 
     @property

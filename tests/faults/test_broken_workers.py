@@ -3,7 +3,7 @@
 import signal
 from typing import Final
 
-from app.reconcile import ReconcileReport
+from app.reconcile.stream.report import ReconcileReport
 from tests.faults.world import World
 
 BROKEN: Final = "tests.faults.broken_workers"

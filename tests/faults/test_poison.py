@@ -25,19 +25,12 @@ CREATE TRIGGER refuse BEFORE INSERT ON transactions FOR EACH ROW EXECUTE FUNCTIO
 
 def _order(name: str) -> dict[str, Any]:
     time_now = datetime.fromtimestamp(time.time(), UTC).isoformat()
-    return {
-        "transaction_id": name,
-        "user_id": "victim",
-        "timestamp": time_now,
-        "total_amount": "6000.00",
-    }
+    return {"transaction_id": name, "user_id": "victim", "timestamp": time_now, "total_amount": "6000.00"}
 
 
 def _measurement(name: str) -> dict[str, Any]:
     time_now = datetime.fromtimestamp(time.time(), UTC).isoformat()
-    return {
-        "host": "h", "component": "db", "metric": name, "value": 1.5, "timestamp": time_now,
-    }  # fmt: skip
+    return {"host": "h", "component": "db", "metric": name, "value": 1.5, "timestamp": time_now}
 
 
 def _good(name: str) -> Sent:

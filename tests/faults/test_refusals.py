@@ -21,9 +21,7 @@ async def _refuses(worker: WorkerProcess, *expected: str) -> None:
 
 async def test_the_database_of_another_kafka(world: World) -> None:
     await world.sql("INSERT INTO stream_source (cluster_id) VALUES ('another-cluster')")
-    await _refuses(
-        world.worker(), "another-cluster", "GLOBALMART_KAFKA_BOOTSTRAP", "empty database"
-    )
+    await _refuses(world.worker(), "another-cluster", "GLOBALMART_KAFKA_BOOTSTRAP", "empty database")
     assert await world.ledger() == {}
 
 
@@ -48,9 +46,7 @@ async def test_records_deleted_before_they_were_consumed(world: World) -> None:
     before = await world.ledger()
     ends = topics.end_offsets(world.bootstrap)
     topics.delete_records(world.bootstrap, ends)
-    await _refuses(
-        world.worker(), "GLOBALMART_WORKER_ACCEPT_LOST_OFFSETS=true", "Kafka has deleted"
-    )
+    await _refuses(world.worker(), "GLOBALMART_WORKER_ACCEPT_LOST_OFFSETS=true", "Kafka has deleted")
     assert await world.ledger() == before
     world.worker(WORKER_ACCEPT_LOST_OFFSETS="true")
     world.send(500)
@@ -93,9 +89,7 @@ async def test_topics_with_another_number_of_partitions(world: World) -> None:
 
 
 @pytest.mark.parametrize("more", [300, 0])
-async def test_records_deleted_while_a_worker_that_runs_has_yet_to_read_them(
-    world: World, more: int
-) -> None:
+async def test_records_deleted_while_a_worker_that_runs_has_yet_to_read_them(world: World, more: int) -> None:
     """Its client goes on with the oldest record there is, or waits for one, and says nothing of what is missing."""
     world.send(1000)
     worker = world.worker()

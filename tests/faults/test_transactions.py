@@ -53,9 +53,7 @@ async def test_only_what_was_committed_counts(world: World, producer: Producer) 
     assert worker.metric("globalmart_partition_lag_records") == 0, worker.tail()
 
 
-async def test_what_stands_behind_an_open_transaction_waits(
-    world: World, producer: Producer
-) -> None:
+async def test_what_stands_behind_an_open_transaction_waits(world: World, producer: Producer) -> None:
     """It counts as lag, and is no stall: nobody may read it yet."""
     worker = world.worker(WORKER_WATCHDOG_SECONDS=str(_WATCHDOG_SECONDS))
     _in_one_transaction(producer, world.traffic.records(_EACH))

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from app.reconcile import ReconcileReport, reconcile
+from app.reconcile.stream.recount import reconcile
+from app.reconcile.stream.report import ReconcileReport
 from app.settings import Settings
 from compose.embedded.ports import choose_port
 from compose.embedded.stack import EmbeddedStack
@@ -26,9 +27,7 @@ _POLL_SECONDS: Final = 0.1
 class World:
     """Empty topics, an empty database, a consumer group; workers end with it."""
 
-    def __init__(
-        self, stack: EmbeddedStack, folder: Path, database: str, seed: int | None = None
-    ) -> None:
+    def __init__(self, stack: EmbeddedStack, folder: Path, database: str, seed: int | None = None) -> None:
         self.stack = stack
         self.database = database
         self.group = database
@@ -56,11 +55,7 @@ class World:
     # --- workers ---
 
     def worker(
-        self,
-        application: str = "app.worker",
-        *,
-        faults: dict[str, str] | None = None,
-        **changes: str,
+        self, application: str = "app.worker", *, faults: dict[str, str] | None = None, **changes: str
     ) -> WorkerProcess:
         """Start a worker; `faults` are the variables of an armed or a broken one."""
         log = self._folder / f"worker-{len(self.workers) + 1}.log"
@@ -105,9 +100,7 @@ class World:
             yield
 
     @asynccontextmanager
-    async def sending(
-        self, bursts: Iterable[Iterable[Sent]], pause_seconds: float
-    ) -> AsyncIterator[None]:
+    async def sending(self, bursts: Iterable[Iterable[Sent]], pause_seconds: float) -> AsyncIterator[None]:
         """Send one burst after the other, once Kafka has the one before, for as long as the block runs."""
         over = asyncio.Event()
 

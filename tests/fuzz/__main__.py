@@ -29,9 +29,8 @@ def main() -> None:
     console = Console(stderr=True)
     console.log(f"SEED={seed} RECORDS={options.records}")
     with EmbeddedStack(
-        _FOLDER, services=("kafka", "postgres"), fresh=True, preferred_ports=False,
-        report=console.log,
-    ) as stack:  # fmt: skip
+        _FOLDER, services=("kafka", "postgres"), fresh=True, preferred_ports=False, report=console.log
+    ) as stack:
         found = asyncio.run(_run(stack, seed, options.records))
     wrong = failures(found)
     if found["memory_mb"]["growth"] > _GROWTH_MB:

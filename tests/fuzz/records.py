@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from app.topics import SENT_AT_HEADER, SOURCE_TOPICS, SYSTEM_METRICS, TRANSACTIONS
-from tests.reconcile.examples import VALID
-from tests.reconcile.mutations import mutated, scratched
+from tests.reconcile.stream.examples import VALID
+from tests.reconcile.stream.mutations import mutated, scratched
 
 Headers = list[tuple[str, bytes | None]]
 
@@ -18,13 +18,35 @@ _HOSTS: Final = 20
 _LARGE_BYTES: Final = 10_000_000
 #: What would harm whoever puts a text into SQL, a shell, a page, a file name or a format.
 EVIL: Final = (
-    "'; DROP TABLE transactions; --", '" OR 1=1 --', "$(rm -rf /)", "`id`", "; shutdown -h now",
-    "| cat /etc/passwd", "../../../../etc/passwd", "%s%n%x", "{0.__class__}", "${jndi:ldap://x/y}",
-    "<script>alert(1)</script>", "\\", "\\N", "\\.", "a\tb\nc\rd", "\u202egnp.exe", "\ufeffbom",
-    "e\u0301", "\U0001f600" * 20, "\x7f\x1b[2J", "NULL", "NaN", "-1", "",
-)  # fmt: skip
+    "'; DROP TABLE transactions; --",
+    '" OR 1=1 --',
+    "$(rm -rf /)",
+    "`id`",
+    "; shutdown -h now",
+    "| cat /etc/passwd",
+    "../../../../etc/passwd",
+    "%s%n%x",
+    "{0.__class__}",
+    "${jndi:ldap://x/y}",
+    "<script>alert(1)</script>",
+    "\\",
+    "\\N",
+    "\\.",
+    "a\tb\nc\rd",
+    "\u202egnp.exe",
+    "\ufeffbom",
+    "e\u0301",
+    "\U0001f600" * 20,
+    "\x7f\x1b[2J",
+    "NULL",
+    "NaN",
+    "-1",
+    "",
+)
 _HEADERS: Final[tuple[Headers, ...]] = (
-    [], [], [],
+    [],
+    [],
+    [],
     [(SENT_AT_HEADER, b"")],
     [(SENT_AT_HEADER, b"yesterday")],
     [(SENT_AT_HEADER, None)],
@@ -34,7 +56,7 @@ _HEADERS: Final[tuple[Headers, ...]] = (
     [(SENT_AT_HEADER, b"-5")],
     [(SENT_AT_HEADER, b"1"), (SENT_AT_HEADER, b"2")],
     [("", b"x"), ("\u00e9'; DROP", b"\xff\xfe"), ("many", b"y" * 10_000)],
-)  # fmt: skip
+)
 
 
 class Wild(NamedTuple):
@@ -55,9 +77,17 @@ class Fuzzer:
         self._random = random.Random(seed)
         self._number = 0
         self._spoilers: tuple[Callable[[dict[str, Any], datetime], bytes | None], ...] = (
-            self._mutate, self._mutate, self._mutate, self._evil, self._evil, self._other_times,
-            self._noise, self._deep, self._broken_text, self._empty,
-        )  # fmt: skip
+            self._mutate,
+            self._mutate,
+            self._mutate,
+            self._evil,
+            self._evil,
+            self._other_times,
+            self._noise,
+            self._deep,
+            self._broken_text,
+            self._empty,
+        )
 
     def records(self, count: int) -> Iterator[Wild]:
         """The next so many."""
@@ -117,8 +147,7 @@ class Fuzzer:
         """Harmful text in every optional field, sometimes in the required ones, too."""
         pick = self._random
         changed = event | {
-            name: pick.choice(EVIL)
-            for name in ("category", "country", "payment_method", "unknown", pick.choice(EVIL))
+            name: pick.choice(EVIL) for name in ("category", "country", "payment_method", "unknown", pick.choice(EVIL))
         }
         if pick.random() < 0.3:
             changed[pick.choice(list(event))] = pick.choice(EVIL)
@@ -130,11 +159,17 @@ class Fuzzer:
         pick = self._random
         text = pick.choice(
             (
-                "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "1969-12-31T23:59:59Z",
-                "1582-10-10T00:00:00Z", "2038-01-19T03:14:08Z", "10000-01-01T00:00:00Z",
-                "2016-12-31T23:59:60Z", "1997-07-16T19:20:30.45+01:00", "1900-01-01T00:00:00",
+                "0001-01-01T00:00:00Z",
+                "9999-12-31T23:59:59.999999Z",
+                "1969-12-31T23:59:59Z",
+                "1582-10-10T00:00:00Z",
+                "2038-01-19T03:14:08Z",
+                "10000-01-01T00:00:00Z",
+                "2016-12-31T23:59:60Z",
+                "1997-07-16T19:20:30.45+01:00",
+                "1900-01-01T00:00:00",
             )
-        )  # fmt: skip
+        )
         return json.dumps(event | {"timestamp": text}).encode()
 
     def _noise(self, event: dict[str, Any], now: datetime) -> bytes:

@@ -32,13 +32,18 @@ class Flood:
         self._producers = [
             Producer(
                 {
-                    "bootstrap.servers": bootstrap, "compression.type": codec, "linger.ms": 20,
-                    "message.max.bytes": _LARGEST_BYTES, "enable.idempotence": True, "log_level": 0,
-                    "queue.buffering.max.kbytes": 256 * 1024, "on_delivery": self._note,
+                    "bootstrap.servers": bootstrap,
+                    "compression.type": codec,
+                    "linger.ms": 20,
+                    "message.max.bytes": _LARGEST_BYTES,
+                    "enable.idempotence": True,
+                    "log_level": 0,
+                    "queue.buffering.max.kbytes": 256 * 1024,
+                    "on_delivery": self._note,
                 }
             )
             for codec in CODECS
-        ]  # fmt: skip
+        ]
         self._turn = 0
         self.sent = 0
         self.refused: list[str] = []
@@ -48,10 +53,7 @@ class Flood:
         producer = self._producers[self._turn % len(CODECS)]
         self._turn += 1
         for record in records:
-            producer.produce(
-                record.topic, record.value, record.key, headers=record.headers,
-                timestamp=record.time_ms,
-            )  # fmt: skip
+            producer.produce(record.topic, record.value, record.key, headers=record.headers, timestamp=record.time_ms)
             self.sent += 1
         assert producer.flush(60) == 0, "Kafka did not take all records"
         assert not self.refused, self.refused[:3]
@@ -104,19 +106,14 @@ def failures(found: dict[str, Any]) -> list[str]:
     if found["worker_exit_code"] is not None:
         wrong.append(f"the worker ended with {found['worker_exit_code']}")
     accounted = sum(
-        counts["stored"] + counts["duplicates"] + counts["dead_lettered"]
-        for counts in found["topics"].values()
+        counts["stored"] + counts["duplicates"] + counts["dead_lettered"] for counts in found["topics"].values()
     )
     if not found["records"] == found["in_kafka"] == accounted:
-        wrong.append(
-            f"{found['records']} sent, {found['in_kafka']} in Kafka, {accounted} accounted for"
-        )
+        wrong.append(f"{found['records']} sent, {found['in_kafka']} in Kafka, {accounted} accounted for")
     return wrong
 
 
-async def _not_too_far_ahead(
-    world: World, worker: WorkerProcess, sent: int, ahead: int = _AHEAD_RECORDS
-) -> None:
+async def _not_too_far_ahead(world: World, worker: WorkerProcess, sent: int, ahead: int = _AHEAD_RECORDS) -> None:
     """Wait for the worker; one that ended, or does not move for too long, is a failure."""
     last, moved_at = await world.committed(), time.monotonic()
     while last < sent - ahead:

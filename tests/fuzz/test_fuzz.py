@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.events.refusals import Reason
+from app.events.rejections import Reason
 from tests.faults.world import World
 from tests.fuzz.run import failures, fuzz
 

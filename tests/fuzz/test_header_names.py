@@ -11,7 +11,7 @@ import pytest
 from app.topics import TRANSACTIONS
 from tests.faults.processes import ROOT, clean_environment
 from tests.faults.world import World
-from tests.reconcile.examples import VALID
+from tests.reconcile.stream.examples import VALID
 
 #: aiokafka's writer in Python lets a name choose its bytes.
 _SEND: Final = """
@@ -42,8 +42,10 @@ async def test_a_header_name_that_is_no_text_stops_nothing(world: World, codec: 
     order = json.dumps(dict(VALID[TRANSACTIONS]) | {"timestamp": datetime.now(UTC).isoformat()})
     subprocess.run(
         [sys.executable, "-c", _SEND, world.bootstrap, TRANSACTIONS, order, codec],
-        cwd=ROOT, env=clean_environment() | {"AIOKAFKA_NO_EXTENSIONS": "1"}, check=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=clean_environment() | {"AIOKAFKA_NO_EXTENSIONS": "1"},
+        check=True,
+    )
     worker = world.worker()
     report = await world.exact()
     assert report.topics[TRANSACTIONS].found["stored"] == 20

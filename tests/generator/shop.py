@@ -11,8 +11,8 @@ from app.generator.assembly import build_traffic
 from app.generator.mix import Rates
 from app.generator.plan import Plan
 from app.generator.record import Record
+from app.generator.shop import Shop, build_shop
 from app.generator.traffic import Traffic
-from app.generator.world import World, build_world
 from app.settings import AnomalySettings, GeneratorSettings, StreamSettings
 
 START_US = 1_750_000_000_000_000
@@ -20,9 +20,13 @@ GUIDE_RATES = Rates(200.0, 300.0, 100.0, 10.0)
 ANOMALY = AnomalySettings()
 STREAM = StreamSettings()
 NO_FAULTS = {
-    "late_share": 0.0, "out_of_order_share": 0.0, "duplicate_share": 0.0,
-    "conflicting_share": 0.0, "malformed_share": 0.0, "forgiven_share": 0.0,
-}  # fmt: skip
+    "late_share": 0.0,
+    "out_of_order_share": 0.0,
+    "duplicate_share": 0.0,
+    "conflicting_share": 0.0,
+    "malformed_share": 0.0,
+    "forgiven_share": 0.0,
+}
 NO_ANOMALIES = {"high_value_share": 0.0, "unusual_quantity_share": 0.0, "rapid_share": 0.0}
 _LIMITS = TimeLimits(STREAM.future_tolerance_seconds * 1_000_000)
 _DECODERS: dict[str, Any] = {topic: make(_LIMITS) for topic, make in DECODERS.items()}
@@ -44,24 +48,20 @@ def settings(**changes: Any) -> GeneratorSettings:
     return GeneratorSettings(**{**small, **changes})
 
 
-def world(config: GeneratorSettings) -> World:
-    """The world of these settings, built once."""
-    return _world(config.users, config.products, config.categories, config.countries)
+def shop(config: GeneratorSettings) -> Shop:
+    """The shop of these settings, built once."""
+    return _shop(config.users, config.products, config.categories, config.countries)
 
 
 @cache
-def _world(users: int, products: int, categories: int, countries: str) -> World:
-    config = GeneratorSettings(
-        users=users, products=products, categories=categories, countries=countries
-    )
-    return build_world(config, ANOMALY)
+def _shop(users: int, products: int, categories: int, countries: str) -> Shop:
+    config = GeneratorSettings(users=users, products=products, categories=categories, countries=countries)
+    return build_shop(config, ANOMALY)
 
 
 def live(config: GeneratorSettings, rates: Rates = GUIDE_RATES, run_id: str = "run") -> Traffic:
     """Live traffic from START_US on."""
-    return build_traffic(
-        world(config), Plan(rates, START_US, None, 0.0, run_id), config, ANOMALY, STREAM
-    )
+    return build_traffic(shop(config), Plan(rates, START_US, None, 0.0, run_id), config, ANOMALY, STREAM)
 
 
 def play(traffic: Traffic, seconds: float) -> list[Record]:
@@ -78,8 +78,7 @@ def decode(topic: str, records: Iterable[Record]) -> DecodedRecords[Any]:
 def decode_all(topic: str, records: Sequence[Record]) -> DecodedRecords[Any]:
     """The same for records that all belong to the topic; offsets are their indexes."""
     read = [
-        KafkaRecord(record.key, record.value, record.at_us // 1000, offset)
-        for offset, record in enumerate(records)
+        KafkaRecord(record.key, record.value, record.at_us // 1000, offset) for offset, record in enumerate(records)
     ]
     decoded: DecodedRecords[Any] = _DECODERS[topic].decode(read)
     return decoded

@@ -85,10 +85,7 @@ def test_every_segment_of_customers_is_populated(purchases: dict[str, list[str]]
     loyal = sum(segments[r, f] for r in (3, 4) for f in (4, 5))
     potential = sum(segments[r, f] for r in (4, 5) for f in (2, 3))
     hibernating = segments[1, 2] + segments[2, 1] + segments[2, 2]
-    found = (
-        lost, cannot_lose, new, champions, promising, attention, at_risk, sleepy, loyal,
-        potential, hibernating,
-    )  # fmt: skip
+    found = (lost, cannot_lose, new, champions, promising, attention, at_risk, sleepy, loyal, potential, hibernating)
     assert min(found) >= 10, segments
 
 

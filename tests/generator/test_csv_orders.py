@@ -18,9 +18,12 @@ o1;ann;02.01.2025 10:00;19.90;2
 o2;bob;01.01.2025 09:30;5;1
 """
 SHOP_COLUMNS = {
-    "transaction_id": "Order", "user_id": "Customer", "timestamp": "When",
-    "total_amount": "Sum", "quantity": "Items",
-}  # fmt: skip
+    "transaction_id": "Order",
+    "user_id": "Customer",
+    "timestamp": "When",
+    "total_amount": "Sum",
+    "quantity": "Items",
+}
 SHOP = CsvFormat(SHOP_COLUMNS, ";", "%d.%m.%Y %H:%M")
 PLAIN = CsvFormat({})
 
@@ -39,11 +42,21 @@ def test_columns_are_mapped_and_orders_sorted_by_time(tmp_path: Path) -> None:
     source = CsvSource(read(tmp_path, SHOP_CSV, SHOP))
     values = [orjson.loads(record.value or b"") for record in source.records(1 << 60, 0, None)]
     assert values == [
-        {"transaction_id": "o2", "user_id": "bob", "total_amount": 5, "quantity": 1,
-         "timestamp": "2025-01-01T09:30:00.000000Z"},
-        {"transaction_id": "o1", "user_id": "ann", "total_amount": 19.9, "quantity": 2,
-         "timestamp": "2025-01-02T10:00:00.000000Z"},
-    ]  # fmt: skip
+        {
+            "transaction_id": "o2",
+            "user_id": "bob",
+            "total_amount": 5,
+            "quantity": 1,
+            "timestamp": "2025-01-01T09:30:00.000000Z",
+        },
+        {
+            "transaction_id": "o1",
+            "user_id": "ann",
+            "total_amount": 19.9,
+            "quantity": 2,
+            "timestamp": "2025-01-02T10:00:00.000000Z",
+        },
+    ]
 
 
 def test_columns_named_like_fields_need_no_mapping(tmp_path: Path) -> None:
@@ -110,9 +123,7 @@ def test_cdnow_is_read_to_the_last_cent_and_all_of_it_is_accepted() -> None:
     assert len({row.user_id for row in decoded.rows}) == 23_570
     total = sum(row.amount_cents for row in decoded.rows)
     assert Decimal(total) / 100 == Decimal("2500315.63")
-    rows = Counter(
-        (row.user_id, row.timestamp, row.amount_cents, row.quantity) for row in decoded.rows
-    )
+    rows = Counter((row.user_id, row.timestamp, row.amount_cents, row.quantity) for row in decoded.rows)
     assert sum(rows.values()) - len(rows) == 255
     assert decoded.rows[0].timestamp == datetime(1997, 1, 1, tzinfo=UTC)
     assert decoded.rows[-1].timestamp == datetime(1998, 6, 30, tzinfo=UTC)

@@ -23,11 +23,7 @@ from app.topics import PRODUCT_VIEWS, SENT_AT_HEADER, SOURCE_TOPICS, TRANSACTION
 from compose.embedded.stack import EmbeddedStack, remove_stack
 
 PARTITIONS = 6
-SMALL = {
-    "GLOBALMART_GENERATOR_USERS": "500",
-    "GLOBALMART_GENERATOR_PRODUCTS": "300",
-    "GLOBALMART_GENERATOR_SEED": "3",
-}
+SMALL = {"GLOBALMART_GENERATOR_USERS": "500", "GLOBALMART_GENERATOR_PRODUCTS": "300", "GLOBALMART_GENERATOR_SEED": "3"}
 
 
 def config(bootstrap: str) -> dict[str, object]:
@@ -99,8 +95,7 @@ def send(bootstrap: str, records: Sequence[Record], sent_at_ms: int) -> None:
 def test_records_arrive_with_key_partition_time_and_header(bootstrap: str) -> None:
     start = ends(bootstrap)
     sent = [
-        Record(TRANSACTIONS, f"user{n}".encode(), b'{"n":%d}' % n, 1_700_000_000_000_000 + n * 1000)
-        for n in range(300)
+        Record(TRANSACTIONS, f"user{n}".encode(), b'{"n":%d}' % n, 1_700_000_000_000_000 + n * 1000) for n in range(300)
     ]
     send(bootstrap, sent, 1_234_567)
     received = read_from(bootstrap, start, len(sent))
@@ -117,11 +112,7 @@ def test_records_arrive_with_key_partition_time_and_header(bootstrap: str) -> No
 def test_empty_and_absent_values_arrive_as_such(bootstrap: str) -> None:
     start = ends(bootstrap)
     at_us = 1_700_000_000_000_000
-    send(
-        bootstrap,
-        [Record(PRODUCT_VIEWS, b"a", b"", at_us), Record(PRODUCT_VIEWS, b"a", None, at_us)],
-        1,
-    )
+    send(bootstrap, [Record(PRODUCT_VIEWS, b"a", b"", at_us), Record(PRODUCT_VIEWS, b"a", None, at_us)], 1)
     assert [message.value() for message in read_from(bootstrap, start, 2)] == [b"", None]
 
 
@@ -144,9 +135,7 @@ def test_what_cannot_be_delivered_is_told_loudly(unused_tcp_port: int) -> None:
 def command(broker: EmbeddedStack, *arguments: str) -> "subprocess.Popen[str]":
     environment = {**os.environ, **SMALL, **broker.environment()}
     line = [sys.executable, "-m", "app.cli", "generate", *arguments]
-    return subprocess.Popen(
-        line, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    return subprocess.Popen(line, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def counted(start: dict[tuple[str, int], int], bootstrap: str) -> dict[str, int]:
@@ -157,9 +146,7 @@ def counted(start: dict[tuple[str, int], int], bootstrap: str) -> dict[str, int]
     return dict(counts)
 
 
-def test_the_command_sends_a_history_and_sums_it_up(
-    broker: EmbeddedStack, bootstrap: str, tmp_path: Path
-) -> None:
+def test_the_command_sends_a_history_and_sums_it_up(broker: EmbeddedStack, bootstrap: str, tmp_path: Path) -> None:
     start, report = ends(bootstrap), tmp_path / "summary.json"
     arguments = ("--backfill", "2d", "--orders-per-day", "500", "--summary-file", str(report))
     process = command(broker, *arguments)
@@ -189,8 +176,7 @@ def test_an_interrupt_delivers_what_is_under_way_and_ends_cleanly(
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [("--backfill", "soon"), ("--start", "2025-01-01"), ("--rate", "-1"), ("--map", "x")],
+    "arguments", [("--backfill", "soon"), ("--start", "2025-01-01"), ("--rate", "-1"), ("--map", "x")]
 )
 def test_wrong_arguments_end_with_exit_code_2(broker: EmbeddedStack, arguments: list[str]) -> None:
     process = command(broker, *arguments)

@@ -5,7 +5,7 @@ from random import Random
 import orjson
 import pytest
 
-from app.events.refusals import Reason
+from app.events.rejections import Reason
 from app.generator.forgiven import FORGIVEN
 from app.generator.malformed import MALFORMED, Spoil
 from app.generator.record import JsonObject, Record, money, timestamp_text
@@ -39,9 +39,13 @@ def event(topic: str) -> JsonObject:
         named = {"host": "web-1", "component": "cpu", "metric": "usage", "value": 0.5}
         return {**named, "timestamp": timestamp_text(START_US)}
     fields: JsonObject = {
-        "user_id": "user7", "session_id": "s-1", "product_id": "product1", "category": "Books",
-        "country": "UK", "timestamp": timestamp_text(START_US),
-    }  # fmt: skip
+        "user_id": "user7",
+        "session_id": "s-1",
+        "product_id": "product1",
+        "category": "Books",
+        "country": "UK",
+        "timestamp": timestamp_text(START_US),
+    }
     if topic == TRANSACTIONS:
         amount = {"total_amount": 1999, "quantity": 1, "payment_method": "paypal"}
         return {"transaction_id": "t-1", **fields, **amount}

@@ -3,14 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.generator.mix import (
-    BROWSE_VIEWS,
-    CART_BUY_EVENTS,
-    CART_LEAVE_EVENTS,
-    Rates,
-    Steering,
-    solve_mix,
-)
+from app.generator.mix import BROWSE_VIEWS, CART_BUY_EVENTS, CART_LEAVE_EVENTS, LowDiscrepancySampler, Rates, solve_mix
 
 RATE = st.floats(min_value=0, max_value=10_000)
 
@@ -30,7 +23,7 @@ def test_the_mix_adds_up_to_the_rates(
 
 
 def test_steering_keeps_every_interval_at_its_share() -> None:
-    steering = Steering(0.3)
+    steering = LowDiscrepancySampler(0.3)
     inside = 0
     for n in range(1, 10_001):
         inside += steering.draw() < 0.17

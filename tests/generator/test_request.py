@@ -6,14 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.generator.jobs import JobError
-from app.generator.request import (
-    FileRequest,
-    Request,
-    make_job,
-    parse_columns,
-    parse_length,
-    parse_time,
-)
+from app.generator.request import FileRequest, Request, make_job, parse_columns, parse_length, parse_time
 from app.settings import Settings
 
 NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
@@ -29,8 +22,7 @@ SMALL = Settings(FEW)
 
 
 @pytest.mark.parametrize(
-    ("text", "length"),
-    [("90d", timedelta(days=90)), ("12h", timedelta(hours=12)), ("1.5h", timedelta(minutes=90))],
+    ("text", "length"), [("90d", timedelta(days=90)), ("12h", timedelta(hours=12)), ("1.5h", timedelta(minutes=90))]
 )
 def test_lengths(text: str, length: timedelta) -> None:
     assert parse_length(text) == length
@@ -49,10 +41,7 @@ def test_times_are_utc_unless_they_say_otherwise() -> None:
 
 
 def test_mappings() -> None:
-    assert parse_columns(["user_id=Kunde", "timestamp=a=b"]) == {
-        "user_id": "Kunde",
-        "timestamp": "a=b",
-    }
+    assert parse_columns(["user_id=Kunde", "timestamp=a=b"]) == {"user_id": "Kunde", "timestamp": "a=b"}
     with pytest.raises(JobError, match="the fields are"):
         parse_columns(["customer=x"])
     with pytest.raises(JobError, match="no mapping"):
@@ -86,9 +75,7 @@ def test_a_history_ends_now_or_when_told() -> None:
     job, _ = make_job(Request(backfill=timedelta(days=2)), SMALL, NOW)
     assert job.end_us - job.start_us == 2 * 86_400_000_000
     assert job.end_us == int(NOW.timestamp()) * 1_000_000
-    earlier, _ = make_job(
-        Request(backfill=timedelta(days=2), until=NOW - timedelta(days=1)), SMALL, NOW
-    )
+    earlier, _ = make_job(Request(backfill=timedelta(days=2), until=NOW - timedelta(days=1)), SMALL, NOW)
     assert earlier.end_us == job.end_us - 86_400_000_000
 
 

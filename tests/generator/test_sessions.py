@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.generator.shop import NO_FAULTS, live, play, settings, world
+from tests.generator.shop import NO_FAULTS, live, play, settings, shop
 
 Event = dict[str, Any]
 
@@ -76,7 +76,7 @@ def test_all_endings_occur(sessions: list[list[Event]]) -> None:
 
 
 def test_prices_and_categories_belong_to_products(sessions: list[list[Event]]) -> None:
-    catalogue = world(settings()).catalogue
+    catalogue = shop(settings()).catalogue
     for told in sessions:
         for event in told:
             product = int(event["product_id"].removeprefix("product")) - 1

@@ -16,7 +16,7 @@ from typing import Any, Final
 import asyncpg
 import pytest
 
-from app.postgres.connecting import connect_reader
+from app.postgres.connections import connect_reader
 from app.settings import Settings
 from batch.metrics import write_metrics
 from compose.demo.monitoring import start_prometheus
@@ -30,17 +30,23 @@ from tests.faults.world import World
 _PROJECT: Final = Path(__file__).parents[2]
 _DEADLINE_SECONDS: Final = 90.0
 _DIRTY: Final = {
-    "GENERATOR_USERS": "300", "GENERATOR_PRODUCTS": "300", "GENERATOR_CATEGORIES": "12",
-    "GENERATOR_HIGH_VALUE_SHARE": "0.02", "GENERATOR_UNUSUAL_QUANTITY_SHARE": "0.02",
-    "GENERATOR_RAPID_SHARE": "0.01", "GENERATOR_LATE_SHARE": "0.02",
-    "GENERATOR_MALFORMED_SHARE": "0.03", "GENERATOR_THINK_SECONDS": "0.3",
+    "GENERATOR_USERS": "300",
+    "GENERATOR_PRODUCTS": "300",
+    "GENERATOR_CATEGORIES": "12",
+    "GENERATOR_HIGH_VALUE_SHARE": "0.02",
+    "GENERATOR_UNUSUAL_QUANTITY_SHARE": "0.02",
+    "GENERATOR_RAPID_SHARE": "0.01",
+    "GENERATOR_LATE_SHARE": "0.02",
+    "GENERATOR_MALFORMED_SHARE": "0.03",
+    "GENERATOR_THINK_SECONDS": "0.3",
     "GENERATOR_SYSTEM_METRIC_RATE": "60",
-}  # fmt: skip
+}
 # So low that this traffic is above them.
 _STRICT: Final = {
-    "ALERT_DEAD_LETTER_SHARE": "0.0001", "ALERT_ANOMALY_SHARE": "0.0001",
+    "ALERT_DEAD_LETTER_SHARE": "0.0001",
+    "ALERT_ANOMALY_SHARE": "0.0001",
     "ALERT_LATENCY_SECONDS": "0.0001",
-}  # fmt: skip
+}
 
 
 def until(true: Callable[[], bool], otherwise: str, seconds: float = _DEADLINE_SECONDS) -> None:
@@ -81,9 +87,7 @@ class Monitored:
 
 
 @pytest.fixture(scope="module")
-def monitored(
-    stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Monitored]:
+def monitored(stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
     """Traffic flows as long as the module's tests run."""
     folder = tmp_path_factory.mktemp("monitored")
     topics.recreate_topics(stack.kafka.bootstrap)
@@ -135,7 +139,7 @@ def _figures_flow(monitored: Monitored, api_url: str) -> bool:
     return all(
         monitored.value(promql) > 0
         for promql in (
-            'sum(rate(globalmart_transactions_by_country_total[8s]))',
+            "sum(rate(globalmart_transactions_by_country_total[8s]))",
             "sum(rate(globalmart_late_events_total[8s]))",
             "sum(rate(globalmart_outbox_published_total[8s]))",
             "sum(rate(globalmart_api_requests_total[8s]))",
@@ -143,14 +147,17 @@ def _figures_flow(monitored: Monitored, api_url: str) -> bool:
             "sum(globalmart_sink_failures_total)",
             "sum(globalmart_batch_age_seconds)",
         )
-    )  # fmt: skip
+    )
 
 
 def _leave_a_batch_run(path: Path) -> None:
     """What a nightly run leaves behind, written by the batch's own code."""
     ended = datetime.now(UTC) - timedelta(hours=3)
     run = {
-        "job": "nightly", "status": "published", "started": ended - timedelta(minutes=4),
-        "ended": ended, "counts": {"fact_sales": 1200, "customer_segments": 300},
-    }  # fmt: skip
+        "job": "nightly",
+        "status": "published",
+        "started": ended - timedelta(minutes=4),
+        "ended": ended,
+        "counts": {"fact_sales": 1200, "customer_segments": 300},
+    }
     write_metrics(path, [run])

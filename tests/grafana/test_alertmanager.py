@@ -95,11 +95,16 @@ def _alertmanager(folder: Path, config: dict[str, Any]) -> Iterator[str]:
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
     url = f"http://{LOOPBACK}:{choose_port()}"
     process = subprocess.Popen(
-        ["prometheus-alertmanager", f"--config.file={folder}/alertmanager.yml",
-         f"--storage.path={folder}/data", f"--web.listen-address={url.removeprefix('http://')}",
-         "--cluster.listen-address="],
-        cwd=folder, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [
+            "prometheus-alertmanager",
+            f"--config.file={folder}/alertmanager.yml",
+            f"--storage.path={folder}/data",
+            f"--web.listen-address={url.removeprefix('http://')}",
+            "--cluster.listen-address=",
+        ],
+        cwd=folder,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         _until(lambda: answers(f"{url}/-/ready"))
         yield url
@@ -118,9 +123,7 @@ def _until(true: Callable[[], object]) -> None:
 def _post(url: str, *alerts: dict[str, str]) -> None:
     annotations = {"summary": "A process does not answer", "runbook_url": "grafana/runbooks/X.md"}
     body = json.dumps([{"labels": labels, "annotations": annotations} for labels in alerts])
-    request = urllib.request.Request(
-        f"{url}/api/v2/alerts", body.encode(), {"Content-Type": "application/json"}
-    )
+    request = urllib.request.Request(f"{url}/api/v2/alerts", body.encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10):
         pass
 

@@ -10,15 +10,27 @@ import yaml
 from app.settings import Settings, documented_settings
 from grafana.files import generated_files, write_files
 from grafana.provisioning import data_sources, grafana_environment
-from tests.exposed import exposed_series
 from tests.grafana.panels import FOLDER, NAMES, Panel, Query, board, panels, queries
+from tests.support.exposed import exposed_series
 
 _PROMETHEUS = "globalmart-prometheus"
 _OF_PROMETHEUS = {"up", "ALERTS"}
 _WORDS_OF_PROMQL = {
-    "sum", "min", "max", "count", "rate", "increase", "histogram_quantile", "topk", "time", "vector",
-    "absent", "or", "unless", "offset",
-}  # fmt: skip
+    "sum",
+    "min",
+    "max",
+    "count",
+    "rate",
+    "increase",
+    "histogram_quantile",
+    "topk",
+    "time",
+    "vector",
+    "absent",
+    "or",
+    "unless",
+    "offset",
+}
 
 
 def _metrics(promql: str) -> set[str]:
@@ -90,9 +102,7 @@ def test_panels_do_not_overlap_and_stay_on_the_grid() -> None:
         for panel in board(name)["panels"]:
             place = panel["gridPos"]
             cells = {
-                (place["x"] + right, place["y"] + down)
-                for right in range(place["w"])
-                for down in range(place["h"])
+                (place["x"] + right, place["y"] + down) for right in range(place["w"]) for down in range(place["h"])
             }
             assert place["x"] + place["w"] <= 24, panel["title"]
             assert not cells & taken, panel["title"]
@@ -115,9 +125,7 @@ def test_money_is_read_from_postgresql() -> None:
 
 def test_provisioning_names_settings_and_nothing_is_secret_in_it() -> None:
     folder = FOLDER / "provisioning"
-    texts = [
-        (folder / kind / "globalmart.yml").read_text() for kind in ("datasources", "dashboards")
-    ]
+    texts = [(folder / kind / "globalmart.yml").read_text() for kind in ("datasources", "dashboards")]
     named = set(re.findall(r"\$\{(\w+)\}", "".join(texts)))
     assert named == set(grafana_environment(Settings({})))
     assert named <= {variable for variable, _ in documented_settings()}

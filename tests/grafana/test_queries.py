@@ -41,9 +41,12 @@ def _asked(monitored: Monitored, query: Query) -> list[float]:
         data = monitored.ask("query", query=text, time=shown.end.timestamp())
     else:
         data = monitored.ask(
-            "query_range", query=text, start=shown.start.timestamp(), end=shown.end.timestamp(),
+            "query_range",
+            query=text,
+            start=shown.start.timestamp(),
+            end=shown.end.timestamp(),
             step=shown.step.total_seconds(),
-        )  # fmt: skip
+        )
     return [figure for figure in _figures(data) if not math.isnan(figure)]
 
 
@@ -59,12 +62,11 @@ def test_prometheus_finds_data(monitored: Monitored, query: Query) -> None:
 
 
 @pytest.mark.parametrize(
-    ("span", "step"), [(timedelta(hours=1), timedelta(minutes=1)), (timedelta(days=7), timedelta(hours=2))],
+    ("span", "step"),
+    [(timedelta(hours=1), timedelta(minutes=1)), (timedelta(days=7), timedelta(hours=2))],
     ids=["an hour", "a week"],
-)  # fmt: skip
-async def test_postgresql_finds_data(
-    monitored: Monitored, span: timedelta, step: timedelta
-) -> None:
+)
+async def test_postgresql_finds_data(monitored: Monitored, span: timedelta, step: timedelta) -> None:
     empty = []
     for query in _of("globalmart-postgresql"):
         text = with_macros(query.text, _last(span, step), country=_COUNTRIES)
@@ -98,7 +100,7 @@ _MINUTE = _NOW.replace(second=0)
         (_MINUTE.replace(minute=50) - timedelta(hours=20), _MINUTE.replace(minute=10) - timedelta(hours=19)),
     ],
     ids=["days", "a minute", "whole hours", "within an hour", "over one full hour's edge"],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("chosen", [_COUNTRIES, ["USA", "France"]], ids=["all", "two"])
 async def test_sums_of_a_range_are_those_of_the_rows(
     monitored: Monitored, start: datetime, end: datetime, chosen: list[str]
@@ -112,9 +114,7 @@ async def test_sums_of_a_range_are_those_of_the_rows(
     )
     of_rollups = (sql.revenue(), sql.orders(), sql.revenue_by_category())
     asked = [with_macros(query, shown, country=chosen) for query in of_rollups]
-    [[(total, count)], [(revenue,)], [(orders,)], categories] = await monitored.rows(
-        of_rows, *asked
-    )
+    [[(total, count)], [(revenue,)], [(orders,)], categories] = await monitored.rows(of_rows, *asked)
     assert (revenue, orders) == (total, count or None)
     assert sum((row["revenue"] for row in categories), Decimal()) == (total or 0)
 
@@ -131,12 +131,9 @@ def test_rules_are_evaluated_over_what_really_happens(monitored: Monitored) -> N
 
     until(
         lambda: states("DeadLetters", "AnomalyBurst", "Latency") <= {"pending", "firing"},
-        "what is above its threshold is not raised", seconds=30,
-    )  # fmt: skip
-    assert states("BatchStale", "BatchMissing", "BatchFailed", "SinkErrors", "TargetDown") == {
-        "inactive"
-    }
+        "what is above its threshold is not raised",
+        seconds=30,
+    )
+    assert states("BatchStale", "BatchMissing", "BatchFailed", "SinkErrors", "TargetDown") == {"inactive"}
     assert len(rules()) == 12
-    assert {
-        name: rule.get("lastError") for name, rule in rules().items() if rule["health"] != "ok"
-    } == {}
+    assert {name: rule.get("lastError") for name, rule in rules().items() if rule["health"] != "ok"} == {}

@@ -17,9 +17,7 @@ _PROMETHEUS = FOLDER / "prometheus"
 _RUNBOOKS = FOLDER / "runbooks"
 _RULES = [rule for group in rule_groups(Settings({}).alert)["groups"] for rule in group["rules"]]
 _NAMES = [rule["alert"] for rule in _RULES]
-_SAYS_WHO_IS_TOLD = {
-    "runbooks", "email_to", "email_from", "smtp", "smtp_user", "smtp_password_file", "webhook_url",
-}  # fmt: skip
+_SAYS_WHO_IS_TOLD = {"runbooks", "email_to", "email_from", "smtp", "smtp_user", "smtp_password_file", "webhook_url"}
 
 
 def _run(*command: str | Path) -> str:
@@ -34,9 +32,7 @@ def _cases() -> list[dict[str, Any]]:
 
 
 def test_prometheus_accepts_rules_and_configuration() -> None:
-    assert f"{len(_RULES)} rules found" in _run(
-        "promtool", "check", "rules", _PROMETHEUS / "rules.yml"
-    )
+    assert f"{len(_RULES)} rules found" in _run("promtool", "check", "rules", _PROMETHEUS / "rules.yml")
     _run("promtool", "check", "config", _PROMETHEUS / "prometheus.yml")
 
 
@@ -72,9 +68,7 @@ def test_no_runbook_is_without_an_alert_and_all_name_only_what_exists() -> None:
         assert [link for link in links if not (_RUNBOOKS / link).exists()] == [], path.name
 
 
-@pytest.mark.parametrize(
-    "field", sorted(type(Settings({}).alert).model_fields.keys() - _SAYS_WHO_IS_TOLD)
-)
+@pytest.mark.parametrize("field", sorted(type(Settings({}).alert).model_fields.keys() - _SAYS_WHO_IS_TOLD))
 def test_every_threshold_is_a_setting_that_changes_the_rules(field: str) -> None:
     settings = Settings({})
     default = getattr(settings.alert, field)
@@ -84,12 +78,9 @@ def test_every_threshold_is_a_setting_that_changes_the_rules(field: str) -> None
 
 
 def test_alertmanager_accepts_its_configuration_with_and_without_a_password(tmp_path: Path) -> None:
-    secured = {
-        "GLOBALMART_ALERT_SMTP_USER": "mailer",
-        "GLOBALMART_ALERT_SMTP_PASSWORD_FILE": "/run/secrets/smtp",
-    }
-    for number, values in enumerate(({}, secured)):
-        write_files(Settings(values), tmp_path / str(number))
-        file = tmp_path / str(number) / "alertmanager" / "alertmanager.yml"
+    secured = {"GLOBALMART_ALERT_SMTP_USER": "mailer", "GLOBALMART_ALERT_SMTP_PASSWORD_FILE": "/run/secrets/smtp"}
+    for stat_panel, values in enumerate(({}, secured)):
+        write_files(Settings(values), tmp_path / str(stat_panel))
+        file = tmp_path / str(stat_panel) / "alertmanager" / "alertmanager.yml"
         assert "1 receivers" in _run("amtool", "check-config", file)
         assert ("auth_password_file" in file.read_text()) == bool(values)

@@ -14,42 +14,40 @@ def test_an_unknown_partition_is_held() -> None:
     assert positions.position("a") is None
     assert positions.released() == frozenset()
     assert positions.take_seeks() == {}
-    assert not positions.follows("a", 0)
+    assert not positions.is_contiguous("a", 0)
 
 
 def test_a_gap_is_believed_right_after_a_seek_to_the_very_position() -> None:
     positions: Positions[str] = Positions()
-    positions.release("a", 10)
-    assert positions.follows("a", 10)
-    assert not positions.follows("a", 12), "the seek has not been made yet"
+    positions.resume_at("a", 10)
+    assert positions.is_contiguous("a", 10)
+    assert not positions.is_contiguous("a", 12), "the seek has not been made yet"
     assert positions.take_seeks() == {"a": 10}
-    assert positions.follows("a", 12)
-    assert not positions.follows("a", 9), "older records than the ledger asked for"
+    assert positions.is_contiguous("a", 12)
+    assert not positions.is_contiguous("a", 9), "older records than the ledger asked for"
     positions.advance("a", 13)
-    assert positions.follows("a", 13)
-    assert not positions.follows("a", 14), "records were dropped on the way"
+    assert positions.is_contiguous("a", 13)
+    assert not positions.is_contiguous("a", 14), "records were dropped on the way"
 
 
 def test_an_answer_to_an_earlier_question_is_none() -> None:
     positions: Positions[str] = Positions()
-    positions.release("a", 10)
-    assert not positions.asked("a"), "the seek has not been made yet"
+    positions.resume_at("a", 10)
+    assert not positions.was_sought("a"), "the seek has not been made yet"
     positions.take_seeks()
-    assert positions.asked("a")
-    positions.release("a", 10)
-    assert not positions.asked("a"), (
-        "somebody doubted, and the client has not been sent there again"
-    )
-    positions.hold(["a"])
-    assert not positions.asked("a")
+    assert positions.was_sought("a")
+    positions.resume_at("a", 10)
+    assert not positions.was_sought("a"), "somebody doubted, and the client has not been sent there again"
+    positions.pause(["a"])
+    assert not positions.was_sought("a")
 
 
 def test_a_hold_cancels_the_seek_that_is_due() -> None:
     positions: Positions[str] = Positions()
-    positions.release("a", 10)
-    positions.hold(["a"])
+    positions.resume_at("a", 10)
+    positions.pause(["a"])
     assert positions.take_seeks() == {}
-    assert not positions.follows("a", 10)
+    assert not positions.is_contiguous("a", 10)
 
 
 @dataclass
@@ -75,16 +73,16 @@ class PositionsMachine(RuleBasedStateMachine):
         self.model = {name: Partition() for name in "abc"}
 
     @rule(names=st.sets(_NAMES))
-    def hold(self, names: set[str]) -> None:
-        self.positions.hold(names)
+    def pause(self, names: set[str]) -> None:
+        self.positions.pause(names)
         for name in names:
             partition = self.model[name]
             partition.position = partition.seek = partition.sought = None
             partition.changes += 1
 
     @rule(name=_NAMES, offset=_OFFSETS)
-    def release(self, name: str, offset: int) -> None:
-        self.positions.release(name, offset)
+    def resume_at(self, name: str, offset: int) -> None:
+        self.positions.resume_at(name, offset)
         partition = self.model[name]
         partition.position = partition.seek = offset
         partition.sought = None
@@ -106,11 +104,11 @@ class PositionsMachine(RuleBasedStateMachine):
             self.positions.advance(name, partition.position)
 
     @rule(name=_NAMES, first=_OFFSETS)
-    def follows(self, name: str, first: int) -> None:
+    def is_contiguous(self, name: str, first: int) -> None:
         partition = self.model[name]
         at = partition.position
         believed = at is not None and (first == at or (first > at and partition.sought == at))
-        assert self.positions.follows(name, first) is believed
+        assert self.positions.is_contiguous(name, first) is believed
 
     @invariant()
     def book_and_model_agree(self) -> None:
@@ -118,7 +116,7 @@ class PositionsMachine(RuleBasedStateMachine):
             assert self.positions.position(name) == partition.position
             assert self.positions.epoch(name) == partition.changes
             at = partition.position
-            assert self.positions.asked(name) is (at is not None and partition.sought == at)
+            assert self.positions.was_sought(name) is (at is not None and partition.sought == at)
         held = {name for name, partition in self.model.items() if partition.position is None}
         assert self.positions.released() == frozenset("abc") - held
 

@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 
 from app.errors import SchemaError, SettingsError
-from app.postgres.connecting import connect_worker
+from app.postgres.connections import connect_worker
 from app.postgres.migrate import MIGRATIONS, known_migrations, migrate, require_schema
-from tests.databases import Database
+from tests.support.databases import Database
 
 VERSIONS = [migration.version for migration in known_migrations()]
 NEWEST = VERSIONS[-1]
@@ -43,8 +43,7 @@ async def test_an_edited_file_is_refused(database: Database) -> None:
 async def test_a_newer_database_is_refused(database: Database) -> None:
     async with database.owner() as owner:
         await owner.execute(
-            "INSERT INTO schema_version (version, name, checksum) VALUES ($1, 'later', 'x')",
-            NEWEST + 1,
+            "INSERT INTO schema_version (version, name, checksum) VALUES ($1, 'later', 'x')", NEWEST + 1
         )
         with pytest.raises(SchemaError, match=f"version {NEWEST + 1}"):
             await require_schema(owner)

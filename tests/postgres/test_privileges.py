@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import asyncpg
 import pytest
 
-from tests.databases import Database
+from tests.support.databases import Database
 
 
 class Rights(NamedTuple):
@@ -73,17 +73,10 @@ async def test_every_relation_is_entered(database: Database) -> None:
 
 
 async def test_postgresql_grants_exactly_these(database: Database) -> None:
-    for user, is_worker in (
-        (database.postgres.worker_user, True),
-        (database.postgres.reader_user, False),
-    ):
+    for user, is_worker in ((database.postgres.worker_user, True), (database.postgres.reader_user, False)):
         tables = {tuple(row) for row in await database.fetch(_TABLE, user, _KINDS)}
         columns = {tuple(row) for row in await database.fetch(_COLUMN, user)}
-        assert tables == {
-            (name, kind)
-            for name, rights in RIGHTS.items()
-            for kind in _granted(name, rights, is_worker)
-        }
+        assert tables == {(name, kind) for name, rights in RIGHTS.items() for kind in _granted(name, rights, is_worker)}
         assert columns == {
             (name, column, "UPDATE")
             for name, rights in RIGHTS.items()

@@ -3,31 +3,16 @@
 import asyncpg
 import pytest
 
-from app.postgres.connecting import connect_auditor
-from tests.databases import Database
+from app.postgres.connections import connect_auditor
+from tests.support.databases import Database
 
 ROWS = ("transactions", "product_views", "cart_events", "system_metrics")
 KEPT = (*ROWS, "transaction_anomalies", "dead_letters")
-ROLLUPS = (
-    "sales_hourly",
-    "sales_daily",
-    "sales_weekly",
-    "revenue_minutely",
-    "revenue_hourly",
-    "revenue_daily",
-)
+ROLLUPS = ("sales_hourly", "sales_daily", "sales_weekly", "revenue_minutely", "revenue_hourly", "revenue_daily")
 #: Only the owner erases.
 OF_ERASURES = ("erasure_key", "erased_users")
 SUMS = ("stream_progress", "sales_panes", *ROLLUPS)
-ALL = (
-    *KEPT,
-    *SUMS,
-    *OF_ERASURES,
-    "outbox_progress",
-    "stream_source",
-    "stream_windows",
-    "schema_version",
-)
+ALL = (*KEPT, *SUMS, *OF_ERASURES, "outbox_progress", "stream_source", "stream_windows", "schema_version")
 #: Of no worth once their worker is gone.
 FLEETING = ("worker_heartbeats",)
 #: The owner's own account of what was put back and what was deleted.
@@ -71,9 +56,7 @@ async def test_the_reader_only_reads(database: Database) -> None:
         for relation in {*ALL, *FLEETING, "sales_metrics"} - {*OF_ERASURES}:
             assert await reader.fetch(f"SELECT * FROM {relation} LIMIT 1") is not None
         for table in (*ALL, *FLEETING):
-            await _refused(
-                reader, f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM {table}"
-            )
+            await _refused(reader, f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM {table}")
             await _refused(reader, f"SELECT * FROM {table} FOR UPDATE")
             await _refused(reader, f"DELETE FROM {table}")
             await _refused(reader, f"TRUNCATE {table}")

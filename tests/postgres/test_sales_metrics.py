@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.databases import Database
+from tests.support.databases import Database
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 PANES = """
@@ -23,10 +23,7 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _nodes(child)
 
 
-@pytest.mark.parametrize(
-    "condition",
-    ["window_start >= $1 AND window_start < $2", "window_start BETWEEN $1 AND $2"],
-)
+@pytest.mark.parametrize("condition", ["window_start >= $1 AND window_start < $2", "window_start BETWEEN $1 AND $2"])
 async def test_time_filters_use_indexes(database: Database, condition: str) -> None:
     at = FIRST + timedelta(hours=50)
     async with database.owner() as owner:
@@ -34,9 +31,7 @@ async def test_time_filters_use_indexes(database: Database, condition: str) -> N
         await owner.execute("ANALYZE sales_panes")
     async with database.reader() as reader:
         query = f"SELECT * FROM sales_metrics WHERE {condition}"
-        explained = await reader.fetchval(
-            f"EXPLAIN (FORMAT JSON) {query}", at, at + timedelta(minutes=5)
-        )
+        explained = await reader.fetchval(f"EXPLAIN (FORMAT JSON) {query}", at, at + timedelta(minutes=5))
         rows = await reader.fetch(query, at, at + timedelta(minutes=5) - timedelta(microseconds=1))
     nodes = list(_nodes(json.loads(explained)[0]["Plan"]))
     assert [node["Node Type"] for node in nodes if "Seq Scan" in node["Node Type"]] == []

@@ -15,9 +15,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[2]
 _LOCK: Final = ROOT / "requirements.lock"
 _LONGEST_SECONDS: Final = 90
-_COMMAND: Final = (
-    "--no-deps", "--disable-pip", "--progress-spinner", "off", "--timeout", "5", "--format", "json",
-)  # fmt: skip
+_COMMAND: Final = ("--no-deps", "--disable-pip", "--progress-spinner", "off", "--timeout", "5", "--format", "json")
 
 
 def verdict(answer: str | None) -> tuple[str, bool]:
@@ -44,9 +42,7 @@ def ask() -> str | None:
     program = Path(sys.executable).with_name("pip-audit")
     command = [str(program), "--requirement", str(_LOCK), *_COMMAND]
     try:
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=_LONGEST_SECONDS, check=False
-        ).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_SECONDS, check=False).stdout
     except subprocess.TimeoutExpired:
         return None
 

@@ -4,12 +4,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from confluent_kafka.admin import (
-    AdminClient,
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialUpsertion,
-)
+from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
 from compose.embedded.guard import Guard
 from compose.embedded.java import find_java
@@ -19,11 +14,11 @@ from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.postgres_home import remove_home
 from compose.embedded.server import Workspace
 from compose.embedded.stack import EmbeddedStack
-from tests.databases import database
 from tests.security.authority import Certificates, issue
 from tests.security.commands import globalmart
 from tests.security.encrypted_postgres import EncryptedPostgres
 from tests.security.shop import SecureShop
+from tests.support.databases import database
 
 __all__ = ["database"]
 
@@ -40,9 +35,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @pytest.fixture(scope="session")
-def secure_kafka(
-    certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SecureShop]:
+def secure_kafka(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureShop]:
     """A broker whose one public listener is SASL_SSL, for PLAIN and SCRAM-SHA-512."""
     folder = tmp_path_factory.mktemp("secure-kafka")
     listener = SecureListener(choose_port(), _properties(certificates))
@@ -61,9 +54,7 @@ def secure_kafka(
 
 def _properties(certificates: Certificates) -> dict[str, str]:
     quoted = PASSWORD.replace("\\", "\\\\").replace('"', '\\"')
-    plain = (
-        f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{quoted}";'
-    )
+    plain = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{quoted}";'
     return {
         f"{_PREFIX}ssl.keystore.type": "PEM",
         f"{_PREFIX}ssl.keystore.location": str(certificates.keystore),

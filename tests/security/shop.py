@@ -17,11 +17,7 @@ class SecureShop:
     certificates: Certificates
 
     def environment(
-        self,
-        *,
-        mechanism: str = "SCRAM-SHA-512",
-        password: str | None = None,
-        ca_file: Path | None = None,
+        self, *, mechanism: str = "SCRAM-SHA-512", password: str | None = None, ca_file: Path | None = None
     ) -> dict[str, str]:
         """Variables of the Kafka group, some of them wrong on purpose."""
         return {

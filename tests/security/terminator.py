@@ -28,9 +28,7 @@ class TlsTerminator:
 
     def __init__(self, certificates: Certificates, server_port: int) -> None:
         self.port = choose_port()
-        self.arguments = [
-            str(certificates.server), str(certificates.key), str(self.port), str(server_port),
-        ]  # fmt: skip
+        self.arguments = [str(certificates.server), str(certificates.key), str(self.port), str(server_port)]
         self.log = certificates.server.with_name(f"terminator-{self.port}.log")
 
     @property
@@ -66,9 +64,7 @@ class _Front:
         """Pass bytes on until the process is ended."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda *_: None)  # who does not trust us hangs up
-        async with await asyncio.start_server(
-            self._connected, LOOPBACK, port, ssl=self._context
-        ) as server:
+        async with await asyncio.start_server(self._connected, LOOPBACK, port, ssl=self._context) as server:
             sys.stdout.write(f"{_READY}\n")
             sys.stdout.flush()
             await server.serve_forever()

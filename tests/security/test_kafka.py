@@ -10,15 +10,15 @@ import pytest
 from app.errors import GlobalMartError, SettingsError
 from app.generator.sender import KafkaSender, producer_config
 from app.kafka.admin import create_topics
-from app.reconcile import reconcile
-from app.reconcile.reading import KafkaReader
+from app.kafka.reader import KafkaReader
+from app.reconcile.stream.recount import reconcile
 from app.security.kafka import librdkafka_options
 from app.settings import GeneratorSettings, KafkaSettings, Settings
 from compose.embedded.stack import EmbeddedStack
-from tests.databases import Database
 from tests.faults.processes import WorkerProcess
 from tests.security.commands import globalmart
 from tests.security.shop import SecureShop
+from tests.support.databases import Database
 
 _WRONG = "no-such-password"
 
@@ -98,13 +98,16 @@ async def test_the_right_password_is_let_in(secure_kafka: SecureShop, mechanism:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "variable"),
-    [({"password": _WRONG}, "PASSWORD"), ({"mechanism": "SCRAM-SHA-256"}, "SASL_MECHANISM")],
+    ("wrong", "variable"), [({"password": _WRONG}, "PASSWORD"), ({"mechanism": "SCRAM-SHA-256"}, "SASL_MECHANISM")]
 )
 async def test_a_worker_that_is_refused_names_the_setting(
-    secure_kafka: SecureShop, database: Database, stack: EmbeddedStack, tmp_path: Path,
-    wrong: dict[str, str], variable: str,
-) -> None:  # fmt: skip
+    secure_kafka: SecureShop,
+    database: Database,
+    stack: EmbeddedStack,
+    tmp_path: Path,
+    wrong: dict[str, str],
+    variable: str,
+) -> None:
     environ = _environment(secure_kafka, database, stack) | secure_kafka.environment(**wrong)  # type: ignore[arg-type]
     worker = WorkerProcess(tmp_path / "worker.log", environ)
     assert worker.wait(60) != 0
@@ -116,9 +119,7 @@ async def test_a_worker_that_does_not_trust_the_broker_names_the_setting(
     secure_kafka: SecureShop, database: Database, stack: EmbeddedStack, tmp_path: Path
 ) -> None:
     stranger = secure_kafka.certificates.stranger
-    environ = _environment(secure_kafka, database, stack) | secure_kafka.environment(
-        ca_file=stranger
-    )
+    environ = _environment(secure_kafka, database, stack) | secure_kafka.environment(ca_file=stranger)
     worker = WorkerProcess(tmp_path / "worker.log", environ)
     assert worker.wait(60) != 0
     assert "GLOBALMART_KAFKA_CA_FILE" in worker.tail()

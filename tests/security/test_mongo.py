@@ -33,9 +33,7 @@ def _settings(mongo: EmbeddedStack, port: int, ca_file: Path) -> MongoSettings:
     )
 
 
-def test_the_server_s_certificate_is_verified(
-    mongo: EmbeddedStack, certificates: Certificates
-) -> None:
+def test_the_server_s_certificate_is_verified(mongo: EmbeddedStack, certificates: Certificates) -> None:
     with terminating(TlsTerminator(certificates, mongo.mongo.port)) as front:
         with open_warehouse(_settings(mongo, front.port, certificates.authority)) as database:
             database["written"].insert_one({"_id": 1})

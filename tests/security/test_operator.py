@@ -6,16 +6,15 @@ from pathlib import Path
 import pytest
 
 from app.errors import SettingsError
-from app.kafka.admin import create_topics
-from app.kafka.asking import KafkaAdmin
+from app.kafka.admin import KafkaAdmin, create_topics
 from app.kafka.offsets import cluster_id, newest_record
-from app.operate.doctor import examine
-from app.operate.status import take_status
-from app.reconcile.snapshot import open_snapshot
+from app.ops.doctor.checks import run_checks
+from app.ops.retention.topic_retention import set_retention, topic_retention
+from app.ops.status.collect import collect_status
+from app.reconcile.stream.snapshot import open_snapshot
 from app.security.kafka import librdkafka_options
 from app.settings import PostgresSettings, Settings
 from app.topics import SOURCE_TOPICS, TOPICS
-from app.upkeep.kafka_retention import set_retention, topic_retention
 from batch.jdbc import JdbcReader
 from batch.postgres import encryption
 from compose.embedded.stack import EmbeddedStack
@@ -37,9 +36,8 @@ def encrypting_mongo(stack: EmbeddedStack, certificates: Certificates) -> Iterat
 
 @pytest.fixture
 def variables(
-    secure_kafka: SecureShop, over_tls: dict[str, str], stack: EmbeddedStack,
-    encrypting_mongo: TlsTerminator,
-) -> dict[str, str]:  # fmt: skip
+    secure_kafka: SecureShop, over_tls: dict[str, str], stack: EmbeddedStack, encrypting_mongo: TlsTerminator
+) -> dict[str, str]:
     """All three stores, each by TLS alone; the topics are there."""
     kafka = secure_kafka.settings()
     create_topics(kafka.bootstrap, kafka.partitions, 1, 48.0, librdkafka_options(kafka))
@@ -57,8 +55,8 @@ async def test_doctor_and_status_see_encrypted_stores(
     variables: dict[str, str], encrypting_mongo: TlsTerminator
 ) -> None:
     settings = Settings(variables)
-    assert await examine(settings) == []
-    status = await take_status(settings, 0.1)
+    assert await run_checks(settings) == []
+    status = await collect_status(settings, 0.1)
     assert [store.problem for store in status.stores] == [None, None, None]
     assert encrypting_mongo.handshakes > 0
 
@@ -76,8 +74,8 @@ async def test_doctor_and_status_name_the_setting(
 ) -> None:
     bad = _WRONG if wrong.endswith("PASSWORD") else str(certificates.stranger)
     settings = Settings(variables | {f"GLOBALMART_{wrong}": bad})
-    findings = [str(finding) for finding in await examine(settings)]
-    status = await take_status(settings, 0.1)
+    findings = [str(finding) for finding in await run_checks(settings)]
+    status = await collect_status(settings, 0.1)
     told = [store.problem for store in status.stores if store.problem]
     assert findings
     assert told
@@ -117,8 +115,5 @@ def test_executors_of_spark_are_told_what_libpq_is_told(variables: dict[str, str
     """The JDBC driver has libpq's names; without them it would go on in clear text."""
     postgres: PostgresSettings = Settings(variables).postgres
     told = JdbcReader(None, postgres, 1, 1)._properties("00000003-1")  # type: ignore[arg-type]
-    assert encryption(postgres) == {
-        "sslmode": "verify-full",
-        "sslrootcert": variables["GLOBALMART_POSTGRES_CA_FILE"],
-    }
+    assert encryption(postgres) == {"sslmode": "verify-full", "sslrootcert": variables["GLOBALMART_POSTGRES_CA_FILE"]}
     assert encryption(postgres).items() <= told.items()

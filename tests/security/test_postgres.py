@@ -5,13 +5,13 @@ from typing import Final
 import pytest
 
 from app.errors import SettingsError
-from app.postgres.connecting import connect_worker, reader_pool
+from app.postgres.connections import connect_worker, reader_pool
 from app.settings import PostgresSettings
 from batch.postgres import connect as connect_batch
 from compose.embedded.stack import EmbeddedStack
-from tests.databases import Database
 from tests.security.authority import Certificates
 from tests.security.encrypted_postgres import CERTIFIED, ELSEWHERE, EncryptedPostgres
+from tests.support.databases import Database
 
 _ENCRYPTED: Final = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
@@ -50,9 +50,7 @@ async def test_without_encryption_nothing_gets_through(over_tls: dict[str, str])
         await connect_worker(_settings(over_tls, SSLMODE="disable", CA_FILE=""), "test")
 
 
-async def test_a_stranger_s_certificate_is_refused(
-    over_tls: dict[str, str], certificates: Certificates
-) -> None:
+async def test_a_stranger_s_certificate_is_refused(over_tls: dict[str, str], certificates: Certificates) -> None:
     with pytest.raises(SettingsError, match="GLOBALMART_POSTGRES_CA_FILE"):
         await connect_worker(_settings(over_tls, CA_FILE=certificates.stranger), "test")
 
@@ -78,9 +76,7 @@ async def test_a_client_s_certificate_is_shown_where_one_is_asked_for(
         assert cursor.fetchone() == (True,)
 
 
-async def test_a_server_without_tls_is_refused_where_tls_is_required(
-    database: Database, stack: EmbeddedStack
-) -> None:
+async def test_a_server_without_tls_is_refused_where_tls_is_required(database: Database, stack: EmbeddedStack) -> None:
     with pytest.raises(SettingsError, match="GLOBALMART_POSTGRES_SSLMODE"):
         await connect_worker(_settings(stack.environment(), SSLMODE="require"), "test")
 
@@ -96,6 +92,4 @@ async def test_a_server_without_tls_is_refused_where_tls_is_required(
 )
 def test_settings_that_do_not_fit_together(variables: dict[str, str], named: str) -> None:
     with pytest.raises(SettingsError, match=named):
-        PostgresSettings.read(
-            {f"GLOBALMART_POSTGRES_{name}": text for name, text in variables.items()}
-        )
+        PostgresSettings.read({f"GLOBALMART_POSTGRES_{name}": text for name, text in variables.items()})

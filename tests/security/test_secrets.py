@@ -30,9 +30,7 @@ def test_settings_do_not_show_their_secrets() -> None:
     assert _SECRET not in shown
 
 
-async def test_an_api_that_is_refused_keeps_its_passwords(
-    stack: EmbeddedStack, tmp_path: Path
-) -> None:
+async def test_an_api_that_is_refused_keeps_its_passwords(stack: EmbeddedStack, tmp_path: Path) -> None:
     api = Api(stack.environment() | _SECRETS, tmp_path / "api.log")
     try:
         await api.answers("/health")

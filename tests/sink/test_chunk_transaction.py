@@ -9,9 +9,9 @@ import pytest
 
 from app.events.decoding import EPOCH, MICROSECOND
 from app.events.rows import CartEventRow, ProductViewRow, SystemMetricRow, TransactionRow
-from app.reconcile.instants import stored_kafka_us
+from app.reconcile.stream.timestamps import stored_kafka_us
 from app.sink import ledger
-from app.sink.chunk_transaction import Fenced
+from app.sink.chunk_transaction import FencedError
 from app.sink.ledger import Counts
 from app.sink.tables import (
     STORED_CART_EVENTS,
@@ -20,8 +20,8 @@ from app.sink.tables import (
     STORED_TRANSACTIONS,
     StoredTopic,
 )
-from tests.databases import Database
-from tests.sink.works import NOON, Sink, letter, order, work_of
+from tests.sink.chunk_slices import NOON, Sink, letter, order, work_of
+from tests.support.databases import Database
 
 
 async def _ledger(database: Database, partition: int = 0) -> dict[str, object]:
@@ -37,15 +37,24 @@ async def _ids(database: Database) -> dict[str, tuple[int, int]]:
 async def test_an_order_is_stored_as_it_came(database: Database) -> None:
     row = order(7, amount_cents=999_999_999_999, quantity=3, country=None, session_id=None)
     async with database.worker(STORED_TRANSACTIONS) as connection:
-        outcome = await Sink(connection).commit(work_of([row], partition=4, start=0))
-    assert outcome.counts == Counts(stored=1)
+        result = await Sink(connection).commit(work_of([row], partition=4, start=0))
+    assert result.counts == Counts(stored=1)
     (stored,) = await database.fetch("SELECT * FROM transactions")
     assert dict(stored) | {"created_at": None} == {
-        "transaction_id": "t000007", "user_id": "ada", "timestamp": NOON,
-        "total_amount": Decimal("9999999999.99"), "category": "Books", "country": None,
-        "payment_method": "card", "quantity": 3, "product_id": "p1", "session_id": None,
-        "source_partition": 4, "source_offset": 7, "created_at": None,
-    }  # fmt: skip
+        "transaction_id": "t000007",
+        "user_id": "ada",
+        "timestamp": NOON,
+        "total_amount": Decimal("9999999999.99"),
+        "category": "Books",
+        "country": None,
+        "payment_method": "card",
+        "quantity": 3,
+        "product_id": "p1",
+        "session_id": None,
+        "source_partition": 4,
+        "source_offset": 7,
+        "created_at": None,
+    }
 
 
 async def test_dead_letters_keep_the_raw_record(database: Database) -> None:
@@ -63,15 +72,9 @@ async def test_dead_letters_keep_the_raw_record(database: Database) -> None:
 
 @pytest.mark.parametrize(
     ("time_ms", "kept"),
-    [
-        (10**17, "9999-12-31T23:59:59"),
-        (-(10**17), "0001-01-01T00:00:01"),
-        (-1, "1969-12-31T23:59:59.999"),
-    ],
+    [(10**17, "9999-12-31T23:59:59"), (-(10**17), "0001-01-01T00:00:01"), (-1, "1969-12-31T23:59:59.999")],
 )
-async def test_a_dead_letter_of_any_kafka_time_is_kept(
-    database: Database, time_ms: int, kept: str
-) -> None:
+async def test_a_dead_letter_of_any_kafka_time_is_kept(database: Database, time_ms: int, kept: str) -> None:
     async with database.worker(STORED_TRANSACTIONS) as connection:
         strange = letter(0)._replace(kafka_time_ms=time_ms)
         await Sink(connection).commit(work_of([], letters=[strange]))
@@ -88,9 +91,9 @@ async def test_the_lowest_offset_of_an_id_wins_within_a_chunk(database: Database
         order(3, transaction_id="same", amount_cents=1),
     ]
     async with database.worker(STORED_TRANSACTIONS) as connection:
-        outcome = await Sink(connection).commit(work_of(rows))
-    assert outcome.counts == Counts(stored=2, duplicates=2, conflicting=1)
-    assert [row.source_offset for row in outcome.rows] == [0, 1]
+        result = await Sink(connection).commit(work_of(rows))
+    assert result.counts == Counts(stored=2, duplicates=2, conflicting=1)
+    assert [row.source_offset for row in result.rows] == [0, 1]
     assert await _ids(database) == {"same": (0, 0), "other": (0, 1)}
 
 
@@ -113,9 +116,9 @@ async def test_the_first_to_commit_stays(database: Database) -> None:
         for start, (change, conflicting) in enumerate(CHANGES):
             for partition, offset in ((0, start + 1), (1, start)):
                 again = order(offset, transaction_id="same", **change)
-                outcome = await sink.commit(work_of([again], partition=partition))
-                assert outcome.counts == Counts(duplicates=1, conflicting=conflicting), change
-                assert list(outcome.rows) == []
+                result = await sink.commit(work_of([again], partition=partition))
+                assert result.counts == Counts(duplicates=1, conflicting=conflicting), change
+                assert list(result.rows) == []
     (stored,) = await database.fetch("SELECT total_amount, category, country FROM transactions")
     assert tuple(stored) == (Decimal("19.99"), "Books", "UK")
     (pane,) = await database.fetch("SELECT total_amount, transaction_count FROM sales_panes")
@@ -125,8 +128,8 @@ async def test_the_first_to_commit_stays(database: Database) -> None:
 async def test_missing_values_in_both_are_no_conflict(database: Database) -> None:
     rows = [order(n, transaction_id="same", category=None, country=None) for n in range(2)]
     async with database.worker(STORED_TRANSACTIONS) as connection:
-        outcome = await Sink(connection).commit(work_of(rows))
-    assert outcome.counts == Counts(stored=1, duplicates=1)
+        result = await Sink(connection).commit(work_of(rows))
+    assert result.counts == Counts(stored=1, duplicates=1)
 
 
 async def test_the_fence_refuses_any_other_start(database: Database) -> None:
@@ -136,7 +139,7 @@ async def test_the_fence_refuses_any_other_start(database: Database) -> None:
         state = await sink.state(0)
         before = await _ledger(database)
         for start in (0, 1, 3, 100):
-            with pytest.raises(Fenced):
+            with pytest.raises(FencedError):
                 await sink.commit(work_of([order(200)], letters=[letter(201)], start=start), state)
             assert await connection.fetchval("SELECT count(*) FROM stage_transactions") == 0
     assert await _ledger(database) == before
@@ -148,23 +151,19 @@ async def test_a_partition_without_a_ledger_is_fenced(database: Database) -> Non
     async with database.worker(STORED_TRANSACTIONS) as connection:
         sink = Sink(connection)
         state = await sink.state(0)
-        with pytest.raises(Fenced):
+        with pytest.raises(FencedError):
             await sink.commit(work_of([order(0)], partition=3), state)
 
 
 async def test_one_of_two_that_race_for_a_chunk_wins(database: Database) -> None:
     work = work_of([order(n) for n in range(50)], letters=[letter(50)])
-    async with (
-        database.worker(STORED_TRANSACTIONS) as one,
-        database.worker(STORED_TRANSACTIONS) as two,
-    ):
+    async with database.worker(STORED_TRANSACTIONS) as one, database.worker(STORED_TRANSACTIONS) as two:
         sinks = [Sink(one), Sink(two)]
         states = [await sink.state(0) for sink in sinks]
         ends = await asyncio.gather(
-            *(sink.commit(work, state) for sink, state in zip(sinks, states, strict=True)),
-            return_exceptions=True,
+            *(sink.commit(work, state) for sink, state in zip(sinks, states, strict=True)), return_exceptions=True
         )
-    assert sorted(type(end).__name__ for end in ends) == ["Fenced", "Outcome"]
+    assert sorted(type(end).__name__ for end in ends) == ["CommitResult", "FencedError"]
     at = await _ledger(database)
     assert (at["consumed"], at["stored"], at["dead_lettered"]) == (51, 50, 1)
     (pane,) = await database.fetch("SELECT transaction_count FROM sales_panes")
@@ -174,20 +173,15 @@ async def test_one_of_two_that_race_for_a_chunk_wins(database: Database) -> None
 @pytest.mark.parametrize("size", [90, 300], ids=["arrays", "stage"])
 async def test_equal_ids_in_two_partitions_do_not_deadlock(database: Database, size: int) -> None:
     rounds = 10
-    async with (
-        database.worker(STORED_TRANSACTIONS) as one,
-        database.worker(STORED_TRANSACTIONS) as two,
-    ):
+    async with database.worker(STORED_TRANSACTIONS) as one, database.worker(STORED_TRANSACTIONS) as two:
         for number in range(rounds):
             ids = [f"{number:02}-{n:04}" for n in range(size)]
             start = number * size
             up = [order(start + n, transaction_id=ids[n]) for n in range(size)]
             down = [order(start + n, transaction_id=ids[-1 - n]) for n in range(size)]
-            outcomes = await asyncio.gather(
-                Sink(one).commit(work_of(up)), Sink(two).commit(work_of(down, partition=1))
-            )
-            assert sum(outcome.counts.stored for outcome in outcomes) == size
-            assert sum(outcome.counts.duplicates for outcome in outcomes) == size
+            outcomes = await asyncio.gather(Sink(one).commit(work_of(up)), Sink(two).commit(work_of(down, partition=1)))
+            assert sum(result.counts.stored for result in outcomes) == size
+            assert sum(result.counts.duplicates for result in outcomes) == size
     assert len(await _ids(database)) == rounds * size
 
 
@@ -216,11 +210,7 @@ async def test_duplicates_move_neither_watermark_nor_figures(database: Database)
 async def test_the_ledger_refuses_figures_that_do_not_add_up(database: Database) -> None:
     async with database.worker() as connection:
         await ledger.open_partition(connection, "transactions", 0, 0)
-        for change in (
-            "stored = 1",
-            "consumed = 1",
-            "duplicates = 1, stored = -1, conflicting = 2",
-        ):
+        for change in ("stored = 1", "consumed = 1", "duplicates = 1, stored = -1, conflicting = 2"):
             with pytest.raises(asyncpg.CheckViolationError):
                 await connection.execute(f"UPDATE stream_progress SET {change}")
 
@@ -255,12 +245,10 @@ def _metric(offset: int, host: str, value: float = 0.1) -> SystemMetricRow:
         (STORED_SYSTEM_METRICS, [_metric(0, "a"), _metric(1, "b"), _metric(2, "a"), _metric(3, "b", 1)]),
     ],
     ids=lambda value: value.name if isinstance(value, StoredTopic) else "",
-)  # fmt: skip
-async def test_the_other_topics(
-    database: Database, stored: StoredTopic, rows: list[TransactionRow]
-) -> None:
+)
+async def test_the_other_topics(database: Database, stored: StoredTopic, rows: list[TransactionRow]) -> None:
     async with database.worker(stored) as connection:
-        outcome = await Sink(connection, stored).commit(work_of(rows, partition=2))
-    assert outcome.counts == Counts(stored=2, duplicates=2, conflicting=1)
+        result = await Sink(connection, stored).commit(work_of(rows, partition=2))
+    assert result.counts == Counts(stored=2, duplicates=2, conflicting=1)
     kept = await database.fetch(f"SELECT source_partition, source_offset FROM {stored.name}")
     assert sorted(map(tuple, kept)) == [(2, 0), (2, 1)]

@@ -8,13 +8,13 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from app.postgres.connecting import connect_worker
-from app.sink.chunk_transaction import Fenced
+from app.postgres.connections import connect_worker
+from app.sink.chunk_transaction import FencedError
 from app.sink.failures import Failure, UnencodableError, classify
 from app.sink.tables import STORED_TRANSACTIONS
 from compose.embedded.ports import choose_port
-from tests.databases import Database
-from tests.sink.works import Sink, order, work_of
+from tests.sink.chunk_slices import Sink, order, work_of
+from tests.support.databases import Database
 
 Provoke = Callable[[Database], Awaitable[object]]
 
@@ -27,8 +27,7 @@ async def _execute(database: Database, statement: str) -> None:
 async def _unique_violation(database: Database) -> None:
     await _execute(
         database,
-        "INSERT INTO stream_source (cluster_id) VALUES ('a');"
-        "INSERT INTO stream_source (cluster_id) VALUES ('b')",
+        "INSERT INTO stream_source (cluster_id) VALUES ('a');INSERT INTO stream_source (cluster_id) VALUES ('b')",
     )
 
 
@@ -158,7 +157,7 @@ async def test_real_failures_are_told_apart(database: Database) -> None:
         (UnencodableError("x"), Failure.DATA),
         (ConnectionResetError(), Failure.STORE),
         (TimeoutError(), Failure.STORE),
-        (Fenced(), Failure.BUG),
+        (FencedError(), Failure.BUG),
         (ValueError(), Failure.BUG),
         (KeyError(), Failure.BUG),
         (AssertionError(), Failure.BUG),

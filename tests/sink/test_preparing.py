@@ -4,11 +4,11 @@ import asyncpg
 import pytest
 
 from app.domain.anomalies import standard_rules
+from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.fault_points import FaultPoint
-from app.sink.judging import TransactionJudge
 from app.sink.tables import STORED_TRANSACTIONS
-from tests.databases import Database
-from tests.sink.works import NOON, Sink, letter, order, work_of
+from tests.sink.chunk_slices import NOON, Sink, letter, order, work_of
+from tests.support.databases import Database
 
 _PREPARED = "SELECT statement FROM pg_prepared_statements"
 
@@ -30,10 +30,10 @@ async def test_no_statement_is_prepared_behind_the_fence(database: Database, cou
     recorder = _Recorder()
     rules = standard_rules(high_value_cents=100, unusual_quantity=10, rapid_transactions=1)
     async with database.worker(STORED_TRANSACTIONS) as connection:
-        sink = Sink(connection, judge=TransactionJudge(rules, lambda: NOON))
+        sink = Sink(connection, detector=AnomalyDetector(rules, lambda: NOON))
         sink.transaction._faults = recorder
         rows = [order(offset, transaction_id=f"t{offset // 2}") for offset in range(count)]
-        outcome = await sink.commit(work_of(rows, letters=[letter(count)]))
-    assert outcome.anomalies and outcome.counts.duplicates
+        result = await sink.commit(work_of(rows, letters=[letter(count)]))
+    assert result.anomalies and result.counts.duplicates
     behind = recorder.prepared[FaultPoint.BEFORE_COMMIT]
     assert behind == recorder.prepared[FaultPoint.AFTER_COPY]

@@ -14,8 +14,8 @@ import pytest
 from app.events.rows import TransactionRow
 from app.sink.ledger import Counts
 from app.sink.tables import STORED_TRANSACTIONS
-from tests.databases import Database
-from tests.sink.works import NOON, Sink, letter, order, work_of
+from tests.sink.chunk_slices import NOON, Sink, letter, order, work_of
+from tests.support.databases import Database
 
 Key = tuple[datetime, str | None, str | None]
 
@@ -113,9 +113,7 @@ STARTS: dict[str, Callable[[datetime], list[datetime]]] = {
 }
 
 
-async def _summed(
-    database: Database, relation: str, start: str, category: str = "category"
-) -> dict[Key, Total]:
+async def _summed(database: Database, relation: str, start: str, category: str = "category") -> dict[Key, Total]:
     rows = await database.fetch(
         f"""SELECT {start}, {category} AS category, country, sum(total_amount) AS amount,
             sum(transaction_count)::BIGINT AS number FROM {relation} GROUP BY 1, 2, 3"""
@@ -124,9 +122,7 @@ async def _summed(
 
 
 @pytest.mark.parametrize(("seed", "ends"), [(1, 0.05), (2, 0.002)], ids=["arrays", "stage"])
-async def test_a_dirty_stream_is_kept_to_the_cent(
-    database: Database, seed: int, ends: float
-) -> None:
+async def test_a_dirty_stream_is_kept_to_the_cent(database: Database, seed: int, ends: float) -> None:
     random = Random(seed)
     recount = Recount()
     async with database.worker(STORED_TRANSACTIONS) as connection:
@@ -152,8 +148,7 @@ async def test_a_dirty_stream_is_kept_to_the_cent(
 async def _compare_rows(database: Database, recount: Recount) -> None:
     rows = await database.fetch("SELECT * FROM transactions")
     stored = {
-        row["transaction_id"]: (row["source_partition"], row["source_offset"], row["total_amount"])
-        for row in rows
+        row["transaction_id"]: (row["source_partition"], row["source_offset"], row["total_amount"]) for row in rows
     }
     assert stored == {
         name: (partition, row.source_offset, Decimal(row.amount_cents) / 100)

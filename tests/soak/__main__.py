@@ -26,9 +26,8 @@ def main() -> None:
     options = parser.parse_args()
     console = Console(stderr=True)
     with EmbeddedStack(
-        _FOLDER, services=("kafka", "postgres"), fresh=True, preferred_ports=False,
-        report=console.log,
-    ) as stack:  # fmt: skip
+        _FOLDER, services=("kafka", "postgres"), fresh=True, preferred_ports=False, report=console.log
+    ) as stack:
         found = asyncio.run(_run(stack, options, console))
     wrong = failures(found)
     _REPORT.write_text(json.dumps({"failures": wrong, **found}, indent=2) + "\n")
@@ -37,18 +36,14 @@ def main() -> None:
     raise SystemExit(1 if wrong else 0)
 
 
-async def _run(
-    stack: EmbeddedStack, options: argparse.Namespace, console: Console
-) -> dict[str, Any]:
+async def _run(stack: EmbeddedStack, options: argparse.Namespace, console: Console) -> dict[str, Any]:
     topics.recreate_topics(stack.kafka.bootstrap)
     database = await databases.create_database(stack)
     logs = _FOLDER.absolute() / "workers"
     logs.mkdir(parents=True, exist_ok=True)
     world = World(stack, logs, database)
     try:
-        return await Soak(world, logs, console.log).run(
-            options.duration, options.rate, options.every
-        )
+        return await Soak(world, logs, console.log).run(options.duration, options.rate, options.every)
     finally:
         world.close()
 

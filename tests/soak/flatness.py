@@ -30,6 +30,9 @@ def trend(seconds: Sequence[float], values: Sequence[float], allowed: float) -> 
     times, seen = seconds[first:], values[first:]
     slope = linear_regression(times, seen).slope
     return Trend(
-        round(median(seen), 4), round(max(seen), 4), round(slope * (times[-1] - times[0]), 4),
-        round(slope * 3600, 4), allowed,
-    )  # fmt: skip
+        round(median(seen), 4),
+        round(max(seen), 4),
+        round(slope * (times[-1] - times[0]), 4),
+        round(slope * 3600, 4),
+        allowed,
+    )

@@ -84,16 +84,15 @@ class Soak:
         with (self._folder / "generator.log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "app.cli", "generate", "--rate", f"{rate / _GUIDE_RATE:.4f}"],
-                cwd=ROOT, env=clean_environment() | self._world.environment(),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
+                cwd=ROOT,
+                env=clean_environment() | self._world.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
 
     async def _watch(
-        self,
-        worker: WorkerProcess,
-        generator: subprocess.Popen[bytes],
-        seconds: float,
-        every_seconds: float,
+        self, worker: WorkerProcess, generator: subprocess.Popen[bytes], seconds: float, every_seconds: float
     ) -> list[Sample]:
         began, samples = time.monotonic(), list[Sample]()
         while time.monotonic() - began < seconds:
@@ -115,11 +114,16 @@ class Soak:
         before, self._buckets = self._buckets, read_buckets(read_metrics(port) or "")
         counts = {bound: count - before.get(bound, 0) for bound, count in self._buckets.items()}
         return Sample(
-            round(seconds, 1), round(process.memory_info().rss / _MEBIBYTE, 1), process.num_fds(),
-            process.num_threads(), worker.metric("globalmart_partition_lag_records"),
-            worker.metric("globalmart_events_total"), quantile(counts, 0.5) or 0.0,
-            quantile(counts, 0.99) or 0.0, os.getloadavg()[0],
-        )  # fmt: skip
+            round(seconds, 1),
+            round(process.memory_info().rss / _MEBIBYTE, 1),
+            process.num_fds(),
+            process.num_threads(),
+            worker.metric("globalmart_partition_lag_records"),
+            worker.metric("globalmart_events_total"),
+            quantile(counts, 0.5) or 0.0,
+            quantile(counts, 0.99) or 0.0,
+            os.getloadavg()[0],
+        )
 
     async def _hand_over(self, stayer: WorkerProcess) -> dict[str, Any]:
         """A second worker takes its share and is stopped: how long that takes, and whether anything was tried twice."""
@@ -146,9 +150,7 @@ class Soak:
 
 def failures(found: dict[str, Any]) -> list[str]:
     """What is wrong with the outcome; empty when it is as it should be."""
-    wrong = [
-        f"{name} rises: {shown}" for name, shown in found["trends"].items() if not shown["flat"]
-    ]
+    wrong = [f"{name} rises: {shown}" for name, shown in found["trends"].items() if not shown["flat"]]
     if not found["recount_agrees"]:
         wrong.append(f"disagreements: {found['disagreements']}")
     if found["worker_exit_code"] is not None:

@@ -9,9 +9,7 @@ from tests.soak.flatness import trend
 _SECONDS = [float(second) for second in range(0, 600, 10)]
 
 
-@pytest.mark.parametrize(
-    ("slope", "flat"), [(0.0, True), (-1.0, True), (0.02, True), (0.03, False), (1.0, False)]
-)
+@pytest.mark.parametrize(("slope", "flat"), [(0.0, True), (-1.0, True), (0.02, True), (0.03, False), (1.0, False)])
 def test_a_line_is_flat_up_to_what_is_allowed(slope: float, flat: bool) -> None:
     """450 s are left after the warm-up: 0.02 gains 8.8, 0.03 gains 13.2."""
     found = trend(_SECONDS, [100 + slope * second for second in _SECONDS], allowed=10)

@@ -1,5 +1,5 @@
 """Every test here gets a database of its own."""
 
-from tests.databases import blank_database, database
+from tests.support.databases import blank_database, database
 
 __all__ = ["blank_database", "database"]

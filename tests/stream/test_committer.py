@@ -13,19 +13,19 @@ from faust.types import TP
 from app.events.decoding import EPOCH, MICROSECOND
 from app.events.rows import DecodedRecords, TransactionRow
 from app.kafka.chunks import Chunk
-from app.postgres.connecting import connect_worker
+from app.postgres.connections import connect_worker
 from app.sink import ledger
+from app.sink.chunk_slice import CommitResult
 from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoint, NoFaults
 from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_TRANSACTIONS
-from app.sink.work import Outcome
 from app.stream.committer import ChunkCommitter
 from app.stream.partitions import Partitions
 from app.topics import TRANSACTIONS
-from tests.databases import Database
-from tests.sink.works import MINUTE_US, PANE, order
+from tests.sink.chunk_slices import MINUTE_US, PANE, order
+from tests.support.databases import Database
 
 
 @dataclass
@@ -70,31 +70,26 @@ class Bench:
     """A committer of transactions over one connection, and what it told."""
 
     def __init__(self, database: Database, faults: Any) -> None:
-        self.outcomes: list[Outcome[TransactionRow]] = []
+        self.outcomes: list[CommitResult[TransactionRow]] = []
         self.failures: list[str] = []
         self.current: Callable[[], bool] = lambda: True
         self.connection = self._connection(database)
         self.loading = self._connection(database)
         self.partitions = Partitions(
-            self.loading, Listener(), clock_us=lambda: 0, retry_max_seconds=0.1,
-            accept_lost_offsets=False,
-        )  # fmt: skip
+            self.loading, Listener(), clock_us=lambda: 0, retry_max_seconds=0.1, accept_lost_offsets=False
+        )
         self.committer: ChunkCommitter[TransactionRow] = ChunkCommitter(
-            ChunkTransaction(
-                STORED_TRANSACTIONS, pane=PANE, allowed_lateness_us=MINUTE_US, faults=faults
-            ),
+            ChunkTransaction(STORED_TRANSACTIONS, pane=PANE, allowed_lateness_us=MINUTE_US, faults=faults),
             self.partitions,
             is_current=lambda chunk: self.current(),
-            applied=lambda state, outcome: self.outcomes.append(outcome),
+            applied=lambda state, result: self.outcomes.append(result),
             failed=self.failures.append,
             retry_max_seconds=0.1,
         )
 
     @staticmethod
     def _connection(database: Database) -> SinkConnection:
-        return SinkConnection(
-            lambda: connect_worker(database.postgres, "test"), (STORED_TRANSACTIONS.create_stage,)
-        )
+        return SinkConnection(lambda: connect_worker(database.postgres, "test"), (STORED_TRANSACTIONS.create_stage,))
 
     async def commit(self, rows: list[TransactionRow], start: int = 0) -> bool:
         """Commit the rows as one chunk of partition 0."""
@@ -132,20 +127,14 @@ async def _offsets(database: Database, table: str) -> list[int]:
     return [row["source_offset"] for row in rows]
 
 
-@pytest.mark.parametrize(
-    "bad", [{0: "22000"}, {19: "23514"}, {3: "22000", 4: "23514", 17: "22P02"}], ids=str
-)
-async def test_exactly_the_refused_records_become_dead_letters(
-    database: Database, bad: dict[int, str]
-) -> None:
-    rows = [
-        order(n, transaction_id=f"bad-{bad[n]}" if n in bad else f"good-{n}") for n in range(20)
-    ]
+@pytest.mark.parametrize("bad", [{0: "22000"}, {19: "23514"}, {3: "22000", 4: "23514", 17: "22P02"}], ids=str)
+async def test_exactly_the_refused_records_become_dead_letters(database: Database, bad: dict[int, str]) -> None:
+    rows = [order(n, transaction_id=f"bad-{bad[n]}" if n in bad else f"good-{n}") for n in range(20)]
     async with database.owner() as owner:
         await owner.execute(_REJECTING)
     async with bench(database) as bench_:
         assert await bench_.commit(rows)
-        assert sum(len(outcome.rows) for outcome in bench_.outcomes) == 20 - len(bad)
+        assert sum(len(result.rows) for result in bench_.outcomes) == 20 - len(bad)
         assert bench_.failures == []
     letters = await database.fetch("SELECT * FROM dead_letters ORDER BY source_offset")
     assert [(row["source_offset"], row["stage"], row["reason"]) for row in letters] == [
@@ -169,9 +158,7 @@ async def test_a_value_that_cannot_be_encoded_stands_alone(database: Database, s
 
 
 @pytest.mark.parametrize("point", list(FaultPoint))
-async def test_a_session_killed_anywhere_commits_the_chunk_once(
-    database: Database, point: FaultPoint
-) -> None:
+async def test_a_session_killed_anywhere_commits_the_chunk_once(database: Database, point: FaultPoint) -> None:
     async with bench(database, Terminating(database, point)) as bench_:
         assert await bench_.commit([order(n) for n in range(10)])
         assert await bench_.commit([order(n) for n in range(10, 12)], start=10)
@@ -182,9 +169,7 @@ async def test_a_session_killed_anywhere_commits_the_chunk_once(
     assert pane["number"] == 12
 
 
-async def test_a_chunk_partly_done_is_cut_to_what_the_ledger_has_not_seen(
-    database: Database,
-) -> None:
+async def test_a_chunk_partly_done_is_cut_to_what_the_ledger_has_not_seen(database: Database) -> None:
     async with bench(database) as bench_:
         await bench_.commit([order(n) for n in range(5)])
         assert await bench_.commit([order(n) for n in range(8)])
@@ -207,15 +192,13 @@ async def test_somebody_else_moved_on(database: Database) -> None:
         await zombie.commit(rows[:2])
         await owner.commit(rows[2:4], start=2)
         assert await zombie.commit(rows[2:], start=2)
-        assert zombie.failures == ["Fenced"]
+        assert zombie.failures == ["FencedError"]
     assert await _offsets(database, "transactions") == list(range(6))
     (at,) = await database.fetch("SELECT * FROM stream_progress")
     assert (at["stored"], at["duplicates"]) == (6, 0)
 
 
-async def test_a_revoked_chunk_is_given_up_while_the_store_is_in_trouble(
-    database: Database,
-) -> None:
+async def test_a_revoked_chunk_is_given_up_while_the_store_is_in_trouble(database: Database) -> None:
     async with bench(database) as bench_, database.owner() as holder:
         await bench_.connection.get()
         connection = await bench_.connection.get()

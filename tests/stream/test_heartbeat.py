@@ -11,29 +11,23 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from app.metrics import WorkerMetrics
-from app.postgres.connecting import connect_worker
+from app.postgres.connections import connect_worker
 from app.settings import PostgresSettings
 from app.sink.connection import SinkConnection
 from app.stream.heartbeat import Heartbeats
 from compose.embedded.ports import choose_port
-from tests.databases import Database
+from tests.support.databases import Database
 
 _DEADLINE_SECONDS = 60.0
 
 
-def _beating(
-    postgres: PostgresSettings, lags: Mapping[TP, int], metrics: WorkerMetrics | None = None
-) -> Heartbeats:
+def _beating(postgres: PostgresSettings, lags: Mapping[TP, int], metrics: WorkerMetrics | None = None) -> Heartbeats:
     connection = SinkConnection(lambda: connect_worker(postgres, "test heartbeat"))
-    return Heartbeats(
-        connection, metrics or WorkerMetrics(CollectorRegistry()), lambda: lags, every_seconds=0.05
-    )
+    return Heartbeats(connection, metrics or WorkerMetrics(CollectorRegistry()), lambda: lags, every_seconds=0.05)
 
 
 async def _row_of(database: Database, worker: Heartbeats) -> asyncpg.Record | None:
-    rows = await database.fetch(
-        "SELECT * FROM worker_heartbeats WHERE worker_id = $1", worker.worker_id
-    )
+    rows = await database.fetch("SELECT * FROM worker_heartbeats WHERE worker_id = $1", worker.worker_id)
     return rows[0] if rows else None
 
 

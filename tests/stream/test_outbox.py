@@ -16,14 +16,14 @@ from prometheus_client import CollectorRegistry
 
 from app.kafka.admin import create_topics
 from app.metrics import WorkerMetrics
-from app.postgres.channels import ANOMALIES_NUMBERED
+from app.postgres.connections import ANOMALIES_NUMBERED
 from app.sink.dead_letters import insert_dead_letters, wake_publisher
 from app.stream.outbox import OutboxPublisher
-from app.stream.outbox_streams import OutboxStream
+from app.stream.outbox_records import OutboxStream
 from app.topics import ANOMALIES, DEAD_LETTERS
 from compose.embedded.stack import EmbeddedStack
-from tests.databases import Database
-from tests.sink.works import NOON, letter
+from tests.sink.chunk_slices import NOON, letter
+from tests.support.databases import Database
 
 PARTITIONS = 6
 _DEADLINE_SECONDS = 30.0
@@ -39,9 +39,7 @@ class Topic:
 
     def __init__(self, bootstrap: str, name: str) -> None:
         create_topics(bootstrap, PARTITIONS, 1, 48.0)
-        self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": "outbox-test", "log_level": 0}
-        )
+        self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "outbox-test", "log_level": 0})
         partitions = [TopicPartition(name, number) for number in range(PARTITIONS)]
         for partition in partitions:
             partition.offset = self._end(partition)
@@ -147,11 +145,17 @@ async def test_an_anomaly_reaches_its_topic_exactly(database: Database, anomalie
     assert message.key() == b"t1:high_value"
     assert b'"amount":9999999999.99,' in (message.value() or b"")
     assert _json(message) == {
-        "transaction_id": "t1", "user_id": "ada", "anomaly_type": "high_value",
-        "anomaly_score": Decimal("2000000.0000"), "amount": Decimal("9999999999.99"),
-        "threshold": Decimal("5000.00"), "event_time": "2026-03-01T12:00:00Z",
-        "detected_at": "2026-03-01T12:00:00Z", "description": "text", "position": 1,
-    }  # fmt: skip
+        "transaction_id": "t1",
+        "user_id": "ada",
+        "anomaly_type": "high_value",
+        "anomaly_score": Decimal("2000000.0000"),
+        "amount": Decimal("9999999999.99"),
+        "threshold": Decimal("5000.00"),
+        "event_time": "2026-03-01T12:00:00Z",
+        "detected_at": "2026-03-01T12:00:00Z",
+        "description": "text",
+        "position": 1,
+    }
 
 
 async def test_listeners_hear_of_anomalies_once_these_have_positions(database: Database) -> None:
@@ -176,17 +180,13 @@ async def test_a_dead_letter_reaches_its_topic_raw(database: Database, dead_lett
     first = messages[b"5"]
     assert (first.key(), first.value()) == (b"key", b"\x00raw\xff")
     headers: dict[str, object] = dict(first.headers() or [])
-    assert set(headers) == {
-        "source_topic", "source_partition", "source_offset", "reason", "stage", "time",
-    }  # fmt: skip
+    assert set(headers) == {"source_topic", "source_partition", "source_offset", "reason", "stage", "time"}
     assert (headers["source_topic"], headers["source_partition"]) == (b"transactions", b"2")
     assert (headers["reason"], headers["stage"]) == (b"malformed_json", b"decode")
     assert (messages[b"6"].key(), messages[b"6"].value()) == (None, b""), "Kafka wants one of them"
 
 
-async def test_large_dead_letters_go_in_batches_that_fit(
-    database: Database, dead_letters: Topic
-) -> None:
+async def test_large_dead_letters_go_in_batches_that_fit(database: Database, dead_letters: Topic) -> None:
     large = [letter(offset)._replace(value=bytes([offset]) * 700_000) for offset in range(7)]
     huge = letter(7)._replace(value=b"h" * 5_000_000)
     sizes = []
@@ -206,9 +206,7 @@ async def test_large_dead_letters_go_in_batches_that_fit(
     assert sorted(offsets) == list(range(9))
 
 
-async def test_rows_that_commit_out_of_order_get_gapless_positions(
-    database: Database, anomalies: Topic
-) -> None:
+async def test_rows_that_commit_out_of_order_get_gapless_positions(database: Database, anomalies: Topic) -> None:
     async with database.worker() as slow, database.worker() as quick, publishing(database):
         transaction = slow.transaction()
         await transaction.start()
@@ -217,9 +215,7 @@ async def test_rows_that_commit_out_of_order_get_gapless_positions(
         await _published(database, ANOMALIES, 2)
         await transaction.commit()
         await _published(database, ANOMALIES, 3)
-    assert await _positions(database) == {
-        "committed-first": 1, "committed-second": 2, "first-id": 3,
-    }  # fmt: skip
+    assert await _positions(database) == {"committed-first": 1, "committed-second": 2, "first-id": 3}
     published = {_json(m)["transaction_id"]: _json(m)["position"] for m in anomalies.read(3)}
     assert published == await _positions(database)
 
@@ -299,9 +295,7 @@ async def _prepared(connection: asyncpg.Connection) -> set[str]:
     return {row["statement"] for row in await connection.fetch(_PREPARED)} - {_PREPARED}
 
 
-async def test_no_statement_is_prepared_while_the_row_is_held(
-    database: Database, anomalies: Topic
-) -> None:
+async def test_no_statement_is_prepared_while_the_row_is_held(database: Database, anomalies: Topic) -> None:
     """Between a statement's Parse and its Bind no idle time-out ends a session that was stopped."""
     async with publishing(database, _Recorder) as publishers, database.worker() as connection:
         await _raise(connection, "one")
@@ -324,9 +318,7 @@ class _Interrupted(OutboxPublisher):
         await super()._send(stream, rows)
 
 
-async def test_a_stop_waits_until_what_was_sent_is_noted(
-    database: Database, anomalies: Topic
-) -> None:
+async def test_a_stop_waits_until_what_was_sent_is_noted(database: Database, anomalies: Topic) -> None:
     async with publishing(database, _Interrupted) as (publisher,):
         async with database.worker() as connection:
             await _raise(connection, "a", "b")

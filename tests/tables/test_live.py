@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.sales_state import SalesState
-from app.domain.velocity import PartitionVelocity
-from app.faust_app import create_faust_app
 from app.settings import Settings
+from app.stream.app import create_faust_app
 from tables.live import LiveTables
-from tests.domain.sales import Sold
+from tables.sales_state import SalesState
+from tables.velocity import PartitionVelocity
+from tests.tables.sales import Sold
 
 SECOND = 1_000_000
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from api.dashboard import charts, parts, texts
+from api.dashboard import charts, components, formatting
 from api.dashboard.page import Page
 
 _SHOWN: Final = 200
@@ -16,38 +16,42 @@ _TYPES: Final = {
     "rapid_transactions": "Rapid transactions",
 }
 _COLUMNS: Final = (
-    parts.Column("detected_at", "Detected (UTC)", texts.shown_time),
-    parts.Column("anomaly_type", "Type", lambda name: _TYPES.get(name, name)),
-    parts.Column("user_id", "User"),
-    parts.Column("amount", "Amount", texts.money),
-    parts.Column("anomaly_score", "Score", texts.number),
-    parts.Column("description", "Description"),
-    parts.Column("transaction_id", "Order"),
+    components.Column("detected_at", "Detected (UTC)", formatting.shown_time),
+    components.Column("anomaly_type", "Type", lambda name: _TYPES.get(name, name)),
+    components.Column("user_id", "User"),
+    components.Column("amount", "Amount", formatting.money),
+    components.Column("anomaly_score", "Score", formatting.number),
+    components.Column("description", "Description"),
+    components.Column("transaction_id", "Order"),
 )
 
 
 def show(page: Page) -> None:
     """The newest anomalies of the chosen days and country, kept up to date."""
     kind = st.segmented_control(
-        "Type", list(_TYPES), format_func=_TYPES.__getitem__, key="type", bind="query-params",
+        "Type",
+        list(_TYPES),
+        format_func=_TYPES.__getitem__,
+        key="type",
+        bind="query-params",
         label_visibility="collapsed",
-    )  # fmt: skip
-    with st.spinner("Asking the API …"), parts.live():
+    )
+    with st.spinner("Asking the API …"), components.live():
         st.fragment(run_every=page.refresh_seconds)(_newest)(page, kind)
 
 
 def _newest(page: Page, kind: str | None) -> None:
-    with parts.explained():
+    with components.explained():
         answer = page.client.get("anomalies", anomaly_type=kind, limit=_SHOWN, **page.filters.query)
         found: Sequence[Mapping[str, Any]] = answer["anomalies"]
         more = answer["next_cursor"] is not None
         which = f"the newest {_SHOWN} anomalies" if more else f"{len(found)} anomalies"
         st.caption(
-            f"{texts.sentence(which)}, orders of {texts.plain(str(page.filters))}, as of "
-            f"{texts.instant(answer.given_at)}; read again every {page.refresh_seconds:g} s."
+            f"{formatting.sentence(which)}, orders of {formatting.plain(str(page.filters))}, as of "
+            f"{formatting.instant(answer.given_at)}; read again every {page.refresh_seconds:g} s."
         )
         if not found:
-            parts.empty(
+            components.empty(
                 "No anomalies.",
                 "Nothing crossed a threshold (`GLOBALMART_ANOMALY_…`), or nothing has been consumed: "
                 "choose other days, or look at the page Operations.",
@@ -60,11 +64,9 @@ def _show(found: Sequence[Mapping[str, Any]]) -> None:
     counts = Counter(each["anomaly_type"] for each in found)
     for place, (kind, title) in zip(st.columns(len(_TYPES)), _TYPES.items(), strict=True):
         with place:
-            parts.card(title, texts.number(counts[kind]), help="Among those shown below")
-    charts.draw(
-        charts.dots(_dots(found)), "scatter", "Amounts of the anomalies over time", height=280
-    )
-    parts.table(found, _COLUMNS, "anomalies.csv", "anomalies")
+            components.card(title, formatting.number(counts[kind]), help="Among those shown below")
+    charts.draw(charts.dots(_dots(found)), "scatter", "Amounts of the anomalies over time", height=280)
+    components.table(found, _COLUMNS, "anomalies.csv", "anomalies")
 
 
 def _dots(found: Sequence[Mapping[str, Any]]) -> Iterator[charts.Dots]:
@@ -72,10 +74,7 @@ def _dots(found: Sequence[Mapping[str, Any]]) -> Iterator[charts.Dots]:
         rows = [each for each in found if each["anomaly_type"] == kind]
         yield charts.Dots(
             title,
-            [texts.parsed(each["detected_at"]) for each in rows],
+            [formatting.parsed(each["detected_at"]) for each in rows],
             [each["amount"] for each in rows],
-            [
-                f"{title}<br>{texts.money(each['amount'])}<br>{charts.label(each['user_id'])}"
-                for each in rows
-            ],
+            [f"{title}<br>{formatting.money(each['amount'])}<br>{charts.label(each['user_id'])}" for each in rows],
         )

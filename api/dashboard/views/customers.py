@@ -7,49 +7,49 @@ from typing import Any, Final
 
 import streamlit as st
 
-from api.dashboard import parts, rfm_charts, texts
+from api.dashboard import components, formatting, rfm_charts
 from api.dashboard.client import Answer
-from api.dashboard.faults import NotFoundError, StoreDownError
+from api.dashboard.errors import NotFoundError, StoreDownError
 from api.dashboard.page import Page
 
 _SEGMENTS: Final = (
-    parts.Column("segment_name", "Segment"),
-    parts.Column("customer_count", "Customers", texts.number),
-    parts.Column("avg_monetary", "Average value", texts.money),
-    parts.Column("avg_frequency", "Average orders", texts.number),
-    parts.Column("total_value", "Total value", texts.money),
+    components.Column("segment_name", "Segment"),
+    components.Column("customer_count", "Customers", formatting.number),
+    components.Column("avg_monetary", "Average value", formatting.money),
+    components.Column("avg_frequency", "Average orders", formatting.number),
+    components.Column("total_value", "Total value", formatting.money),
 )
 _MIGRATIONS: Final = (
-    parts.Column("from", "From"),
-    parts.Column("to", "To"),
-    parts.Column("customers", "Customers", texts.number),
-    parts.Column("revenue", "Their value", texts.money),
+    components.Column("from", "From"),
+    components.Column("to", "To"),
+    components.Column("customers", "Customers", formatting.number),
+    components.Column("revenue", "Their value", formatting.money),
 )
 
 _ORDERS: Final = (
-    parts.Column("timestamp", "Time (UTC)", texts.shown_time),
-    parts.Column("total_amount", "Amount", texts.money),
-    parts.Column("category", "Category", texts.name),
-    parts.Column("quantity", "Items", texts.number),
-    parts.Column("payment_method", "Paid by", texts.name),
-    parts.Column("anomalies", "Anomalies", texts.number),
-    parts.Column("transaction_id", "Order"),
+    components.Column("timestamp", "Time (UTC)", formatting.shown_time),
+    components.Column("total_amount", "Amount", formatting.money),
+    components.Column("category", "Category", formatting.name),
+    components.Column("quantity", "Items", formatting.number),
+    components.Column("payment_method", "Paid by", formatting.name),
+    components.Column("anomalies", "Anomalies", formatting.number),
+    components.Column("transaction_id", "Order"),
 )
 
 
 def show(page: Page) -> None:
     """Segments and cells of the chosen country; migrations of every country; one customer."""
-    with parts.explained(page.told), st.spinner("Asking the API …"):
+    with components.explained(page.told), st.spinner("Asking the API …"):
         answer = page.client.get("customers/segments", country=page.filters.country)
         if answer["segments"]:
             _segments(page, answer)
             _cells(page)
         else:
             about = f"{page.filters.place}, as of {answer['as_of']}"
-            parts.empty(f"No customers of {texts.plain(about)}.", "Choose another country.")
-    with parts.explained(page.told):
+            components.empty(f"No customers of {formatting.plain(about)}.", "Choose another country.")
+    with components.explained(page.told):
         _migrations(page)
-    with parts.explained(page.told):
+    with components.explained(page.told):
         _one(page)
 
 
@@ -60,22 +60,22 @@ def _segments(page: Page, answer: Answer) -> None:
     best = next((s for s in segments if s["segment_name"] == "Champions"), None)
     first, second, third = st.columns(3)
     with first:
-        parts.card("Customers", texts.number(customers))
+        components.card("Customers", formatting.number(customers))
     with second:
-        parts.card("Total value", texts.money(value))
+        components.card("Total value", formatting.money(value))
     with third:
         share = best["total_value"] / value if best and value else None
-        parts.card("Share of Champions", texts.percent(share))
+        components.card("Share of Champions", formatting.percent(share))
     about = f"{page.filters.place}, all orders up to the end of {answer['as_of']}"
-    st.caption(f"{texts.sentence(about)}; the days chosen on the left do not apply to segments.")
-    parts.section("Segments", "Area: total value. Shade: average value of a customer.")
+    st.caption(f"{formatting.sentence(about)}; the days chosen on the left do not apply to segments.")
+    components.section("Segments", "Area: total value. Shade: average value of a customer.")
     rfm_charts.draw_treemap(segments)
-    parts.table(segments, _SEGMENTS, "customer-segments.csv", "segments")
+    components.table(segments, _SEGMENTS, "customer-segments.csv", "segments")
 
 
 def _cells(page: Page) -> None:
     answer = page.client.get("customers/rfm", country=page.filters.country)
-    parts.section(
+    components.section(
         "Recency and frequency",
         "Customers per pair of scores, 5 is best: bought lately to the top, bought often to the right. "
         f"As of {answer['as_of']}.",
@@ -86,34 +86,33 @@ def _cells(page: Page) -> None:
 def _migrations(page: Page) -> None:
     answer = page.client.get("customers/migrations")
     pairs: Sequence[Mapping[str, Any]] = answer["migrations"]
-    parts.section(
+    components.section(
         "Moved since the run before",
         f"Every country, as of {answer['as_of']}. Left: segment before; right: segment now.",
     )
     moved = [pair for pair in pairs if pair["from"] != pair["to"]]
     if not moved:
-        parts.empty("Nobody moved.", "A second `globalmart batch nightly` compares with the first.")
+        components.empty("Nobody moved.", "A second `globalmart batch nightly` compares with the first.")
         return
     rfm_charts.draw_flows(moved)
     stayed = sum(pair["customers"] for pair in pairs if pair["from"] == pair["to"])
-    st.caption(f"{texts.number(stayed)} customers stayed where they were and are not drawn.")
+    st.caption(f"{formatting.number(stayed)} customers stayed where they were and are not drawn.")
     with st.expander("Table"):
-        parts.table(pairs, _MIGRATIONS, "segment-migrations.csv", "migrations")
+        components.table(pairs, _MIGRATIONS, "segment-migrations.csv", "migrations")
 
 
 def _one(page: Page) -> None:
-    parts.section("One customer")
+    components.section("One customer")
     user = st.text_input(
-        "User id", key="customer", bind="query-params", placeholder="for example user42",
-        max_chars=100,
-    )  # fmt: skip
+        "User id", key="customer", bind="query-params", placeholder="for example user42", max_chars=100
+    )
     if not user:
         return
     try:
         found = page.client.one("customers", user)
     except NotFoundError:
-        parts.empty(
-            f"No customer {texts.plain(user)} up to the last batch.",
+        components.empty(
+            f"No customer {formatting.plain(user)} up to the last batch.",
             "Ids are compared letter by letter; who bought for the first time today is seen tomorrow.",
         )
         return
@@ -124,18 +123,18 @@ def _profile(found: Answer) -> None:
     former = found["previous_segment"]
     segment, value, orders, recency = st.columns(4)
     with segment:
-        parts.card("Segment", found["segment_name"], former and f"before: {former}", calm=True)
+        components.card("Segment", found["segment_name"], former and f"before: {former}", calm=True)
     with value:
-        parts.card("Value so far", texts.money(found["monetary"]))
+        components.card("Value so far", formatting.money(found["monetary"]))
     with orders:
-        parts.card("Orders", texts.number(found["frequency"]))
+        components.card("Orders", formatting.number(found["frequency"]))
     with recency:
-        parts.card("Last bought", texts.days_ago(found["recency"]))
+        components.card("Last bought", formatting.days_ago(found["recency"]))
     who = f"{found['user_id']}, {found['country']}, RFM {found['rfm_segment']}"
-    st.caption(f"{texts.plain(who)}, as of the end of {found['as_of']}.")
+    st.caption(f"{formatting.plain(who)}, as of the end of {found['as_of']}.")
     if found["recent_transactions"] is None:
         raise StoreDownError(found["unavailable"][0])
-    st.markdown(f"**The newest orders**, as of {texts.instant(found.given_at)}")
+    st.markdown(f"**The newest orders**, as of {formatting.instant(found.given_at)}")
     raised = Counter(each["transaction_id"] for each in found["recent_anomalies"])
     rows = [{**o, "anomalies": raised[o["transaction_id"]]} for o in found["recent_transactions"]]
-    parts.table(rows, _ORDERS, "newest-orders.csv", "orders")
+    components.table(rows, _ORDERS, "newest-orders.csv", "orders")

@@ -6,60 +6,60 @@ from typing import Any, Final
 
 import streamlit as st
 
-from api.dashboard import charts, parts, texts
+from api.dashboard import charts, components, formatting
 from api.dashboard.client import Answer
-from api.dashboard.faults import StoreDownError
+from api.dashboard.errors import StoreDownError
 from api.dashboard.page import Page
 
 _BARS: Final = 8
 _TOPICS: Final = (
-    parts.Column("topic", "Topic"),
-    parts.Column("consumed", "Consumed", texts.number),
-    parts.Column("stored", "Stored", texts.number),
-    parts.Column("duplicates", "Duplicates", texts.number),
-    parts.Column("dead_lettered", "Dead letters", texts.number),
-    parts.Column("late", "Late", texts.number),
-    parts.Column("lost", "Lost", texts.number),
-    parts.Column("lag", "Lag", texts.number),
-    parts.Column("watermark", "Newest event (UTC)", texts.shown_time),
+    components.Column("topic", "Topic"),
+    components.Column("consumed", "Consumed", formatting.number),
+    components.Column("stored", "Stored", formatting.number),
+    components.Column("duplicates", "Duplicates", formatting.number),
+    components.Column("dead_lettered", "Dead letters", formatting.number),
+    components.Column("late", "Late", formatting.number),
+    components.Column("lost", "Lost", formatting.number),
+    components.Column("lag", "Lag", formatting.number),
+    components.Column("watermark", "Newest event (UTC)", formatting.shown_time),
 )
 _WORKERS: Final = (
-    parts.Column("worker_id", "Worker"),
-    parts.Column("lag", "Lag", texts.number),
-    parts.Column("p50_seconds", "p50", texts.milliseconds),
-    parts.Column("p99_seconds", "p99", texts.milliseconds),
-    parts.Column("rss_bytes", "Memory", texts.size),
-    parts.Column("started_at", "Started (UTC)", texts.shown_time),
-    parts.Column("seen_at", "Heard of (UTC)", texts.shown_time),
+    components.Column("worker_id", "Worker"),
+    components.Column("lag", "Lag", formatting.number),
+    components.Column("p50_seconds", "p50", formatting.milliseconds),
+    components.Column("p99_seconds", "p99", formatting.milliseconds),
+    components.Column("rss_bytes", "Memory", formatting.size),
+    components.Column("started_at", "Started (UTC)", formatting.shown_time),
+    components.Column("seen_at", "Heard of (UTC)", formatting.shown_time),
 )
 _RUNS: Final = (
-    parts.Column("number", "Run", texts.number),
-    parts.Column("job", "Job"),
-    parts.Column("as_of", "As of"),
-    parts.Column("status", "Status"),
-    parts.Column("started", "Started (UTC)", texts.shown_time),
-    parts.Column("seconds", "Took", texts.seconds),
-    parts.Column("extracted_rows", "Rows read", texts.number),
-    parts.Column("error", "Error", texts.word),
+    components.Column("number", "PublishedRun", formatting.number),
+    components.Column("job", "Job"),
+    components.Column("as_of", "As of"),
+    components.Column("status", "Status"),
+    components.Column("started", "Started (UTC)", formatting.shown_time),
+    components.Column("seconds", "Took", formatting.seconds),
+    components.Column("extracted_rows", "Rows read", formatting.number),
+    components.Column("error", "Error", formatting.word),
 )
 
 
 def show(page: Page) -> None:
     """The whole system; no filter applies."""
-    with st.spinner("Asking the API …"), parts.live():
+    with st.spinner("Asking the API …"), components.live():
         st.fragment(run_every=page.refresh_seconds)(_figures)(page)
 
 
 def _figures(page: Page) -> None:
-    with parts.explained():
+    with components.explained():
         answer = page.client.get("operations")
         st.caption(
             f"The whole system, whatever is chosen on the left, as of "
-            f"{texts.instant(texts.parsed(answer['at']))}; read again every "
+            f"{formatting.instant(formatting.parsed(answer['at']))}; read again every "
             f"{page.refresh_seconds:g} s."
         )
         for store in answer["unavailable"]:
-            parts.tell(StoreDownError(store))
+            components.show_error(StoreDownError(store))
         _cards(answer)
         if answer["topics"] is not None:
             _stream(answer["topics"], answer["workers"])
@@ -73,57 +73,57 @@ def _cards(answer: Answer) -> None:
     known = [topic["lag"] for topic in answer["topics"] or () if topic["lag"] is not None]
     lag, quick, number, room = st.columns(4)
     with lag:
-        parts.card("Lag, records", texts.number(sum(known) if known else None))
+        components.card("Lag, records", formatting.number(sum(known) if known else None))
     with quick:
         p50, p99 = (latency and latency[name] for name in ("p50_seconds", "p99_seconds"))
-        half = f"p50 {texts.milliseconds(p50)}"
+        half = f"p50 {formatting.milliseconds(p50)}"
         help = "From the producer's send to the commit, over the events of the last minute"
-        parts.card("Latency, p99", texts.milliseconds(p99), half, help, calm=True)
+        components.card("Latency, p99", formatting.milliseconds(p99), half, help, calm=True)
     with number:
-        parts.card("Workers", texts.number(None if workers is None else len(workers)))
+        components.card("Workers", formatting.number(None if workers is None else len(workers)))
     with room:
         share = Decimal(disk["free_bytes"]) / disk["total_bytes"]
-        free = f"{texts.percent(share)} of {texts.size(disk['total_bytes'])}"
+        free = f"{formatting.percent(share)} of {formatting.size(disk['total_bytes'])}"
         help = "Of the disk under the data folder of the API's host"
-        parts.card("Disk free", texts.size(disk["free_bytes"]), free, help, calm=True)
+        components.card("Disk free", formatting.size(disk["free_bytes"]), free, help, calm=True)
 
 
 def _stream(topics: Sequence[Mapping[str, Any]], workers: Sequence[Mapping[str, Any]]) -> None:
-    parts.section("Stream", "Consumed = stored + duplicates + dead letters, by the ledger.")
+    components.section("Stream", "Consumed = stored + duplicates + dead letters, by the ledger.")
     if topics:
-        parts.table(topics, _TOPICS, "topics.csv", "topics")
+        components.table(topics, _TOPICS, "topics.csv", "topics")
     if not workers:
-        parts.empty("No worker has been heard of in the last 20 s.", "Run `globalmart worker`.")
+        components.empty("No worker has been heard of in the last 20 s.", "PublishedRun `globalmart worker`.")
         return
     rows = [{**w, **w["end_to_end"], "lag": sum(w["lag"].values())} for w in workers]
-    parts.table(rows, _WORKERS, "workers.csv", "workers")
+    components.table(rows, _WORKERS, "workers.csv", "workers")
 
 
 def _batch(runs: Sequence[Mapping[str, Any]]) -> None:
-    parts.section("Nightly batch", "The newest runs.")
+    components.section("Nightly batch", "The newest runs.")
     if not runs:
-        parts.empty("No run yet.", "Run `globalmart batch nightly`.")
+        components.empty("No run yet.", "PublishedRun `globalmart batch nightly`.")
         return
     rows = [{**run, "seconds": _seconds(run)} for run in runs]
-    parts.table(rows, _RUNS, "batch-runs.csv", "runs")
+    components.table(rows, _RUNS, "batch-runs.csv", "runs")
 
 
 def _seconds(run: Mapping[str, Any]) -> Decimal | None:
     if run["ended"] is None:
         return None
-    took = texts.parsed(run["ended"]) - texts.parsed(run["started"])
+    took = formatting.parsed(run["ended"]) - formatting.parsed(run["started"])
     return Decimal(round(took.total_seconds() * 10)) / 10
 
 
 def _sizes(stores: Mapping[str, Any]) -> None:
     postgres, mongo = stores["postgresql"], stores["mongodb"]
     told = {"PostgreSQL": postgres, "MongoDB": mongo}
-    sizes = [f"{name} {texts.size(store['bytes'])}" for name, store in told.items() if store]
-    parts.section("Storage", f"{', '.join(sizes) or 'Unknown'}. Tables with their indexes:")
+    sizes = [f"{name} {formatting.size(store['bytes'])}" for name, store in told.items() if store]
+    components.section("Storage", f"{', '.join(sizes) or 'Unknown'}. Tables with their indexes:")
     tables = postgres["tables"][:_BARS] if postgres else []
     if tables:
         names = [table["name"] for table in tables]
-        hovers = [f"{table['name']}<br>{texts.size(table['bytes'])}" for table in tables]
+        hovers = [f"{table['name']}<br>{formatting.size(table['bytes'])}" for table in tables]
         figure = charts.ranking(names, [Decimal(t["bytes"]) for t in tables], hovers)
         figure.update_xaxes(tickprefix="", ticksuffix="B", tickformat="~s")
         charts.draw(figure, "sizes", "Sizes of the largest tables", 80 + 28 * len(tables))

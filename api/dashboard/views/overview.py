@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from api.dashboard import charts, parts, texts
+from api.dashboard import charts, components, formatting
 from api.dashboard.client import Answer
 from api.dashboard.page import Page
 from api.dashboard.period import Before
@@ -21,24 +21,24 @@ _STEPS = {
     "converted": "Ordered",
 }
 _COLUMNS = (
-    ("revenue", "Revenue", texts.money),
-    ("transaction_count", "Orders", texts.number),
-    ("avg_order_value", "Average order", texts.money),
+    ("revenue", "Revenue", formatting.money),
+    ("transaction_count", "Orders", formatting.number),
+    ("avg_order_value", "Average order", formatting.money),
 )
 
 
 def show(page: Page) -> None:
     """The whole page; each part stands or falls alone."""
-    with parts.explained(page.told), st.spinner("Asking the API …"):
+    with components.explained(page.told), st.spinner("Asking the API …"):
         _totals(page)
-    with parts.explained(page.told):
+    with components.explained(page.told):
         _over_time(page)
     left, right = st.columns(2, gap="medium")
-    with left, parts.explained(page.told):
+    with left, components.explained(page.told):
         _by_category(page)
-    with right, parts.explained(page.told):
+    with right, components.explained(page.told):
         _by_country(page)
-    with parts.explained(page.told):
+    with components.explained(page.told):
         _funnel(page)
 
 
@@ -51,17 +51,17 @@ def _totals(page: Page) -> None:
         was = page.client.get("sales/metrics", country=chosen.country, **before.query)
     revenue, orders, average, live = st.columns(4)
     for place, label, field, written in (
-        (revenue, "Revenue", "total_revenue", texts.money),
-        (orders, "Orders", "total_transactions", texts.number),
-        (average, "Average order", "avg_order_value", texts.money),
+        (revenue, "Revenue", "total_revenue", formatting.money),
+        (orders, "Orders", "total_transactions", formatting.number),
+        (average, "Average order", "avg_order_value", formatting.money),
     ):
         with place:
-            delta = texts.change(now[field], was[field]) if was else None
-            parts.card(label, written(now[field]), delta)
-    with live, parts.live():
+            delta = formatting.change(now[field], was[field]) if was else None
+            components.card(label, written(now[field]), delta)
+    with live, components.live():
         st.fragment(run_every=page.refresh_seconds)(_live)(page)
     compared = "" if was is None else _compared(was, before)
-    st.caption(f"{_period(page, now)}, as of {texts.instant(now.given_at)}.{compared}")
+    st.caption(f"{_period(page, now)}, as of {formatting.instant(now.given_at)}.{compared}")
 
 
 def _compared(was: Answer, before: Before | None) -> str:
@@ -73,14 +73,14 @@ def _compared(was: Answer, before: Before | None) -> str:
 def _period(page: Page, now: Answer) -> str:
     """The days in words; those of everything stored as the API tells them."""
     if page.filters.days.number is not None or now["period"]["start"] is None:
-        return f"Orders of {texts.plain(str(page.filters))}"
+        return f"Orders of {formatting.plain(str(page.filters))}"
     start, end = now["period"]["start"], now["period"]["end"]
-    return f"Orders of {start} to {end}, {texts.plain(page.filters.place)}"
+    return f"Orders of {start} to {end}, {formatting.plain(page.filters.place)}"
 
 
 def _live(page: Page) -> None:
     """Revenue of the last minute, read again every few seconds."""
-    with parts.explained():
+    with components.explained():
         answer = page.client.get("live/revenue")
         country = page.filters.country
         revenue = answer["total_revenue"]
@@ -88,13 +88,12 @@ def _live(page: Page) -> None:
             found = [e["revenue"] for e in answer["countries"] if e["country"] == country]
             revenue = found[0] if found else 0
         last = answer["last_event_at"]
-        heard = texts.parsed(last).astimezone(UTC) if last else None
-        parts.card(
+        heard = formatting.parsed(last).astimezone(UTC) if last else None
+        components.card(
             "Live: last 60 s",
-            texts.money(revenue),
+            formatting.money(revenue),
             f"last order {heard:%H:%M:%S} UTC" if heard else "no order yet",
-            help=f"Orders with a time in the 60 s up to {answer['as_of']}; "
-            "it falls to zero when no orders come in.",
+            help=f"Orders with a time in the 60 s up to {answer['as_of']}; it falls to zero when no orders come in.",
             calm=True,
         )
 
@@ -103,12 +102,12 @@ def _over_time(page: Page) -> None:
     number = page.filters.days.number
     unit = "hour" if number is not None and number <= _HOURLY_UP_TO_DAYS else "day"
     answer, groups = _breakdown(page, unit)
-    parts.section(
+    components.section(
         f"Revenue per {unit}",
-        f"{texts.sentence(str(page.filters))} (UTC), as of {texts.instant(answer.given_at)}.",
+        f"{formatting.sentence(str(page.filters))} (UTC), as of {formatting.instant(answer.given_at)}.",
     )
     if not groups:
-        parts.empty("No orders on these days.", _NO_ORDERS)
+        components.empty("No orders on these days.", _NO_ORDERS)
         return
     charts.draw(
         charts.columns(*([g[f] for g in groups] for f in ("key", "revenue", "transaction_count"))),
@@ -127,8 +126,8 @@ _NO_ORDERS = (
 
 def _by_category(page: Page) -> None:
     answer, groups = _breakdown(page, "category")
-    about = texts.sentence(str(page.filters))
-    parts.section("By category", f"{about}, as of {texts.instant(answer.given_at)}.")
+    about = formatting.sentence(str(page.filters))
+    components.section("By category", f"{about}, as of {formatting.instant(answer.given_at)}.")
     _ranked(groups, "category", None)
 
 
@@ -136,20 +135,20 @@ def _by_country(page: Page) -> None:
     """Every country side by side, the chosen one in colour."""
     chosen = page.filters.country
     answer = page.client.get("sales/breakdown", group_by="country", **page.filters.days.query)
-    coloured = f"; {texts.plain(chosen)} in colour" if chosen else ""
-    about = texts.sentence(f"{page.filters.days}, all countries")
-    parts.section("By country", f"{about}{coloured}. As of {texts.instant(answer.given_at)}.")
+    coloured = f"; {formatting.plain(chosen)} in colour" if chosen else ""
+    about = formatting.sentence(f"{page.filters.days}, all countries")
+    components.section("By country", f"{about}{coloured}. As of {formatting.instant(answer.given_at)}.")
     _ranked(answer["groups"], "country", chosen)
 
 
 def _ranked(groups: Sequence[Mapping[str, Any]], unit: str, chosen: str | None) -> None:
     if not groups:
-        parts.empty("No orders on these days.", _NO_ORDERS)
+        components.empty("No orders on these days.", _NO_ORDERS)
         return
     top = groups[:_BARS]
     hovers = [
-        f"{charts.label(g['key'])}<br>{texts.money(g['revenue'])}<br>"
-        f"{texts.number(g['transaction_count'])} orders"
+        f"{charts.label(g['key'])}<br>{formatting.money(g['revenue'])}<br>"
+        f"{formatting.number(g['transaction_count'])} orders"
         for g in top
     ]
     names, amounts = [g["key"] for g in top], [g["revenue"] for g in top]
@@ -160,10 +159,10 @@ def _ranked(groups: Sequence[Mapping[str, Any]], unit: str, chosen: str | None) 
 
 def _funnel(page: Page) -> None:
     answer = page.client.get("funnel", **page.filters.query)
-    about = texts.sentence(f"{page.filters}, sessions up to the end of {answer['as_of']}")
-    parts.section("From visit to order", f"{about}, from the nightly batch.")
+    about = formatting.sentence(f"{page.filters}, sessions up to the end of {answer['as_of']}")
+    components.section("From visit to order", f"{about}, from the nightly batch.")
     if not answer["sessions"]:
-        parts.empty("No sessions on these days.", parts.OTHER_FILTERS)
+        components.empty("No sessions on these days.", components.OTHER_FILTERS)
         return
     chart, figures = st.columns([3, 1], gap="medium")
     with chart:
@@ -171,9 +170,9 @@ def _funnel(page: Page) -> None:
         alt = f"Sessions from visit to order, {page.filters}"
         charts.draw(charts.steps(counts), "funnel", alt)
     with figures:
-        parts.card("Conversion", texts.percent(answer["conversion_rate"]))
-        parts.card("Abandoned carts", texts.percent(answer["abandonment_rate"]))
-        parts.card("Revenue of sessions", texts.money(answer["revenue"]))
+        components.card("Conversion", formatting.percent(answer["conversion_rate"]))
+        components.card("Abandoned carts", formatting.percent(answer["abandonment_rate"]))
+        components.card("Revenue of sessions", formatting.money(answer["revenue"]))
 
 
 def _breakdown(page: Page, unit: str) -> tuple[Answer, list[dict[str, Any]]]:
@@ -182,6 +181,6 @@ def _breakdown(page: Page, unit: str) -> tuple[Answer, list[dict[str, Any]]]:
 
 
 def _table(groups: Sequence[Mapping[str, Any]], unit: str, heading: str) -> None:
-    columns = [parts.Column("key", heading, texts.name)]
-    columns += [parts.Column(*column) for column in _COLUMNS]
-    parts.table(groups, columns, f"revenue-by-{unit}.csv", f"by {unit}")
+    columns = [components.Column("key", heading, formatting.name)]
+    columns += [components.Column(*column) for column in _COLUMNS]
+    components.table(groups, columns, f"revenue-by-{unit}.csv", f"by {unit}")

@@ -6,59 +6,64 @@ from typing import Any, Final
 
 import streamlit as st
 
-from api.dashboard import charts, parts, texts
-from api.dashboard.faults import DashboardError
+from api.dashboard import charts, components, formatting
+from api.dashboard.errors import DashboardError
 from api.dashboard.page import Page
 
 _EVERY: Final = ""
 _BARS: Final = 15
 _GROUPS: Final = {"category": "Categories", "product": "Products"}
 _COMMON: Final = (
-    parts.Column("category", "Category", texts.name),
-    parts.Column("revenue", "Revenue", texts.money),
-    parts.Column("transaction_count", "Orders", texts.number),
-    parts.Column("avg_transaction_value", "Average order", texts.money),
+    components.Column("category", "Category", formatting.name),
+    components.Column("revenue", "Revenue", formatting.money),
+    components.Column("transaction_count", "Orders", formatting.number),
+    components.Column("avg_transaction_value", "Average order", formatting.money),
 )
 _OF_PRODUCTS: Final = (
-    parts.Column("product_id", "Product", texts.name),
+    components.Column("product_id", "Product", formatting.name),
     *_COMMON,
-    parts.Column("units", "Units", texts.number),
-    parts.Column("views", "Views", texts.number),
-    parts.Column("cart_adds", "Added to cart", texts.number),
-    parts.Column("conversion", "Conversion", texts.percent),
+    components.Column("units", "Units", formatting.number),
+    components.Column("views", "Views", formatting.number),
+    components.Column("cart_adds", "Added to cart", formatting.number),
+    components.Column("conversion", "Conversion", formatting.percent),
 )
 
 
 def show(page: Page) -> None:
     """The best sellers of the chosen country."""
     group, category, limit = _choices(page)
-    with parts.explained(page.told), st.spinner("Asking the API …"):
+    with components.explained(page.told), st.spinner("Asking the API …"):
         answer = page.client.get(
-            "products/performance", country=page.filters.country, category=category or None,
-            group_by=group, limit=limit,
-        )  # fmt: skip
-        about = f"{page.filters.place}, all orders up to the end of {answer['as_of']}"
-        st.caption(
-            f"{texts.sentence(about)}; the days chosen on the left do not apply to products."
+            "products/performance", country=page.filters.country, category=category or None, group_by=group, limit=limit
         )
+        about = f"{page.filters.place}, all orders up to the end of {answer['as_of']}"
+        st.caption(f"{formatting.sentence(about)}; the days chosen on the left do not apply to products.")
         if answer["products"]:
             _show(answer["products"], group)
         else:
-            parts.empty("No orders that name a product.", "Choose another country or category.")
+            components.empty("No orders that name a product.", "Choose another country or category.")
 
 
 def _choices(page: Page) -> tuple[str, str, int]:
     by, only, most = st.columns([2, 2, 1], vertical_alignment="bottom")
     with by:
         group = st.segmented_control(
-            "Shown", list(_GROUPS), default="category", required=True,
-            format_func=_GROUPS.__getitem__, key="by", bind="query-params",
-        )  # fmt: skip
+            "ReplacingGauge",
+            list(_GROUPS),
+            default="category",
+            required=True,
+            format_func=_GROUPS.__getitem__,
+            key="by",
+            bind="query-params",
+        )
     with only:
         category = st.selectbox(
-            "Category", _categories(page), key="category", bind="query-params",
+            "Category",
+            _categories(page),
+            key="category",
+            bind="query-params",
             format_func=lambda name: name or "All categories",
-        )  # fmt: skip
+        )
     with most:
         limit = st.selectbox("Rows", (25, 100, 500, 1000), index=1, key="rows", bind="query-params")
     return group or "category", category, limit
@@ -78,21 +83,19 @@ def _show(products: Sequence[Mapping[str, Any]], group: str) -> None:
     field = "product_id" if group == "product" else "category"
     top = products[:_BARS]
     hovers = [
-        f"{charts.label(p[field])}<br>{texts.money(p['revenue'])}<br>"
-        f"{texts.number(p['transaction_count'])} orders"
+        f"{charts.label(p[field])}<br>{formatting.money(p['revenue'])}<br>"
+        f"{formatting.number(p['transaction_count'])} orders"
         for p in top
     ]
     revenue, orders = st.columns(2)
     with revenue:
         total = sum((p["revenue"] for p in products), Decimal(0))
-        parts.card("Revenue of those shown", texts.money(total))
+        components.card("Revenue of those shown", formatting.money(total))
     with orders:
-        parts.card(
-            "Orders of those shown", texts.number(sum(p["transaction_count"] for p in products))
-        )
-    parts.section(f"Top {len(top)} by revenue")
+        components.card("Orders of those shown", formatting.number(sum(p["transaction_count"] for p in products)))
+    components.section(f"Top {len(top)} by revenue")
     figure = charts.ranking([p[field] for p in top], [p["revenue"] for p in top], hovers)
     charts.draw(figure, "top", "Best sellers by revenue", height=120 + 24 * len(top))
-    parts.section(f"{_GROUPS[group]}: {texts.number(len(products))} rows")
+    components.section(f"{_GROUPS[group]}: {formatting.number(len(products))} rows")
     columns = _OF_PRODUCTS if group == "product" else _COMMON
-    parts.table(products, columns, f"{group}-performance.csv", "products")
+    components.table(products, columns, f"{group}-performance.csv", "products")

@@ -5,18 +5,18 @@ from typing import Any, Final
 
 import streamlit as st
 
-from api.dashboard import charts, parts, texts
+from api.dashboard import charts, components, formatting
 from api.dashboard.page import Page
 
 _MOST: Final = 5000
 _KINDS: Final = {"daily": "Days", "weekly": "Weeks", "monthly": "Months"}
 _ONE: Final = {"daily": "day", "weekly": "week", "monthly": "month"}
 _COLUMNS: Final = (
-    parts.Column("period", "Period"),
-    parts.Column("revenue", "Revenue", texts.money),
-    parts.Column("transactions", "Orders", texts.number),
-    parts.Column("revenue_growth_rate", "Growth", texts.growth),
-    parts.Column("partial", "Not over yet", str),
+    components.Column("period", "Period"),
+    components.Column("revenue", "Revenue", formatting.money),
+    components.Column("transactions", "Orders", formatting.number),
+    components.Column("revenue_growth_rate", "Growth", formatting.growth),
+    components.Column("partial", "Not over yet", str),
 )
 
 
@@ -24,37 +24,40 @@ def show(page: Page) -> None:
     """Periods that begin on the chosen days, of the chosen country."""
     kind = (
         st.segmented_control(
-            "Periods", list(_KINDS), default="daily", required=True,
-            format_func=_KINDS.__getitem__, key="trend", bind="query-params",
+            "Periods",
+            list(_KINDS),
+            default="daily",
+            required=True,
+            format_func=_KINDS.__getitem__,
+            key="trend",
+            bind="query-params",
             label_visibility="collapsed",
         )
         or "daily"
-    )  # fmt: skip
-    with parts.explained(page.told), st.spinner("Asking the API …"):
-        answers = list(
-            page.client.pages("trends", "trends", _MOST, period_type=kind, **page.filters.query)
-        )
+    )
+    with components.explained(page.told), st.spinner("Asking the API …"):
+        answers = list(page.client.pages("trends", "trends", _MOST, period_type=kind, **page.filters.query))
         rows = [row for answer in answers for row in answer["trends"]]
         if rows:
             _show(page, kind, rows, answers[-1]["as_of"])
         else:
             about = f"{page.filters}, as of the end of {answers[-1]['as_of']}"
-            parts.empty(f"No orders of {texts.plain(about)}.", parts.OTHER_FILTERS)
+            components.empty(f"No orders of {formatting.plain(about)}.", components.OTHER_FILTERS)
 
 
 def _show(page: Page, kind: str, rows: Sequence[Mapping[str, Any]], as_of: str) -> None:
     whole = [row for row in rows if not row["partial"]]
     if whole:
         _newest(kind, whole[-1])
-    parts.section(
+    components.section(
         f"Revenue per {_ONE[kind]}",
-        f"{texts.sentence(str(page.filters))}, as of the end of {as_of}. "
+        f"{formatting.sentence(str(page.filters))}, as of the end of {as_of}. "
         + ("The ringed period is not over yet." if len(whole) < len(rows) else ""),
     )
     hovers = [
-        f"{row['period']}<br>{texts.money(row['revenue'])}<br>"
-        f"{texts.number(row['transactions'])} orders<br>"
-        f"growth {texts.growth(row['revenue_growth_rate'])}"
+        f"{row['period']}<br>{formatting.money(row['revenue'])}<br>"
+        f"{formatting.number(row['transactions'])} orders<br>"
+        f"growth {formatting.growth(row['revenue_growth_rate'])}"
         for row in rows
     ]
     figure = charts.line([row["period"] for row in rows], [row["revenue"] for row in rows], hovers)
@@ -62,15 +65,15 @@ def _show(page: Page, kind: str, rows: Sequence[Mapping[str, Any]], as_of: str) 
         charts.mark(figure, row["period"], row["revenue"])
     figure.update_xaxes(type="category", nticks=12)
     charts.draw(figure, "trend", f"Revenue per {_ONE[kind]} of {page.filters}", height=380)
-    parts.table(rows[::-1], _COLUMNS, f"sales-trends-{kind}.csv", "trends")
+    components.table(rows[::-1], _COLUMNS, f"sales-trends-{kind}.csv", "trends")
 
 
 def _newest(kind: str, row: Mapping[str, Any]) -> None:
     revenue, orders, growth = st.columns(3)
     with revenue:
-        parts.card(f"Revenue of {row['period']}", texts.money(row["revenue"]))
+        components.card(f"Revenue of {row['period']}", formatting.money(row["revenue"]))
     with orders:
-        parts.card(f"Orders of {row['period']}", texts.number(row["transactions"]))
+        components.card(f"Orders of {row['period']}", formatting.number(row["transactions"]))
     with growth:
         label = f"Growth against the {_ONE[kind]} before"
-        parts.card(label, texts.growth(row["revenue_growth_rate"]))
+        components.card(label, formatting.growth(row["revenue_growth_rate"]))

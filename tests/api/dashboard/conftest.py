@@ -1,6 +1,6 @@
 """Stores, their API and the dashboard over it, all real, made once; see `running.py`."""
 
 from tests.api.dashboard.running import address, dashboard, shown
-from tests.databases import database
+from tests.support.databases import database
 
 __all__ = ["address", "dashboard", "database", "shown"]

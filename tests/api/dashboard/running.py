@@ -21,8 +21,8 @@ from compose.embedded.stack import EmbeddedStack
 from tests.api.marts import AS_OF, everything
 from tests.api.serving import exact
 from tests.api.shop import Shop, filled
-from tests.databases import own_database
-from tests.warehouses import warehouse_named
+from tests.support.databases import own_database
+from tests.support.warehouses import warehouse_named
 
 _RUN_SECONDS: Final = 60
 _DEADLINE_SECONDS: Final = 60
@@ -36,7 +36,7 @@ class Dashboard:
 
     def opened(self, view: str = "overview", /, **address: str | list[str]) -> AppTest:
         """A page as a browser would get it at this address."""
-        page = AppTest.from_string(f"from api.dashboard.shell import show\nshow({view!r})")
+        page = AppTest.from_string(f"from api.dashboard.app import show\nshow({view!r})")
         for name, value in address.items():
             page.query_params[name] = value
         return again(page)
@@ -49,7 +49,7 @@ class Dashboard:
 
 
 def again(page: AppTest) -> AppTest:
-    """Run the page again."""
+    """PublishedRun the page again."""
     page.run(timeout=_RUN_SECONDS)
     assert not page.exception
     return page

@@ -18,21 +18,27 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
-from api.dashboard import texts
-from api.dashboard.shell import VIEWS
+from api.dashboard import formatting
+from api.dashboard.app import VIEWS
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
 from tests.api.dashboard.running import Dashboard
 from tests.api.shop import Shop, store
-from tests.sink.works import order
+from tests.sink.chunk_slices import order
 
 _PROJECT: Final = Path(__file__).parents[3]
 _DEADLINE_SECONDS: Final = 60
 expect.set_options(timeout=_DEADLINE_SECONDS * 1000)
 _FLAGS: Final = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 _DAYS: Final = "period=Between+two+days&days=2026-02-10&days=2026-02-20"
 _RANGE: Final = {"start_date": "2026-02-10", "end_date": "2026-02-20"}
 
@@ -50,9 +56,12 @@ def site(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     log = tmp_path_factory.mktemp("dashboard") / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "dashboard"], cwd=_PROJECT, env=environ,
-            stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            [sys.executable, "-m", "app.cli", "dashboard"],
+            cwd=_PROJECT,
+            env=environ,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     try:
         _wait_healthy(process, f"http://{LOOPBACK}:{port}/_stcore/health")
         yield f"http://{LOOPBACK}:{port}"
@@ -86,9 +95,12 @@ def tab(tmp_path_factory: pytest.TempPathFactory, hosts: set[str]) -> Iterator[P
     profile = tmp_path_factory.mktemp("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
-            profile, executable_path="/usr/bin/chromium", args=list(_FLAGS), accept_downloads=True,
+            profile,
+            executable_path="/usr/bin/chromium",
+            args=list(_FLAGS),
+            accept_downloads=True,
             viewport={"width": 1440, "height": 1000},
-        )  # fmt: skip
+        )
         page = browser.new_page()
         page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
         page.set_default_timeout(_DEADLINE_SECONDS * 1000)
@@ -120,19 +132,15 @@ def _choose(tab: Page, country: str) -> None:
     tab.get_by_role("option", name=country, exact=True).click()
 
 
-def test_every_page_keeps_the_country_and_shows_its_figures(
-    site: str, tab: Page, address: str
-) -> None:
+def test_every_page_keeps_the_country_and_shows_its_figures(site: str, tab: Page, address: str) -> None:
     api = Dashboard(address)
     _open(tab, f"{site}/?{_DAYS}", "Overview")
-    every, british = (
-        api.answer("sales/metrics", **_RANGE, **country) for country in ({}, {"country": "UK"})
-    )
+    every, british = (api.answer("sales/metrics", **_RANGE, **country) for country in ({}, {"country": "UK"}))
     assert every["total_revenue"] != british["total_revenue"]
-    expect(_card(tab, "Revenue")).to_have_text(texts.money(every["total_revenue"]))
+    expect(_card(tab, "Revenue")).to_have_text(formatting.money(every["total_revenue"]))
     _choose(tab, "UK")
-    expect(_card(tab, "Revenue")).to_have_text(texts.money(british["total_revenue"]))
-    expect(_card(tab, "Orders")).to_have_text(texts.number(british["total_transactions"]))
+    expect(_card(tab, "Revenue")).to_have_text(formatting.money(british["total_revenue"]))
+    expect(_card(tab, "Orders")).to_have_text(formatting.number(british["total_transactions"]))
     expect(tab.locator(".js-plotly-plot")).to_have_count(4)
     for view in VIEWS:
         tab.get_by_test_id("stSidebarNav").get_by_role("link", name=view.title).click()
@@ -151,21 +159,21 @@ def _figure(api: Dashboard, view: str) -> tuple[str, str]:
     match view:
         case "overview":
             revenue = api.answer("sales/metrics", **uk, **_RANGE)["total_revenue"]
-            return "Revenue", texts.money(revenue)
+            return "Revenue", formatting.money(revenue)
         case "customers":
             segments = api.answer("customers/segments", **uk)["segments"]
             value = sum((segment["total_value"] for segment in segments), Decimal(0))
-            return "Total value", texts.money(value)
+            return "Total value", formatting.money(value)
         case "products":
             products = api.answer("products/performance", **uk)["products"]
-            return "Revenue of those shown", texts.money(sum(p["revenue"] for p in products))
+            return "Revenue of those shown", formatting.money(sum(p["revenue"] for p in products))
         case "trends":
             newest = api.answer("trends", **uk, **_RANGE)["trends"][-1]
-            return f"Revenue of {newest['period']}", texts.money(newest["revenue"])
+            return f"Revenue of {newest['period']}", formatting.money(newest["revenue"])
         case "anomalies":
             kind = {"anomaly_type": "high_value"}
             found = api.answer("anomalies", **uk, **_RANGE, **kind, limit=1000)["anomalies"]
-            return "High value", texts.number(len(found))
+            return "High value", formatting.number(len(found))
     return "Workers", "0"
 
 
@@ -211,9 +219,7 @@ def _order_now(shown: Shop, number: int, **fields: object) -> None:
         beside.submit(asyncio.run, store(shown.database, [one], start=offset)).result()
 
 
-def test_a_store_that_is_down_is_told_and_its_return_noticed(
-    site: str, tab: Page, stack: EmbeddedStack
-) -> None:
+def test_a_store_that_is_down_is_told_and_its_return_noticed(site: str, tab: Page, stack: EmbeddedStack) -> None:
     told = tab.get_by_test_id("stAlertContentError")
     stack.postgres.stop()
     try:

@@ -1,7 +1,7 @@
 """How the demo reads pages where there is no browser."""
 
-from api.dashboard import texts
-from compose.demo.account import Comparison
+from api.dashboard import formatting
+from app.reconcile.comparison import Comparison
 from compose.demo.page_readers import ScriptReader, read_pages
 from compose.demo.page_texts import PageTexts
 from tests.api.dashboard.running import Dashboard
@@ -12,10 +12,7 @@ def test_cards_are_read_and_a_wrong_one_is_found(dashboard: Dashboard) -> None:
     right = PageTexts(
         "overview",
         {},
-        {
-            "Revenue": texts.money(sales["total_revenue"]),
-            "Orders": texts.number(sales["total_transactions"]),
-        },
+        {"Revenue": formatting.money(sales["total_revenue"]), "Orders": formatting.number(sales["total_transactions"])},
         "sales",
     )
     found = read_pages(ScriptReader(), [right])

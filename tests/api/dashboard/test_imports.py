@@ -30,9 +30,5 @@ def test_of_the_project_it_knows_the_settings_and_the_errors() -> None:
 
 
 def test_one_file_talks_to_the_api() -> None:
-    files = {
-        file.name
-        for file in _FOLDER.rglob("*.py")
-        if _CLIENTS & {name.split(".")[0] for name in _imports(file)}
-    }
+    files = {file.name for file in _FOLDER.rglob("*.py") if _CLIENTS & {name.split(".")[0] for name in _imports(file)}}
     assert files == {"client.py"}

@@ -31,9 +31,7 @@ def test_the_days_before(first: date, last: date, start: str, end: str) -> None:
     assert Days(first, last).before(NOW) == Before(start, end)
 
 
-@pytest.mark.parametrize(
-    "days", [Days(), Days(date(1, 1, 3), date(1, 1, 5)), Days(date(1, 1, 1), date(9999, 12, 31))]
-)
+@pytest.mark.parametrize("days", [Days(), Days(date(1, 1, 3), date(1, 1, 5)), Days(date(1, 1, 1), date(9999, 12, 31))])
 def test_nothing_to_compare_with(days: Days) -> None:
     assert days.before(NOW) is None
 

@@ -25,9 +25,12 @@ class Timed:
         """Milliseconds at the median, the 99th percentile and the worst."""
         ordered = sorted(self.seconds)
         return {
-            "requests": len(ordered), "errors": self.errors,
-            "p50_ms": _at(ordered, 0.5), "p99_ms": _at(ordered, 0.99), "max_ms": _at(ordered, 1.0),
-        }  # fmt: skip
+            "requests": len(ordered),
+            "errors": self.errors,
+            "p50_ms": _at(ordered, 0.5),
+            "p99_ms": _at(ordered, 0.99),
+            "max_ms": _at(ordered, 1.0),
+        }
 
 
 async def drive(address: str, makers: Makers, rate: float, seconds: float) -> dict[str, Any]:
@@ -72,13 +75,9 @@ async def _ask(session: aiohttp.ClientSession, question: Question, due: float, t
 
 def _report(timed: Mapping[str, Timed]) -> dict[str, Any]:
     over_all = Timed(
-        [second for each in timed.values() for second in each.seconds],
-        sum(each.errors for each in timed.values()),
+        [second for each in timed.values() for second in each.seconds], sum(each.errors for each in timed.values())
     )
-    return {
-        "all": over_all.summary(),
-        "endpoints": {name: each.summary() for name, each in timed.items()},
-    }
+    return {"all": over_all.summary(), "endpoints": {name: each.summary() for name, each in timed.items()}}
 
 
 def _at(ordered: list[float], share: float) -> float:

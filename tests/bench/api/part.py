@@ -28,9 +28,7 @@ _PREPARE_SECONDS: Final = 1800.0
 
 def run_api(console: Console, orders: int, seconds: float, var_dir: Path) -> dict[str, Any]:
     """Fill the stores, serve the API as a process of its own and ask it 200 times a second."""
-    with EmbeddedStack(
-        var_dir, services=("postgres", "mongo"), preferred_ports=False, report=console.log
-    ) as stack:
+    with EmbeddedStack(var_dir, services=("postgres", "mongo"), preferred_ports=False, report=console.log) as stack:
         environment = _environment(stack)
         settings = load_settings(environment)
         asyncio.run(migrate(settings.postgres))
@@ -53,10 +51,12 @@ async def _measured(
     report = await drive(address, makers, _RATE, seconds)
     used = sum(process.cpu_times()[:2]) - sum(cpu_before[:2])
     return {
-        "orders": orders, "rate_per_second": _RATE,
+        "orders": orders,
+        "rate_per_second": _RATE,
         "load_average": [round(load_before, 1), round(os.getloadavg()[0], 1)],
-        "api_cpu_ms_per_request": round(used * 1000 / (_RATE * seconds), 2), **report,
-    }  # fmt: skip
+        "api_cpu_ms_per_request": round(used * 1000 / (_RATE * seconds), 2),
+        **report,
+    }
 
 
 @contextmanager
@@ -65,9 +65,10 @@ def _served(environment: dict[str, str], log: Path) -> Iterator[tuple[str, psuti
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "api", "--log-level", "warning"],
-            env={**environment, "GLOBALMART_API_PORT": str(port)}, stdout=output,
+            env={**environment, "GLOBALMART_API_PORT": str(port)},
+            stdout=output,
             stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        )
     try:
         yield f"http://{LOOPBACK}:{port}", psutil.Process(process.pid)
     finally:
@@ -77,6 +78,6 @@ def _served(environment: dict[str, str], log: Path) -> Iterator[tuple[str, psuti
 
 def _environment(stack: EmbeddedStack) -> dict[str, str]:
     """The embedded servers and nothing of the user's own settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    cached = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
     # On a busy machine the demo's server takes minutes for a sum over a mart.
-    return {**kept, **stack.environment(), "GLOBALMART_API_RUN_PREPARE_SECONDS": "900"}
+    return {**cached, **stack.environment(), "GLOBALMART_API_RUN_PREPARE_SECONDS": "900"}

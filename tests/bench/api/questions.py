@@ -10,7 +10,7 @@ from tests.bench.api.published import CUSTOMERS
 from tests.bench.api.stored import CATEGORIES, COUNTRIES
 
 Query = Mapping[str, str]
-#: The address and the parameters; the name of the endpoint is the key they are kept under.
+#: The address and the parameters; the name of the endpoint is the key they are cached under.
 Question = tuple[str, Query]
 
 _V1: Final = "/api/v1"
@@ -19,8 +19,16 @@ _LAST: Final = datetime(2026, 2, 28, tzinfo=UTC)
 
 def questions(random: Random, orders: int) -> dict[str, Callable[[], Question]]:
     """A maker of questions per endpoint."""
-    plain = ("/health", "/ready", "/metrics", "/openapi.json", f"{_V1}/customers/migrations",
-             f"{_V1}/live/revenue", f"{_V1}/dimensions", f"{_V1}/operations")  # fmt: skip
+    plain = (
+        "/health",
+        "/ready",
+        "/metrics",
+        "/openapi.json",
+        f"{_V1}/customers/migrations",
+        f"{_V1}/live/revenue",
+        f"{_V1}/dimensions",
+        f"{_V1}/operations",
+    )
 
     def some_user() -> Question:
         return f"{_V1}/customers/u{random.randrange(CUSTOMERS)}", {}
@@ -61,10 +69,7 @@ def _odd_period(random: Random) -> Query:
     """To the second, from a minute to the whole year."""
     end = _LAST - timedelta(seconds=random.randrange(300 * 86_400))
     length = timedelta(seconds=random.choice([60, 3600, 86_400, 7 * 86_400, 60 * 86_400]))
-    periods: list[Query] = [
-        {},
-        {"start_date": (end - length).isoformat(), "end_date": end.isoformat()},
-    ]
+    periods: list[Query] = [{}, {"start_date": (end - length).isoformat(), "end_date": end.isoformat()}]
     return random.choice(periods)
 
 

@@ -1,10 +1,10 @@
-"""Orders of a year, their rollups and anomalies in PostgreSQL, made by SQL; kept for the next run."""
+"""Orders of a year, their rollups and anomalies in PostgreSQL, made by SQL; cached for the next run."""
 
 from typing import Final
 
 import asyncpg
 
-from app.postgres.connecting import connect_owner
+from app.postgres.connections import connect_owner
 from app.settings import Settings
 
 USERS: Final = 100_000

@@ -17,10 +17,17 @@ import bson
 _HEADER: Final = struct.Struct("<iiii")
 _REPLY, _QUERY, _MESSAGE = 1, 2004, 2013
 _HELLO: Final = {
-    "ok": 1, "ismaster": True, "isWritablePrimary": True, "helloOk": True, "minWireVersion": 0,
-    "maxWireVersion": 21, "maxBsonObjectSize": 16 * 2**20, "maxMessageSizeBytes": 48_000_000,
-    "maxWriteBatchSize": 100_000, "readOnly": False,
-}  # fmt: skip
+    "ok": 1,
+    "ismaster": True,
+    "isWritablePrimary": True,
+    "helloOk": True,
+    "minWireVersion": 0,
+    "maxWireVersion": 21,
+    "maxBsonObjectSize": 16 * 2**20,
+    "maxMessageSizeBytes": 48_000_000,
+    "maxWriteBatchSize": 100_000,
+    "readOnly": False,
+}
 
 
 @contextmanager

@@ -38,7 +38,5 @@ def duckdb_marts(lake: Lake, as_of: date, threads: int, gap_minutes: int) -> Ite
             engine.execute(
                 f"CREATE VIEW {source.name} AS SELECT * FROM read_parquet([{names}], hive_partitioning = false)"
             )
-        engine.execute(
-            _MARTS.read_text().replace("{as_of}", str(as_of)).replace("{gap}", str(gap_minutes))
-        )
+        engine.execute(_MARTS.read_text().replace("{as_of}", str(as_of)).replace("{gap}", str(gap_minutes)))
         yield engine

@@ -25,9 +25,7 @@ _ROLLUP: Final = """
     FROM transactions GROUP BY 1, 2, 3, 4"""
 
 
-def measure_extract(
-    lake: Lake, as_of: date, var_dir: Path, report: Callable[[str], None]
-) -> dict[str, Spent]:
+def measure_extract(lake: Lake, as_of: date, var_dir: Path, report: Callable[[str], None]) -> dict[str, Spent]:
     """`first` reads every day, `again` finds that none has changed; PostgreSQL's own time is in the seconds."""
     with EmbeddedStack(
         var_dir / "stack", services=("postgres",), fresh=True, preferred_ports=False, report=report
@@ -49,9 +47,7 @@ def _extract(settings: Settings, lake: Lake, as_of: date) -> Spent:
     return spent
 
 
-async def _fill(
-    lake: Lake, as_of: date, settings: Settings, stack: EmbeddedStack, var_dir: Path
-) -> None:
+async def _fill(lake: Lake, as_of: date, settings: Settings, stack: EmbeddedStack, var_dir: Path) -> None:
     await migrate(settings.postgres)
     connection = await asyncpg.connect(stack.postgres.dsn())
     for source in SOURCES:

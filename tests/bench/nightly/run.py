@@ -3,7 +3,7 @@
 What each figure holds:
   start          Spark's start, its own processes included; in no ratio. Java starts anew for each round, as at night:
                  one that has compiled the code for a size before is quicker
-  compute        the lake read, every mart made, kept, checked and digested: `batch.computing.compute`
+  compute        the lake read, every mart made, cached, checked and digested: `batch.compute.compute`
   marts          what each mart added to compute, in the order they are made
   write          every row of every mart to a server that acknowledges without storing: a first publish, the
                  MongoDB server's time left out
@@ -29,12 +29,12 @@ from pyspark.sql import functions as f
 
 from app.settings import BatchSettings
 from batch.catalogue import MARTS
-from batch.computing import Known, compute
-from batch.history import former_segments
+from batch.compute import PreviousRun, compute
 from batch.lake import Lake
 from batch.manifest import Manifest
 from batch.publish import Computed, versioned, with_identity
 from batch.quality import Bounds
+from batch.segment_history import previous_segments
 from batch.session import spark_session
 from batch.warehouse import Target
 from batch.writers import writer
@@ -70,9 +70,14 @@ def measure_nightly(
             spent = measure_extract(lake, LAST_DAY, var_dir, report)
             sizes[str(count)]["extract"] = {name: one.report() for name, one in spent.items()}
     return {
-        "customers": _CUSTOMERS, "days": _DAYS, "threads": settings.cores, "heap": settings.memory,
-        "load": os.getloadavg(), "meaning": __doc__, "orders": sizes,
-    }  # fmt: skip
+        "customers": _CUSTOMERS,
+        "days": _DAYS,
+        "threads": settings.cores,
+        "heap": settings.memory,
+        "load": os.getloadavg(),
+        "meaning": __doc__,
+        "orders": sizes,
+    }
 
 
 def _lake(var_dir: Path, orders: int) -> tuple[Lake, dict[str, int]]:
@@ -83,24 +88,15 @@ def _lake(var_dir: Path, orders: int) -> tuple[Lake, dict[str, int]]:
     return lake, {name: manifest.totals(name, LAST_DAY).rows for name in manifest.tables}
 
 
-def _round(
-    lake: Lake, settings: BatchSettings, var_dir: Path, report: Callable[[str], None]
-) -> dict[str, Spent]:
-    with (
-        measured() as duck,
-        duckdb_marts(lake, LAST_DAY, settings.cores, settings.session_gap_minutes) as engine,
-    ):
+def _round(lake: Lake, settings: BatchSettings, var_dir: Path, report: Callable[[str], None]) -> dict[str, Spent]:
+    with measured() as duck, duckdb_marts(lake, LAST_DAY, settings.cores, settings.session_gap_minutes) as engine:
         wanted = {mart.name: _row_count(engine, mart.name) for mart in MARTS}
     report(f"nightly: duckdb {duck.report()}")
     return {"duckdb": duck, **_spark_round(lake, settings, var_dir, wanted, report)}
 
 
 def _spark_round(
-    lake: Lake,
-    settings: BatchSettings,
-    var_dir: Path,
-    wanted: dict[str, int],
-    report: Callable[[str], None],
+    lake: Lake, settings: BatchSettings, var_dir: Path, wanted: dict[str, int], report: Callable[[str], None]
 ) -> dict[str, Spent]:
     spent: dict[str, Spent] = {}
 
@@ -142,16 +138,14 @@ def _compute(
     spark: SparkSession, lake: Lake, manifest: Manifest, settings: BatchSettings
 ) -> tuple[list[Computed], dict[str, Spent]]:
     """The marts, and what each of them took."""
-    known = Known(former_segments(spark, lake, None), {})
+    known = PreviousRun(previous_segments(spark, lake, None), {})
     bounds = Bounds(LAST_DAY, settings.max_staleness_days, settings.max_shrink)
     laps = Laps()
     computed = compute(spark, lake, manifest, MARTS, known, settings, bounds, laps.lap)
     return computed, {line.split(":")[0]: spent for line, spent in laps.spent.items()}
 
 
-def _write(
-    computed: list[Computed], settings: BatchSettings, url: str, day: date | None = None
-) -> None:
+def _write(computed: list[Computed], settings: BatchSettings, url: str, day: date | None = None) -> None:
     """Every row, or of the facts one day's."""
     write = writer(settings, Target(url, "bench"))
     for one in computed:
@@ -171,9 +165,7 @@ def _medians(runs: list[dict[str, Spent]]) -> dict[str, Any]:
     def middle(name: str, figure: str) -> float:
         return median(float(getattr(run[name], figure)) for run in runs)
 
-    stages = {
-        name: {figure: round(middle(name, figure), 2) for figure in _FIGURES} for name in runs[0]
-    }
+    stages = {name: {figure: round(middle(name, figure), 2) for figure in _FIGURES} for name in runs[0]}
     duck = stages["duckdb"]
     ratios = {
         figure: {

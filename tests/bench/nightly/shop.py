@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch.lake import Lake
-from batch.manifest import DayPrint, LakeDay
+from batch.manifest import DayChecksum, LakeDay
 from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS, SourceTable
 
 SESSIONS_PER_ORDER: Final = 1 / 0.779
@@ -32,9 +32,7 @@ _SESSIONS: Final = """
                CASE WHEN {r5} < 0.68 THEN 'direct' WHEN {r5} < 0.78 THEN 'cart'
                     WHEN {r5} < 0.88 THEN 'leave' ELSE 'browse' END AS kind
         FROM range({first}, {end}) numbers(i))"""
-_PLACE: Final = (
-    "'product' || product AS product_id, 'category' || hash(product) % 100 AS category, country"
-)
+_PLACE: Final = "'product' || product AS product_id, 'category' || hash(product) % 100 AS category, country"
 _EVENT: Final = f"""
     SELECT 'e-bench00001-' || {{code}} || i || '-' || n AS event_id, user_id, session_id,
            began + to_seconds(9 * n + {{later}}) AS timestamp, {_PLACE}"""
@@ -81,11 +79,7 @@ def fill_lake(lake: Lake, size: ShopSize, threads: int) -> dict[str, int]:
     with duckdb.connect(config={"threads": threads}) as engine:
         engine.execute("SET TimeZone = 'UTC'")
         for day, first, end in size.day_numbers():
-            engine.execute(
-                _SESSIONS.format(
-                    day=day, first=first, end=end, customers=size.customers, **_randoms()
-                )
-            )
+            engine.execute(_SESSIONS.format(day=day, first=first, end=end, customers=size.customers, **_randoms()))
             for source, sql in _SQL.items():
                 found = engine.sql(sql.format(**_randoms())).to_arrow_table()
                 manifest = manifest.with_days(source.name, {day: _write(lake, source, day, found)})
@@ -100,7 +94,7 @@ def _write(lake: Lake, source: SourceTable, day: date, rows: pa.Table) -> LakeDa
         file.write(table)
     total: Any = pc.sum(table[source.checksum]).as_py() or 0
     scale = 100 if source is TRANSACTIONS else 1
-    return LakeDay(DayPrint(len(table), int(total * scale)), file.name)
+    return LakeDay(DayChecksum(len(table), int(total * scale)), file.name)
 
 
 def _randoms() -> dict[str, str]:

@@ -1,0 +1,93 @@
+"""The composition root of the dashboard: settings, client, filters, and the page that was asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import streamlit as st
+
+from api.dashboard import components, filters
+from api.dashboard.client import ApiClient
+from api.dashboard.errors import ApiUnavailableError, NotPublishedError, StoreDownError
+from api.dashboard.page import Page
+from api.dashboard.serving import TEAL
+from api.dashboard.views import anomalies, customers, operations, overview, products, trends
+from app.settings import Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A page in the menu."""
+
+    path: str
+    title: str
+    icon: str
+    show: Callable[[Page], None]
+
+
+_AGAIN_SECONDS: Final = 5
+#: What may be over the next time.
+_PASSING: Final = (ApiUnavailableError, NotPublishedError, StoreDownError)
+_LOGO: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="190" height="32" viewBox="0 0 190 32">'
+    f'<rect width="28" height="28" x="0" y="2" rx="7" fill="{TEAL}"/>'
+    '<path d="M7 22V17M12 22V12M17 22V15M22 22V9" stroke="white" stroke-width="3" stroke-linecap="round"/>'
+    '<text x="38" y="23" font-family="sans-serif" font-size="20" font-weight="600" fill="#1f2933">'
+    "GlobalMart</text></svg>"
+)
+VIEWS: Final = (
+    View("overview", "Overview", ":material/monitoring:", overview.show),
+    View("customers", "Customers", ":material/groups:", customers.show),
+    View("products", "Products", ":material/inventory_2:", products.show),
+    View("trends", "Trends", ":material/trending_up:", trends.show),
+    View("anomalies", "Anomalies", ":material/notification_important:", anomalies.show),
+    View("operations", "Operations", ":material/settings_heart:", operations.show),
+)
+
+
+def show(landing: str = "overview") -> None:
+    """Show one page; `landing` is the one at the bare address."""
+    st.set_page_config("GlobalMart", "🛒", layout="wide")
+    st.logo(_LOGO, size="large")
+    settings = _settings()
+    client = _client(settings)
+    menu = {st.Page(_nothing, title=v.title, icon=v.icon, url_path=v.path, default=v.path == landing): v for v in VIEWS}
+    view = menu[st.navigation(list(menu))]
+    page = Page(client, filters.choose(client, datetime.now(UTC)), settings.dashboard.refresh_seconds)
+    components.heading(view.title)
+    try:
+        view.show(page)
+    except ApiUnavailableError as error:
+        page.told[error.what] = error
+        components.show_error(error)
+    if any(isinstance(error, _PASSING) for error in page.told.values()):
+        _try_again()
+
+
+def _nothing() -> None:
+    """Stands for a page in the menu; the shell shows it with what it needs."""
+
+
+def _try_again() -> None:
+    """PublishedRun everything again after a while, for what was away may be there."""
+    waited: list[bool] = []
+
+    def again() -> None:
+        if waited:
+            st.rerun()
+        waited.append(True)
+        st.caption(f"This page tries again every {_AGAIN_SECONDS} s.")
+
+    st.fragment(run_every=_AGAIN_SECONDS)(again)()
+
+
+@st.cache_resource(show_spinner=False)
+def _settings() -> Settings:
+    return load_settings()
+
+
+@st.cache_resource(show_spinner=False, on_release=ApiClient.close)
+def _client(_settings: Settings) -> ApiClient:
+    """One client for all browsers."""
+    return ApiClient(_settings.dashboard)

@@ -1,0 +1,150 @@
+"""Pieces every page is made of: headings, cards, tables with a download, and what went wrong."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from api.dashboard import formatting
+from api.dashboard.errors import ApiUnavailableError, DashboardError, NotPublishedError
+
+OTHER_FILTERS: Final = "Choose another country or other days on the left."
+_ROWS_AT_ONCE: Final = 14
+_SCROLLED_PIXELS: Final = 500
+_CALM: Final = """
+<style>
+[data-testid="stMainBlockContainer"] { padding-top: 2.6rem; padding-bottom: 3rem; max-width: 1440px; }
+[data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
+.st-key-live [data-stale="true"] { opacity: 1 !important; }
+</style>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: the field it shows, its heading, and how a value is written."""
+
+    field: str
+    heading: str
+    written: Callable[[Any], str] = formatting.word
+
+    def value(self, row: Mapping[str, Any]) -> Any:
+        """What a table sorts by; a word for what is missing where there is one, else None."""
+        value = row.get(self.field)
+        if value is not None or (word := self.written(None)) == formatting.NOTHING:
+            return value
+        return word
+
+
+def heading(title: str) -> None:
+    """The title of a page, and the house style."""
+    st.html(_CALM)
+    st.title(title, anchor=False)
+
+
+def live() -> DeltaGenerator:
+    """A place for what is read again on its own: it does not fade while it is read."""
+    return st.container(key="live")
+
+
+def section(title: str, about: str | None = None) -> None:
+    """A heading within a page, with a line that says what is shown and as of when."""
+    st.subheader(title, anchor=False)
+    if about:
+        st.caption(about)
+
+
+def card(label: str, value: str, delta: str | None = None, help: str | None = None, *, calm: bool = False) -> None:
+    """One figure; a change is green when it is up, or neither with `calm`."""
+    st.metric(
+        label,
+        value,
+        delta,
+        "off" if calm else "normal",
+        help=help,
+        border=True,
+        height="stretch",
+        delta_arrow="off" if calm else "auto",
+    )
+
+
+@contextmanager
+def explained(shown: dict[str, DashboardError] | None = None) -> Iterator[None]:
+    """What follows needs the API: when that fails, say what is wrong and what to do instead.
+
+    A page hands over what it has `shown` already, so that nothing is said twice, and ends when the API is
+    away; a part that is read again on its own says it in its place.
+    """
+    try:
+        yield
+    except DashboardError as error:
+        if shown is None:
+            show_error(error)
+        elif isinstance(error, ApiUnavailableError):
+            raise
+        elif error.what not in shown:
+            shown[error.what] = error
+            show_error(error)
+
+
+def show_error(error: DashboardError) -> None:
+    """Say what is wrong and what to do."""
+    if isinstance(error, NotPublishedError):
+        empty(f"{error.what}.", error.cure)
+    else:
+        st.error(f"**{formatting.plain(error.what)}.** {error.cure}", icon=":material/cloud_off:")
+
+
+def empty(what: str, cure: str) -> None:
+    """There is nothing to show, and why that may be."""
+    st.info(f"**{what}** {cure}", icon=":material/inbox:")
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], file_name: str, key: str) -> None:
+    """Rows as a table, every value written exactly, with a CSV of the exact values."""
+    frame = pd.DataFrame([[column.value(row) for column in columns] for row in rows], dtype=object)
+    frame.columns = pd.Index([column.heading for column in columns])
+    written: dict[Any, Any] = {column.heading: column.written for column in columns}
+    st.dataframe(
+        frame.style.format(written),
+        hide_index=True,
+        key=f"{key} table",
+        placeholder=formatting.NOTHING,
+        height="content" if len(rows) <= _ROWS_AT_ONCE else _SCROLLED_PIXELS,
+    )
+    st.download_button(
+        "Download CSV",
+        to_csv(rows, columns),
+        file_name,
+        "text/csv",
+        type="tertiary",
+        icon=":material/download:",
+        on_click="ignore",
+        key=f"{key} csv",
+        help="The rows above with exact decimals",
+    )
+
+
+def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> bytes:
+    """Fields as they are in the API, decimals digit by digit; None is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([column.field for column in columns])
+    writer.writerows([[_cell(row.get(column.field)) for column in columns] for row in rows])
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    # A spreadsheet would run a name that begins like a formula.
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else str(value)

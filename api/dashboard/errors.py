@@ -1,0 +1,99 @@
+"""What can go wrong between the dashboard and the API: each says what is wrong and what to do."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from app.errors import GlobalMartError
+
+_STORES: Final[Mapping[str, str]] = {
+    "postgresql": "The REST API cannot reach **PostgreSQL**, which holds sales, anomalies and the live "
+    "figures. Start it, or correct `GLOBALMART_POSTGRES_HOST`; `globalmart doctor` and "
+    "`globalmart settings` help to find out.",
+    "mongodb": "The REST API cannot reach **MongoDB**, which holds customers, products and trends. "
+    "Start it, or correct `GLOBALMART_MONGO_URL` of the API; `globalmart settings` shows it.",
+}
+
+
+class DashboardError(GlobalMartError):
+    """Ends one part of a page; the others go on. `cure` is Markdown: what to do."""
+
+    def __init__(self, what: str, cure: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.cure = cure
+
+
+class ApiUnavailableError(DashboardError):
+    """Nobody answers at the API's address, or not in time."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"The REST API does not answer at {url}",
+            "Start it with `globalmart api`, or set `GLOBALMART_DASHBOARD_API_URL` to where it is.",
+        )
+
+
+class StoreDownError(DashboardError):
+    """The API answers, a store behind it does not."""
+
+    def __init__(self, store: str) -> None:
+        super().__init__(f"{store} does not answer", _STORES.get(store, f"Start {store}, then look at `/ready`."))
+        self.store = store
+
+
+class KeyRefusedError(DashboardError):
+    """The API asks for a key it knows."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The REST API asks for a key",
+            "Make one with `globalmart api-key new`, add its hash to `GLOBALMART_API_KEY_HASHES` of the "
+            "API, and set `GLOBALMART_DASHBOARD_API_KEY` of the dashboard to the key.",
+        )
+
+
+class BusyError(DashboardError):
+    """The key has used up its rate."""
+
+    def __init__(self, retry_after: str) -> None:
+        super().__init__(
+            "The REST API has been asked too often",
+            f"Try again in {retry_after} s, or raise `GLOBALMART_API_KEY_RATE_PER_SECOND`.",
+        )
+
+
+class NotFoundError(DashboardError):
+    """The API knows no such thing."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, "Check how it is written; ids are compared letter by letter.")
+
+
+class NotPublishedError(DashboardError):
+    """No nightly run has published what is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No nightly batch has been published yet",
+            "PublishedRun `globalmart batch nightly`; what it publishes shows up here.",
+        )
+
+
+class RefusedError(DashboardError):
+    """The API does not take a parameter, such as a date or a name from the address."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"The REST API refuses {detail}",
+            "Correct the address of this page, or choose country and days on the left again.",
+        )
+
+
+class UnexpectedAnswerError(DashboardError):
+    """An answer that is none of the above, such as a fault of the API or of a proxy before it."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(
+            f"The REST API answered {status}: {detail}",
+            "Look at the log of `globalmart api`. Dashboard and API must be of the same version.",
+        )

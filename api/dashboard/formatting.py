@@ -1,0 +1,102 @@
+"""How figures are written: exact, in English, UTC; no figure passes through a float."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+NOTHING: Final = "–"
+NAMELESS: Final = "(none)"
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+_TENTH: Final = Decimal("0.1")
+#: What Markdown would take for its own signs; `$` begins a formula in Streamlit.
+_SIGNS: Final[Mapping[int, str]] = str.maketrans({sign: f"\\{sign}" for sign in r"\`*_{}[]()<>#+-.!|~$:"})
+
+
+def money(amount: Decimal | int | None) -> str:
+    """An exact amount, `$1,234.50`; a dash for none."""
+    return NOTHING if amount is None else f"${amount:,.2f}"
+
+
+def number(value: Decimal | int | None) -> str:
+    """A count or another number with its own decimals, `24,800`; a dash for none."""
+    return NOTHING if value is None else f"{value:,}"
+
+
+def growth(ratio: Decimal | None) -> str:
+    """A ratio of change as percent with its sign, `+12.3 %`; a dash for none."""
+    return NOTHING if ratio is None else f"{_rounded(ratio * 100):+,} %"
+
+
+def percent(ratio: Decimal | None) -> str:
+    """A ratio as percent with one decimal, `12.3 %`; a dash for none."""
+    return NOTHING if ratio is None else f"{_rounded(ratio * 100):,} %"
+
+
+def change(now: Decimal | int | None, before: Decimal | int | None) -> str | None:
+    """Relative change, `+12.3 %`; None where there is nothing to compare with."""
+    if now is None or not before:
+        return None
+    return growth((Decimal(now) - before) / before)
+
+
+def word(text: str | None) -> str:
+    """A text; nothing for none."""
+    return text or ""
+
+
+def name(text: str | None) -> str:
+    """A name; orders without one are collected under `(none)`."""
+    return NAMELESS if text is None else text
+
+
+def instant(time: datetime) -> str:
+    """A time to the second, `2025-12-07 04:32:00 UTC`."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def milliseconds(seconds: Decimal | int | None) -> str:
+    """A short time, `31 ms`; a dash for none."""
+    return NOTHING if seconds is None else f"{seconds * 1000:,.0f} ms"
+
+
+def seconds(value: Decimal | None) -> str:
+    """A longer time, `62.5 s`; a dash for none."""
+    return NOTHING if value is None else f"{value:,.1f} s"
+
+
+def size(count: int | None) -> str:
+    """Bytes in a decimal unit, `1.2 GB`; a dash for none."""
+    if count is None:
+        return NOTHING
+    power = min((len(str(count)) - 1) // 3, len(_UNITS) - 1)
+    return f"{_rounded(Decimal(count).scaleb(-3 * power)):,} {_UNITS[power]}" if power else f"{count} B"
+
+
+def shown_time(text: str | None) -> str:
+    """A time as the API writes it, to the second, in UTC; a dash for none."""
+    return NOTHING if text is None else f"{parsed(text).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def parsed(text: str) -> datetime:
+    """A time as the API writes it."""
+    return datetime.fromisoformat(text)
+
+
+def days_ago(days: int) -> str:
+    """Whole days before a day, `3 days before`."""
+    return "the same day" if days == 0 else f"{number(days)} day{'s' if days > 1 else ''} before"
+
+
+def sentence(text: str) -> str:
+    """Text that begins a sentence, shown by Markdown as it is."""
+    return plain(text[:1].upper() + text[1:])
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return text.translate(_SIGNS)
+
+
+def _rounded(value: Decimal) -> Decimal:
+    return value.quantize(_TENTH, ROUND_HALF_UP)

@@ -1,0 +1,50 @@
+"""What the routes share, made once per process by the factory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.cache import Kept, Remembered, Shared
+from api.keys import KeyRing
+from api.metrics import ApiMetrics
+from api.notifications import Notifications
+from api.postgres import Database
+from api.stores import Store
+from api.warehouse import Warehouse
+from app.settings import ApiSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Stores, limits and clock; `now` answers aware UTC, `var_dir` is where data are kept, `past` are sums of days
+    before today."""
+
+    settings: ApiSettings
+    database: Database
+    notifications: Notifications
+    keys: KeyRing
+    metrics: ApiMetrics
+    warehouse: Warehouse
+    past: Kept
+    var_dir: Path
+    now: Callable[[], datetime]
+    live: Shared[dict[str, object]] = field(default_factory=Shared)
+    operations: Shared[dict[str, object]] = field(default_factory=Shared)
+    sizes: Remembered = field(default_factory=lambda: Remembered(1))
+
+    @property
+    def stores(self) -> Sequence[Store]:
+        """What /ready asks."""
+        return self.database, self.warehouse
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+UsesServices = Annotated[Services, Depends(_services)]

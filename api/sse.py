@@ -1,0 +1,81 @@
+"""Server-sent events of anomalies: in the outbox's order, with resume, nothing skipped or repeated."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+from fastapi.responses import StreamingResponse
+
+from api.amounts import to_json
+from api.metrics import ApiMetrics
+from api.notifications import Notifications
+from api.postgres import Database
+from api.queries import anomalies
+from api.stores import StoreDownError
+
+_BATCH: Final = 500
+_RETRY_MS: Final = 2000
+_FIELDS: Final = ("transaction_id", "user_id", "anomaly_type", "anomaly_score", "amount", "detected_at", "description")
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyEvents:
+    """The stream of one client; `seconds` is a monotonic clock."""
+
+    database: Database
+    notifications: Notifications
+    poll_seconds: float
+    heartbeat_seconds: float
+    seconds: Callable[[], float] = time.monotonic
+
+    async def after(self, position: int) -> AsyncIterator[bytes]:
+        """Events of the anomalies behind a position, comments when it is quiet, until the bell closes.
+
+        The first line gives the position, so that a client that never got an event resumes there.
+        """
+        yield b"retry: %d\nid: %d\n\n" % (_RETRY_MS, position)
+        spoke_at = self.seconds()
+        while not self.notifications.closed:
+            ticket = self.notifications.ticket()
+            rows, comment = await self._read(position)
+            for row in rows:
+                position = row["position"]
+                yield event_of(row)
+            if not rows:
+                await self.notifications.wait(ticket, self.poll_seconds)
+            if rows:
+                spoke_at = self.seconds()
+            elif self.seconds() - spoke_at >= self.heartbeat_seconds:
+                spoke_at = self.seconds()
+                yield comment
+
+    async def _read(self, position: int) -> tuple[list[asyncpg.Record], bytes]:
+        """The next rows, and the comment to send when a heartbeat is due."""
+        try:
+            rows = await anomalies.after_position(self.database, position, _BATCH)
+        except StoreDownError as error:
+            return [], b": waiting for %s\n\n" % error.store.encode()
+        return rows, b": heartbeat\n\n"
+
+
+class EventResponse(StreamingResponse):
+    """A stream of events that is counted while it is open."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncIterator[bytes], metrics: ApiMetrics) -> None:
+        super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._metrics = metrics
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send the stream."""
+        with self._metrics.stream():
+            await super().__call__(scope, receive, send)
+
+
+def event_of(row: asyncpg.Record) -> bytes:
+    """An anomaly as an event; its id is the position to resume behind."""
+    data = to_json({name: row[name] for name in _FIELDS})
+    return b"id: %d\nevent: anomaly\ndata: %s\n\n" % (row["position"], data)

@@ -1,0 +1,80 @@
+"""A event: an event that is planned but not written down yet, and what is to go wrong with it."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from random import Random
+from typing import Any, Final
+
+from app.generator.weighted import Weighted
+from app.settings import GeneratorSettings
+
+_HOLD_US: Final = 20_000_000
+
+
+class Fault(IntEnum):
+    """What happens to an event on its way; each event suffers at most one of them."""
+
+    NONE = 0
+    OUT_OF_ORDER = 1
+    DUPLICATE = 2
+    CONFLICTING = 3
+    MALFORMED = 4
+    FORGIVEN = 5
+
+
+@dataclass(slots=True)
+class PlannedEvent:
+    """An event sent at `at_us` that says it happened `delay_us` earlier.
+
+    `fields` is the JSON object without its `timestamp`; `total_amount` is in integer cents there.
+    `marks` names what was injected on purpose (anomalies, lateness) and is counted when the event
+    is sent.
+    """
+
+    at_us: int
+    topic: str
+    key: str
+    fields: dict[str, Any]
+    delay_us: int = 0
+    fault: Fault = Fault.NONE
+    marks: tuple[str, ...] = ()
+
+
+class Trouble:
+    """Draws the fault of each event and the lateness of each session, at the set shares."""
+
+    __slots__ = ("_faults", "_hold_us", "_late_share", "_lateness_us", "_rng")
+
+    def __init__(self, settings: GeneratorSettings, lateness_us: int, pace: float, rng: Random) -> None:
+        """Take the shares and the allowed lateness, which a late event exceeds by half at least.
+
+        `pace` is 1, or less where sessions are compressed; events out of order are held as briefly.
+        """
+        shares = (
+            settings.out_of_order_share,
+            settings.duplicate_share,
+            settings.conflicting_share,
+            settings.malformed_share,
+            settings.forgiven_share,
+        )
+        self._faults = Weighted((1.0 - min(1.0, sum(shares)), *shares))
+        self._late_share = settings.late_share
+        self._lateness_us = max(1_000_000, lateness_us)
+        self._hold_us = _HOLD_US * pace
+        self._rng = rng
+
+    def lateness_us(self) -> int:
+        """Return 0, or how late all events of a session arrive: its device had no network."""
+        if self._rng.random() >= self._late_share:
+            return 0
+        return int(self._lateness_us * (1.5 + self._rng.expovariate(1.0)))
+
+    def strike(self, event: PlannedEvent) -> PlannedEvent:
+        """Draw the fault of a event; one out of order is sent 1 to 20 s after it happened."""
+        event.fault = Fault(self._faults.draw(self._rng.random()))
+        if event.fault is Fault.OUT_OF_ORDER:
+            held_us = int(self._hold_us * (0.05 + 0.95 * self._rng.random()))
+            event.at_us += held_us
+            event.delay_us += held_us
+            event.marks = (*event.marks, "out_of_order")
+        return event

@@ -1,0 +1,118 @@
+"""Plays a source of records into a sender, paced by the wall clock or as fast as it goes."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from threading import Event
+from typing import Final, Protocol
+
+from app.generator.pacing import Pacer
+from app.generator.record import Record
+from app.generator.sender import Sender
+
+FOREVER_US: Final = 1 << 61
+_BATCH: Final = 500
+
+
+class Source(Protocol):
+    """Records in the order of their time."""
+
+    @property
+    def next_us(self) -> int:
+        """Time of the next record, at the earliest."""
+
+    def records(self, until_us: int, offset_us: int, record_us: int | None) -> Iterator[Record]:
+        """Yield the records before a time (see `Traffic.records`)."""
+
+
+class WallClock:
+    """The real time; `sleep` ends early when a stop is asked for."""
+
+    def __init__(self, stop: Event) -> None:
+        self._stop = stop
+
+    def now_us(self) -> int:
+        """Return microseconds since the epoch."""
+        return time.time_ns() // 1000
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, at most until the stop."""
+        self._stop.wait(seconds)
+
+
+class Clock(Protocol):
+    """What playing needs of a clock."""
+
+    def now_us(self) -> int:
+        """Return microseconds since the epoch."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+@dataclass(slots=True)
+class Limits:
+    """When to end: at a time of the source or of the wall, after some records, or on a stop."""
+
+    stopping: Callable[[], bool]
+    end_us: int = FOREVER_US
+    wall_end_us: int = FOREVER_US
+    count: int = FOREVER_US
+    sent: int = 0
+
+    def over(self, now_us: int, source: Source) -> bool:
+        """Tell whether nothing more is to be sent."""
+        return self.stopping() or self.sent >= self.count or now_us >= self.wall_end_us or source.next_us >= self.end_us
+
+
+Progress = Callable[[int, int], None]
+"""Called after each batch with the records sent so far and the source's time in microseconds."""
+
+
+def play_paced(
+    source: Source,
+    sender: Sender,
+    pacer: Pacer,
+    clock: Clock,
+    limits: Limits,
+    tick_seconds: float,
+    progress: Progress,
+    *,
+    record_now: bool = True,
+) -> None:
+    """Send what is due every tick until a limit is reached."""
+    while not limits.over(now_us := clock.now_us(), source):
+        due_us = min(pacer.due_us(now_us), limits.end_us)
+        stamp_us = now_us if record_now else None
+        due = source.records(due_us, pacer.offset_us, stamp_us)
+        _send(list(islice(due, limits.count - limits.sent)), sender, now_us, limits)
+        progress(limits.sent, due_us)
+        clock.sleep(tick_seconds)
+
+
+def play_flat_out(
+    source: Source,
+    sender: Sender,
+    clock: Clock,
+    limits: Limits,
+    progress: Progress,
+    *,
+    follow_wall: bool,
+    record_now: bool,
+) -> None:
+    """Send as fast as the sender takes it; `follow_wall` moves event times along with the clock."""
+    while not limits.over(now_us := clock.now_us(), source):
+        at_us = source.next_us
+        offset_us = now_us - at_us if follow_wall else 0
+        batch = min(_BATCH, limits.count - limits.sent)
+        stamp_us = now_us if record_now else None
+        records = list(islice(source.records(limits.end_us, offset_us, stamp_us), batch))
+        _send(records, sender, now_us, limits)
+        progress(limits.sent, at_us)
+
+
+def _send(records: list[Record], sender: Sender, now_us: int, limits: Limits) -> None:
+    if records:
+        sender.send(records, now_us // 1000)
+        limits.sent += len(records)

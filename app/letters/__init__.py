@@ -1,1 +1,0 @@
-"""Dead letters as a workflow: look at them, correct them, put them back."""

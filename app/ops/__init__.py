@@ -1,0 +1,1 @@
+"""Operations: how the system is doing, and the commands that keep its data well."""

@@ -1,0 +1,1 @@
+"""`globalmart backup` and `globalmart restore`: backups that prove themselves."""

@@ -1,0 +1,100 @@
+"""Backups that prove themselves: each knows what it holds, and a restore is compared with that.
+
+PostgreSQL is dumped from one exported snapshot, and its checksums are taken from the same one, while workers go on.
+MongoDB has no such thing over collections, so the batch is kept out meanwhile: nothing else writes there.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from app.errors import BackupError
+from app.ops.backup import mongo_files
+from app.ops.backup.checksums import Checksum, checksums
+from app.ops.backup.pg_tools import program, run
+from app.postgres.connections import connect_owner
+from app.postgres.migrate import require_schema
+from app.settings import PostgresSettings, Settings
+from batch.postgres import batch_lock
+
+MANIFEST: Final = "manifest.json"
+POSTGRES_FILE: Final = "postgres.dump"
+MONGO_FOLDER: Final = "mongo"
+Report = Callable[[str], None]
+
+
+async def backup(settings: Settings, parent: Path, *, mongo: bool, report: Report = lambda _: None) -> Path:
+    """Make a backup in a new folder below `parent`; answers that folder.
+
+    It gets its name at the end: a folder that ends in `.partial` is what a killed run left.
+    """
+    name = f"globalmart-{datetime.now(UTC):%Y%m%dT%H%M%S}Z"
+    draft = parent / f"{name}.partial"
+    draft.mkdir(parents=True, mode=0o700)
+    try:
+        content: dict[str, Any] = {"made_at": datetime.now(UTC).isoformat()}
+        report("PostgreSQL")
+        content["postgres"] = await _dump_postgres(settings.postgres, draft / POSTGRES_FILE)
+        if mongo:
+            report("MongoDB")
+            with batch_lock(settings.postgres), mongo_files.open_raw(settings.mongo) as database:
+                content["mongo"] = _plain(mongo_files.dump(database, draft / MONGO_FOLDER))
+        (draft / MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
+    except BaseException:
+        shutil.rmtree(draft)
+        raise
+    return draft.rename(parent / name)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What a backup says it holds; raises BackupError where there is none."""
+    try:
+        content: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BackupError(f"{folder} is no backup of this program: {error}") from error
+    return content
+
+
+async def server_major(connection: asyncpg.Connection) -> int:
+    """The server's major version."""
+    return int(await connection.fetchval("SHOW server_version_num")) // 10_000
+
+
+async def _dump_postgres(settings: PostgresSettings, file: Path) -> dict[str, Any]:
+    connection = await connect_owner(settings, "globalmart-backup")
+    try:
+        await require_schema(connection)
+        major = await server_major(connection)
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
+            run(
+                [
+                    program("pg_dump", major, settings),
+                    "--format=custom",
+                    f"--snapshot={snapshot}",
+                    f"--file={file}",
+                    "--no-password",
+                    settings.database,
+                ],
+                settings,
+            )
+            ledger = await connection.fetch("SELECT topic, partition, next_offset FROM stream_progress ORDER BY 1, 2")
+            versions = await connection.fetch("SELECT version FROM schema_version ORDER BY 1")
+            return {
+                "server_major": major,
+                "schema_versions": [row[0] for row in versions],
+                "ledger": {f"{row[0]}[{row[1]}]": row[2] for row in ledger},
+                "tables": _plain(await checksums(connection)),
+            }
+    finally:
+        await connection.close()
+
+
+def _plain(found: dict[str, Checksum]) -> dict[str, Any]:
+    return {name: asdict(one) for name, one in found.items()}

@@ -1,0 +1,98 @@
+"""Restores a backup into empty stores and proves that what is there is what was backed up."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from app.errors import BackupError
+from app.ops.backup import mongo_files
+from app.ops.backup.backup import MONGO_FOLDER, POSTGRES_FILE, read_manifest, server_major
+from app.ops.backup.checksums import checksums, differences, from_plain, tables
+from app.ops.backup.pg_tools import program, run
+from app.postgres.connections import connect_owner
+from app.postgres.migrate import ensure_roles, migrate
+from app.settings import PostgresSettings, Settings
+
+_WORKERS: Final = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE 'globalmart-worker%'"""
+_DROP: Final = """
+SELECT format('DROP %s IF EXISTS %I CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, relname)
+FROM pg_class WHERE relnamespace = 'public'::REGNAMESPACE AND relkind IN ('r', 'v')"""
+Report = Callable[[str], None]
+
+
+async def restore(
+    settings: Settings, folder: Path, *, mongo: bool, replace: bool = False, report: Report = lambda _: None
+) -> None:
+    """Restore, compare, then migrate and set the roles' passwords.
+
+    Raises BackupError where a target is not empty and may not be replaced, while workers are connected, and where
+    what was restored differs from the backup.
+    """
+    content = read_manifest(folder)
+    if mongo and "mongo" not in content:
+        raise BackupError(f"{folder} holds no MongoDB; leave it out by --no-mongo")
+    if mongo:
+        with mongo_files.open_raw(settings.mongo) as database:
+            _refuse(any(p.rows for p in mongo_files.read(database).values()), "MongoDB", replace)
+    report("PostgreSQL")
+    await _restore_postgres(settings.postgres, folder, content["postgres"], replace)
+    if mongo:
+        report("MongoDB")
+        _restore_mongo(settings, folder, content["mongo"])
+    await migrate(settings.postgres)
+
+
+def _refuse(holds_something: object, store: str, replace: bool) -> None:
+    if holds_something and not replace:
+        raise BackupError(f"the {store} database is not empty; --replace deletes what is in it")
+
+
+async def _restore_postgres(settings: PostgresSettings, folder: Path, content: dict[str, Any], replace: bool) -> None:
+    connection = await connect_owner(settings, "globalmart-restore")
+    try:
+        if await connection.fetchval(_WORKERS):
+            raise BackupError("workers are connected to this database: stop them, then try again")
+        _refuse(await tables(connection), "PostgreSQL", replace)
+        await ensure_roles(connection)
+        await _empty(connection)
+        major = await server_major(connection)
+        run(
+            [
+                program("pg_restore", major, settings),
+                "--no-owner",
+                "--single-transaction",
+                "--exit-on-error",
+                "--no-password",
+                f"--dbname={settings.database}",
+                folder / POSTGRES_FILE,
+            ],
+            settings,
+        )
+        found = await checksums(connection)
+        _require_same("PostgreSQL", differences(from_plain(content["tables"]), found))
+        await connection.execute("ANALYZE")
+    finally:
+        await connection.close()
+
+
+async def _empty(connection: asyncpg.Connection) -> None:
+    async with connection.transaction():
+        for (statement,) in await connection.fetch(_DROP):
+            await connection.execute(statement)
+
+
+def _restore_mongo(settings: Settings, folder: Path, content: dict[str, Any]) -> None:
+    with mongo_files.open_raw(settings.mongo) as database:
+        mongo_files.drop_all(database)
+        mongo_files.load(database, folder / MONGO_FOLDER)
+        found = mongo_files.read(database)
+    _require_same("MongoDB", differences(from_plain(content), found))
+
+
+def _require_same(store: str, different: list[str]) -> None:
+    if different:
+        raise BackupError(f"{store} was restored and is not what was backed up: {'; '.join(different)}")

@@ -1,0 +1,1 @@
+"""`globalmart dead-letters`: list, correct and replay rejected records."""

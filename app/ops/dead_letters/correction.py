@@ -1,0 +1,96 @@
+"""Corrections of a refused record: a JSON merge patch (RFC 7396), another value, the proper key. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from app.ops.dead_letters.errors import DeadLetterError
+from app.topics import TOPICS
+
+_KEY_FIELDS: Final = {topic.name: topic.key for topic in TOPICS if topic.source}
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What to change: `value` replaces the bytes, `patch` fields of the event, `rekey` the key."""
+
+    patch: Mapping[str, Any] | None = None
+    value: bytes | None = None
+    rekey: bool = False
+
+    @property
+    def changes_anything(self) -> bool:
+        """Whether anything was asked for."""
+        return bool(self.patch) or self.value is not None or self.rekey
+
+    def apply(self, topic: str, key: bytes | None, value: bytes | None) -> tuple[bytes | None, bytes | None]:
+        """The key and value to send; raises DeadLetterError where the value is no JSON object."""
+        if self.value is not None:
+            value = self.value
+        if self.patch:
+            value = orjson.dumps(merge(_document(value), self.patch))
+        if self.rekey:
+            name = _document(value).get(_KEY_FIELDS[topic])
+            if not isinstance(name, str):
+                raise DeadLetterError(f"the event has no {_KEY_FIELDS[topic]} to take the key from")
+            key = name.encode()
+        return key, value
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """A patch out of `field=value`: JSON where it is JSON, else text; null removes the field."""
+    patch: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not name or not equals:
+            raise DeadLetterError(f"{assignment!r} is not field=value")
+        try:
+            patch[name] = loads(text)
+        except ValueError:
+            patch[name] = text
+    return patch
+
+
+def parse_patch(text: bytes) -> dict[str, Any]:
+    """A patch out of a file; raises DeadLetterError unless it is a JSON object."""
+    return _document(text)
+
+
+def merge(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with the patch merged in as RFC 7396 says: null removes, objects go deeper."""
+    merged = dict(document)
+    for name, change in patch.items():
+        if change is None:
+            merged.pop(name, None)
+        elif isinstance(change, dict):
+            inner = merged.get(name)
+            merged[name] = merge(inner if isinstance(inner, dict) else {}, change)
+        else:
+            merged[name] = change
+    return merged
+
+
+def loads(text: str | bytes) -> Any:
+    """JSON whose numbers stay the digits they were: no amount passes through a float."""
+    return json.loads(text, parse_float=_digits, parse_int=_digits, parse_constant=_refuse_constant)
+
+
+def _document(value: bytes | None) -> dict[str, Any]:
+    try:
+        document = loads(value or b"")
+    except ValueError as error:
+        raise DeadLetterError(f"not JSON ({error}); give the whole value with --value FILE") from None
+    if not isinstance(document, dict):
+        raise DeadLetterError("not a JSON object; give the whole value with --value FILE")
+    return document
+
+
+def _digits(text: str) -> orjson.Fragment:
+    return orjson.Fragment(text)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")

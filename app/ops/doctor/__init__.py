@@ -1,0 +1,1 @@
+"""`globalmart doctor`: what is wrong with settings, machine and stores, each with its fix."""

@@ -1,0 +1,39 @@
+"""Whether the stores are as this program needs them; every problem with its cure, all of them at once."""
+
+import asyncio
+
+from app.errors import GlobalMartError
+from app.ops.doctor.findings import Finding, from_error
+from app.ops.doctor.kafka import KafkaState, check_kafka, check_ledger_against_kafka, collect_kafka
+from app.ops.doctor.mongo import check_mongo
+from app.ops.doctor.postgres import PostgresState, check_postgres, collect_postgres
+from app.settings import Settings
+
+
+async def run_checks(settings: Settings) -> list[Finding]:
+    """All findings of Kafka, PostgreSQL and MongoDB; none when all is well."""
+    (kafka, kafka_findings), (postgres, postgres_findings), mongo_findings = await asyncio.gather(
+        _kafka(settings), _postgres(settings), asyncio.to_thread(check_mongo, settings.mongo)
+    )
+    findings = [*kafka_findings, *postgres_findings, *mongo_findings]
+    if kafka is not None and postgres is not None and postgres.schema is not None:
+        schema = postgres.schema
+        findings.extend(check_ledger_against_kafka(kafka, schema.cluster_id, schema.offsets))
+    return findings
+
+
+async def _kafka(settings: Settings) -> tuple[KafkaState | None, list[Finding]]:
+    try:
+        state = await asyncio.to_thread(collect_kafka, settings.kafka)
+    except GlobalMartError as error:
+        return None, [from_error("Kafka", error)]
+    tolerance = settings.stream.future_tolerance_seconds
+    return state, list(check_kafka(state, settings.kafka, tolerance))
+
+
+async def _postgres(settings: Settings) -> tuple[PostgresState | None, list[Finding]]:
+    try:
+        state = await collect_postgres(settings.postgres)
+    except GlobalMartError as error:
+        return None, [from_error("PostgreSQL", error)]
+    return state, list(check_postgres(state, settings))

@@ -1,0 +1,146 @@
+"""What `globalmart doctor` asks of PostgreSQL: each role's door, then what any of them may look at."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from app.errors import SettingsError
+from app.kafka.offsets import RecordPosition
+from app.ops.doctor.findings import Finding, from_error
+from app.ops.doctor.privileges import Privilege, check_privileges, read_privileges
+from app.postgres.connections import connect_owner, connect_reader, connect_worker
+from app.postgres.errors import translate_errors
+from app.postgres.migrate import known_migrations
+from app.settings import PostgresSettings, Settings
+
+_AREA: Final = "PostgreSQL"
+_OLDEST_VERSION: Final = 15
+_CLOCK_SECONDS: Final = 5.0
+
+Connect = Callable[[PostgresSettings, str], Awaitable[asyncpg.Connection]]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What is in the database: checksums of migrations by version, (window, step) seconds, the ledger."""
+
+    applied: Mapping[int, str]
+    windows: tuple[int, int]
+    cluster_id: str | None
+    offsets: Mapping[RecordPosition, int]
+    privileges: tuple[Privilege, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresState:
+    """One look: roles that were refused, major version, its clock minus ours in seconds.
+
+    `schema` is None where no migration was ever applied. `version` is None where no role got in.
+    """
+
+    refused: tuple[Finding, ...]
+    version: int | None = None
+    skew_seconds: float = 0.0
+    schema: Schema | None = None
+
+
+async def collect_postgres(settings: PostgresSettings) -> PostgresState:
+    """Ask once, with every role. Raises StoreUnavailableError when the database does not answer at all."""
+    refused: list[Finding] = []
+    opened: list[asyncpg.Connection] = []
+    try:
+        for connect in (_as_owner, connect_worker, connect_reader):
+            try:
+                with translate_errors(settings):
+                    opened.append(await connect(settings, "globalmart-doctor"))
+            except SettingsError as error:
+                refused.append(from_error(_AREA, error))
+        if not opened:
+            return PostgresState(tuple(refused))
+        with translate_errors(settings):
+            return await _look(opened[0], settings, tuple(refused))
+    finally:
+        for connection in opened:
+            await connection.close(timeout=5)
+
+
+def check_postgres(state: PostgresState, settings: Settings) -> Iterator[Finding]:
+    """Doors, version, clock, migrations, windows, privileges."""
+    yield from state.refused
+    if state.version is None:
+        return
+    if state.version < _OLDEST_VERSION:
+        yield Finding(_AREA, f"version {state.version} is too old", f"upgrade to {_OLDEST_VERSION} or newer")
+    if abs(state.skew_seconds) > _CLOCK_SECONDS:
+        yield Finding(_AREA, f"its clock differs from ours by {state.skew_seconds:+.1f} s", "set both by NTP")
+    if state.schema is None:
+        yield Finding(_AREA, "the database has no schema", "run `globalmart migrate`")
+        return
+    yield from _check_migrations(state.schema.applied)
+    yield from _check_windows(state.schema.windows, settings)
+    yield from check_privileges(state.schema.privileges, settings.postgres)
+
+
+async def _as_owner(settings: PostgresSettings, _: str) -> asyncpg.Connection:
+    return await connect_owner(settings)
+
+
+async def _look(
+    connection: asyncpg.Connection, settings: PostgresSettings, refused: tuple[Finding, ...]
+) -> PostgresState:
+    before = time.time()
+    theirs: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    ours = (before + time.time()) / 2
+    migrated = await connection.fetchval("SELECT to_regclass('schema_version') IS NOT NULL")
+    schema = await _read_schema(connection, settings) if migrated else None
+    version = connection.get_server_version().major
+    return PostgresState(refused, version, theirs.timestamp() - ours, schema)
+
+
+async def _read_schema(connection: asyncpg.Connection, settings: PostgresSettings) -> Schema | None:
+    applied = await connection.fetch("SELECT version, checksum FROM schema_version")
+    if not applied:
+        return None
+    (windows,) = await connection.fetch("SELECT window_seconds, step_seconds FROM stream_windows")
+    ledger = await connection.fetch("SELECT topic, partition, next_offset FROM stream_progress")
+    return Schema(
+        {row["version"]: row["checksum"] for row in applied},
+        (windows["window_seconds"], windows["step_seconds"]),
+        await connection.fetchval("SELECT cluster_id FROM stream_source"),
+        {(row["topic"], row["partition"]): row["next_offset"] for row in ledger},
+        await read_privileges(connection, settings),
+    )
+
+
+def _check_migrations(applied: Mapping[int, str]) -> Iterator[Finding]:
+    known = known_migrations()
+    if max(applied) > known[-1].version:
+        yield Finding(
+            _AREA,
+            f"the schema is at version {max(applied)}, this program knows {known[-1].version}",
+            "upgrade this program",
+        )
+    missing = [f"{m.version:04} {m.name}" for m in known if m.version not in applied]
+    if missing:
+        yield Finding(_AREA, f"migrations are missing: {', '.join(missing)}", "run `globalmart migrate`")
+    edited = [m.name for m in known if applied.get(m.version, m.checksum) != m.checksum]
+    if edited:
+        yield Finding(
+            _AREA,
+            f"migrations were edited after they were applied: {', '.join(edited)}",
+            "restore the files; a change is a new migration",
+        )
+
+
+def _check_windows(stored: tuple[int, int], settings: Settings) -> Iterator[Finding]:
+    wanted = (settings.stream.window_seconds, settings.stream.window_step_seconds)
+    if stored != wanted:
+        yield Finding(
+            _AREA,
+            f"its windows are {stored[0]} s every {stored[1]} s, the settings say {wanted[0]} s every {wanted[1]} s",
+            "set them back, or stop the workers and run `globalmart migrate --rebuild-windows`",
+        )

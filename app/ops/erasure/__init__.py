@@ -1,0 +1,1 @@
+"""`globalmart erase-user`: a user's data under a pseudonym, in every store."""

@@ -1,0 +1,141 @@
+"""`globalmart erase-user`, composed: tables, letters, lake, warehouse, and what remains where.
+
+Every step may be done again: one that was killed is finished by the next run for the same user.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import asyncpg
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from app.errors import GlobalMartError, StoreUnavailableError
+from app.ops.dead_letters.claims import only_replay
+from app.ops.erasure.dead_letter_eraser import DeadLetterEraser
+from app.ops.erasure.lake_eraser import count_files, erase_from_lake
+from app.ops.erasure.remaining_copies import RemainingCopy, remaining_copies
+from app.ops.erasure.table_eraser import Reached, TableEraser
+from app.ops.erasure.warehouse_eraser import count_documents, erase_from_warehouse
+from app.ops.lake import open_lake, require_published_lake
+from app.ops.lock import exclusive_owner
+from app.ops.retention.vacuum import vacuum
+from app.published_run import Document
+from app.settings import Settings
+from batch.lake import Lake
+from batch.postgres import batch_lock, require_lock
+from batch.runs import settle_dead_runs
+from batch.warehouse import drop_unused, open_warehouse
+
+_MOST: Final = 100
+
+
+@dataclass(slots=True)
+class Erased:
+    """Rows by table, files of the lake, documents of the warehouse; copies that remain.
+
+    It names neither the user nor the pseudonym. `unfinished` counts erasures of other users that were cut off.
+    """
+
+    dry_run: bool
+    rows: dict[str, int] = field(default_factory=dict)
+    lake_files: int = 0
+    documents: int = 0
+    unfinished: int = 0
+    remaining: list[RemainingCopy] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+async def erase(
+    settings: Settings, user_id: str, *, dry_run: bool = False, reached: Reached = lambda _: None
+) -> Erased:
+    """Put a pseudonym in the place of the user everywhere, now and in events to come; workers go on.
+
+    Raises LockHeldError while the batch, other upkeep or a replay of letters is under way; LakeError, before anything
+    is changed, where the batch's lake is elsewhere; GlobalMartError for what is no id, and where a store is away: run
+    it again then. `reached` is told each step.
+    """
+    if not 1 <= len(user_id) <= _MOST or user_id != _storable(user_id):
+        raise GlobalMartError(f"a user's id has 1 to {_MOST} characters of Unicode, and no NUL")
+    done = Erased(dry_run)
+    with batch_lock(settings.postgres) as lock:
+        require_published_lake(settings, open_lake(settings))
+        async with _session(settings) as connection:
+            work = _Work(settings, user_id, done, reached, connection, lock)
+            await (work.count() if dry_run else work.erase())
+    done.remaining = remaining_copies(settings, datetime.now(UTC))
+    return done
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "ignore").decode().replace("\0", "")
+
+
+@asynccontextmanager
+async def _session(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    async with exclusive_owner(settings.postgres) as connection, only_replay(connection):
+        yield connection
+
+
+@contextmanager
+def _warehouse(settings: Settings) -> Iterator[Database[Document]]:
+    try:
+        with open_warehouse(settings.mongo) as database:
+            yield database
+    except PyMongoError as error:
+        raise StoreUnavailableError(
+            f"MongoDB: {error}. PostgreSQL and the lake are done; run this again once it answers"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    settings: Settings
+    user_id: str
+    done: Erased
+    reached: Reached
+    connection: asyncpg.Connection
+    batch_lock: Any
+
+    async def count(self) -> None:
+        """What holds the id."""
+        letters = await DeadLetterEraser(self.connection, self.user_id).count()
+        self.done.rows |= {**await self._tables().count(), **letters}
+        self.done.lake_files = count_files(self._lake(), self.user_id)
+        if self.settings.mongo.url is not None:
+            with _warehouse(self.settings) as database:
+                self.done.documents = count_documents(database, self.user_id)
+
+    async def erase(self) -> None:
+        """PostgreSQL first: from then on nothing new holds the id."""
+        tables = self._tables()
+        pseudonym = await tables.begin()
+        await tables.rename(pseudonym)
+        letters = await DeadLetterEraser(self.connection, self.user_id).blank()
+        await tables.mark("renamed_at")
+        self.done.rows |= {**tables.done, **letters}
+        require_lock(self.batch_lock)
+        self.done.lake_files = erase_from_lake(self._lake(), self.user_id, pseudonym, self.reached)
+        if self.settings.mongo.url is not None:
+            with _warehouse(self.settings) as database:
+                require_lock(self.batch_lock)
+                settle_dead_runs(database, datetime.now(UTC))
+                drop_unused(database)
+                self.done.documents = erase_from_warehouse(database, self.user_id, pseudonym, self.reached)
+        await vacuum(self.connection, [table for table, rows in self.done.rows.items() if rows])
+        await tables.mark("finished_at")
+        self.done.unfinished = await self.connection.fetchval(
+            "SELECT count(*) FROM erased_users WHERE finished_at IS NULL"
+        )
+
+    def _tables(self) -> TableEraser:
+        return TableEraser(self.connection, self.user_id, self.reached)
+
+    def _lake(self) -> Lake:
+        return open_lake(self.settings)

@@ -1,0 +1,1 @@
+"""`globalmart reconcile --repair`: corrects rollups from their rows."""

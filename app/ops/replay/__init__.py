@@ -1,0 +1,1 @@
+"""`globalmart replay`: stores what PostgreSQL is missing, from Kafka or from files."""

@@ -1,0 +1,1 @@
+"""`globalmart maintain`: retention and vacuum."""

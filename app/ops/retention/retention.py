@@ -1,0 +1,123 @@
+"""Deletes rows by whole UTC days, oldest first, in short transactions; sums and the ledger stay as they are.
+
+Each transaction deletes the rows of some pages and notes how many went, so the ledger's count of stored rows is the
+rows that are there and the rows noted here, at every moment.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Final, Protocol
+
+import asyncpg
+
+from app.ops.lock import midnight
+from app.settings import Settings
+from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
+
+_DAY: Final = timedelta(days=1)
+_DAYS: Final = """
+SELECT DISTINCT (timestamp AT TIME ZONE 'UTC')::DATE AS day FROM {table} WHERE timestamp < $1 ORDER BY 1"""
+_PAGES: Final = """
+SELECT (min(ctid)::TEXT::POINT)[0]::BIGINT AS first, (max(ctid)::TEXT::POINT)[0]::BIGINT AS last
+FROM {table} WHERE timestamp >= $1 AND timestamp < $2"""
+_DELETE: Final = """
+WITH gone AS (
+    DELETE FROM {table}
+    WHERE ctid >= '({first},0)'::TID AND ctid < '({end},0)'::TID AND timestamp >= $1 AND timestamp < $2
+        AND created_at < $3
+    RETURNING source_partition
+), noted AS (
+    INSERT INTO retention_progress AS r (topic, source_partition, deleted_before, deleted)
+    SELECT '{table}', source_partition, $2, count(*) FROM gone GROUP BY 2
+    ON CONFLICT (topic, source_partition) DO UPDATE SET
+        deleted_before = greatest(r.deleted_before, excluded.deleted_before),
+        deleted = r.deleted + excluded.deleted, updated_at = CURRENT_TIMESTAMP
+)
+SELECT count(*) FROM gone"""
+_COUNT: Final = """
+SELECT count(*) FROM {table} WHERE timestamp >= $1 AND timestamp < $2 AND created_at < $3"""
+
+#: `created_at` is when a row's transaction began. From PostgreSQL 17 on none that began before this is open any more.
+_SETTLED: Final = "SELECT clock_timestamp() - $1::INTERVAL"
+
+Report = Callable[[str], None]
+
+
+class Archived(Protocol):
+    """Knows whether a day of a table is kept elsewhere."""
+
+    async def lacks(self, connection: asyncpg.Connection, table: str, day: date) -> str:
+        """Why the day must not be deleted yet; empty if it may be."""
+        ...
+
+
+@dataclass(slots=True)
+class Deleted:
+    """Rows deleted per table and day, and the days kept and why."""
+
+    rows: dict[str, dict[date, int]] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+
+
+def first_day_kept(settings: Settings, now: datetime) -> dict[str, date]:
+    """The oldest UTC day each table keeps at `now`; tables kept for ever are left out.
+
+    An order is accepted while its Kafka timestamp is within the retention, and may wait in Kafka for as long as that
+    keeps it: only after both can none of its repetitions come any more.
+    """
+    retention = settings.retention
+    kept = {
+        PRODUCT_VIEWS: timedelta(days=retention.raw_days),
+        CART_EVENTS: timedelta(days=retention.raw_days),
+        SYSTEM_METRICS: timedelta(days=retention.metrics_days),
+    }
+    if settings.stream.retention_days is not None:
+        hours = retention.hours_by_topic.get(TRANSACTIONS, settings.kafka.retention_hours)
+        kept[TRANSACTIONS] = timedelta(days=settings.stream.retention_days, hours=hours)
+    return {table: (now - age).date() for table, age in kept.items()}
+
+
+async def delete_days(
+    connection: asyncpg.Connection,
+    table: str,
+    before: date,
+    archive: Archived | None,
+    *,
+    pages: int,
+    longest_transaction: timedelta,
+    dry_run: bool,
+    done: Deleted,
+    report: Report,
+) -> None:
+    """Delete the table's days before `before`; a day the archive lacks, and every later one, is kept.
+
+    A late row that arrives while its day is looked into and deleted stays for the next run: the look has not seen it.
+    """
+    rows = await connection.fetch(_DAYS.format(table=table), midnight(before))
+    for (day,) in rows:
+        settled = await connection.fetchval(_SETTLED, longest_transaction)
+        lacking = await archive.lacks(connection, table, day) if archive else ""
+        if lacking:
+            done.kept.append(f"{table} {day}: {lacking}")
+            return
+        count = await _delete_day(connection, table, day, settled, pages, dry_run=dry_run)
+        done.rows.setdefault(table, {})[day] = count
+        report(f"{table} {day}: {count:,} rows{' would go' if dry_run else ' deleted'}")
+
+
+async def _delete_day(
+    connection: asyncpg.Connection, table: str, day: date, settled: datetime, pages: int, *, dry_run: bool
+) -> int:
+    start, end = midnight(day), midnight(day) + _DAY
+    if dry_run:
+        count = await connection.fetchval(_COUNT.format(table=table), start, end, settled)
+        return int(count)
+    found = await connection.fetchrow(_PAGES.format(table=table), start, end)
+    if found is None or found["first"] is None:
+        return 0
+    deleted = 0
+    for first in range(found["first"], found["last"] + 1, pages):
+        sql = _DELETE.format(table=table, first=first, end=first + pages)
+        deleted += await connection.fetchval(sql, start, end, settled)
+    return deleted

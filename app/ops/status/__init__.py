@@ -1,0 +1,1 @@
+"""`globalmart status`: rates, lag, the last batch, disk."""

@@ -1,0 +1,126 @@
+"""How the system fares, read from its stores; one that is away is named and the rest is still told."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from app.errors import GlobalMartError
+from app.kafka.offsets import RecordPosition, end_offsets
+from app.ops.status.batch_runs import Runs, read_runs
+from app.ops.status.ledger import Ledger, LedgerReader
+from app.settings import Settings
+from app.topics import SOURCE_TOPICS
+
+AnswerT = TypeVar("AnswerT")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """A store and what is wrong with it, if anything."""
+
+    name: str
+    address: str
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """One source topic; what its missing store would tell is None. `rate` is records committed per second."""
+
+    topic: str
+    lag: int | None
+    rate: float | None
+    consumed: int | None
+    stored: int | None
+    duplicates: int | None
+    dead_lettered: int | None
+    watermark: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One look at everything; sizes in bytes."""
+
+    taken_at: datetime
+    stores: tuple[StoreState, ...]
+    topics: tuple[TopicState, ...]
+    ledger: Ledger | None
+    runs: Runs | None
+    disk_path: Path
+    disk_total: int
+    disk_free: int
+
+    @property
+    def all_answer(self) -> bool:
+        """Whether no store is away."""
+        return all(store.problem is None for store in self.stores)
+
+
+async def collect_status(settings: Settings, over_seconds: float) -> Status:
+    """Look at all stores at once; rates are of the ledger over so many seconds."""
+    (postgres, ledger), (kafka, ends), (mongo, runs) = await asyncio.gather(
+        _look("PostgreSQL", _postgres_address(settings), _read_ledger(settings, over_seconds)),
+        _look("Kafka", settings.kafka.bootstrap, _read_ends(settings, over_seconds)),
+        _look("MongoDB", settings.mongo.database, asyncio.to_thread(read_runs, settings.mongo)),
+    )
+    disk_path = _present(settings.general.var_dir.absolute())
+    disk = shutil.disk_usage(disk_path)
+    return Status(
+        datetime.now(UTC),
+        (kafka, postgres, mongo),
+        tuple(_topic(topic, ledger, ends) for topic in SOURCE_TOPICS),
+        ledger,
+        runs,
+        disk_path,
+        disk.total,
+        disk.free,
+    )
+
+
+async def _look(name: str, address: str, answer: Awaitable[AnswerT]) -> tuple[StoreState, AnswerT | None]:
+    """What a store answers. Our own errors name its cure; anything else is a bug and goes on."""
+    try:
+        return StoreState(name, address, None), await answer
+    except GlobalMartError as error:
+        return StoreState(name, address, str(error)), None
+
+
+async def _read_ledger(settings: Settings, over_seconds: float) -> Ledger:
+    async with LedgerReader(settings.postgres) as reader:
+        before, started = await reader.consumed(), time.monotonic()
+        await asyncio.sleep(over_seconds)
+        return await reader.read(before, time.monotonic() - started)
+
+
+async def _read_ends(settings: Settings, over_seconds: float) -> Mapping[RecordPosition, int]:
+    """After the ledger, so that a lag is never below zero."""
+    await asyncio.sleep(over_seconds)
+    return await asyncio.to_thread(end_offsets, settings.kafka, SOURCE_TOPICS)
+
+
+def _topic(topic: str, ledger: Ledger | None, ends: Mapping[RecordPosition, int] | None) -> TopicState:
+    if ledger is None:
+        return TopicState(topic, None, None, None, None, None, None, None)
+    entry = ledger.topics[topic]
+    lag = None
+    if ends is not None:
+        places = {place: end for place, end in ends.items() if place[0] == topic}
+        lag = sum(max(0, end - ledger.next_offsets.get(place, 0)) for place, end in places.items())
+    return TopicState(
+        topic, lag, entry.rate, entry.consumed, entry.stored, entry.duplicates, entry.dead_lettered, entry.watermark
+    )
+
+
+def _postgres_address(settings: Settings) -> str:
+    postgres = settings.postgres
+    return f"{postgres.host}:{postgres.port}/{postgres.database}"
+
+
+def _present(folder: Path) -> Path:
+    """The folder or the nearest one above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())

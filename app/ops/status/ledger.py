@@ -1,0 +1,101 @@
+"""The ledger in PostgreSQL as an operator looks at it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+from app.kafka.offsets import RecordPosition
+from app.postgres.connections import connect_reader
+from app.postgres.errors import translate_errors
+from app.settings import PostgresSettings
+from app.topics import SOURCE_TOPICS
+
+_TOPICS: Final = """
+SELECT topic, sum(consumed)::bigint AS consumed, sum(stored)::bigint AS stored,
+       sum(duplicates)::bigint AS duplicates, sum(dead_lettered)::bigint AS dead_lettered,
+       max(watermark) AS watermark
+FROM stream_progress GROUP BY topic"""
+
+_WORKERS: Final = """
+SELECT worker_id, host, started_at, seen_at, rss_bytes FROM worker_heartbeats
+WHERE seen_at > now() - interval '30 seconds' ORDER BY started_at"""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicEntry:
+    """The ledger's sums over a topic's partitions; `rate` in records per second."""
+
+    consumed: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    dead_lettered: int = 0
+    watermark: datetime | None = None
+    rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEntry:
+    """A worker by its last heartbeat; `rss_bytes` is None where its system does not tell."""
+
+    worker_id: str
+    host: str
+    started_at: datetime
+    seen_at: datetime
+    rss_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What PostgreSQL tells: the ledger, the workers that are alive, its size in bytes."""
+
+    topics: Mapping[str, TopicEntry]
+    next_offsets: Mapping[RecordPosition, int]
+    workers: tuple[WorkerEntry, ...]
+    database_bytes: int
+    schema_version: int
+
+
+class LedgerReader:
+    """A connection as the role that only reads, for one look; raises StoreUnavailableError."""
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self._settings = settings
+        self._connection: Any = None
+
+    async def __aenter__(self) -> Self:
+        with translate_errors(self._settings):
+            self._connection = await connect_reader(self._settings, "globalmart-status")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._connection.close(timeout=5)
+
+    async def consumed(self) -> Mapping[str, int]:
+        """Records consumed per topic so far."""
+        with translate_errors(self._settings):
+            rows = await self._connection.fetch(_TOPICS)
+        return {row["topic"]: row["consumed"] for row in rows}
+
+    async def read(self, before: Mapping[str, int], seconds: float) -> Ledger:
+        """The ledger now, with rates since `before`, so many seconds ago."""
+        with translate_errors(self._settings):
+            rows = {row["topic"]: dict(row) for row in await self._connection.fetch(_TOPICS)}
+            offsets = await self._connection.fetch("SELECT topic, partition, next_offset FROM stream_progress")
+            workers = await self._connection.fetch(_WORKERS)
+            size = await self._connection.fetchval("SELECT pg_database_size(current_database())")
+            version = await self._connection.fetchval("SELECT max(version) FROM schema_version")
+        places = {(row["topic"], row["partition"]): row["next_offset"] for row in offsets}
+        topics = {topic: _entry(rows.get(topic), before, seconds) for topic in SOURCE_TOPICS}
+        alive = tuple(WorkerEntry(*worker.values()) for worker in workers)
+        return Ledger(topics, places, alive, size, version or 0)
+
+
+def _entry(row: dict[str, Any] | None, before: Mapping[str, int], seconds: float) -> TopicEntry:
+    if row is None:
+        return TopicEntry()
+    moved = row["consumed"] - before.get(row.pop("topic"), 0)
+    return TopicEntry(**row, rate=moved / seconds if seconds > 0 else 0.0)

@@ -1,0 +1,184 @@
+"""Connections to PostgreSQL, by role, with the time-outs this system's guarantees rest on."""
+
+import ssl
+from typing import Any, Final
+
+import asyncpg
+from pydantic import SecretStr
+
+from app.errors import SettingsError
+from app.postgres.errors import translate_errors
+from app.security.tls import client_context
+from app.settings import PostgresSettings
+
+#: Anomalies have been given positions; sent with the commit that makes them visible.
+ANOMALIES_NUMBERED: Final = "globalmart_anomalies"
+
+
+_DAY_SECONDS: Final = 86_400.0
+#: A peer that vanished is noticed by the server within this time, and its locks end with it.
+_TCP_SETTINGS: Final = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "8000",
+}
+
+#: Ends the locks of a worker that was stopped while it looked active; older servers refuse the name.
+_FIRST_WITH_TRANSACTION_TIMEOUT: Final = (17,)
+
+
+async def connect_owner(settings: PostgresSettings, application: str = "globalmart-migrate") -> asyncpg.Connection:
+    """A connection as the owner of the schema, for migrations and upkeep: statements may take a day.
+
+    Raises StoreUnavailableError where the database does not answer: nobody who asks for this role waits for it.
+    """
+    settings = settings.model_copy(update={"command_timeout_seconds": _DAY_SECONDS})
+    with translate_errors(settings):
+        return await _connect(settings, settings.owner_user, settings.owner_password, "owner", application, {})
+
+
+async def connect_worker(settings: PostgresSettings, application: str) -> asyncpg.Connection:
+    """A connection as the worker's role; short statements, bounded waits, no just-in-time compilation."""
+    session = {
+        "idle_in_transaction_session_timeout": "5000",
+        "lock_timeout": str(int(settings.lock_timeout_seconds * 1000)),
+        "jit": "off",
+        **_TCP_SETTINGS,
+    }
+    connection = await _connect(
+        settings, settings.worker_user, settings.worker_password, "worker", application, session
+    )
+    if connection.get_server_version() >= _FIRST_WITH_TRANSACTION_TIMEOUT:
+        limit_ms = int(settings.transaction_timeout_seconds * 1000)
+        await connection.execute(f"SET transaction_timeout = {limit_ms}")
+    return connection
+
+
+async def connect_reader(settings: PostgresSettings, application: str) -> asyncpg.Connection:
+    """A connection as the role that only reads."""
+    return await _connect(settings, settings.reader_user, settings.reader_password, "reader", application, {})
+
+
+async def connect_auditor(settings: PostgresSettings, application: str) -> asyncpg.Connection:
+    """A connection for recounts: it sees all the worker sees, changes nothing, and one statement may take a day.
+
+    It reads Kafka in the middle of its transaction, for longer than the worker's role may be idle in one. No worker
+    waits for it: it holds no lock on a row.
+    """
+    session = {"default_transaction_read_only": "on", "idle_in_transaction_session_timeout": "0"}
+    settings = settings.model_copy(update={"command_timeout_seconds": _DAY_SECONDS})
+    return await _connect(settings, settings.worker_user, settings.worker_password, "worker", application, session)
+
+
+def reader_pool(
+    settings: PostgresSettings, application: str, *, connections: int, query_seconds: float
+) -> asyncpg.Pool:
+    """A pool of the role that only reads, for short queries; to be awaited in the loop that uses it.
+
+    It connects when it is first used, so it can be made while the database is down. Plans are made for the values asked
+    for: a plan for any range of time would be a plan for a wide one. Sessions keep no state, so none is reset.
+    """
+    session = {
+        "default_transaction_read_only": "on",
+        "statement_timeout": str(int(query_seconds * 1000)),
+        "plan_cache_mode": "force_custom_plan",
+        "jit": "off",
+        **_TCP_SETTINGS,
+    }
+    return asyncpg.create_pool(
+        min_size=0,
+        max_size=connections,
+        reset=_keep_as_it_is,
+        **_arguments(settings, settings.reader_user, settings.reader_password, "reader", application, session)
+        | {"command_timeout": query_seconds},
+    )
+
+
+async def _keep_as_it_is(_: asyncpg.Connection) -> None:
+    """Instead of a round trip that resets a session nobody changes."""
+
+
+async def _connect(
+    settings: PostgresSettings,
+    user: str,
+    password: SecretStr | None,
+    role: str,
+    application: str,
+    session: dict[str, str],
+) -> asyncpg.Connection:
+    arguments = _arguments(settings, user, password, role, application, session)
+    try:
+        return await asyncpg.connect(**arguments, max_cached_statement_lifetime=0)
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError) as error:
+        raise SettingsError(
+            f"PostgreSQL at {settings.host}:{settings.port} refuses to let {user!r} in ({error}): "
+            f"{_cure(settings, role, str(error))}"
+        ) from error
+    except ssl.SSLCertVerificationError as error:
+        names = " or ".join(settings.variable(name) for name in ("ca_file", "host", "sslmode"))
+        raise SettingsError(
+            f"the certificate of PostgreSQL at {settings.host}:{settings.port} is not trusted "
+            f"({error.verify_message}): correct {names}"
+        ) from error
+    except ConnectionError as error:
+        if not settings.requires_tls or "SSL" not in str(error):
+            raise
+        raise SettingsError(
+            f"PostgreSQL at {settings.host}:{settings.port} does not offer TLS: switch it on there, or set "
+            f"{settings.variable('sslmode')} to prefer"
+        ) from error
+
+
+def _cure(settings: PostgresSettings, role: str, refusal: str) -> str:
+    """What to set, by what PostgreSQL says of its refusal."""
+    if "no encryption" in refusal:
+        return (
+            f"set {settings.variable('sslmode')} to require, verify-ca or verify-full, or let the server's pg_hba.conf "
+            "admit this host, user and database"
+        )
+    if "client certificate" in refusal:
+        names = " and ".join(settings.variable(f"{what}_file") for what in ("certificate", "key"))
+        return f"set {names}"
+    names = " and ".join(settings.variable(f"{role}_{what}") for what in ("user", "password"))
+    return f"correct {names}, or let `globalmart migrate` set the passwords"
+
+
+def _arguments(
+    settings: PostgresSettings,
+    user: str,
+    password: SecretStr | None,
+    role: str,
+    application: str,
+    session: dict[str, str],
+) -> dict[str, Any]:
+    if password is None:
+        variable = settings.variable(f"{role}_password")
+        raise SettingsError(f"{variable} is not set; `globalmart init` writes one into .env")
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "database": settings.database,
+        "user": user,
+        "password": password.get_secret_value(),
+        "timeout": settings.connect_timeout_seconds,
+        "command_timeout": settings.command_timeout_seconds,
+        "server_settings": {"application_name": application, **session},
+        "ssl": _encryption(settings),
+    }
+
+
+def _encryption(settings: PostgresSettings) -> ssl.SSLContext | str | bool:
+    """What asyncpg is told about TLS; its own `verify-full` would look for the authority in the home folder."""
+    if settings.sslmode == "disable":
+        return False
+    if settings.sslmode == "prefer":
+        return "prefer"
+    return client_context(
+        PostgresSettings,
+        ca_file=settings.ca_file,
+        certificate_file=settings.certificate_file,
+        key_file=settings.key_file,
+        verify=settings.verified,
+        check_host=settings.sslmode == "verify-full",
+    )

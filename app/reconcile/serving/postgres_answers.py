@@ -1,0 +1,99 @@
+"""What PostgreSQL's rows say the API must answer, in SQL of its own: rows of orders, no rollup, no view."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import asyncpg
+
+from app.reconcile.serving.answer_shapes import ANOMALIES, EVERYWHERE, GROUPS, TRENDS, shaped
+from app.reconcile.warehouse.trend_periods import trend
+
+#: Half up to the cent, found in whole numbers.
+_MEAN: Final = "div(200 * sum(total_amount) + count(*), 2 * count(*)) * 0.01"
+_TOTALS: Final = f"""
+    SELECT CASE WHEN grouping(country) = 1 THEN '{EVERYWHERE}' ELSE country END AS country,
+        sum(total_amount) AS total_revenue, count(*) AS total_transactions, {_MEAN} AS avg_order_value
+    FROM transactions GROUP BY GROUPING SETS ((), (country))
+    HAVING grouping(country) = 1 OR country IS NOT NULL"""
+_BY: Final = f"""
+    SELECT {{}} AS key, sum(total_amount) AS revenue, count(*) AS transaction_count, {_MEAN} AS avg_order_value
+    FROM transactions GROUP BY 1"""
+_KEYS: Final = {"day": "(timestamp AT TIME ZONE 'UTC')::date::text"}
+_DAYS: Final = """
+    SELECT (timestamp AT TIME ZONE 'UTC')::date AS day, sum(total_amount) AS revenue, count(*) AS orders
+    FROM transactions WHERE timestamp < $1 GROUP BY 1"""
+_ANOMALIES: Final = """
+    SELECT kind AS anomaly_type, count(anomaly_type) FROM unnest($1::text[]) AS kind
+    LEFT JOIN transaction_anomalies ON anomaly_type = kind GROUP BY kind"""
+_NEWEST_ANOMALIES: Final = """
+    SELECT kind AS anomaly_type, count(anomaly_type) FROM unnest($1::text[]) AS kind
+    LEFT JOIN (SELECT anomaly_type FROM transaction_anomalies ORDER BY event_time DESC, id DESC LIMIT $2)
+        AS newest ON anomaly_type = kind GROUP BY kind"""
+_BUSIEST: Final = """
+    SELECT user_id, count(*) AS frequency, sum(total_amount) AS monetary,
+        $2::date - (max(timestamp) AT TIME ZONE 'UTC')::date AS recency
+    FROM transactions WHERE timestamp < $1 GROUP BY user_id ORDER BY 2 DESC, 1 LIMIT 1"""
+_NEWEST: Final = "SELECT * FROM transactions WHERE user_id = $1 ORDER BY timestamp DESC LIMIT 10"
+_ORDER: Final = """
+    SELECT t.* FROM transactions AS t LEFT JOIN transaction_anomalies USING (transaction_id)
+    ORDER BY anomaly_type IS NULL, t.timestamp DESC LIMIT 1"""
+_TOPICS: Final = """
+    SELECT topic, sum(stored + duplicates + dead_lettered)::bigint AS consumed, sum(stored)::bigint AS stored,
+        sum(duplicates)::bigint AS duplicates, sum(conflicting)::bigint AS conflicting,
+        sum(dead_lettered)::bigint AS dead_lettered, sum(late)::bigint AS late, sum(lost)::bigint AS lost
+    FROM stream_progress GROUP BY topic"""
+
+#: Anomalies the dashboard shows at once.
+NEWEST_ANOMALIES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswers:
+    """Figures by name, the busiest customer and an order to ask for, and the newest anomalies by type."""
+
+    figures: Mapping[str, Any]
+    customer: Mapping[str, Any]
+    transaction_id: str
+    newest_anomalies: Mapping[str, int]
+
+
+async def stored_answers(dsn: str, as_of: date) -> StoredAnswers:
+    """Everything stored; trends and the customer up to the end of `as_of`, UTC."""
+    end = datetime.combine(as_of + timedelta(days=1), datetime.min.time(), UTC)
+    connection = await asyncpg.connect(dsn)
+    try:
+        days = await connection.fetch(_DAYS, end)
+        customer = await connection.fetchrow(_BUSIEST, end, as_of)
+        order = await connection.fetchrow(_ORDER)
+        newest = await connection.fetch(_NEWEST_ANOMALIES, list(ANOMALIES), NEWEST_ANOMALIES)
+        assert customer is not None and order is not None, "nothing was stored"
+        figures = {
+            **await _sales(connection),
+            **shaped("anomalies", await connection.fetch(_ANOMALIES, list(ANOMALIES))),
+            **shaped("topic", await connection.fetch(_TOPICS)),
+            **shaped("customer's order", await connection.fetch(_NEWEST, customer["user_id"])),
+            **shaped("order", [order]),
+            **_trends({row["day"]: (row["revenue"], row["orders"]) for row in days}, as_of),
+        }
+    finally:
+        await connection.close()
+    counts = {row["anomaly_type"]: row["count"] for row in newest}
+    return StoredAnswers(figures, dict(customer), order["transaction_id"], counts)
+
+
+async def _sales(connection: asyncpg.Connection) -> dict[str, Any]:
+    figures = shaped("sales", await connection.fetch(_TOTALS))
+    for group in GROUPS:
+        rows = await connection.fetch(_BY.format(_KEYS.get(group, group)))
+        figures |= shaped(f"sales by {group}", rows)
+    return figures
+
+
+def _trends(days: Mapping[date, tuple[Decimal, int]], as_of: date) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for kind in TRENDS:
+        figures |= shaped(f"trends {kind}", trend(kind, days, as_of))
+    return figures

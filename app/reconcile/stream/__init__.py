@@ -1,0 +1,1 @@
+"""The recount of the stream: every record of Kafka against PostgreSQL."""

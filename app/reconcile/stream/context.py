@@ -1,0 +1,36 @@
+"""What the recount of every partition shares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.kafka.reader import KafkaReader
+from app.reconcile.stream.deletions import Deletion
+from app.reconcile.stream.erasures import Erasures
+from app.reconcile.stream.expected_store import ExpectedStore
+from app.reconcile.stream.report import ReconcileReport
+from app.reconcile.stream.snapshot import Snapshot
+from app.reconcile.stream.validation import Rules
+
+
+@dataclass(slots=True)
+class RecountContext:
+    """Stores, rules and findings, handed from partition to partition.
+
+    `erasures` are users whose rows stand under pseudonyms. `deletions` says what retention has deleted, by topic and
+    partition. `hidden_before_us` is set where orders are gone from PostgreSQL and from Kafka: sums of slots that begin
+    before it cannot be recounted.
+    `settled` holds the content of accepted events whose row is missing or stands at a wrong place,
+    by topic and identity. `next_offsets` is the ledger by topic and partition.
+    """
+
+    kafka: KafkaReader
+    snapshot: Snapshot
+    expected_store: ExpectedStore
+    report: ReconcileReport
+    rules: Rules
+    erasures: Erasures = field(default_factory=Erasures)
+    deletions: Mapping[tuple[str, int], Deletion] = field(default_factory=dict)
+    hidden_before_us: int | None = None
+    settled: dict[tuple[Any, ...], tuple[Any, ...]] = field(default_factory=dict)
+    next_offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)

@@ -1,0 +1,70 @@
+"""Erased users, as the recount has to expect them: under their pseudonyms, their dead letters blank."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from app.kafka.reader import Record
+from app.reconcile.stream.fields import COLUMNS
+from app.reconcile.stream.strict_json import MalformedError, parse
+from app.reconcile.stream.validation import Event
+
+_SESSION_DIGITS: Final = 32
+
+
+class Pseudonym(NamedTuple):
+    """What stands for an erased user: the pseudonym, and the key of the sessions' pseudonyms."""
+
+    user: str
+    session_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Erasures:
+    """Erased users by the HMAC-SHA-256 of their ids under `key`."""
+
+    key: bytes = b""
+    users: Mapping[bytes, Pseudonym] = field(default_factory=dict)
+
+    def apply(self, topic: str, event: Event) -> Event:
+        """The event as it is stored: of an erased user, under the pseudonyms."""
+        columns = COLUMNS[topic]
+        if not self.users or "user_id" not in columns:
+            return event
+        fields = dict(zip(columns, event.values, strict=True))
+        stand = self._stand(fields["user_id"])
+        if stand is None:
+            return event
+        fields["user_id"] = stand.user
+        if fields["session_id"] is not None:
+            digest = hashlib.sha256(stand.session_key + fields["session_id"].encode()).hexdigest()
+            fields["session_id"] = f"erased-{digest[:_SESSION_DIGITS]}"
+        return Event(tuple(fields.values()), event.time_us, event.rounded, event.assumed_utc)
+
+    def name(self, user: Any) -> Any:
+        """A user's id as it is stored."""
+        stand = self._stand(user)
+        return user if stand is None else stand.user
+
+    def concern(self, record: Record) -> bool:
+        """Whether the record's key or its `user_id` is that of an erased user."""
+        if not self.users:
+            return False
+        names: list[Any] = [(record.key or b"").decode("utf-8", "replace")]
+        try:
+            document = parse(record.value or b"null")
+        except MalformedError:
+            document = None
+        if isinstance(document, dict):
+            names.append(document.get("user_id"))
+        return any(self._stand(name) is not None for name in names)
+
+    def _stand(self, user: Any) -> Pseudonym | None:
+        if not self.users or not isinstance(user, str):
+            return None
+        try:
+            return self.users.get(hmac.digest(self.key, user.encode(), "sha256"))
+        except UnicodeEncodeError:
+            return None

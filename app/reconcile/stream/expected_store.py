@@ -1,0 +1,156 @@
+"""What should be there, kept on disk: accepted orders and anomalies in a temporary SQLite file.
+
+Sums are whole cents in 64-bit integers, which SQLite adds up exactly or refuses to.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, NamedTuple, Self
+
+from app.reconcile.stream.timestamps import SECOND_US
+
+_DAY_US: Final = 86_400 * SECOND_US
+_TABLES: Final = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA temp_store = FILE;
+CREATE TABLE accepted (
+    partition INTEGER, time_us INTEGER, pane_us INTEGER, minute_us INTEGER,
+    hour_us INTEGER, day_us INTEGER, week_us INTEGER, category TEXT, country TEXT, cents INTEGER
+);
+CREATE TABLE anomalies (
+    transaction_id TEXT, type TEXT, user_id TEXT, amount TEXT, score TEXT, description TEXT,
+    time_us INTEGER, threshold TEXT
+);
+CREATE TABLE copies (stream TEXT, key TEXT, content BLOB);
+"""
+
+
+class Anomaly(NamedTuple):
+    """An expected row of `transaction_anomalies`; decimals as plain text."""
+
+    transaction_id: str
+    anomaly_type: str
+    user_id: str
+    amount: str
+    score: str
+    description: str
+    time_us: int
+    threshold: str
+
+
+class SalesLine(NamedTuple):
+    """Expected sums of a time slot; `partition` is None where all partitions are added up."""
+
+    start_us: int
+    partition: int | None
+    category: str | None
+    country: str | None
+    orders: int
+    cents: int
+
+
+class ExpectedStore:
+    """Write everything, then ask for sorted sums; use as a context manager.
+
+    The file lives in a folder of its own below `parent`; SQLite sorts beside it or in its own
+    temporary folder.
+    """
+
+    def __init__(self, window_seconds: int, step_seconds: int, parent: Path) -> None:
+        self._window_us = window_seconds * SECOND_US
+        self._step_us = step_seconds * SECOND_US
+        self._folder = TemporaryDirectory(prefix="reconcile-", dir=parent)
+        self._database = sqlite3.connect(Path(self._folder.name) / "expected.sqlite")
+        self._database.executescript(_TABLES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+        self._folder.cleanup()
+
+    def accept(self, orders: list[tuple[int, int, str | None, str | None, int]]) -> None:
+        """Add accepted orders: (partition, time_us, category, country, cents)."""
+        self._database.executemany(
+            "INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    partition,
+                    time_us,
+                    _floor(time_us, self._step_us),
+                    _floor(time_us, 60 * SECOND_US),
+                    _floor(time_us, 3_600 * SECOND_US),
+                    _floor(time_us, _DAY_US),
+                    _monday(time_us),
+                    category,
+                    country,
+                    cents,
+                )
+                for partition, time_us, category, country, cents in orders
+            ),
+        )
+
+    def raise_anomalies(self, anomalies: list[Anomaly]) -> None:
+        """Add expected anomalies."""
+        self._database.executemany("INSERT INTO anomalies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", anomalies)
+
+    def slots(self, kind: str, *, by_category: bool) -> Iterator[SalesLine]:
+        """Sums per (slot, partition, category, country), so sorted; kind is pane, minute, hour, day or week.
+
+        Without `by_category` the categories are added up and None stands for them.
+        """
+        category = "category" if by_category else "NULL"
+        query = (
+            f"SELECT {kind}_us, partition, {category}, country, count(*), sum(cents) FROM accepted "
+            "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+        )
+        return map(SalesLine._make, self._database.execute(query))
+
+    def windows(self) -> Iterator[SalesLine]:
+        """Sums per (window, category, country) over all windows [start, end) that hold an order."""
+        query = (
+            "WITH RECURSIVE shift (us) AS ("
+            " SELECT 0 UNION ALL SELECT us + :step FROM shift WHERE us + :step < :window) "
+            "SELECT pane_us - us AS start_us, NULL, category, country, count(*), sum(cents) "
+            "FROM accepted CROSS JOIN shift "
+            "WHERE start_us <= time_us AND time_us < start_us + :window "
+            "GROUP BY start_us, category, country ORDER BY start_us, category, country"
+        )
+        geometry = {"step": self._step_us, "window": self._window_us}
+        return map(SalesLine._make, self._database.execute(query, geometry))
+
+    def anomalies(self) -> Iterator[Anomaly]:
+        """Expected anomalies sorted by transaction and type."""
+        query = "SELECT * FROM anomalies ORDER BY transaction_id, type"
+        return map(Anomaly._make, self._database.execute(query))
+
+    def revenue(self, column: str, after_us: int, until_us: int) -> dict[str | None, int]:
+        """Cents per category or country of the orders with after < time <= until."""
+        query = f"SELECT {column}, sum(cents) FROM accepted WHERE time_us > ? AND time_us <= ? GROUP BY 1"
+        return dict(self._database.execute(query, (after_us, until_us)))
+
+    def add_copies(self, copies: list[tuple[str, str, bytes]]) -> None:
+        """Add what was read from an output topic: (stream, key, content)."""
+        self._database.executemany("INSERT INTO copies VALUES (?, ?, ?)", copies)
+
+    def index_copies(self) -> None:
+        """Make `copies` quick; call once, after the last `add_copies`."""
+        self._database.execute("CREATE INDEX copies_key ON copies (stream, key)")
+
+    def copies(self, stream: str, key: str) -> list[Any]:
+        """Contents of all copies with that key."""
+        query = "SELECT content FROM copies WHERE stream = ? AND key = ?"
+        return [row[0] for row in self._database.execute(query, (stream, key))]
+
+
+def _floor(time_us: int, length_us: int) -> int:
+    return time_us - time_us % length_us
+
+
+def _monday(time_us: int) -> int:
+    """Midnight of the Monday before; the epoch was a Thursday."""
+    return _floor(time_us + 3 * _DAY_US, 7 * _DAY_US) - 3 * _DAY_US

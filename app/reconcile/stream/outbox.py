@@ -1,0 +1,193 @@
+"""Anomaly rows against the recount, and copies in Kafka of anomalies and dead letters."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from app.kafka.reader import KafkaReader, Record
+from app.reconcile.stream.erasures import Erasures
+from app.reconcile.stream.expected_store import Anomaly, ExpectedStore
+from app.reconcile.stream.merge_join import merge
+from app.reconcile.stream.report import LostRange, ReconcileReport
+from app.reconcile.stream.snapshot import Snapshot
+from app.reconcile.stream.strict_json import MalformedError, parse
+from app.reconcile.stream.timestamps import SECOND_US
+from app.topics import ANOMALIES, DEAD_LETTERS
+
+#: Columns of `transaction_anomalies` the recount expects, in the order of `expected_store.Anomaly`.
+_COLUMNS: Final = (
+    "transaction_id",
+    "anomaly_type",
+    "user_id",
+    "amount",
+    "anomaly_score",
+    "description",
+    "event_time",
+    "threshold",
+)
+#: How far before an order those lie that count for `rapid_transactions`.
+_RAPID_US: Final = 60 * SECOND_US
+_COPIED_TEXTS: Final = ("transaction_id", "anomaly_type", "user_id", "description")
+_COPIED_DECIMALS: Final = ("amount", "anomaly_score", "threshold")
+_TABLES: Final[Mapping[str, str]] = {ANOMALIES: "transaction_anomalies", DEAD_LETTERS: "dead_letters"}
+
+
+class Outbox:
+    """Copies read from the two output topics, and how far the publisher says it has come."""
+
+    def __init__(
+        self,
+        expected_store: ExpectedStore,
+        snapshot: Snapshot,
+        report: ReconcileReport,
+        erasures: Erasures,
+        hidden_us: int | None = None,
+    ) -> None:
+        self._expected_store = expected_store
+        self._snapshot = snapshot
+        self._report = report
+        self._erasures = erasures
+        self._judged_from_us = None if hidden_us is None else hidden_us + _RAPID_US
+        self._published: dict[str, int] = {}
+        self._headless: set[str] = set()
+
+    async def load(self, kafka: KafkaReader) -> None:
+        """Read the publisher's progress and every copy Kafka holds."""
+        for stream, identify in ((ANOMALIES, self._anomaly_copy), (DEAD_LETTERS, _dead_letter_copy)):
+            await self._load_progress(stream)
+            for partition in await kafka.partitions(stream):
+                low, high = await kafka.bounds(stream, partition)
+                if low > 0:
+                    self._headless.add(stream)
+                    self._report.lost_ranges.append(LostRange(stream, partition, 0, low))
+                async for batch in kafka.read(stream, partition, low, high):
+                    self._expected_store.add_copies([(stream, *identify(record)) for record in batch])
+        self._expected_store.index_copies()
+
+    def _anomaly_copy(self, record: Record) -> tuple[str, bytes]:
+        name = (record.key or b"").decode("utf-8", "replace")
+        try:
+            document = parse(record.value or b"")
+            document["user_id"] = self._erasures.name(document["user_id"])
+            return name, _anomaly_content(document)
+        except (MalformedError, LookupError, TypeError, ArithmeticError):
+            return name, b"unreadable"
+
+    async def compare_anomalies(self) -> None:
+        """Every anomaly row, field by field, and its copy."""
+        found = self._snapshot.stream(
+            f"SELECT {', '.join(_COLUMNS)}, position FROM transaction_anomalies "
+            'ORDER BY transaction_id COLLATE "C", anomaly_type COLLATE "C"'
+        )
+        async for expected, row in merge(self._expected_store.anomalies(), found, _pair, _pair):
+            if self._is_judged(expected, row):
+                self._compare_anomaly(expected, row)
+            if row is not None:
+                name = f"{row['transaction_id']}:{row['anomaly_type']}"
+                self._check_copy(ANOMALIES, row["position"], name, _anomaly_content(row))
+
+    async def compare_dead_letter_copies(self) -> None:
+        """The copy of every dead letter; the rows themselves are judged with their partition.
+
+        Kafka takes no record without key and value: such a row's copy has an empty value. Copies made before a letter
+        was erased still have its bytes.
+        """
+        async for row in self._snapshot.stream("SELECT * FROM dead_letters ORDER BY id"):
+            name = f"{row['source_topic']}[{row['source_partition']}]@{row['source_offset']}"
+            key, value = row["key"], row["value"]
+            copied = b"" if key is value is None else value
+            content = _content(key, copied, row["reason"], row["stage"])
+            if row["erased"]:
+                content = _content(row["reason"], row["stage"])[1:]
+            self._check_copy(DEAD_LETTERS, row["position"], name, content)
+
+    async def _load_progress(self, stream: str) -> None:
+        row = await self._snapshot.row(
+            "SELECT numbered_position, published_position, "
+            f"(SELECT coalesce(max(position), 0) FROM {_TABLES[stream]}) AS highest "
+            "FROM outbox_progress WHERE stream = $1",
+            stream,
+        )
+        if row is None:
+            self._report.disagree("outbox", f"outbox_progress has no line for {stream}")
+            return
+        self._published[stream] = row["published_position"]
+        if row["highest"] > row["numbered_position"]:
+            text = f"position {row['highest']} is given, numbered are {row['numbered_position']}"
+            self._report.disagree("outbox", f"{stream}: {text}")
+
+    def _is_judged(self, expected: Anomaly | None, row: Any) -> bool:
+        """Not where orders that count for it may be gone from both stores."""
+        if self._judged_from_us is None:
+            return True
+        time_us: int = row["event_time"] if expected is None else expected.time_us
+        return time_us >= self._judged_from_us
+
+    def _compare_anomaly(self, expected: Anomaly | None, row: Any) -> None:
+        _, kind = _pair(expected or row)
+        tally = self._report.anomaly(kind)
+        tally.expected += expected is not None
+        tally.found += row is not None
+        differences = _differences(expected, row)
+        tally.mismatches += bool(differences)
+        for difference in differences:
+            name = ":".join(_pair(expected or row))
+            self._report.disagree("anomaly", f"anomaly {name}: {difference}")
+
+    def _check_copy(self, stream: str, position: int | None, name: str, content: bytes) -> None:
+        if position is None or position > self._published.get(stream, 0):
+            waiting = self._report.awaiting_publication
+            waiting[stream] = waiting.get(stream, 0) + 1
+            return
+        copies = self._expected_store.copies(stream, name)
+        tally = self._report.table(f"copies of {stream}")
+        tally.expected += 1
+        tally.found += bool(copies)
+        if not copies and stream in self._headless:
+            return
+        if not any(copy.endswith(content) for copy in copies):
+            tally.mismatches += 1
+            problem = "its copy differs" if copies else "no copy"
+            self._report.disagree("copy", f"topic {stream}: {problem}: {name}")
+
+
+def _pair(row: Any) -> tuple[str, str]:
+    return row[0], row[1]
+
+
+def _differences(expected: Anomaly | None, row: Any) -> list[str]:
+    if expected is None:
+        return ["is stored and should not be"]
+    if row is None:
+        return ["no row"]
+    wanted = dict(zip(_COLUMNS, expected, strict=True))
+    compared: dict[str, Callable[[Any], Any]] = dict.fromkeys(_COLUMNS, _same)
+    compared |= dict.fromkeys(_COPIED_DECIMALS, Decimal)
+    return [
+        f"{name} is {row[name]}, expected {wanted[name]}"
+        for name, convert in compared.items()
+        if convert(wanted[name]) != row[name]
+    ]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _anomaly_content(row: Any) -> bytes:
+    texts = [str(row[name]) for name in _COPIED_TEXTS]
+    decimals = [str(Decimal(row[name]).normalize()) for name in _COPIED_DECIMALS]
+    return repr((texts, decimals)).encode()
+
+
+def _dead_letter_copy(record: Record) -> tuple[str, bytes]:
+    headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
+    place = [headers.get(f"source_{part}") for part in ("topic", "partition", "offset")]
+    content = _content(record.key, record.value, headers.get("reason"), headers.get("stage"))
+    if "time" not in headers:
+        content = b"no time"
+    return f"{place[0]}[{place[1]}]@{place[2]}", content
+
+
+def _content(*parts: Any) -> bytes:
+    return repr(parts).encode()

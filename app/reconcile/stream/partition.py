@@ -1,0 +1,194 @@
+"""The recount of one partition: every record from Kafka beside what PostgreSQL says became of it.
+
+Kafka cannot tell which of two equal ids in two partitions was committed first, so that alone is
+taken from PostgreSQL; a stored row counts only where the record at its offset is a candidate with
+its content.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from app.kafka.reader import Record
+from app.reconcile.stream.context import RecountContext
+from app.reconcile.stream.counters import PartitionCounters
+from app.reconcile.stream.deletions import NO_DELETION
+from app.reconcile.stream.fields import COLUMNS, IDENTITY, RefusedError
+from app.reconcile.stream.rows import ByOffset, DeadRow, dead_rows
+from app.reconcile.stream.snapshot import StoredRow
+from app.reconcile.stream.timestamps import show_timestamp, stored_kafka_us
+from app.reconcile.stream.validation import REJECTED_BY_DATABASE, SINK_STAGE, Event, judge
+
+
+class PartitionRecount:
+    """Walks one partition of a source topic, batch by batch, in offset order."""
+
+    def __init__(self, context: RecountContext, topic: str, partition: int, counters: PartitionCounters) -> None:
+        self._context = context
+        self._report = context.report
+        self._topic = topic
+        self._partition = partition
+        self._counters = counters
+        deletions = [d.before_us for (name, _), d in context.deletions.items() if name == topic]
+        self._deleted_before_us: Final = max(deletions, default=NO_DELETION.before_us)
+        self._identity: Final = [COLUMNS[topic].index(name) for name in IDENTITY[topic]]
+        self._rows: ByOffset[StoredRow] = ByOffset(context.snapshot.stored(topic, partition))
+        self._dead: ByOffset[DeadRow] = ByOffset(dead_rows(context.snapshot, topic, partition))
+
+    async def run(self, first: int, end: int) -> None:
+        """Recount offsets [first, end); rows below are taken as they are, beyond are reported."""
+        await self._trust_below(first)
+        async for batch in self._context.kafka.read(self._topic, self._partition, first, end):
+            await self._walk(batch)
+        await self._report_rest()
+
+    async def _trust_below(self, first: int) -> None:
+        """Kafka no longer holds these records: their rows stand for them, and sums still fit."""
+        time_at = COLUMNS[self._topic].index("timestamp")
+        low = 0
+        while low < first:
+            low = min(first, low + 5_000)
+            for row in (await self._rows.below(low)).values():
+                self._report.topic(self._topic).rows += 1
+                self._counters.accept(Event(row.values, row.values[time_at], False, False))
+            for _ in await self._dead.below(low):
+                self._counters.refuse()
+            self._counters.flush(self._context.expected_store)
+
+    async def _walk(self, batch: list[Record]) -> None:
+        end = batch[-1].offset + 1
+        rows, dead = await self._rows.below(end), await self._dead.below(end)
+        self._report.topic(self._topic).rows += len(rows)
+        verdicts = [self._judge(record) for record in batch]
+        absent = [
+            self._id(verdict.values)
+            for record, verdict in zip(batch, verdicts, strict=True)
+            if isinstance(verdict, Event) and not self._is_row_of(verdict, rows.get(record.offset))
+        ]
+        winners = await self._context.snapshot.winners(self._topic, absent)
+        for record, verdict in zip(batch, verdicts, strict=True):
+            self._counters.counters["consumed"] += 1
+            row, letter = rows.pop(record.offset, None), dead.pop(record.offset, None)
+            self._settle(record, verdict, row, letter, winners)
+        self._report_extra(rows.values(), dead.values())
+        self._counters.flush(self._context.expected_store)
+
+    def _judge(self, record: Record) -> Event | str:
+        try:
+            event = judge(self._topic, record, self._context.rules)
+            return self._context.erasures.apply(self._topic, event)
+        except RefusedError as refusal:
+            return refusal.reason
+
+    def _settle(
+        self,
+        record: Record,
+        verdict: Event | str,
+        row: StoredRow | None,
+        letter: DeadRow | None,
+        winners: Mapping[tuple[Any, ...], StoredRow],
+    ) -> None:
+        if isinstance(verdict, str):
+            self._expect_dead(record, verdict, letter)
+            self._report_extra([row] if row else [], [])
+        elif letter is not None and letter.reason == REJECTED_BY_DATABASE and row is None:
+            self._report.topic(self._topic).rejected_by_database += 1
+            self._expect_dead(record, REJECTED_BY_DATABASE, letter)
+        else:
+            self._report_extra([], [letter] if letter else [])
+            self._settle_candidate(record, verdict, row, winners)
+
+    def _settle_candidate(
+        self, record: Record, event: Event, row: StoredRow | None, winners: Mapping[tuple[Any, ...], StoredRow]
+    ) -> None:
+        identity, settled = self._id(event.values), self._context.settled
+        topic_identity, winner = (self._topic, *identity), winners.get(identity)
+        if row is not None and (topic_identity in settled or self._is_stray(row, winner)):
+            self._report_extra([row], [])
+            row = None
+        if topic_identity in settled:
+            self._counters.repeat(conflicting=settled[topic_identity] != event.values)
+        elif row is not None:
+            self._compare(record, event, row)
+            self._counters.accept(event)
+        elif winner is not None and self._may_win(record, winner):
+            self._counters.repeat(conflicting=winner.values != event.values)
+        elif event.time_us < self._deleted_before_us:
+            self._counters.note_deleted()
+            self._counters.accept(event)
+            if winner is None:
+                settled[topic_identity] = event.values
+        else:
+            settled[topic_identity] = event.values
+            self._report_missing(record, event, winner)
+            self._counters.accept(event)
+
+    def _is_row_of(self, event: Event, row: StoredRow | None) -> bool:
+        return row is not None and self._id(row.values) == self._id(event.values)
+
+    def _is_stray(self, row: StoredRow, winner: StoredRow | None) -> bool:
+        """Whether the row at a record's offset is not its own: its id is stored elsewhere."""
+        return winner is not None and winner[:2] != row[:2]
+
+    def _may_win(self, record: Record, winner: StoredRow) -> bool:
+        """The lowest offset of the same partition, or any of another one that the ledger covers."""
+        if winner.partition == self._partition:
+            return winner.offset < record.offset
+        end = self._context.next_offsets.get((self._topic, winner.partition), 0)
+        return winner.offset < end
+
+    def _compare(self, record: Record, event: Event, row: StoredRow) -> None:
+        names = COLUMNS[self._topic]
+        for name, expected, found in zip(names, event.values, row.values, strict=True):
+            if expected != found:
+                if name == "timestamp":
+                    expected, found = show_timestamp(expected), show_timestamp(found)
+                self._disagree("field", record.offset, f"{name} is {found!r}, expected {expected!r}")
+
+    def _report_missing(self, record: Record, event: Event, winner: StoredRow | None) -> None:
+        if winner is not None:
+            place = f"{self._topic}[{winner.partition}]@{winner.offset}"
+            self._disagree("winner", record.offset, f"should be stored, but {place} is, for its id")
+        else:
+            self._disagree("missing_row", record.offset, f"no row {self._id(event.values)!r}")
+
+    def _expect_dead(self, record: Record, reason: str, letter: DeadRow | None) -> None:
+        self._counters.refuse()
+        if letter is None:
+            self._disagree("missing_dead_letter", record.offset, f"no dead letter, reason {reason}")
+            return
+        if letter.reason != reason:
+            self._disagree("reason", record.offset, f"reason {letter.reason}, expected {reason}")
+        elif (letter.stage == SINK_STAGE) != (reason == REJECTED_BY_DATABASE):
+            self._disagree("stage", record.offset, f"stage {letter.stage} for reason {reason}")
+        if self._context.erasures.concern(record) and not letter.erased:
+            self._disagree("dead_letter", record.offset, "it names a user who is erased")
+        key, value = (None, None) if letter.erased else (record.key, record.value)
+        for name, expected, found in (
+            ("key", key, letter.key),
+            ("value", value, letter.value),
+            ("kafka_time", stored_kafka_us(record.time_ms), letter.time_us),
+        ):
+            if expected != found:
+                text = f"{name} of the dead letter is {found!r:.200}, expected {expected!r:.200}"
+                self._disagree("dead_letter", record.offset, text)
+
+    async def _report_rest(self) -> None:
+        async for row in self._rows.rest():
+            self._report.topic(self._topic).rows += 1
+            self._report_extra([row], [])
+        async for letter in self._dead.rest():
+            self._report_extra([], [letter])
+
+    def _report_extra(self, rows: Any, letters: Any) -> None:
+        for row in rows:
+            text = f"row {self._id(row.values)!r} is stored and should not be"
+            self._disagree("extra_row", row.offset, text)
+        for letter in letters:
+            text = f"a dead letter, reason {letter.reason}, that should not be"
+            self._disagree("extra_dead_letter", letter.offset, text)
+
+    def _id(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(values[index] for index in self._identity)
+
+    def _disagree(self, kind: str, offset: int, text: str) -> None:
+        self._report.disagree(kind, f"{self._topic}[{self._partition}]@{offset}: {text}")

@@ -1,0 +1,163 @@
+"""The whole recount: composition of reading, judging, expecting and comparing."""
+
+import time
+from typing import Final
+
+from app.kafka.reader import KafkaReader
+from app.reconcile.stream.context import RecountContext
+from app.reconcile.stream.counters import PartitionCounters
+from app.reconcile.stream.deletions import NO_DELETION
+from app.reconcile.stream.expected_store import ExpectedStore
+from app.reconcile.stream.outbox import Outbox
+from app.reconcile.stream.partition import PartitionRecount
+from app.reconcile.stream.report import COUNTERS, LostRange, ReconcileReport
+from app.reconcile.stream.sales import LiveFigures, compare_live, compare_slots, compare_windows
+from app.reconcile.stream.snapshot import LedgerRow, Snapshot, open_snapshot
+from app.reconcile.stream.timestamps import show_timestamp
+from app.reconcile.stream.validation import Rules
+from app.security.kafka import librdkafka_options
+from app.settings import Settings
+from app.topics import SOURCE_TOPICS, TRANSACTIONS
+
+#: Counters that rows alone still tell when Kafka has deleted the records behind them.
+_FROM_ROWS: Final = ("stored", "dead_lettered", "late")
+
+
+async def reconcile(settings: Settings, *, live_tables: LiveFigures | None = None) -> ReconcileReport:
+    """Recount every source record up to the ledger and compare all that PostgreSQL holds with it.
+
+    Workers may write meanwhile: one snapshot of PostgreSQL decides how far Kafka is read.
+    `live_tables` are compared with the rows of that snapshot, so the stream has to be quiet for
+    them. Raises RecountError when Kafka or PostgreSQL cannot be read.
+    """
+    started = time.monotonic()
+    report = ReconcileReport()
+    stream, var_dir = settings.stream, settings.general.var_dir
+    var_dir.mkdir(parents=True, exist_ok=True)
+    async with open_snapshot(settings.postgres) as snapshot:
+        with (
+            KafkaReader(librdkafka_options(settings.kafka)) as kafka,
+            ExpectedStore(stream.window_seconds, stream.window_step_seconds, var_dir) as expected_store,
+        ):
+            context = await _open_context(settings, kafka, snapshot, expected_store, report)
+            await _recount_ledger(context, settings)
+            await _compare_derived(context, settings)
+            if live_tables is not None:
+                compare_live(expected_store, live_tables, report)
+    report.seconds = round(time.monotonic() - started, 3)
+    return report
+
+
+async def _open_context(
+    settings: Settings, kafka: KafkaReader, snapshot: Snapshot, expected_store: ExpectedStore, report: ReconcileReport
+) -> RecountContext:
+    stream = settings.stream
+    rules = Rules(stream.future_tolerance_seconds, stream.retention_days)
+    erasures = await snapshot.erasures()
+    return RecountContext(kafka, snapshot, expected_store, report, rules, erasures, await snapshot.deletions())
+
+
+async def _recount_ledger(context: RecountContext, settings: Settings) -> None:
+    ledger = await context.snapshot.ledger()
+    context.next_offsets = {(line.topic, line.partition): line.next_offset for line in ledger}
+    await _check_cluster(context)
+    await _check_windows(context, settings)
+    for line in ledger:
+        if line.topic in SOURCE_TOPICS:
+            await _recount_line(context, settings, line)
+        else:
+            context.report.disagree("ledger", f"{line.topic} is in the ledger and is no source topic")
+    await _report_unknown_partitions(context, ledger)
+
+
+async def _check_cluster(context: RecountContext) -> None:
+    row = await context.snapshot.row("SELECT cluster_id FROM stream_source")
+    cluster_id = await context.kafka.cluster_id()
+    if row is not None and row["cluster_id"] != cluster_id:
+        text = f"the ledger is of cluster {row['cluster_id']}, Kafka says {cluster_id}"
+        context.report.disagree("ledger", text)
+
+
+async def _check_windows(context: RecountContext, settings: Settings) -> None:
+    row = await context.snapshot.row("SELECT window_seconds, step_seconds FROM stream_windows")
+    stored = None if row is None else tuple(row)
+    wanted = (settings.stream.window_seconds, settings.stream.window_step_seconds)
+    if stored != wanted:
+        text = f"panes are of windows and steps of {stored} s, the settings say {wanted}"
+        context.report.disagree("ledger", text)
+
+
+async def _recount_line(context: RecountContext, settings: Settings, line: LedgerRow) -> None:
+    first, end = await _readable(context, line)
+    lateness = settings.stream.allowed_lateness_seconds
+    counters = PartitionCounters(line.topic, line.partition, lateness, settings.anomaly)
+    await PartitionRecount(context, line.topic, line.partition, counters).run(first, end)
+    deletion = context.deletions.get((line.topic, line.partition), NO_DELETION)
+    hidden = deletion.rows - counters.deleted
+    counters.counters["stored"] += hidden
+    if hidden and line.topic == TRANSACTIONS:
+        context.hidden_before_us = max(context.hidden_before_us or deletion.before_us, deletion.before_us)
+    names: tuple[str, ...] = COUNTERS if first == 0 else _FROM_ROWS
+    if hidden and first > 0:
+        names = tuple(name for name in names if name != "late")
+        counters.raise_watermark(min(line.watermark_us or deletion.before_us, deletion.before_us - 1))
+    _compare_counters(context.report, line, counters, names)
+
+
+async def _readable(context: RecountContext, line: LedgerRow) -> tuple[int, int]:
+    """The offsets [first, end) to recount; what Kafka deleted or never had is reported."""
+    if line.partition not in await context.kafka.partitions(line.topic):
+        context.report.disagree("ledger", f"{line.topic}[{line.partition}] does not exist in Kafka")
+        return 0, 0
+    low, high = await context.kafka.bounds(line.topic, line.partition)
+    if line.next_offset > high:
+        text = f"{line.topic}[{line.partition}] ends at {high}, the ledger is at {line.next_offset}"
+        context.report.disagree("ledger", text)
+    first = min(low, line.next_offset)
+    if first > 0:
+        context.report.lost_ranges.append(LostRange(line.topic, line.partition, 0, first))
+    return first, min(line.next_offset, high)
+
+
+def _compare_counters(
+    report: ReconcileReport, line: LedgerRow, counters: PartitionCounters, names: tuple[str, ...]
+) -> None:
+    figures = report.topic(line.topic)
+    place = f"{line.topic}[{line.partition}]"
+    for name in COUNTERS:
+        figures.expected[name] += counters.counters[name]
+        figures.found[name] += line.counters[name]
+        if name in names and line.counters[name] != counters.counters[name]:
+            text = f"{name} is {line.counters[name]}, expected {counters.counters[name]}"
+            report.disagree("counter", f"ledger {place}: {text}")
+    if line.watermark_us != counters.watermark_us:
+        found, expected = (
+            "none" if moment is None else show_timestamp(moment)
+            for moment in (line.watermark_us, counters.watermark_us)
+        )
+        report.disagree("watermark", f"ledger {place}: watermark {found}, expected {expected}")
+
+
+async def _report_unknown_partitions(context: RecountContext, ledger: list[LedgerRow]) -> None:
+    """Rows and dead letters of partitions the ledger has no line for."""
+    known = {(line.topic, line.partition) for line in ledger}
+    for topic in SOURCE_TOPICS:
+        for partition, count in (await context.snapshot.stored_counts(topic)).items():
+            if (topic, partition) not in known:
+                text = f"{count} rows of {topic}[{partition}], which the ledger does not know"
+                context.report.disagree("extra_row", text)
+    for (topic, partition), count in (await context.snapshot.dead_letter_counts()).items():
+        if (topic, partition) not in known:
+            text = f"{count} dead letters of {topic}[{partition}], which the ledger does not know"
+            context.report.disagree("extra_dead_letter", text)
+
+
+async def _compare_derived(context: RecountContext, settings: Settings) -> None:
+    expected_store, snapshot, report = context.expected_store, context.snapshot, context.report
+    hidden_us = context.hidden_before_us
+    await compare_slots(expected_store, snapshot, report, hidden_us)
+    await compare_windows(expected_store, snapshot, report, settings.stream.window_seconds, hidden_us)
+    outbox = Outbox(expected_store, snapshot, report, context.erasures, hidden_us)
+    await outbox.load(context.kafka)
+    await outbox.compare_anomalies()
+    await outbox.compare_dead_letter_copies()

@@ -1,0 +1,75 @@
+"""Instants as whole microseconds since 1970-01-01T00:00:00Z, read from RFC 3339 text."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+SECOND_US: Final = 1_000_000
+
+_FIRST_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+_LAST_US: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+
+_RFC_3339: Final = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
+    r"(?:\.([0-9]+))?(?:([Zz])|([+-])([0-9]{2}):?([0-9]{2}))?"
+)
+
+
+class BadTimestampError(ValueError):
+    """The text is not a date and time after 0001-01-01T00:00:00Z, an instant that stands for -infinity."""
+
+
+def parse_timestamp(text: str) -> tuple[int, bool]:
+    """Microseconds since the epoch, and whether an offset was missing and UTC assumed.
+
+    The seventh digit of a fraction rounds half up and what follows it is not looked at, as msgspec
+    0.22 does it. Leap seconds, 24:00, offsets of a day or more, and offsets without minutes are
+    refused, as there.
+    """
+    match = _RFC_3339.fullmatch(text)
+    if match is None:
+        raise BadTimestampError(text)
+    year, month, day, hour, minute, second, fraction, zulu, sign, off_hour, off_minute = match.groups()
+    try:
+        date = datetime(int(year), int(month), int(day), tzinfo=UTC)
+        whole = date.replace(hour=int(hour), minute=int(minute), second=int(second))
+    except ValueError:
+        raise BadTimestampError(text) from None
+    micros = (whole - EPOCH) // MICROSECOND + _fraction_us(fraction or "")
+    if micros > _LAST_US:
+        raise BadTimestampError(text)
+    micros -= _offset_us(sign, off_hour, off_minute) if sign else 0
+    if micros <= _FIRST_US:
+        raise BadTimestampError(text)
+    return micros, not (zulu or sign)
+
+
+def _fraction_us(digits: str) -> int:
+    padded = digits.ljust(7, "0")
+    return int(padded[:6]) + (padded[6] >= "5")
+
+
+def _offset_us(sign: str, hours: str, minutes: str) -> int:
+    if int(hours) > 23 or int(minutes) > 59:
+        raise BadTimestampError(f"{sign}{hours}:{minutes}")
+    seconds = int(hours) * 3600 + int(minutes) * 60
+    return (-seconds if sign == "-" else seconds) * SECOND_US
+
+
+def stored_kafka_us(time_ms: int) -> int:
+    """A Kafka timestamp as a dead letter keeps it: from the second second of year 1 to the last of 9999."""
+    return min(max(time_ms * 1000, _FIRST_US + SECOND_US), _LAST_US - _LAST_US % SECOND_US)
+
+
+def to_us(moment: datetime) -> int:
+    """Whole microseconds since the epoch of an aware datetime."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def show_timestamp(micros: int) -> str:
+    """ISO 8601 in UTC where a datetime can hold it, else the plain number."""
+    if _FIRST_US <= micros <= _LAST_US:
+        return (EPOCH + micros * MICROSECOND).isoformat()
+    return f"{micros} us"

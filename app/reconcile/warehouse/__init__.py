@@ -1,0 +1,1 @@
+"""The warehouse in MongoDB against PostgreSQL's rows."""

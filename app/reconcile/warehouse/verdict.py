@@ -1,0 +1,83 @@
+"""The verdict on the warehouse: PostgreSQL's rows beside MongoDB's documents, each added up on its own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final
+
+from rich.table import Table
+
+from app.reconcile.warehouse.stored_totals import CUSTOMERS, SEGMENT_NAMES, Totals
+from app.terminal import figures_table
+
+_TOLD_DIFFERENCES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseReport:
+    """Figures up to the end of `as_of`, UTC; `seconds` the batch took; `failure` if it published nothing."""
+
+    as_of: date
+    seconds: float = 0.0
+    expected: Totals = field(default_factory=dict)
+    found: Totals = field(default_factory=dict)
+    failure: str | None = None
+
+    @property
+    def differences(self) -> list[str]:
+        """Every figure the two stores tell differently, or why there is none to compare."""
+        return list(self._differences()) if self.failure is None else [self.failure]
+
+    @property
+    def told(self) -> list[str]:
+        """The first of them, as the report tells them."""
+        return [f"warehouse: {text}" for text in self.differences[:_TOLD_DIFFERENCES]]
+
+    def as_data(self) -> dict[str, Any]:
+        """Its part of the report; figures are text, exact."""
+        segments = self.found.get(CUSTOMERS, {})
+        return {
+            "as_of": self.as_of.isoformat(),
+            "batch_seconds": round(self.seconds, 1),
+            "checks": {check: self._check(check) for check in self.expected},
+            "customers_by_segment": {name: int(count) for name, count in sorted(segments.items())},
+            "unused_segments": sorted(SEGMENT_NAMES - segments.keys()),
+            "mismatches": len(self.differences),
+        }
+
+    def _check(self, check: str) -> dict[str, Any]:
+        stored, shown = self.expected[check], self.found.get(check, {})
+        return {
+            "figures": len(stored.keys() | shown.keys()),
+            "expected": str(sum(stored.values(), Decimal(0))),
+            "found": str(sum(shown.values(), Decimal(0))),
+        }
+
+    def _differences(self) -> Iterator[str]:
+        for check, stored in self.expected.items():
+            shown = self.found.get(check, {})
+            for name in sorted(stored.keys() | shown.keys()):
+                if stored.get(name) != shown.get(name):
+                    yield (
+                        f"{check}, {name}: PostgreSQL {stored.get(name, 'nothing')}, "
+                        f"MongoDB {shown.get(name, 'nothing')}"
+                    )
+
+
+def warehouse_table(data: dict[str, Any]) -> Table:
+    """The checks of the report's section on the screen: how many figures, and what they sum to."""
+    title = f"warehouse as of {data['as_of']}"
+    table = figures_table(title, "figures", "PostgreSQL", "MongoDB")
+    for check, sums in data["checks"].items():
+        pair = (f"{Decimal(sums[side]):,}" for side in ("expected", "found"))
+        table.add_row(check, f"{sums['figures']:,}", *pair)
+    return table
+
+
+def segments_line(data: dict[str, Any]) -> str:
+    """Every segment in use with its customers, and those nobody is in."""
+    counts = data["customers_by_segment"]
+    used = ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"
+    unused = ", ".join(data["unused_segments"])
+    return f"segments: {used}" + (f"; nobody in {unused}" if unused else "")

@@ -1,0 +1,71 @@
+"""CommitWorkers: connections that commit chunks side by side, each partition always on the same lane.
+
+While a lane waits for PostgreSQL the event loop decodes the next chunk, so database and worker overlap
+without ever judging two chunks of a partition at once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from mode import Service
+
+from app.sink.connection import SinkConnection
+
+_CANCEL_AGAIN_SECONDS: Final = 0.5
+
+Job = Callable[[SinkConnection], Awaitable[None]]
+
+
+class CommitWorkers(Service):
+    """A queue and a task per connection; a job that raises crashes the worker through `on_bug`."""
+
+    abstract = False
+
+    def __init__(
+        self, connections: Sequence[SinkConnection], on_bug: Callable[[BaseException], Awaitable[None]], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self._connections = connections
+        self._on_bug = on_bug
+        self._queues: list[asyncio.Queue[Job]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def on_start(self) -> None:
+        """Start the commit_workers; connections are made when the first job needs them."""
+        self._queues = [asyncio.Queue(maxsize=1) for _ in self._connections]
+        self._tasks = [
+            asyncio.create_task(self._run(queue, connection))
+            for queue, connection in zip(self._queues, self._connections, strict=True)
+        ]
+
+    async def on_stop(self) -> None:
+        """Cancel what still runs: unfinished transactions roll back and are done again by the next owner.
+
+        One cancel is not always enough: asyncpg turns one into an InterfaceError where the connection is closed.
+        """
+        running = set(self._tasks)
+        while running:
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_SECONDS)
+        for connection in self._connections:
+            await connection.close()
+
+    async def submit(self, partition: int, job: Job) -> None:
+        """Queue the job on its partition's lane; waits while the lane has one waiting already."""
+        await self._queues[partition % len(self._queues)].put(job)
+
+    async def idle(self) -> None:
+        """Wait until every lane has finished what was submitted."""
+        await asyncio.gather(*(queue.join() for queue in self._queues))
+
+    async def _run(self, queue: asyncio.Queue[Job], connection: SinkConnection) -> None:
+        while not self.should_stop:
+            job = await queue.get()
+            try:
+                await job(connection)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the worker must stop loudly
+                await self._on_bug(error)
+            finally:
+                queue.task_done()

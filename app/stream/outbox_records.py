@@ -1,0 +1,81 @@
+"""What the outbox publishes: the two tables and the shape their rows take in Kafka."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+import orjson
+
+from app.topics import ANOMALIES, DEAD_LETTERS
+
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRecord:
+    """A record for Kafka."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStream:
+    """A table whose rows are numbered and copied to the topic of the stream's name.
+
+    `weight` is SQL for the bytes of a row, beside what every row takes.
+    """
+
+    name: str
+    table: str
+    to_copy: Callable[[asyncpg.Record], OutboxRecord]
+    weight: str = "0"
+
+
+def anomaly_copy(row: asyncpg.Record) -> OutboxRecord:
+    """The row as JSON with exact numbers, key `transaction_id:type`."""
+    value = {
+        "transaction_id": row["transaction_id"],
+        "user_id": row["user_id"],
+        "anomaly_type": row["anomaly_type"],
+        "anomaly_score": orjson.Fragment(str(row["anomaly_score"])),
+        "amount": orjson.Fragment(str(row["amount"])),
+        "threshold": orjson.Fragment(str(row["threshold"])),
+        "event_time": row["event_time"],
+        "detected_at": row["detected_at"],
+        "description": row["description"],
+        "position": row["position"],
+    }
+    key = f"{row['transaction_id']}:{row['anomaly_type']}".encode()
+    return OutboxRecord(key, orjson.dumps(value, option=orjson.OPT_UTC_Z), [])
+
+
+def dead_letter_copy(row: asyncpg.Record) -> OutboxRecord:
+    """The raw bytes; where they came from and why they were refused is in the headers.
+
+    A record needs a key or a value: one that had neither is copied with an empty value.
+    """
+    headers = {
+        "source_topic": row["source_topic"],
+        "source_partition": str(row["source_partition"]),
+        "source_offset": str(row["source_offset"]),
+        "reason": row["reason"],
+        "stage": row["stage"],
+        "time": row["created_at"].isoformat(),
+    }
+    encoded = [(name, text.encode()) for name, text in headers.items()]
+    key, value = row["key"], row["value"]
+    return OutboxRecord(key, b"" if key is value is None else value, encoded)
+
+
+STREAMS: Final = (
+    OutboxStream(ANOMALIES, "transaction_anomalies", anomaly_copy),
+    OutboxStream(
+        DEAD_LETTERS,
+        "dead_letters",
+        dead_letter_copy,
+        "coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0)",
+    ),
+)

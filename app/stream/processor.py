@@ -1,0 +1,64 @@
+"""The way of a chunk through the worker: decode, commit on its lane, acknowledge."""
+
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from typing import Generic
+
+from faust.types import TP, EventT
+
+from app.events.decoding import Decoder
+from app.events.rows import DecodedRecords, RowT
+from app.kafka.chunks import Chunk
+from app.metrics import WorkerMetrics
+from app.sink.connection import SinkConnection
+from app.stream.commit_workers import CommitWorkers
+from app.stream.committer import ChunkCommitter
+from app.stream.record_metrics import record_latency
+
+
+class ChunkProcessor(Generic[RowT]):
+    """Takes the chunks of one topic; decoding overlaps with the commit of the chunk before."""
+
+    def __init__(
+        self,
+        decoder: Decoder[RowT],
+        commit_workers: CommitWorkers,
+        committer: ChunkCommitter[RowT],
+        *,
+        is_current: Callable[[Chunk], bool],
+        reopen: Callable[[TP], None],
+        metrics: WorkerMetrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._decoder = decoder
+        self._commit_workers = commit_workers
+        self._committer = committer
+        self._is_current = is_current
+        self._reopen = reopen
+        self._metrics = metrics
+        self._clock = clock
+
+    async def process(self, event: EventT) -> None:
+        """Decode the event's chunk and queue it for commit; a void chunk is dropped, its successor is on the way."""
+        chunk: Chunk = event.value
+        if not self._is_current(chunk):
+            return
+        decoded = self._decoder.decode(chunk.records)
+        await self._commit_workers.submit(chunk.partition, partial(self._commit, event, chunk, decoded))
+
+    async def _commit(
+        self, event: EventT, chunk: Chunk, decoded: DecodedRecords[RowT], connection: SinkConnection
+    ) -> None:
+        started_seconds = monotonic()
+        if await self._committer.commit(connection, chunk, decoded):
+            event.ack()
+            self._report(chunk, monotonic() - started_seconds)
+        elif self._is_current(chunk):
+            self._reopen(TP(chunk.topic, chunk.partition))
+
+    def _report(self, chunk: Chunk, commit_duration_seconds: float) -> None:
+        metrics = self._metrics
+        metrics.chunk_records.labels(chunk.topic).observe(len(chunk.records))
+        metrics.commit_duration_seconds.labels(chunk.topic).observe(commit_duration_seconds)
+        record_latency(metrics, chunk.records, self._clock)

@@ -1,0 +1,66 @@
+"""What a committed chunk means for the metrics."""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from app.events.rows import SourceRecord, TransactionRow
+from app.metrics import WorkerMetrics
+from app.sink.chunk_slice import CommitResult
+from app.topics import SENT_AT_HEADER
+from tables.sales_state import UNNAMED
+
+_LONGEST_TIME: Final = 15  # digits
+
+
+def record_result(metrics: WorkerMetrics, topic: str, result: CommitResult[Any]) -> None:
+    """Count the records of a committed work by what became of them."""
+    counts = result.counts
+    for name, number in (
+        ("stored", counts.stored),
+        ("duplicate", counts.duplicates),
+        ("dead_letter", counts.dead_lettered),
+    ):
+        if number:
+            metrics.events.labels(topic, name).inc(number)
+    for reason, number in Tally(result.refusals).items():
+        metrics.dead_letters.labels(topic, reason).inc(number)
+    for anomaly_type, number in Tally(result.anomalies).items():
+        metrics.anomalies.labels(anomaly_type).inc(number)
+    if counts.late:
+        metrics.late_events.labels(topic).inc(counts.late)
+    if result.progress.watermark_us is not None:
+        metrics.last_event_seconds.labels(topic).set(result.progress.watermark_us / 1e6)
+
+
+def report_sales(metrics: WorkerMetrics, rows: Sequence[TransactionRow]) -> None:
+    """Count revenue and transactions by category and country."""
+    by_category: dict[str | None, list[int]] = {}
+    by_country: dict[str | None, list[int]] = {}
+    for row in rows:
+        by_category.setdefault(row.category, []).append(row.amount_cents)
+        by_country.setdefault(row.country, []).append(row.amount_cents)
+    for category, cents in by_category.items():
+        label = metrics.category_label(category or UNNAMED)
+        metrics.transactions_by_category.labels(label).inc(len(cents))
+        metrics.revenue_by_category.labels(label).inc(sum(cents) / 100)
+    for country, cents in by_country.items():
+        label = metrics.country_label(country or UNNAMED)
+        metrics.transactions_by_country.labels(label).inc(len(cents))
+        metrics.revenue_by_country.labels(label).inc(sum(cents) / 100)
+
+
+def record_latency(metrics: WorkerMetrics, records: Sequence[SourceRecord], clock: Callable[[], float]) -> None:
+    """Observe the time from each record's send to now; records without the header are left out."""
+    now = clock()
+    metrics.end_to_end_seconds.observe_many(
+        now - int(value) / 1000
+        for record in records
+        for name, value in record.headers
+        if name == SENT_AT_HEADER and value is not None and _is_time(value)
+    )
+
+
+def _is_time(value: bytes) -> bool:
+    """Any producer may send any header: text, or more digits than a number can take."""
+    return len(value) <= _LONGEST_TIME and value.isdigit()

@@ -1,0 +1,46 @@
+"""What a run that fails leaves: its entry in the log, and an error that names the store it comes from."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from adbc_driver_postgresql import dbapi
+from py4j.protocol import Py4JError
+from pymongo.errors import PyMongoError
+from pyspark.errors import PySparkException
+
+from app.errors import LakeError, PublishError
+from app.published_run import cause_of
+from app.settings import MongoSettings, PostgresSettings
+from batch.publish import now_utc
+from batch.runs import Run
+
+
+@contextmanager
+def logged(run: Run) -> Iterator[None]:
+    """Log the outcome of the block, whatever it is."""
+    try:
+        yield
+    except BaseException as error:
+        run.end("failed", now_utc(), f"{type(error).__name__}: {error}")
+        raise
+    run.end("published", now_utc())
+
+
+@contextmanager
+def translate_errors(postgres: PostgresSettings, mongo: MongoSettings) -> Iterator[None]:
+    """Turn the libraries' errors into ours, by the store they come from and the settings that say where it is."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise PublishError(
+            f"MongoDB failed, the published run stays: {cause_of(error)}. Start it, or correct {mongo.variable('url')}"
+        ) from error
+    except (PySparkException, Py4JError) as error:
+        raise PublishError(f"Spark failed, the published run stays: {error}") from error
+    except dbapi.Error as error:
+        place = f"{postgres.host}:{postgres.port}/{postgres.database}"
+        cause = " ".join(str(error).split())  # libpq's have lines and tabs
+        raise LakeError(
+            f"PostgreSQL failed, the published run stays: {cause} Start it, or correct GLOBALMART_POSTGRES_HOST, "
+            f"_PORT and _DATABASE ({place})"
+        ) from error

@@ -1,0 +1,119 @@
+"""The product's own processes in the demo: worker, API, dashboard, generator, nightly batch."""
+
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from app.errors import EmbeddedStackError
+from app.settings import ApiSettings, DashboardSettings, DemoSettings
+from compose.demo.latency import read_metrics
+from compose.embedded.ports import LOOPBACK, choose_port
+from compose.embedded.process import ServerProcess
+from compose.embedded.stack import EmbeddedStack
+
+_PROJECT: Final = Path(__file__).parents[2]
+#: A third of the processor where it is scarce: traffic is looked at, the first batch is waited for at its end only.
+_BATCH_NICENESS: Final = "5"
+_READY_SECONDS: Final = 120.0
+_ANSWER_SECONDS: Final = 2.0
+
+
+class Processes:
+    """Starts them in order and notices when one ends before its time."""
+
+    def __init__(self, stack: EmbeddedStack, environ: Mapping[str, str]) -> None:
+        self.metrics_port = choose_port(int(environ.get("GLOBALMART_WORKER_METRICS_PORT", "9101")))
+        self.api_port = choose_port(ApiSettings.read(environ).port)
+        self.dashboard_port = choose_port(DashboardSettings.read(environ).port)
+        self.api_url = f"http://{LOOPBACK}:{self.api_port}"
+        self.dashboard_url = f"http://{LOOPBACK}:{self.dashboard_port}"
+        self.environ = {
+            **environ,
+            "GLOBALMART_WORKER_METRICS_PORT": str(self.metrics_port),
+            ApiSettings.variable("port"): str(self.api_port),
+            DashboardSettings.variable("port"): str(self.dashboard_port),
+            DashboardSettings.variable("api_url"): self.api_url,
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.worker = stack.child("worker")
+        self.api = stack.child("api")
+        self.dashboard = stack.child("dashboard")
+        self.generator = stack.child("generator", signal.SIGINT)
+        self.history = stack.child("history", signal.SIGINT)
+        self.batch = stack.child("batch", signal.SIGINT)
+
+    def start_services(self) -> None:
+        """Start worker, API and dashboard side by side, as their users would, and wait until all answer."""
+        worker = ["-m", "faust", "-A", "app.worker", "worker", "-l", "info", "--without-web"]
+        self._spawn(self.worker, worker)
+        self._spawn(self.api, ["-m", "app.cli", "api"])
+        self._spawn(self.dashboard, ["-m", "app.cli", "dashboard"])
+        self.worker.wait_until(lambda: read_metrics(self.metrics_port) is not None, _READY_SECONDS)
+        self.api.wait_until(lambda: _answers(f"{self.api_url}/health"), _READY_SECONDS)
+        self.dashboard.wait_until(self.dashboard_answers, _READY_SECONDS)
+
+    def dashboard_answers(self) -> bool:
+        """Whether Streamlit says that it is healthy."""
+        return _answers(f"{self.dashboard_url}/_stcore/health")
+
+    def start_history(self, settings: DemoSettings) -> None:
+        """Start sending the days before today; ends by itself."""
+        self._spawn(
+            self.history,
+            [
+                "-m",
+                "app.cli",
+                "generate",
+                "--backfill",
+                f"{settings.history_days}d",
+                "--orders-per-day",
+                str(settings.history_orders_per_day),
+            ],
+        )
+
+    def history_is_sent(self) -> bool:
+        """Whether all of it is in Kafka; raises EmbeddedStackError with the log if it failed."""
+        code = self.history.exit_code
+        if code:
+            raise EmbeddedStackError(f"sending the history failed.\n{self.history.log_tail()}")
+        return code == 0
+
+    def start_generator(self) -> None:
+        """Start live traffic at the rates of the settings."""
+        self._spawn(self.generator, ["-m", "app.cli", "generate"])
+
+    def start_batch(self, as_of: date) -> None:
+        """Start the nightly batch as its users would, behind live traffic where there is some; ends by itself."""
+        batch = [sys.executable, "-m", "app.cli", "batch", "nightly", "--as-of", str(as_of)]
+        command = ["nice", "-n", _BATCH_NICENESS, *batch] if self.generator.alive else batch
+        self.batch.spawn(command, cwd=_PROJECT, environ=self.environ)
+
+    def check(self) -> None:
+        """Raise EmbeddedStackError with the end of its log if a service or the generator ended."""
+        self._check(self.generator)
+        self.check_services()
+
+    def check_services(self) -> None:
+        """The same for worker, API and dashboard alone, while there is no live traffic."""
+        for process in (self.worker, self.api, self.dashboard):
+            self._check(process)
+
+    def _check(self, process: ServerProcess) -> None:
+        if not process.alive:
+            raise EmbeddedStackError(f"the {process.name} ended by itself.\n{process.log_tail()}")
+
+    def _spawn(self, process: ServerProcess, arguments: list[str]) -> None:
+        process.spawn([sys.executable, *arguments], cwd=_PROJECT, environ=self.environ)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False

@@ -1,0 +1,192 @@
+"""`globalmart doctor --stores`: every fault is found, named and given its cure, on real stores."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from app.kafka.admin import create_topics
+from app.ops.doctor.checks import run_checks
+from app.ops.doctor.kafka import KafkaState, check_kafka, check_ledger_against_kafka
+from app.ops.doctor.mongo import _judge
+from app.ops.doctor.postgres import PostgresState, check_postgres
+from app.settings import KafkaSettings, Settings
+from app.topics import CART_EVENTS, TOPICS, TRANSACTIONS
+from tests.ops.conftest import Shop
+
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
+_PARTITIONS = {topic.name: 6 for topic in TOPICS}
+
+
+async def _found(shop: Shop, **changed: str) -> list[str]:
+    return [str(finding) for finding in await run_checks(shop.settings(**changed))]
+
+
+async def _one(shop: Shop, **changed: str) -> str:
+    (found,) = await _found(shop, **changed)
+    return found
+
+
+async def test_nothing_is_wrong(shop: Shop) -> None:
+    assert await _found(shop) == []
+
+
+#: Settings that do not fit, without their prefix, and parts of the one finding each leads to.
+_MISFITS: tuple[tuple[dict[str, str], tuple[str, ...]], ...] = (
+    ({"KAFKA_BOOTSTRAP": "127.0.0.1:1"}, ("Kafka at 127.0.0.1:1 does not answer", "GLOBALMART_KAFKA_BOOTSTRAP")),
+    ({"POSTGRES_PORT": "1"}, ("PostgreSQL at", "does not answer", "GLOBALMART_POSTGRES_HOST and _PORT")),
+    ({"POSTGRES_DATABASE": "nowhere"}, ('"nowhere" does not exist', "GLOBALMART_POSTGRES_DATABASE")),
+    ({"POSTGRES_OWNER_PASSWORD": "no"}, ("refuses", "GLOBALMART_POSTGRES_OWNER_PASSWORD")),
+    ({"POSTGRES_WORKER_PASSWORD": "no"}, ("refuses", "GLOBALMART_POSTGRES_WORKER_PASSWORD")),
+    ({"POSTGRES_READER_PASSWORD": ""}, ("GLOBALMART_POSTGRES_READER_PASSWORD is not set", "globalmart init")),
+    ({"MONGO_URL": ""}, ("GLOBALMART_MONGO_URL is not set",)),
+    (
+        {"MONGO_URL": "mongodb://127.0.0.1:1/", "MONGO_CONNECT_TIMEOUT_SECONDS": "0.5"},
+        ("MongoDB does not answer", "GLOBALMART_MONGO_URL"),
+    ),
+    ({"KAFKA_PARTITIONS": "7"}, ("other partitions than 7", "GLOBALMART_KAFKA_PARTITIONS")),
+    ({"STREAM_WINDOW_SECONDS": "120"}, ("windows are 60 s every 30 s", "globalmart migrate --rebuild-windows")),
+)
+
+
+async def test_settings_that_do_not_fit(shop: Shop) -> None:
+    """All at once: some wait for a server that is not there."""
+    answers = await asyncio.gather(*(_found(shop, **changed) for changed, _ in _MISFITS))
+    for (changed, parts), found in zip(_MISFITS, answers, strict=True):
+        assert len(found) == 1, (changed, found)
+        assert [part for part in parts if part not in found[0]] == [], changed
+
+
+async def test_a_wrong_password_of_mongodb(shop: Shop) -> None:
+    url = shop.variables["GLOBALMART_MONGO_URL"].replace("globalmart:", "globalmart:x")
+    found = await _one(shop, MONGO_URL=url)
+    assert "authentication failed" in found
+    assert url.split("@")[0].split(":")[-1] not in found
+
+
+#: What somebody does to the database, and parts of the finding it leads to.
+_CHANGES = (
+    ("DELETE FROM schema_version WHERE version = 2", ("migrations are missing: 0002", "globalmart migrate")),
+    ("INSERT INTO schema_version VALUES (99, 'new', 'x')", ("schema is at version 99", "upgrade")),
+    (
+        "UPDATE schema_version SET checksum = 'x' WHERE version = 1",
+        ("edited after they were applied: spine", "restore"),
+    ),
+    (
+        "GRANT DELETE ON transactions TO globalmart_worker",
+        ("globalmart_worker may delete from transactions", "REVOKE DELETE, TRUNCATE ON transactions"),
+    ),
+    (
+        "GRANT INSERT ON dead_letters TO globalmart_reader",
+        ("globalmart_reader may write dead_letters", "REVOKE INSERT, UPDATE"),
+    ),
+    (
+        "GRANT SELECT ON erased_users TO globalmart_reader",
+        ("globalmart_reader may read erased_users", "REVOKE SELECT ON erased_users"),
+    ),
+    (
+        "REVOKE UPDATE ON stream_progress FROM globalmart_worker",
+        ("globalmart_worker may not update stream_progress", "grant it again"),
+    ),
+    (
+        "REVOKE SELECT ON transactions FROM globalmart_reader",
+        ("globalmart_reader may not read transactions", "grant it again"),
+    ),
+    (
+        "INSERT INTO stream_progress (topic, partition, next_offset) VALUES ('transactions', 3, 1000000)",
+        ("offset 1000000 of transactions[3]", "right Kafka"),
+    ),
+)
+
+
+async def test_a_database_that_was_changed(shop: Shop) -> None:
+    """Everything is told at once, each with its cure."""
+    async with shop.database.owner() as connection:
+        for statement, _ in _CHANGES:
+            await connection.execute(statement)
+    found = await _found(shop)
+    assert len(found) == len(_CHANGES), found
+    for statement, parts in _CHANGES:
+        assert any(all(part in text for part in parts) for text in found), (statement, found)
+
+
+async def test_a_database_of_another_kafka(shop: Shop) -> None:
+    async with shop.database.owner() as connection:
+        await connection.execute("INSERT INTO stream_source VALUES (true, 'another')")
+    found = await _one(shop)
+    assert "has consumed cluster another" in found
+    assert "GLOBALMART_KAFKA_BOOTSTRAP" in found
+
+
+async def test_a_database_without_a_schema(blank_shop: Shop) -> None:
+    assert "has no schema; run `globalmart migrate`" in await _one(blank_shop)
+
+
+async def test_a_topic_that_is_missing(shop: Shop) -> None:
+    bootstrap = shop.variables["GLOBALMART_KAFKA_BOOTSTRAP"]
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    for answer in admin.delete_topics([CART_EVENTS]).values():
+        answer.result(20)
+    try:
+        while CART_EVENTS in admin.list_topics(timeout=10).topics:
+            pass
+        assert "topics are missing: cart_events; run `globalmart migrate`" in await _one(shop)
+    finally:
+        create_topics(bootstrap, 6, 1, 48.0)
+
+
+def _kafka(**changed: object) -> KafkaState:
+    seen = {"cluster_id": "c", "partitions": _PARTITIONS, "ranges": {}, "newest": None, "seen_at": _NOW}
+    return KafkaState(**(seen | changed))  # type: ignore[arg-type]
+
+
+def test_records_from_the_future() -> None:
+    sight = _kafka(newest=datetime(2026, 1, 1, 0, 10, tzinfo=UTC))
+    (found,) = check_kafka(sight, KafkaSettings(), 300)
+    assert "600 s ahead of this machine's clock; set the clocks" in str(found)
+    assert list(check_kafka(sight, KafkaSettings(), 600)) == []
+
+
+def test_records_that_were_deleted_before_they_were_consumed() -> None:
+    sight = _kafka(ranges={(TRANSACTIONS, 0): (50, 90), (TRANSACTIONS, 1): (50, 90)})
+    offsets = {(TRANSACTIONS, 0): 20, (TRANSACTIONS, 1): 60}
+    (found,) = check_ledger_against_kafka(sight, "c", offsets)
+    assert "offsets 20 to 49 of transactions[0] were deleted" in str(found)
+
+
+def test_clocks_and_versions() -> None:
+    old = PostgresState((), version=14, skew_seconds=-9.0)
+    texts = [str(finding) for finding in check_postgres(old, Settings({}))]
+    assert texts[:2] == [
+        "PostgreSQL: version 14 is too old; upgrade to 15 or newer",
+        "PostgreSQL: its clock differs from ours by -9.0 s; set both by NTP",
+    ]
+    assert [str(finding) for finding in _judge("5.0.1", 9.0)] == [
+        "MongoDB: version 5.0.1 is too old; upgrade to 6 or newer",
+        "MongoDB: its clock differs from ours by +9.0 s; set both by NTP",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "said"),
+    [
+        ({}, 0, "all is well: settings, stores"),
+        ({"POSTGRES_READER_PASSWORD": "no"}, 1, "problem: PostgreSQL at"),
+        ({"KAFKA_PARTITIONS": "many"}, 1, "problem: GLOBALMART_KAFKA_PARTITIONS"),
+    ],
+)
+async def test_the_command(shop: Shop, changed: dict[str, str], code: int, said: str) -> None:
+    environ = shop.variables | {f"GLOBALMART_{name}": value for name, value in changed.items()}
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", "doctor", "--no-machine"],
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, said in done.stdout) == (code, True), done.stdout + done.stderr

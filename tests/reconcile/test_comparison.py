@@ -1,0 +1,207 @@
+"""What the demo makes of figures shown beside figures stored."""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from app.reconcile.comparison import Comparison, named, settled
+from app.reconcile.serving.answer_shapes import shaped
+from app.reconcile.serving.warehouse_answers import published_answers
+from app.reconcile.warehouse.trend_periods import quotient, trend
+from compose.demo.judging import pages_table
+from compose.demo.page_texts import PageTexts, pages, written
+
+_STORED = shaped(
+    "segments",
+    [
+        {
+            "segment_name": "Lost",
+            "customer_count": 2,
+            "avg_monetary": Decimal("5.25"),
+            "avg_frequency": Decimal("1.00"),
+            "total_value": Decimal("10.50"),
+        }
+    ],
+)
+
+
+def test_rows_are_named_by_their_keys() -> None:
+    rows = [{"from": "Lost", "to": "Champions", "customers": 1}]
+    assert named("moved", ("from", "to"), ("customers",), rows) == {"moved Lost Champions: customers": 1}
+
+
+def test_equal_figures_agree_however_many_zeros_they_end_with() -> None:
+    shown = {**_STORED, "segments Lost: total_value": Decimal("10.5")}
+    comparison = Comparison("api", _STORED, shown)
+    assert comparison.as_data() == {"compared": 4, "mismatches": 0}
+    assert comparison.told == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"segments Lost: total_value": Decimal("10.51")},
+            "api: segments Lost: total_value: stored 10.50, shown 10.51",
+        ),
+        ({"segments New: customer_count": 1}, "api: segments New: customer_count: stored nothing, shown 1"),
+    ],
+)
+def test_a_wrong_figure_and_one_too_many_are_told(change: dict[str, Any], told: str) -> None:
+    comparison = Comparison("api", _STORED, {**_STORED, **change})
+    assert comparison.told == [told]
+    assert comparison.as_data()["mismatches"] == 1
+
+
+def test_a_figure_that_is_missing_is_told() -> None:
+    shown = {name: value for name, value in _STORED.items() if "avg_frequency" not in name}
+    (told,) = Comparison("api", _STORED, shown).told
+    assert told == "api: segments Lost: avg_frequency: stored 1.00, shown nothing"
+
+
+def test_no_figures_at_all_are_no_agreement() -> None:
+    assert Comparison("api").differences == ["there is nothing to compare with"]
+    assert Comparison("api", failure="it is down").as_data() == {"compared": 0, "mismatches": 1}
+
+
+def test_what_differs_is_read_again_for_a_while() -> None:
+    answers: Iterator[dict[str, Any]] = iter([{}, dict(_STORED)])
+    assert settled("api", _STORED, lambda: next(answers), 60.0).differences == []
+    assert len(settled("api", _STORED, lambda: {}, 0.0).differences) == 4
+
+
+def test_what_cannot_be_read_yet_is_read_again_and_else_told() -> None:
+    answers: Iterator[dict[str, Any]] = iter([dict(_STORED)])
+    tries = iter([OSError("not yet"), None])
+
+    def read() -> dict[str, Any]:
+        if (error := next(tries)) is not None:
+            raise error
+        return next(answers)
+
+    assert settled("api", _STORED, read, 60.0).differences == []
+    tries = iter([OSError("never")])
+    assert settled("api", _STORED, read, 0.0).told == ["api: OSError: never"]
+
+
+def test_both_sections_are_on_the_screen() -> None:
+    section = {"compared": 1200, "mismatches": 0}
+    table = pages_table({"api": section, "dashboard": section})
+    cells = [list(column.cells) for column in table.columns]
+    assert cells == [["REST API", "dashboard"], ["1,200", "1,200"], ["0", "0"]]
+
+
+def test_trends_are_made_of_days() -> None:
+    days = {
+        date(2025, 12, 1): (Decimal("3.00"), 1),
+        date(2025, 12, 2): (Decimal("4.00"), 2),
+        date(2025, 12, 4): (Decimal("1.00"), 1),
+        date(2025, 12, 8): (Decimal("2.00"), 1),
+    }
+    daily = trend("daily", days, date(2025, 12, 8))
+    growths = [row["revenue_growth_rate"] for row in daily]
+    assert growths == [None, Decimal("0.3333"), None, None]
+    assert [row["partial"] for row in daily] == [False] * 4
+    weekly = trend("weekly", days, date(2025, 12, 8))
+    assert [(row["period"], row["revenue"], row["transactions"]) for row in weekly] == [
+        ("2025-W49", Decimal("8.00"), 4),
+        ("2025-W50", Decimal("2.00"), 1),
+    ]
+    assert [row["partial"] for row in weekly] == [False, True]
+    assert weekly[1]["revenue_growth_rate"] == Decimal("-0.7500")
+    (month,) = trend("monthly", days, date(2025, 12, 31))
+    assert (month["period"], month["partial"]) == ("2025-12", False)
+
+
+def test_quotients_are_rounded_half_away_from_zero() -> None:
+    assert quotient(1, 8, 2) == Decimal("0.13")
+    assert quotient(-1, 8, 2) == Decimal("-0.13")
+    assert quotient(1, 0, 2) is None
+
+
+def _customer(user: str, before: str | None, value: str) -> dict[str, Any]:
+    return {
+        "user_id": user,
+        "country": "UK",
+        "r_score": 5,
+        "f_score": 4,
+        "m_score": 1,
+        "recency": 9,
+        "rfm_segment": "541",
+        "segment_name": "Champions",
+        "previous_segment": before,
+        "monetary": Decimal(value),
+        "frequency": 2,
+    }
+
+
+def _marts(mart: str) -> list[dict[str, Any]]:
+    product = {
+        "category": "Books",
+        "units": 3,
+        "transaction_count": 2,
+        "views": 8,
+        "cart_adds": 1,
+        "avg_transaction_value": Decimal("1.50"),
+        "conversion": Decimal("0.25"),
+    }
+    session = {"views": 1, "cart_adds": 1, "checkouts": 0, "abandoned": True, "converted": False}
+    return {
+        "customer_segments": [_customer("a", None, "3.00"), _customer("b", "Lost", "4.01")],
+        "product_performance": [
+            {**product, "product_id": "p1", "country": None, "revenue": Decimal("3.00")},
+            {**product, "product_id": "p1", "country": "UK", "revenue": Decimal("3.00")},
+            {**product, "product_id": "p2", "country": None, "revenue": Decimal("4.01")},
+        ],
+        "fact_sessions": [{**session, "revenue": Decimal(0)}, {**session, "revenue": Decimal(2)}],
+    }[mart]
+
+
+def test_documents_are_added_up() -> None:
+    known = {"user_id": "a", "recency": 0, "frequency": 2, "monetary": Decimal("3.00")}
+    found = published_answers(_marts, known)
+    assert found["segments Champions: avg_monetary"] == Decimal("3.51")
+    assert found["rfm 5 4: customers"] == 2
+    assert found["migrations (none) Champions: customers"] == 1
+    assert found["migrations Lost Champions: revenue"] == Decimal("4.01")
+    assert found["categories Books: revenue"] == Decimal("7.01")
+    assert [name for name in found if name.endswith(": conversion")] == [
+        "products p2: conversion",
+        "products p1: conversion",
+    ]
+    assert found["funnel: abandonment_rate"] == Decimal("1.0000")
+    assert found["customer a: recency"] == 0  # PostgreSQL's account, not the mart's
+
+
+def test_a_page_is_expected_with_its_cards_and_its_file() -> None:
+    page = PageTexts("customers", {"customer": "a"}, {"Customers": "2"}, "segments")
+    cards = page.expected(_STORED, with_file=False)
+    assert cards == {"customers a: Customers": "2"}
+    both = page.expected(_STORED, with_file=True)
+    assert both["customers a file, segments Lost: total_value"] == "10.5"
+    assert len(both) == 5
+
+
+def test_every_page_has_its_cards() -> None:
+    found = published_answers(_marts, {"user_id": "a", "recency": 1, "frequency": 1234})
+    totals = {"total_revenue": Decimal("1234.5"), "total_transactions": 1, "avg_order_value": 1}
+    figures = {**found, **shaped("sales", [{"country": "everywhere", **totals}])}
+    days = {date(2025, 12, 1): (Decimal(2), 1), date(2025, 12, 2): (Decimal(3), 1)}
+    for kind in ("daily", "weekly", "monthly"):
+        figures |= shaped(f"trends {kind}", trend(kind, days, date(2025, 12, 2)))
+    shown = {page.name: page.cards for page in pages(figures, "a", {"high_value": 3})}
+    assert shown["overview"]["Revenue"] == "$1,234.50"
+    assert shown["overview"]["Abandoned carts"] == "100.0 %"
+    assert shown["customers a"]["Last bought"] == "1 day before"
+    assert shown["customers a"]["Orders"] == "1,234"
+    assert shown["products Products 1000"]["Revenue of those shown"] == "$7.01"
+    assert shown["trends Days"]["Growth against the day before"] == "+50.0 %"
+    assert shown["trends Months"] == {}
+    assert shown["anomalies"] == {"High value": "3"}
+
+
+def test_numbers_of_a_file_have_no_zeros_at_the_end() -> None:
+    assert [written(each) for each in (Decimal("10.50"), 100, None, True, "p1")] == ["10.5", "100", "", "True", "p1"]

@@ -1,0 +1,32 @@
+"""What a worker remembers of a partition."""
+
+from tables.sales_state import UNNAMED, SalesState
+from tables.velocity import PartitionVelocity
+from tests.tables.sales import Sold
+
+SECOND = 1_000_000
+
+
+def test_live_figures_take_what_the_window_still_holds() -> None:
+    state = SalesState(PartitionVelocity())
+    now = 1000 * SECOND
+    sales = [
+        Sold(now - 60 * SECOND, 1, "a", "X"),
+        Sold(now - 60 * SECOND + 1, 2, "a", "X"),
+        Sold(now, 4, None, None),
+        Sold(now + 300 * SECOND, 8, "b", "Y"),
+    ]
+    state.accept(sales, [sale.timestamp_us for sale in sales], None, now)
+    assert state.by_category.at(1000) == {"a": 2, UNNAMED: 4}
+    assert state.by_country.at(1000) == {"X": 2, UNNAMED: 4}
+    assert state.by_category.at(1300) == {"b": 8}
+    state.expire(1360)
+    assert state.by_category.buckets == state.by_country.buckets == {}
+
+
+def test_accepting_raises_the_horizon_of_the_velocity() -> None:
+    state = SalesState(PartitionVelocity())
+    state.velocity.add("ada", 5 * SECOND)
+    state.accept([], [], 10 * SECOND, 0)
+    assert state.velocity.timestamps == {}
+    assert state.velocity.horizon_us == 10 * SECOND
