@@ -15,6 +15,8 @@ from app.domain.money import decimal_from_cents
 HIGH_VALUE: Final = "high_value"
 UNUSUAL_QUANTITY: Final = "unusual_quantity"
 RAPID_TRANSACTIONS: Final = "rapid_transactions"
+#: Every type a rule of `standard_rules` raises.
+ANOMALY_TYPES: Final = (HIGH_VALUE, UNUSUAL_QUANTITY, RAPID_TRANSACTIONS)
 
 _SCORE_PLACES: Final = Decimal("0.0001")
 

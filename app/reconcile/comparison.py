@@ -32,12 +32,16 @@ def named(title: str, keys: tuple[str, ...], fields: tuple[str, ...], rows: Iter
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What something showed beside what it had to show; `failure` if it could not be looked at."""
+    """What something shows against what it has to show.
+
+    `failure` says why nothing could be read; `moving` that figures changed during the comparison.
+    """
 
     what: str
     expected: Account = field(default_factory=dict)
     found: Account = field(default_factory=dict)
     failure: str | None = None
+    moving: bool = False
 
     @property
     def compared(self) -> int:
