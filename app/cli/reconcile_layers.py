@@ -70,9 +70,7 @@ def _compare_api(settings: Settings, url: str, findings: _Findings, console: Con
     findings.sections[comparison.what] = comparison.as_data()
     console.print(f"API: {comparison.compared:,} figures compared, {len(comparison.differences):,} differ")
     if comparison.moving:
-        findings.incomplete.append(
-            "events were stored while the API was compared; compare again when it is quiet"
-        )
+        findings.incomplete.append("events were stored while the API was compared; compare again when it is quiet")
     else:
         findings.differences += (f"{comparison.what}: {text}" for text in comparison.differences)
 
