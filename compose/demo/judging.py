@@ -28,13 +28,13 @@ from compose.demo.processes import Processes
 
 API: Final = "api"
 DASHBOARD: Final = "dashboard"
-#: The live minute runs out, the API makes sums of past days anew and finds a run that was published.
+#: Until the live minute has passed, and the API has recomputed past days and read the published run.
 _SETTLE_SECONDS: Final = 150.0
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Compares once the traffic is over, so every figure stands still; `dsn` leads to PostgreSQL."""
+    """Compares after the traffic has ended, so that no figure changes; `dsn` is PostgreSQL's."""
 
     processes: Processes
     settings: Settings
@@ -42,14 +42,14 @@ class Judge:
     console: Console
 
     def warehouse(self, first: NightlyRun | None) -> WarehouseReport:
-        """Bring the warehouse up to and with today, behind the first run, and add it up beside PostgreSQL."""
+        """Runs the batch up to and including today, after the first run, and compares its sums with PostgreSQL's."""
         as_of = datetime.now(UTC).date()
         try:
             if first is not None:
-                self._say("Waiting for the first batch")
+                self._report("Waiting for the first batch")
                 first.finish()
             seconds = run_nightly(self.processes, as_of, self.console)
-            self._say(f"Comparing the warehouse with PostgreSQL up to and with {as_of}")
+            self._report(f"Comparing the warehouse with PostgreSQL up to and including {as_of}")
             expected = asyncio.run(stored_totals(self.dsn, as_of))
             found = published_totals(self.settings.mongo, as_of)
             return WarehouseReport(as_of, seconds, expected, found)
@@ -57,7 +57,7 @@ class Judge:
             return WarehouseReport(as_of, failure=str(error))
 
     def pages(self, as_of: date) -> tuple[Comparison, Comparison]:
-        """What the API answers and what the dashboard shows, beside the stores."""
+        """Compares the API's responses and the dashboard's pages with the stores."""
         try:
             stored = asyncio.run(stored_answers(self.dsn, as_of))
             with published(self.settings.mongo, as_of) as rows:
@@ -67,16 +67,16 @@ class Judge:
         return self._api(figures, stored), self._dashboard(figures, stored)
 
     def _api(self, figures: Account, stored: StoredAnswers) -> Comparison:
-        self._say("Comparing every answer of the API with the stores")
-        asked = (self.processes.api_url, stored.customer["user_id"], stored.transaction_id)
-        return settled(API, figures, lambda: answered(*asked), _SETTLE_SECONDS)
+        self._report("Comparing every response of the API with the stores")
+        request = (self.processes.api_url, stored.customer["user_id"], stored.transaction_id)
+        return settled(API, figures, lambda: answered(*request), _SETTLE_SECONDS)
 
     def _dashboard(self, figures: Account, stored: StoredAnswers) -> Comparison:
         wanted = pages(figures, stored.customer["user_id"], stored.newest_anomalies)
 
         def compared() -> Comparison:
             with page_reader(self.processes.dashboard_url, self.processes.environ) as reader:
-                self._say(f"Comparing the pages of the dashboard with the stores, {reader.name}")
+                self._report(f"Comparing the pages of the dashboard with the stores, {reader.name}")
                 expected: dict[str, Any] = {}
                 for page in wanted:
                     expected |= page.expected(figures, with_file=reader.reads_files)
@@ -87,7 +87,7 @@ class Judge:
         except FAILURES as error:  # no browser could be started
             return Comparison(DASHBOARD, failure=f"{type(error).__name__}: {error}")
 
-    def _say(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         self.console.print(text, style="dim", soft_wrap=True)
 
 

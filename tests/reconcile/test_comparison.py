@@ -37,11 +37,11 @@ def test_equal_figures_agree_however_many_zeros_they_end_with() -> None:
     shown = {**_STORED, "segments Lost: total_value": Decimal("10.5")}
     comparison = Comparison("api", _STORED, shown)
     assert comparison.as_data() == {"compared": 4, "mismatches": 0}
-    assert comparison.told == []
+    assert comparison.details == []
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "detail"),
     [
         (
             {"segments Lost: total_value": Decimal("10.51")},
@@ -50,16 +50,16 @@ def test_equal_figures_agree_however_many_zeros_they_end_with() -> None:
         ({"segments New: customer_count": 1}, "api: segments New: customer_count: stored nothing, shown 1"),
     ],
 )
-def test_a_wrong_figure_and_one_too_many_are_told(change: dict[str, Any], told: str) -> None:
+def test_a_wrong_figure_and_one_too_many_are_told(change: dict[str, Any], detail: str) -> None:
     comparison = Comparison("api", _STORED, {**_STORED, **change})
-    assert comparison.told == [told]
+    assert comparison.details == [detail]
     assert comparison.as_data()["mismatches"] == 1
 
 
 def test_a_figure_that_is_missing_is_told() -> None:
     shown = {name: value for name, value in _STORED.items() if "avg_frequency" not in name}
-    (told,) = Comparison("api", _STORED, shown).told
-    assert told == "api: segments Lost: avg_frequency: stored 1.00, shown nothing"
+    (detail,) = Comparison("api", _STORED, shown).details
+    assert detail == "api: segments Lost: avg_frequency: stored 1.00, shown nothing"
 
 
 def test_no_figures_at_all_are_no_agreement() -> None:
@@ -84,7 +84,7 @@ def test_what_cannot_be_read_yet_is_read_again_and_else_told() -> None:
 
     assert settled("api", _STORED, read, 60.0).differences == []
     tries = iter([OSError("never")])
-    assert settled("api", _STORED, read, 0.0).told == ["api: OSError: never"]
+    assert settled("api", _STORED, read, 0.0).details == ["api: OSError: never"]
 
 
 def test_both_sections_are_on_the_screen() -> None:

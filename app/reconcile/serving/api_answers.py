@@ -1,4 +1,4 @@
-"""What the REST API answers, asked over HTTP as any client would."""
+"""Figures from the REST API, requested over HTTP as any client does."""
 
 import json
 import urllib.request
@@ -18,46 +18,46 @@ Answer = Mapping[str, Any]
 
 
 def answered(api_url: str, user_id: str, transaction_id: str) -> Account:
-    """Every figure the API tells about everything stored, one customer and one order.
+    """Returns every figure of the API about everything stored, one customer and one order.
 
-    Raises OSError when it does not answer or refuses.
+    Raises OSError when the API does not respond or refuses.
     """
     return {
         **_stream(api_url),
         **_warehouse(api_url),
-        **_customer(_asked(api_url, f"customers/{quote(user_id, safe='')}")),
-        **shaped("order", [_timed(_asked(api_url, f"transactions/{quote(transaction_id)}"))]),
+        **_customer(_get(api_url, f"customers/{quote(user_id, safe='')}")),
+        **shaped("order", [_timed(_get(api_url, f"transactions/{quote(transaction_id)}"))]),
     }
 
 
 def _stream(url: str) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    countries = _asked(url, "dimensions")["countries"]
-    sales = [{"country": EVERYWHERE, **_asked(url, "sales/metrics")}]
-    sales += [{"country": c, **_asked(url, "sales/metrics", country=c)} for c in countries]
+    countries = _get(url, "dimensions")["countries"]
+    sales = [{"country": EVERYWHERE, **_get(url, "sales/metrics")}]
+    sales += [{"country": c, **_get(url, "sales/metrics", country=c)} for c in countries]
     figures |= shaped("sales", sales)
     for group in GROUPS:
-        lines = _asked(url, "sales/breakdown", group_by=group)["groups"]
+        lines = _get(url, "sales/breakdown", group_by=group)["groups"]
         figures |= shaped(f"sales by {group}", lines)
     counts = [
         {"anomaly_type": kind, "count": len(list(_paged(url, "anomalies", anomaly_type=kind)))} for kind in ANOMALIES
     ]
-    topics = _asked(url, "operations")["topics"]
+    topics = _get(url, "operations")["topics"]
     return figures | shaped("anomalies", counts) | shaped("topic", topics)
 
 
 def _warehouse(url: str) -> dict[str, Any]:
     products = {
-        title: _asked(url, "products/performance", group_by=group, limit=_MOST)["products"]
+        title: _get(url, "products/performance", group_by=group, limit=_MOST)["products"]
         for title, group in (("categories", "category"), ("products", "product"))
     }
     figures = {
-        **shaped("segments", _asked(url, "customers/segments")["segments"]),
-        **shaped("rfm", _asked(url, "customers/rfm")["cells"]),
-        **shaped("migrations", _asked(url, "customers/migrations")["migrations"]),
+        **shaped("segments", _get(url, "customers/segments")["segments"]),
+        **shaped("rfm", _get(url, "customers/rfm")["cells"]),
+        **shaped("migrations", _get(url, "customers/migrations")["migrations"]),
         **shaped("categories", products["categories"]),
         **shaped("products", products["products"]),
-        **shaped("funnel", [_asked(url, "funnel")]),
+        **shaped("funnel", [_get(url, "funnel")]),
     }
     for kind in TRENDS:
         figures |= shaped(f"trends {kind}", _paged(url, "trends", period_type=kind))
@@ -70,18 +70,18 @@ def _customer(answer: Answer) -> dict[str, Any]:
 
 
 def _paged(url: str, path: str, **query: str) -> Iterator[Answer]:
-    """Every item of a paged resource, which is named like its path."""
+    """Yields every item of a paged resource; its field is named like its path."""
     place: dict[str, str] = {}
     while True:
-        page = _asked(url, path, limit=_MOST, **query, **place)
+        page = _get(url, path, limit=_MOST, **query, **place)
         yield from page[path]
         if page["next_cursor"] is None:
             return
         place = {"cursor": page["next_cursor"]}
 
 
-def _asked(url: str, path: str, **query: object) -> Answer:
-    """An answer with its decimals exact."""
+def _get(url: str, path: str, **query: object) -> Answer:
+    """Returns a response with exact decimals."""
     address = f"{url}/api/v1/{path}" + (f"?{urlencode(query)}" if query else "")
     with urllib.request.urlopen(address, timeout=_ANSWER_SECONDS) as response:
         answer: Answer = json.load(response, parse_float=Decimal)

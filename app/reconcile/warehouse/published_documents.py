@@ -17,18 +17,18 @@ Rows = Callable[[str], list[Document]]
 
 @contextmanager
 def published(settings: MongoSettings, as_of: date) -> Iterator[Rows]:
-    """Read the marts of the published run; raises EmbeddedStackError if it is of another day."""
+    """Yields a reader of the published run's marts; raises EmbeddedStackError if the run is of another day."""
     assert settings.url is not None
     with MongoClient[Document](settings.url.get_secret_value(), tz_aware=True) as client:
         database = client[settings.database]
         pointer = database["published_run"].find_one({"_id": "current"})
         if pointer is None or pointer["as_of"].date() != as_of:
-            raise EmbeddedStackError(f"the warehouse does not show {as_of}, but {pointer}")
+            raise EmbeddedStackError(f"the warehouse has not published {as_of}, but {pointer}")
 
         def rows(mart: str) -> list[Document]:
             entry = pointer["marts"][mart]
             fact = mart.startswith("fact_")
-            shown = {"since": {"$lte": entry["version"]}, "until": {"$gt": entry["version"]}}
-            return list(database[entry["collection"]].find(shown if fact else {}))
+            visible = {"since": {"$lte": entry["version"]}, "until": {"$gt": entry["version"]}}
+            return list(database[entry["collection"]].find(visible if fact else {}))
 
         yield rows

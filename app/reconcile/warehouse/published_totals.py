@@ -1,4 +1,4 @@
-"""What the warehouse in MongoDB shows its readers, document by document."""
+"""Totals of the published run in MongoDB, added up document by document."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from app.settings import MongoSettings
 
 
 def published_totals(settings: MongoSettings, as_of: date) -> Totals:
-    """The figures of the published run; raises EmbeddedStackError if it is of another day."""
+    """Returns the figures of the published run; raises EmbeddedStackError if it is of another day."""
     with published(settings, as_of) as rows:
         return _totals(rows)
 
