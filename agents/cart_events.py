@@ -1,4 +1,4 @@
-"""Agent of the topic `cart_events`: stores changes of carts."""
+"""Agent of the topic `cart_events`: stores changes to carts."""
 
 from faust.types import AgentT, AppT
 
@@ -10,6 +10,6 @@ from app.topics import CART_EVENTS
 
 
 def create_agent(app: AppT, runtime: StreamRuntime) -> AgentT:
-    """Declare the agent."""
+    """Declares the agent."""
     processor = runtime.processor(STORED_CART_EVENTS, cart_event_decoder(runtime.limits))
-    return declare_agent(app, CART_EVENTS, processor, "Stores changes of carts.")
+    return declare_agent(app, CART_EVENTS, processor, "Stores changes to carts.")

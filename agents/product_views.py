@@ -1,4 +1,4 @@
-"""Agent of the topic `product_views`: stores product pages seen."""
+"""Agent of the topic `product_views`: stores views of product pages."""
 
 from faust.types import AgentT, AppT
 
@@ -10,6 +10,6 @@ from app.topics import PRODUCT_VIEWS
 
 
 def create_agent(app: AppT, runtime: StreamRuntime) -> AgentT:
-    """Declare the agent."""
+    """Declares the agent."""
     processor = runtime.processor(STORED_PRODUCT_VIEWS, product_view_decoder(runtime.limits))
-    return declare_agent(app, PRODUCT_VIEWS, processor, "Stores product pages seen.")
+    return declare_agent(app, PRODUCT_VIEWS, processor, "Stores views of product pages.")

@@ -1,4 +1,4 @@
-"""Agent of the topic `system_metrics`: stores measurements of the shop's hosts and shows the newest."""
+"""Agent of the topic `system_metrics`: stores measurements of the shop's hosts and exports the newest."""
 
 from faust.types import AgentT, AppT
 
@@ -14,7 +14,7 @@ from app.topics import SYSTEM_METRICS
 
 
 def create_agent(app: AppT, runtime: StreamRuntime) -> AgentT:
-    """Declare the agent."""
+    """Declares the agent."""
     gauges = SystemGauges(runtime.metrics.system_metric)
 
     def applied(state: PartitionState, result: CommitResult[SystemMetricRow]) -> None:
@@ -22,5 +22,5 @@ def create_agent(app: AppT, runtime: StreamRuntime) -> AgentT:
 
     processor = runtime.processor(STORED_SYSTEM_METRICS, system_metric_decoder(runtime.limits), applied=applied)
     return declare_agent(
-        app, SYSTEM_METRICS, processor, "Stores measurements of the shop's hosts and shows the newest."
+        app, SYSTEM_METRICS, processor, "Stores measurements of the shop's hosts and exports the newest."
     )

@@ -1,4 +1,4 @@
-"""Agent of the topic `transactions`: stores orders, judges them, keeps the live tables."""
+"""Agent of the topic `transactions`: stores orders, detects anomalies, updates the live tables."""
 
 from faust.types import AgentT, AppT
 
@@ -16,7 +16,7 @@ from tables.live import LiveTables
 
 
 def create_agent(app: AppT, runtime: StreamRuntime, detector: AnomalyDetector, tables: LiveTables) -> AgentT:
-    """Declare the agent; `tables` follow each committed chunk."""
+    """Declares the agent; each committed chunk updates `tables`."""
 
     def applied(state: PartitionState, result: CommitResult[TransactionRow]) -> None:
         if state.sales is not None:
@@ -31,4 +31,4 @@ def create_agent(app: AppT, runtime: StreamRuntime, detector: AnomalyDetector, t
         detector=detector,
         applied=applied,
     )
-    return declare_agent(app, TRANSACTIONS, processor, "Stores orders, judges them, keeps the live tables.")
+    return declare_agent(app, TRANSACTIONS, processor, "Stores orders, detects anomalies, updates the live tables.")

@@ -1,6 +1,6 @@
 """The stream worker's composition root: `faust -A app.worker worker -l info`.
 
-Nothing is built when this module is imported; Faust's command asks it for `app`.
+Importing this module builds nothing; Faust's command reads its attribute `app`.
 """
 
 import gc
@@ -37,18 +37,18 @@ _GC_THRESHOLD: Final = 100_000
 
 
 class _TablesFollowStates:
-    """Shows the states of transaction partitions in the live tables."""
+    """Copies the states of the partitions of `transactions` to the live tables."""
 
     def __init__(self, tables: LiveTables) -> None:
         self._tables = tables
 
     def opened(self, partition: TP, state: PartitionState) -> None:
-        """Show the loaded state."""
+        """Adds the loaded state to the tables."""
         if partition.topic == TRANSACTIONS and state.sales is not None:
             self._tables.show(partition.partition, state.sales)
 
     def dropped(self, partition: TP) -> None:
-        """Show it no longer."""
+        """Removes the partition from the tables."""
         if partition.topic == TRANSACTIONS:
             self._tables.hide(partition.partition)
 
@@ -56,7 +56,7 @@ class _TablesFollowStates:
 def create_app(
     settings: Settings, *, faults: FaultPoints | None = None, registry: CollectorRegistry | None = None
 ) -> GlobalMartApp:
-    """A worker with its agents, tables and services; nothing runs or connects before it is started."""
+    """Returns a worker with its agents, tables and services; nothing runs or connects before it is started."""
     app = create_faust_app(settings.kafka, settings.worker, settings.general.var_dir)
     metrics = WorkerMetrics(registry or CollectorRegistry())
     register_process(metrics.registry, settings.general.var_dir)
@@ -104,6 +104,6 @@ def __getattr__(name: str) -> Any:
 
 
 def _tune_process() -> None:
-    """Chunks are thousands of short-lived tuples: looking for cycles among every 700 costs a third of the CPU."""
+    """Collects garbage less often: chunks are thousands of short-lived tuples; the default costs a third of the CPU."""
     uvloop.install()
     gc.set_threshold(_GC_THRESHOLD, 20, 100)

@@ -1,7 +1,7 @@
-"""Committing a chunk for certain: as long as it takes, never twice, never around a bad record's neighbours.
+"""Commits a chunk exactly once.
 
-A store in trouble is waited for; bad data is searched for by halves until the record that the database refuses stands
-alone and becomes a dead letter; a bug is raised. What to believe after a failure is read from the ledger.
+Retries while a store is unavailable. Bisects when the database rejects a record, so that only that record becomes a
+dead letter. Raises on a bug. After any failure the ledger says what has been committed.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ logger = get_logger(__name__)
 
 
 class ChunkCommitter(Generic[RowT]):
-    """Brings decoded chunks of one topic into PostgreSQL and hands each result to `applied`."""
+    """Commits decoded chunks of one topic to PostgreSQL and passes each result to `applied`."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class ChunkCommitter(Generic[RowT]):
         self._retry_max_seconds = retry_max_seconds
 
     async def commit(self, connection: SinkConnection, chunk: Chunk, decoded: DecodedRecords[RowT]) -> bool:
-        """True once the ledger is past the chunk; False when it no longer is this worker's to commit."""
+        """Returns True once the ledger is past the chunk, False when this worker no longer owns its partition."""
         backoff = Backoff(self._retry_max_seconds)
         part = ChunkSlice(chunk.partition, chunk.start, chunk.end, decoded)
         while self._is_current(chunk):
@@ -58,12 +58,12 @@ class ChunkCommitter(Generic[RowT]):
                 if not isinstance(error, FencedError) and classify(error) is not Failure.STORE:
                     raise
                 self._failed(type(error).__name__)
-                logger.warning("%s[%d] is tried again: %r", chunk.topic, chunk.partition, error)
+                logger.warning("commit of %s[%d] failed, retrying: %r", chunk.topic, chunk.partition, error)
             await backoff.pause()
         return False
 
     async def _commit_unseen(self, connection: SinkConnection, chunk: Chunk, part: ChunkSlice[RowT]) -> bool:
-        """Commit what the ledger has not seen of the chunk; False when the ledger stands before it."""
+        """Commits the rest of the chunk from the ledger's next offset on; False when that lies before the chunk."""
         state = await self._state(connection, chunk)
         next_offset = state.progress.next_offset
         if next_offset < chunk.start:
@@ -73,7 +73,7 @@ class ChunkCommitter(Generic[RowT]):
         return True
 
     async def _commit_range(self, connection: SinkConnection, chunk: Chunk, part: ChunkSlice[RowT]) -> None:
-        """Commit the part, in halves where the database refuses something in it."""
+        """Commits the slice; bisects it when the database rejects a record in it."""
         state = await self._state(connection, chunk)
         try:
             result = await self._transaction.commit(await connection.get(), state, part)
@@ -102,7 +102,7 @@ class ChunkCommitter(Generic[RowT]):
 
 
 def _isolate(chunk: Chunk, part: ChunkSlice[RowT], error: Exception) -> list[ChunkSlice[RowT]]:
-    """Two halves of the part, or the single record as a dead letter."""
+    """Returns two halves of the slice, or its single record as a dead letter."""
     offsets = part.offsets()
     if len(offsets) > 1:
         middle = offsets[len(offsets) // 2]

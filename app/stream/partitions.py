@@ -1,7 +1,7 @@
-"""The partitions this worker owns: opened from the ledger, dropped at the first doubt.
+"""The partitions that this worker owns, with their states.
 
-Opening reads the ledger and the state, makes sure that Kafka still holds what comes next, and only then lets
-the consumer fetch. A state is dropped after any failed transaction and when its partition is revoked.
+Opening reads the ledger and the state, checks that Kafka still holds the next offset, and only then
+resumes the consumer. A state is dropped after any failed transaction and when its partition is revoked.
 """
 
 import asyncio
@@ -28,23 +28,23 @@ _ANSWER_SECONDS: Final = 10.0
 
 
 class PartitionSource(Protocol):
-    """What opening needs of the Kafka consumer."""
+    """The methods of the Kafka consumer that opening a partition uses."""
 
     def pause(self, partition: TP) -> None:
-        """Stop fetching the partition."""
+        """Stops fetching the partition."""
 
     def resume_at(self, partition: TP, offset: int) -> None:
-        """Fetch the partition from the offset on."""
+        """Fetches the partition from the offset on."""
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
-        """First offsets Kafka holds."""
+        """Returns the first offsets that Kafka holds."""
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
-        """Offsets after the last record."""
+        """Returns the offsets after the last record."""
 
 
 class StateListener(Protocol):
-    """Told which state is in force, so that tables show it."""
+    """Receives each state that becomes valid or invalid, so that the tables follow it."""
 
     def opened(self, partition: TP, state: PartitionState) -> None:
         """The state was loaded."""
@@ -84,26 +84,26 @@ class Partitions:
         return self._states.get(partition)
 
     def items(self) -> Iterable[tuple[TP, PartitionState]]:
-        """All states in force."""
+        """All valid states."""
         return self._states.items()
 
     def assign(self, partitions: Iterable[TP]) -> None:
-        """Own exactly these partitions, with nothing remembered: others may have written since."""
+        """Replaces the owned partitions and drops every state: other workers may have written since."""
         self._owned = frozenset(partitions)
         for partition in list(self._states):
             self.drop(partition)
 
     def holds(self, partition: TP, state: PartitionState) -> bool:
-        """Whether this is the state in force; a chunk that outlived its partition has another."""
+        """Whether this is the valid state; a chunk from before a rebalance holds an older one."""
         return self._states.get(partition) is state
 
     def drop(self, partition: TP) -> None:
-        """Forget the state: it may not be what the ledger says."""
+        """Drops the state: it may differ from the ledger."""
         if self._states.pop(partition, None) is not None:
             self._listener.dropped(partition)
 
     async def reload(self, connection: asyncpg.Connection, partition: TP) -> PartitionState | None:
-        """Read one partition's state again; None when the ledger has no row for it."""
+        """Reads one partition's state again; None when the ledger has no row for it."""
         self.drop(partition)
         loaded = await load_states(connection, partition.topic, [partition.partition], self._clock_us())
         state = loaded.get(partition.partition)
@@ -112,7 +112,7 @@ class Partitions:
         return state
 
     async def open(self, source: PartitionSource, partitions: set[TP], wanted: Callable[[], bool]) -> None:
-        """Load the partitions and release them; waits for the database as long as they are wanted."""
+        """Loads the partitions and resumes them; retries as long as `wanted` returns true."""
         backoff = Backoff(self._retry_max_seconds)
         while wanted():
             try:
@@ -123,11 +123,11 @@ class Partitions:
                 self._connection.discard()
                 if classify(error) is not Failure.STORE and not isinstance(error, KafkaError):
                     raise
-                logger.warning("a store is away, partitions stay held: %r", error)
+                logger.warning("PostgreSQL or Kafka is unavailable, partitions stay paused, retrying: %r", error)
             await backoff.pause()
 
     async def close(self) -> None:
-        """End the connection used for loading."""
+        """Closes the connection used for loading."""
         await self._connection.close()
 
     async def _open_once(self, source: PartitionSource, partitions: set[TP], wanted: Callable[[], bool]) -> None:
@@ -146,8 +146,8 @@ class Partitions:
     async def _ensure_ledger(
         self, connection: asyncpg.Connection, source: PartitionSource, partitions: set[TP]
     ) -> None:
-        """Give every partition a ledger row, and refuse one that Kafka contradicts."""
-        # A request to a broker that was killed may never be answered; the next attempt asks anew.
+        """Creates missing ledger rows; raises LedgerError where ledger and Kafka contradict each other."""
+        # A killed broker may never answer a request; the next attempt sends another.
         async with asyncio.timeout(_ANSWER_SECONDS):
             earliest = await source.earliest_offsets(*partitions)
             ends = await source.highwaters(*partitions)
@@ -174,7 +174,7 @@ class Partitions:
         logger.error("accepted the loss of %r up to offset %d", partition, earliest)
 
     def _install(self, partition: TP, state: PartitionState) -> bool:
-        """Put the state in force, unless the partition was revoked while it was loaded."""
+        """Makes the state valid, unless the partition was revoked while it was loaded."""
         if partition not in self._owned:
             return False
         self._states[partition] = state

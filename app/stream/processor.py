@@ -1,4 +1,4 @@
-"""The way of a chunk through the worker: decode, commit on its lane, acknowledge."""
+"""The path of a chunk through the worker: decode, commit on its partition's connection, acknowledge."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +18,7 @@ from app.stream.record_metrics import record_latency
 
 
 class ChunkProcessor(Generic[RowT]):
-    """Takes the chunks of one topic; decoding overlaps with the commit of the chunk before."""
+    """Processes the chunks of one topic; decoding overlaps with the commit of the previous chunk."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class ChunkProcessor(Generic[RowT]):
         self._clock = clock
 
     async def process(self, event: EventT) -> None:
-        """Decode the event's chunk and queue it for commit; a void chunk is dropped, its successor is on the way."""
+        """Decodes the event's chunk and queues it for commit; drops an outdated chunk, which is fetched again."""
         chunk: Chunk = event.value
         if not self._is_current(chunk):
             return

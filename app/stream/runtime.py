@@ -1,4 +1,4 @@
-"""The stream runtime of one worker: builds the flows and answers Faust's rebalances."""
+"""The stream runtime of one worker: builds the chunk processors and handles Faust's rebalances."""
 
 import asyncio
 from collections.abc import Callable
@@ -77,7 +77,7 @@ class StreamRuntime:
         detector: Detector[RowT] | None = None,
         applied: Callable[[PartitionState, CommitResult[RowT]], None] = lambda state, result: None,
     ) -> ChunkProcessor[RowT]:
-        """Build the flow of a topic with its own connections; they are part of the app's life."""
+        """Builds the processor of a topic with its own connections, which start and stop with the app."""
         commit_workers = self._commit_workers(stored, connections)
         transaction: ChunkTransaction[RowT] = ChunkTransaction(
             stored,
@@ -129,7 +129,7 @@ class StreamRuntime:
         self.metrics.sink_failures.labels(topic, error).inc()
 
     def _tried(self) -> None:
-        """An attempt at a commit or at opening partitions: the worker waits for a store and is not stuck."""
+        """Records an attempt at a commit or at opening partitions: the worker waits for a store and is not stuck."""
         self.tried_at = self.clock()
 
     # --- rebalances ---
@@ -144,8 +144,8 @@ class StreamRuntime:
             self._open(assigned)
 
     def _reopen(self, partition: TP) -> None:
-        """The ledger stands elsewhere than the consumer thought: ask it again."""
-        logger.warning("%r is opened again from the ledger", partition)
+        """Reads the ledger again: its next offset is not the one that the consumer fetched."""
+        logger.warning("%r is reopened from the ledger", partition)
         self.consumer.pause(partition)
         self._partitions.drop(partition)
         self._open({partition})

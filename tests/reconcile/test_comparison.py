@@ -1,13 +1,12 @@
 """What the demo makes of figures shown beside figures stored."""
 
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from app.reconcile.comparison import Comparison, named, settled
+from app.reconcile.comparison import Comparison, named
 from app.reconcile.serving.answer_shapes import shaped
 from app.reconcile.serving.warehouse_answers import published_answers
 from app.reconcile.warehouse.trend_periods import quotient, trend
@@ -36,11 +35,11 @@ def test_equal_figures_agree_however_many_zeros_they_end_with() -> None:
     shown = {**STORED_SEGMENTS, "segments Lost: total_value": Decimal("10.5")}
     comparison = Comparison("api", STORED_SEGMENTS, shown)
     assert comparison.as_data() == {"compared": 4, "mismatches": 0}
-    assert comparison.told == []
+    assert comparison.details == []
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "detail"),
     [
         (
             {"segments Lost: total_value": Decimal("10.51")},
@@ -49,41 +48,21 @@ def test_equal_figures_agree_however_many_zeros_they_end_with() -> None:
         ({"segments New: customer_count": 1}, "api: segments New: customer_count: stored nothing, shown 1"),
     ],
 )
-def test_a_wrong_figure_and_one_too_many_are_told(change: dict[str, Any], told: str) -> None:
+def test_a_wrong_figure_and_one_too_many_are_told(change: dict[str, Any], detail: str) -> None:
     comparison = Comparison("api", STORED_SEGMENTS, {**STORED_SEGMENTS, **change})
-    assert comparison.told == [told]
+    assert comparison.details == [detail]
     assert comparison.as_data()["mismatches"] == 1
 
 
 def test_a_figure_that_is_missing_is_told() -> None:
     shown = {name: value for name, value in STORED_SEGMENTS.items() if "avg_frequency" not in name}
-    (told,) = Comparison("api", STORED_SEGMENTS, shown).told
-    assert told == "api: segments Lost: avg_frequency: stored 1.00, shown nothing"
+    (detail,) = Comparison("api", STORED_SEGMENTS, shown).details
+    assert detail == "api: segments Lost: avg_frequency: stored 1.00, shown nothing"
 
 
 def test_no_figures_at_all_are_no_agreement() -> None:
     assert Comparison("api").differences == ["there is nothing to compare with"]
     assert Comparison("api", failure="it is down").as_data() == {"compared": 0, "mismatches": 1}
-
-
-def test_what_differs_is_read_again_for_a_while() -> None:
-    answers: Iterator[dict[str, Any]] = iter([{}, dict(STORED_SEGMENTS)])
-    assert settled("api", STORED_SEGMENTS, lambda: next(answers), 60.0).differences == []
-    assert len(settled("api", STORED_SEGMENTS, lambda: {}, 0.0).differences) == 4
-
-
-def test_what_cannot_be_read_yet_is_read_again_and_else_told() -> None:
-    answers: Iterator[dict[str, Any]] = iter([dict(STORED_SEGMENTS)])
-    tries = iter([OSError("not yet"), None])
-
-    def read() -> dict[str, Any]:
-        if (error := next(tries)) is not None:
-            raise error
-        return next(answers)
-
-    assert settled("api", STORED_SEGMENTS, read, 60.0).differences == []
-    tries = iter([OSError("never")])
-    assert settled("api", STORED_SEGMENTS, read, 0.0).told == ["api: OSError: never"]
 
 
 def test_the_api_section_is_on_the_screen() -> None:

@@ -1,4 +1,4 @@
-"""What the REST API answers, asked over HTTP as any client would."""
+"""Figures from the REST API, requested over HTTP as any client does."""
 
 import json
 import urllib.request
@@ -25,46 +25,46 @@ class Api(NamedTuple):
 
 
 def answered(api: Api, user_id: str, transaction_id: str) -> Account:
-    """Every figure the API tells about everything stored, one customer and one order.
+    """Returns every figure of the API about everything stored, one customer and one order.
 
-    Raises OSError when it does not answer or refuses.
+    Raises OSError when the API does not respond or refuses.
     """
     return {
         **_stream(api),
         **_warehouse(api),
-        **_customer(_asked(api, f"customers/{quote(user_id, safe='')}")),
-        **shaped("order", [_timed(_asked(api, f"transactions/{quote(transaction_id)}"))]),
+        **_customer(_get(api, f"customers/{quote(user_id, safe='')}")),
+        **shaped("order", [_timed(_get(api, f"transactions/{quote(transaction_id)}"))]),
     }
 
 
 def _stream(api: Api) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    countries = _asked(api, "dimensions")["countries"]
-    sales = [{"country": EVERYWHERE, **_asked(api, "sales/metrics")}]
-    sales += [{"country": c, **_asked(api, "sales/metrics", country=c)} for c in countries]
+    countries = _get(api, "dimensions")["countries"]
+    sales = [{"country": EVERYWHERE, **_get(api, "sales/metrics")}]
+    sales += [{"country": c, **_get(api, "sales/metrics", country=c)} for c in countries]
     figures |= shaped("sales", sales)
     for group in GROUPS:
-        lines = _asked(api, "sales/breakdown", group_by=group)["groups"]
+        lines = _get(api, "sales/breakdown", group_by=group)["groups"]
         figures |= shaped(f"sales by {group}", lines)
     counts = [
         {"anomaly_type": kind, "count": len(list(_paged(api, "anomalies", anomaly_type=kind)))} for kind in ANOMALIES
     ]
-    topics = _asked(api, "operations")["topics"]
+    topics = _get(api, "operations")["topics"]
     return figures | shaped("anomalies", counts) | shaped("topic", topics)
 
 
 def _warehouse(api: Api) -> dict[str, Any]:
     products = {
-        title: _asked(api, "products/performance", group_by=group, limit=_MOST)["products"]
+        title: _get(api, "products/performance", group_by=group, limit=_MOST)["products"]
         for title, group in (("categories", "category"), ("products", "product"))
     }
     figures = {
-        **shaped("segments", _asked(api, "customers/segments")["segments"]),
-        **shaped("rfm", _asked(api, "customers/rfm")["cells"]),
-        **shaped("migrations", _asked(api, "customers/migrations")["migrations"]),
+        **shaped("segments", _get(api, "customers/segments")["segments"]),
+        **shaped("rfm", _get(api, "customers/rfm")["cells"]),
+        **shaped("migrations", _get(api, "customers/migrations")["migrations"]),
         **shaped("categories", products["categories"]),
         **shaped("products", products["products"]),
-        **shaped("funnel", [_asked(api, "funnel")]),
+        **shaped("funnel", [_get(api, "funnel")]),
     }
     for kind in TRENDS:
         figures |= shaped(f"trends {kind}", _paged(api, "trends", period_type=kind))
@@ -80,14 +80,14 @@ def _paged(api: Api, path: str, **query: str) -> Iterator[Answer]:
     """Every item of a paged resource, which is named like its path."""
     place: dict[str, str] = {}
     while True:
-        page = _asked(api, path, limit=_MOST, **query, **place)
+        page = _get(api, path, limit=_MOST, **query, **place)
         yield from page[path]
         if page["next_cursor"] is None:
             return
         place = {"cursor": page["next_cursor"]}
 
 
-def _asked(api: Api, path: str, **query: object) -> Answer:
+def _get(api: Api, path: str, **query: object) -> Answer:
     """An answer with its decimals exact."""
     address = f"{api.url.rstrip('/')}/api/v1/{path}" + (f"?{urlencode(query)}" if query else "")
     request = urllib.request.Request(address, headers={"X-API-Key": api.key} if api.key else {})

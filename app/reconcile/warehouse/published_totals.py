@@ -1,4 +1,4 @@
-"""What the warehouse in MongoDB shows its readers, document by document."""
+"""Totals of the published run in MongoDB, added up document by document."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from app.reconcile.warehouse.stored_totals import Totals
 
 
 def published_totals(published: PublishedDocuments) -> Totals:
-    """The figures of the published run."""
+    """Returns the figures of the published run."""
     rows = published.rows
     sales = [(row, row["total_amount"].to_decimal()) for row in rows("fact_sales")]
     return {
