@@ -18,7 +18,7 @@ from app.errors import SettingsError
 from app.metrics import WorkerMetrics
 from app.postgres.connections import connect_worker
 from app.prometheus import register_process
-from app.settings import AnomalySettings, Settings, load_settings
+from app.settings import Settings, load_settings
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoints, NoFaults
@@ -65,7 +65,8 @@ def create_app(
     app.add_dependency(StartChecks(settings))
     app.partitions = _partition_manager(app, settings, metrics, tables)
     factory = ProcessorFactory(app, settings, app.partitions, metrics, faults or NoFaults(), time.time)
-    transactions.create_agent(app, factory, _detector(settings.anomaly), tables)
+    detector = AnomalyDetector(standard_rules(settings.anomaly), lambda: datetime.now(UTC))
+    transactions.create_agent(app, factory, detector, tables)
     product_views.create_agent(app, factory)
     cart_events.create_agent(app, factory)
     system_metrics.create_agent(app, factory)
@@ -97,15 +98,6 @@ def _partition_manager(
     app.on_partitions_assigned.connect(partitions.on_assigned)
     app.on_partitions_revoked.connect(partitions.on_revoked)
     return partitions
-
-
-def _detector(settings: AnomalySettings) -> AnomalyDetector:
-    rules = standard_rules(
-        high_value_cents=int(settings.high_value * 100),
-        unusual_quantity=settings.unusual_quantity,
-        rapid_transactions=settings.rapid_transactions,
-    )
-    return AnomalyDetector(rules, lambda: datetime.now(UTC))
 
 
 def __getattr__(name: str) -> Any:
