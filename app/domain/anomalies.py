@@ -1,4 +1,4 @@
-"""Anomaly rules as data, judged by one pure function.
+"""Anomaly rules as data, evaluated by one pure function.
 
 A rule compares one measure of an accepted transaction with the smallest value that raises it. A new rule
 over an existing measure is a new row in `standard_rules`; a new measure is a new field of `Measures`.
@@ -20,7 +20,7 @@ _SCORE_PLACES: Final = Decimal("0.0001")
 
 
 class Measures(NamedTuple):
-    """What rules look at, one list per measure, place by place the accepted transactions of a chunk.
+    """The measures of the rules, one list each; position i is the chunk's i-th accepted transaction.
 
     `recent` counts the user's accepted events in the last 60 s, the transaction itself included.
     """
@@ -53,7 +53,7 @@ class Anomaly(NamedTuple):
 
 
 def standard_rules(*, high_value_cents: int, unusual_quantity: int, rapid_transactions: int) -> tuple[Rule, ...]:
-    """The contract's three rules: amount above, quantity at least, more than so many in 60 s."""
+    """Returns the contract's three rules: amount above, quantity at least, more than a number in 60 s."""
     return (
         Rule(
             HIGH_VALUE,
@@ -82,8 +82,8 @@ def standard_rules(*, high_value_cents: int, unusual_quantity: int, rapid_transa
     )
 
 
-def judge(rules: Sequence[Rule], measures: Measures) -> list[Anomaly]:
-    """Everything the rules raise, rule by rule; a pass over one list of integers is all an ordinary event costs."""
+def evaluate(rules: Sequence[Rule], measures: Measures) -> list[Anomaly]:
+    """Returns all anomalies, rule by rule; an ordinary event costs one comparison of integers per rule."""
     return [
         _raise(rule, place, value)
         for rule in rules

@@ -53,7 +53,7 @@ class EncryptedPostgres(PostgresServer):
         subprocess.run([self.psql, "--quiet", server, "-c", sql], check=True)
 
     def launch(self) -> None:
-        """Put what it needs beside its data, where the user it runs as can read it, and start it."""
+        """Copies its files to the data folder, where the user it runs as can read it, and start it."""
         files = {
             "ssl_cert_file": self._certificates.server,
             "ssl_key_file": self._certificates.key,
