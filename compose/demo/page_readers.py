@@ -1,4 +1,4 @@
-"""Reading the dashboard's pages: in a real browser where there is one, else by Streamlit's test runner."""
+"""Reads the dashboard's pages: in a real browser if there is one, else by Streamlit's test runner."""
 
 import csv
 import importlib.util
@@ -25,7 +25,7 @@ _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 _DEADLINE_SECONDS: Final = 60.0
 _CARD_SECONDS: Final = 30.0
-#: The page at the bare address.
+#: The page at the dashboard's root URL.
 _LANDING: Final = "overview"
 _EVERYTHING: Final = {"period": "Everything stored"}
 _FLAGS: Final = (
@@ -41,24 +41,24 @@ _FLAGS: Final = (
 
 
 class PageReader(Protocol):
-    """Opens pages; `name` says by what means, `reads_files` whether it downloads tables, too."""
+    """Opens pages; `name` is the means, `reads_files` whether it also downloads tables."""
 
     name: str
     reads_files: bool
 
     def read(self, page: PageTexts) -> dict[str, Any]:
-        """What a page shows under the names of `PageTexts.expected`."""
+        """Returns the content of a page under the names of `PageTexts.expected`."""
 
 
 @contextmanager
 def page_reader(dashboard_url: str, environ: Mapping[str, str]) -> Iterator[PageReader]:
-    """The best reader this machine has for the dashboard at this address, with these settings."""
+    """Yields the best reader on this machine for the dashboard at this URL, with these settings."""
     program = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if program is not None and importlib.util.find_spec("playwright") is not None:
         with _tab(program) as tab:
             yield BrowserReader(tab, dashboard_url)
     else:
-        with _only(environ):
+        with _environment(environ):
             yield ScriptReader()
 
 
@@ -73,8 +73,8 @@ class BrowserReader:
         self._url = url
 
     def read(self, page: PageTexts) -> dict[str, Any]:
-        """Every card asked for and the page's file; raises EmbeddedStackError where one is missing."""
-        with _explained():
+        """Returns every requested card and the page's file; raises EmbeddedStackError if one is missing."""
+        with _translated_errors():
             return self._read(page)
 
     def _read(self, page: PageTexts) -> dict[str, Any]:
@@ -96,13 +96,13 @@ class BrowserReader:
 
 
 class ScriptReader:
-    """The pages as Streamlit's own test runner runs them, without a browser; cards only."""
+    """Runs the pages in Streamlit's test runner, without a browser; cards only."""
 
     name = "no browser"
     reads_files = False
 
     def read(self, page: PageTexts) -> dict[str, Any]:
-        """Every card the page shows of those asked for."""
+        """Returns the requested cards that the page shows."""
         from streamlit.testing.v1 import AppTest
 
         script = f"from api.dashboard.app import show\nshow({page.view!r})"
@@ -115,7 +115,7 @@ class ScriptReader:
 
 
 def read_pages(reader: PageReader, wanted: Sequence[PageTexts]) -> dict[str, Any]:
-    """What all these pages show."""
+    """Returns the content of all these pages."""
     return {name: value for page in wanted for name, value in reader.read(page).items()}
 
 
@@ -123,7 +123,7 @@ def read_pages(reader: PageReader, wanted: Sequence[PageTexts]) -> dict[str, Any
 def _tab(program: str) -> Iterator["Page"]:
     from playwright.sync_api import sync_playwright
 
-    with _explained(), tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+    with _translated_errors(), tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
             profile,
             executable_path=program,
@@ -140,7 +140,7 @@ def _tab(program: str) -> Iterator["Page"]:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     from playwright.sync_api import Error
 
     try:
@@ -150,8 +150,8 @@ def _explained() -> Iterator[None]:
 
 
 @contextmanager
-def _only(environ: Mapping[str, str]) -> Iterator[None]:
-    """This process sees these variables, as the pages read their settings from it."""
+def _environment(environ: Mapping[str, str]) -> Iterator[None]:
+    """Replaces this process's environment, from which the pages read their settings."""
     former = dict(os.environ)
     os.environ.clear()
     os.environ.update(environ)
@@ -163,5 +163,5 @@ def _only(environ: Mapping[str, str]) -> Iterator[None]:
 
 
 def _shortest(cell: str) -> str:
-    """A number of a file without zeros at its end; other text as it is."""
+    """Strips trailing zeros of a number; returns other text unchanged."""
     return written(Decimal(cell)) if _NUMBER.fullmatch(cell) else cell

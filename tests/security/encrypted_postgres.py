@@ -70,8 +70,8 @@ class EncryptedPostgres(PostgresServer):
         copy = self._home.data.parent / file.name
         shutil.copy(file, copy)
         copy.chmod(0o600)
-        if self._identity:
-            self._identity.give(copy)
+        if self._user:
+            self._user.give(copy)
         return copy
 
 
