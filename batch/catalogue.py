@@ -1,4 +1,4 @@
-"""The marts as the warehouse knows them: keys, money, indexes, what their sums must equal, and the jobs."""
+"""The marts of the warehouse: keys, money, indexes, expected sums, and the jobs that compute them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Index = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Mart:
-    """`key` makes the `_id`; one column of it is the `_id` itself, several are a subdocument.
+    """A mart. `key` is the `_id`: a single column is the `_id` itself, several are a subdocument.
 
     `required` columns are never null. `fact_time` marks a fact, published by the UTC days of that column that
     changed. Within each of `slices` (SQL conditions) `money` and `orders` sum up to all transactions', or to those
@@ -108,7 +108,7 @@ PRODUCT_PERFORMANCE: Final = Mart(
     products_only=True,
 )
 MARTS: Final = (FACT_SALES, FACT_SESSIONS, CUSTOMER_SEGMENTS, SEGMENT_MIGRATIONS, SALES_TRENDS, PRODUCT_PERFORMANCE)
-#: What each command makes and publishes together.
+#: The marts that each command computes and publishes together.
 JOBS: Final[Mapping[str, tuple[Mart, ...]]] = {
     "nightly": MARTS,
     "etl": (FACT_SALES, FACT_SESSIONS),

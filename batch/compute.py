@@ -1,4 +1,4 @@
-"""Computes all marts of a job from the lake and checks them; MongoDB is not needed for it."""
+"""Computes all marts of a job from the lake and checks them, without MongoDB."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from batch.sources import TRANSACTIONS
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds marts from one snapshot; what several of them read is computed once and cached."""
+    """Builds marts from one snapshot; frames that several of them read are cached."""
 
     events: Events
     previous_segments: DataFrame
@@ -34,8 +34,8 @@ class Builder:
     session_gap: timedelta
 
     def build(self, marts: Iterable[Mart]) -> Iterator[tuple[Mart, DataFrame]]:
-        """Each mart with its rows, cached: they are checked, counted and written."""
-        makers: Mapping[str, Callable[[], DataFrame]] = {
+        """Yields each mart with its rows, cached because they are checked, counted and written."""
+        builders: Mapping[str, Callable[[], DataFrame]] = {
             "fact_sales": lambda: self._sales,
             "fact_sessions": lambda: fact_sessions(self.events, self.session_gap),
             "customer_segments": lambda: self._segments,
@@ -44,7 +44,7 @@ class Builder:
             "product_performance": lambda: cached(product_performance(cached(product_events(self.events)))),
         }
         for mart in marts:
-            yield mart, makers[mart.name]()
+            yield mart, builders[mart.name]()
 
     @cached_property
     def _sales(self) -> DataFrame:
@@ -61,7 +61,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class PreviousRun:
-    """What earlier runs left: segments of the run before, and the published run's entry of each mart."""
+    """Data of earlier runs: segments of the previous run, and the published run's entry of each mart."""
 
     segments: DataFrame
     published: Mapping[str, Mapping[str, Any]]
@@ -72,19 +72,19 @@ def compute(
     lake: Lake,
     manifest: Manifest,
     marts: tuple[Mart, ...],
-    known: PreviousRun,
+    previous: PreviousRun,
     settings: BatchSettings,
     bounds: Bounds,
     report: Report = lambda _: None,
 ) -> list[Computed]:
-    """The marts, persisted; raises QualityError with everything wrong in the first bad one."""
+    """Computes the marts, cached; raises QualityError with all problems of the first faulty one."""
     events = read_events(spark, lake, manifest, bounds.as_of)
     gap = timedelta(minutes=settings.session_gap_minutes)
     totals = manifest.totals(TRANSACTIONS.name, bounds.as_of)
     computed = []
-    for mart, frame in Builder(events, known.segments, bounds.as_of, gap).build(marts):
+    for mart, frame in Builder(events, previous.segments, bounds.as_of, gap).build(marts):
         expected = with_product(events.transactions) if mart.products_only else totals
-        one = checked(mart, frame, expected, known.published.get(mart.name, {}), bounds)
+        one = checked(mart, frame, expected, previous.published.get(mart.name, {}), bounds)
         report(f"{mart.name}: {one.rows:,} rows")
         computed.append(one)
     return computed

@@ -32,7 +32,7 @@ def erase_from_lake(lake: Lake, user_id: str, pseudonym: Pseudonym, reached: Rea
                 file.write(renamed(rows, user_id, pseudonym))
         reached("lake file")
         manifest = lake.read_manifest()
-        lake.write_manifest(manifest.with_days(source.name, {day: LakeDay(known.print, file.name)}))
+        lake.write_manifest(manifest.with_days(source.name, {day: LakeDay(known.summary, file.name)}))
         written += 1
     lake.remove_orphans(lake.read_manifest(), (source.name for source in SOURCES))
     for name in list(_histories(lake, user_id)):

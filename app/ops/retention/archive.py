@@ -28,9 +28,9 @@ class Archive:
         if known is None:
             return "the lake does not have it; run the nightly batch first"
         rows, checksum = await _checksum(connection, source, day)
-        if (rows, checksum) == (known.print.rows, known.print.checksum):
+        if (rows, checksum) == (known.summary.rows, known.summary.checksum):
             return ""
-        if rows < known.print.rows and rows == await self._count_archived(connection, source, day, known.file):
+        if rows < known.summary.rows and rows == await self._count_archived(connection, source, day, known.file):
             return ""
         return "it has changed since the lake read it; run the nightly batch first"
 

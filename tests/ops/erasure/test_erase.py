@@ -72,7 +72,7 @@ def lake_equals_postgres(world: World, lake: Path) -> bool:
     with open_snapshot(Settings(world.environment()).postgres) as snapshot:
         prints = {source.name: snapshot.day_checksums(source, TODAY) for source in SOURCES}
     return all(
-        known.print == prints[name][day] for name, days in manifest.tables.items() for day, known in days.items()
+        known.summary == prints[name][day] for name, days in manifest.tables.items() for day, known in days.items()
     )
 
 
