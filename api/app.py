@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from api import problems
 from api.batch_metrics import BatchCollector
-from api.cache import Kept
+from api.cache import Cache
 from api.dependencies import Services
 from api.keys import KeyRing, require_key
 from api.marts import products as product_mart
@@ -132,7 +132,7 @@ def _lifespan(
             notifications = Notifications(
                 lambda: connect_reader(settings.postgres, f"{_APPLICATION} events"), settings.api.retry_after_seconds
             )
-            past = Kept(settings.api.history_cache_size, settings.api.history_cache_seconds, clock_seconds)
+            past = Cache(settings.api.history_cache_size, settings.api.history_cache_seconds, clock_seconds)
             with _warehouse(settings) as warehouse:
                 app.state.services = Services(
                     settings.api, database, notifications, keys, metrics, warehouse, past, settings.general.var_dir, now

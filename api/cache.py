@@ -1,75 +1,30 @@
-"""Caches of answers: computed once for all who ask at the same time, kept while they may be shown."""
+"""A cache of answers: each computed once for all who ask at the same time, failures never kept."""
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, Generic, NamedTuple, TypeVar
+from math import inf
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 
-class Shared(Generic[T]):
-    """Keeps the answer of the newest question; failures are not kept."""
-
-    def __init__(self) -> None:
-        self._question: Hashable = None
-        self._task: asyncio.Task[T] | None = None
-
-    async def get(self, question: Hashable, compute: Callable[[], Awaitable[T]]) -> T:
-        """The answer, computed once however many ask meanwhile."""
-        if self._task is None or self._question != question or _failed_shared(self._task):
-            self._question = question
-            self._task = asyncio.ensure_future(_awaited_shared(compute))
-        return await asyncio.shield(self._task)
-
-
-async def _awaited_shared(compute: Callable[[], Awaitable[T]]) -> T:
-    return await compute()
-
-
-def _failed_shared(task: asyncio.Task[T]) -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)
-
-
-class Remembered:
-    """At most `limit` answers; failures are not kept."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._tasks: OrderedDict[Hashable, asyncio.Future[Any]] = OrderedDict()
-
-    async def get(self, question: Hashable, compute: Callable[[], Awaitable[T]]) -> T:
-        """The answer; who gives up waiting does not stop it for the others."""
-        task = self._tasks.get(question)
-        if task is None or _failed_remembered(task):
-            task = asyncio.ensure_future(_awaited_remembered(compute))
-            task.add_done_callback(_failed_remembered)
-            self._tasks[question] = task
-        self._tasks.move_to_end(question)
-        while len(self._tasks) > self._limit:
-            self._tasks.popitem(last=False)
-        answer: T = await asyncio.shield(task)
-        return answer
-
-
-async def _awaited_remembered(compute: Callable[[], Awaitable[T]]) -> T:
-    return await compute()
-
-
-def _failed_remembered(task: asyncio.Future[Any]) -> bool:
-    """Whether it ended without an answer; asking marks its error as seen."""
-    return task.done() and (task.cancelled() or task.exception() is not None)
-
-
 class _Answer(NamedTuple):
     task: asyncio.Future[Any]
-    asked_at: float
+    computed_at: float
 
 
-class Kept:
-    """At most `limit` answers. One older than `seconds` is renewed, one older than twice that is not given."""
+class Cache:
+    """At most `limit` answers, the least recently used is evicted.
 
-    def __init__(self, limit: int, seconds: float, clock_seconds: Callable[[], float]) -> None:
+    An answer older than `seconds` is renewed in the background, one older than twice that is computed again before it
+    is returned; without `seconds` answers stay until they are evicted. A caller that gives up waiting cancels nothing.
+    """
+
+    def __init__(
+        self, limit: int = 1, seconds: float = inf, clock_seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         """`clock_seconds` is monotonic."""
         self._limit = limit
         self._seconds = seconds
@@ -78,12 +33,12 @@ class Kept:
         self._renewals: dict[Hashable, asyncio.Future[Any]] = {}
 
     async def get(self, question: Hashable, compute: Callable[[], Awaitable[T]]) -> T:
-        """An answer asked of the store less than twice `seconds` ago; failures are not kept."""
+        """Returns the answer, computed less than twice `seconds` ago; raises what `compute` raises."""
         now = self._clock()
         answer = self._answers.get(question)
-        if answer is None or _failed_kept(answer.task) or now - answer.asked_at >= 2 * self._seconds:
+        if answer is None or _failed(answer.task) or now - answer.computed_at >= 2 * self._seconds:
             answer = self._answers[question] = _Answer(_started(compute), now)
-        elif now - answer.asked_at >= self._seconds and question not in self._renewals:
+        elif now - answer.computed_at >= self._seconds and question not in self._renewals:
             self._renew(question, compute, now)
         self._answers.move_to_end(question)
         while len(self._answers) > self._limit:
@@ -94,7 +49,7 @@ class Kept:
     def _renew(self, question: Hashable, compute: Callable[[], Awaitable[Any]], now: float) -> None:
         def renewed(task: asyncio.Future[Any]) -> None:
             del self._renewals[question]
-            if not _failed_kept(task) and question in self._answers:
+            if not _failed(task) and question in self._answers:
                 self._answers[question] = _Answer(task, now)
 
         renewal = self._renewals[question] = _started(compute)
@@ -106,10 +61,10 @@ def _started(compute: Callable[[], Awaitable[T]]) -> asyncio.Future[T]:
         return await compute()
 
     task = asyncio.ensure_future(run())
-    task.add_done_callback(_failed_kept)
+    task.add_done_callback(_failed)
     return task
 
 
-def _failed_kept(task: asyncio.Future[Any]) -> bool:
-    """Whether it ended without an answer; asking marks its error as seen."""
+def _failed(task: asyncio.Future[Any]) -> bool:
+    """Whether the task ended without an answer; the check also marks its error as retrieved."""
     return task.done() and (task.cancelled() or task.exception() is not None)

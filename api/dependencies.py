@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.cache import Kept, Remembered, Shared
+from api.cache import Cache
 from api.keys import KeyRing
 from api.metrics import ApiMetrics
 from api.notifications import Notifications
@@ -29,12 +29,12 @@ class Services:
     keys: KeyRing
     metrics: ApiMetrics
     warehouse: Warehouse
-    past: Kept
+    past: Cache
     var_dir: Path
     now: Callable[[], datetime]
-    live: Shared[dict[str, object]] = field(default_factory=Shared)
-    operations: Shared[dict[str, object]] = field(default_factory=Shared)
-    sizes: Remembered = field(default_factory=lambda: Remembered(1))
+    live: Cache = field(default_factory=Cache)
+    operations: Cache = field(default_factory=Cache)
+    sizes: Cache = field(default_factory=Cache)
 
     @property
     def stores(self) -> Sequence[Store]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from api.cache import Remembered
+from api.cache import Cache
 from api.mongo import Find, Mongo
 from api.run_pointer import Mart, RunPointer
 from app.published_run import Document
@@ -17,13 +17,13 @@ _KEPT_MAX = 600
 class PublishedRun:
     """One published run; `answers` are those it has given, `weight_bytes` is None until it was weighed."""
 
-    def __init__(self, mongo: Mongo, patient: Mongo, published: RunPointer, answers: Remembered) -> None:
+    def __init__(self, mongo: Mongo, patient: Mongo, published: RunPointer, answers: Cache) -> None:
         self.published = published
         self.answers = answers
         self.weight_bytes: int | None = None
         self._mongo = mongo
         self._patient = patient
-        self._kept = Remembered(_KEPT_MAX)
+        self._kept = Cache(_KEPT_MAX)
 
     def mart(self, name: str) -> Mart:
         """A mart of this run; raises ProblemError 404 while no run has published it."""

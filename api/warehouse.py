@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Final, TypeVar
 
-from api.cache import Remembered
+from api.cache import Cache
 from api.mongo import NAME, Mongo, ReadingLostError
 from api.published_run import PublishedRun
 from api.run_pointer import RunPointer
@@ -174,4 +174,4 @@ class Warehouse:
             self._run = self._new_run(await self._pointer())
 
     def _new_run(self, published: RunPointer) -> PublishedRun:
-        return PublishedRun(self._mongo, self._patient, published, Remembered(self._answers))
+        return PublishedRun(self._mongo, self._patient, published, Cache(self._answers))

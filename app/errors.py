@@ -54,3 +54,7 @@ class StoreUnavailableError(GlobalMartError):
 
 class BackupError(GlobalMartError):
     """A backup could not be made, is damaged, or must not be restored into the given databases."""
+
+
+class RecountError(GlobalMartError):
+    """A store cannot be read for a comparison, or its state cannot be compared; the message names the reason."""

@@ -11,13 +11,15 @@ from bson.decimal128 import Decimal128
 from pyspark.sql import SparkSession
 
 from app.settings import Settings
-from batch.catalogue import CUSTOMER_SEGMENTS, JOBS, Mart
+from batch.catalogue import JOBS
 from batch.compute import PreviousRun, compute
 from batch.errors import logged, translate_errors
 from batch.extract import extract
 from batch.jdbc import JdbcReader
 from batch.lake import Lake
 from batch.manifest import Manifest
+from batch.mart import Mart
+from batch.marts.customer_segments import CUSTOMER_SEGMENTS
 from batch.metrics import write_metrics
 from batch.postgres import batch_lock, require_lock
 from batch.publish import Computed, Publisher, Staged, now_utc

@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as f
 
 from app.errors import PublishError
-from batch.catalogue import Mart
+from batch.mart import Mart
 from batch.runs import Run, day_digests
 from batch.warehouse import OPEN, Document, collection_name, published, switch, utc_midnight
 from batch.writers import Write

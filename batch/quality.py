@@ -11,8 +11,8 @@ from pyspark.sql import functions as f
 
 from app.errors import QualityError
 from batch.arithmetic import order_cents, total_cents
-from batch.catalogue import Mart
 from batch.manifest import DayChecksum, Manifest
+from batch.mart import Mart
 from batch.publish import Computed, digest, row_hashes
 from batch.sources import TRANSACTIONS
 

@@ -19,7 +19,8 @@ from pymongo.errors import DuplicateKeyError
 from app.errors import PublishError, SettingsError
 from app.published_run import CURRENT, OPEN, POINTER, RUNS, Document, visible
 from app.settings import MongoSettings
-from batch.catalogue import MARTS, Mart
+from batch.catalogue import MARTS
+from batch.mart import Mart
 
 __all__ = ["OPEN", "POINTER", "RUNS", "Document", "visible"]
 

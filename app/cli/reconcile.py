@@ -30,22 +30,37 @@ def reconcile_command(
         datetime | None,
         typer.Option("--date", formats=_DATE, help="Only compare the sums of this UTC day with its rows."),
     ] = None,
-    last: Annotated[
-        datetime | None, typer.Option("--through", formats=_DATE, help="Also the days up to and including this one.")
-    ] = None,
+    last: Annotated[datetime | None, typer.Option("--through", formats=_DATE, help="Also the days up to and including this one.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Correct wrong sums of these days.")] = False,
+    warehouse: Annotated[
+        bool, typer.Option("--warehouse", help="Compare the published run in MongoDB with PostgreSQL's rows.")
+    ] = False,
+    api_url: Annotated[
+        str | None, typer.Option("--api", metavar="URL", help="Compare every response of the API with the stores.")
+    ] = None,
 ) -> None:
     """Recount every record up to the ledger and compare all tables with it.
+
+    With --warehouse or --api, compare these instead: the published run with the rows up to its day, the API's responses
+    with rows and documents. If the API needs a key, GLOBALMART_DASHBOARD_API_KEY is used.
 
     With --date, compare the sums of a day (or of days) with the stored rows, without Kafka, and with
     --repair correct them while workers run.
 
     Exit codes: 0 all agree; 1 something disagrees or a store cannot be read; 2 wrong usage
-    or settings; 3 nothing disagrees, but Kafka has deleted records that could not be recounted; 75
+    or settings; 3 everything compared agrees, but Kafka has deleted records, or events were stored meanwhile; 75
     another maintenance command is in progress.
 
     Example: globalmart reconcile --date 2025-12-01 --repair
+
+    Example: globalmart reconcile --warehouse --api http://127.0.0.1:8000
     """
+    if warehouse or api_url is not None:
+        if first is not None or repair or last is not None:
+            raise typer.BadParameter("--warehouse and --api exclude --date, --through and --repair")
+        from app.cli.reconcile_layers import compare_layers
+
+        raise typer.Exit(compare_layers(load_settings(), warehouse, api_url, json_file))
     if first is not None:
         raise typer.Exit(_compare_days(first, last or first, repair, json_file))
     if repair or last is not None:

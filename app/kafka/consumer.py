@@ -6,7 +6,7 @@ partition is paused until `resume_at` sets its next offset. The offsets committe
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -32,7 +32,6 @@ class ChunkConsumer(Consumer):
         self._positions: Positions[TP] = Positions()
         self._resumed = asyncio.Event()
         self._acked_upto: dict[TP, int] = {}
-        self._reopen: Callable[[TP], None] = self.pause
 
     # --- for the agents and the sink ---
 
@@ -45,10 +44,6 @@ class ChunkConsumer(Consumer):
         if partition in self.assignment():
             self._positions.resume_at(partition, offset)
             self._resumed.set()
-
-    def when_deleted(self, reopen: Callable[[TP], None]) -> None:
-        """Sets the callback for a partition in which Kafka has deleted records before they were read."""
-        self._reopen = reopen
 
     def is_current(self, chunk: Chunk) -> bool:
         """Whether the chunk still belongs to this member, generation and epoch of its partition."""
@@ -165,7 +160,7 @@ class ChunkConsumer(Consumer):
         unchanged = {tp: at for tp, at in positions.items() if self._positions.position(tp) == at}
         for partition, at in unchanged.items():
             if oldest[partition] > at:
-                self._reopen(partition)
+                self.app.partitions.reopen(partition)
         return {partition for partition, at in unchanged.items() if oldest[partition] <= at}
 
     def _read_again(self, partition: TP) -> None:

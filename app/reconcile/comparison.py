@@ -1,7 +1,6 @@
 """Figures by name, from responses or from stores, and their comparison."""
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -13,7 +12,6 @@ Account = Mapping[str, Any]
 #: What a request to the API or opening a page may raise.
 FAILURES: Final = (EmbeddedStackError, OSError, LookupError, RuntimeError, ValueError)
 _REPORTED_DIFFERENCES: Final = 5
-_AGAIN_SECONDS: Final = 2.0
 
 
 class Row(Protocol):
@@ -32,12 +30,16 @@ def named(title: str, keys: tuple[str, ...], fields: tuple[str, ...], rows: Iter
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Expected and found figures; `failure` is the error if the found ones could not be read."""
+    """What something shows against what it has to show.
+
+    `failure` says why nothing could be read; `moving` that figures changed during the comparison.
+    """
 
     what: str
     expected: Account = field(default_factory=dict)
     found: Account = field(default_factory=dict)
     failure: str | None = None
+    moving: bool = False
 
     @property
     def compared(self) -> int:
@@ -65,23 +67,3 @@ class Comparison:
             wanted, shown = (side.get(name, "nothing") for side in (self.expected, self.found))
             if wanted != shown:
                 yield f"{name}: stored {wanted}, shown {shown}"
-
-
-def settled(what: str, expected: Account, read: Callable[[], Account], seconds: float) -> Comparison:
-    """Compares; where something differs or cannot be read, compares again until `seconds` have passed.
-
-    The API may answer from its cache for a while, and serves a batch run only once it is prepared.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        comparison = _compared(what, expected, read)
-        if not comparison.differences or time.monotonic() > deadline:
-            return comparison
-        time.sleep(_AGAIN_SECONDS)
-
-
-def _compared(what: str, expected: Account, read: Callable[[], Account]) -> Comparison:
-    try:
-        return Comparison(what, expected, read())
-    except FAILURES as error:
-        return Comparison(what, failure=f"{type(error).__name__}: {error}")

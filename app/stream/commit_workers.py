@@ -1,4 +1,4 @@
-"""CommitWorkers: connections that commit chunks in parallel, each partition always on the same connection.
+"""Connections that commit chunks in parallel, each partition always on the same connection.
 
 While a connection waits for PostgreSQL the event loop decodes the next chunk. So database and worker overlap,
 and two chunks of a partition are never committed at the same time.
@@ -18,16 +18,13 @@ Job = Callable[[SinkConnection], Awaitable[None]]
 
 
 class CommitWorkers(Service):
-    """A queue and a task per connection; a job that raises crashes the worker through `on_bug`."""
+    """A queue and a task per connection; a job that raises is a bug and crashes the worker."""
 
     abstract = False
 
-    def __init__(
-        self, connections: Sequence[SinkConnection], on_bug: Callable[[BaseException], Awaitable[None]], **kwargs: Any
-    ) -> None:
+    def __init__(self, connections: Sequence[SinkConnection], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._connections = connections
-        self._on_bug = on_bug
         self._queues: list[asyncio.Queue[Job]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -66,6 +63,6 @@ class CommitWorkers(Service):
             try:
                 await job(connection)
             except Exception as error:  # noqa: BLE001 - whatever it is, the worker must stop loudly
-                await self._on_bug(error)
+                await self.crash(error)
             finally:
                 queue.task_done()

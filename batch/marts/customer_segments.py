@@ -15,7 +15,8 @@ from pyspark.sql import types as t
 
 from batch import rfm
 from batch.arithmetic import MONEY, money, order_cents, total_cents
-from batch.frames import contract
+from batch.frames import cached, contract
+from batch.mart import Mart, MartInputs
 from batch.unknowns import or_unknown
 
 SCHEMA: Final = t.StructType(
@@ -99,3 +100,20 @@ def _scored(customers: DataFrame) -> DataFrame:
         "m_score": (cents, logarithm),
     }
     return rfm.with_scores(customers, measures)
+
+
+def _build(inputs: MartInputs) -> DataFrame:
+    customers = cached(customer_totals(inputs.events.transactions))
+    return cached(customer_segments(customers, inputs.previous_segments, inputs.as_of))
+
+
+CUSTOMER_SEGMENTS: Final = Mart(
+    "customer_segments",
+    SCHEMA,
+    build=_build,
+    key=("user_id",),
+    required=("user_id", "country", "r_score", "f_score", "m_score", "segment_name"),
+    money="monetary",
+    orders="frequency",
+    indexes=((("segment_name", 1), ("country", 1)), (("country", 1),)),
+)

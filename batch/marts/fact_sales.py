@@ -10,7 +10,8 @@ from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, average, money, order_cents, total_cents
-from batch.frames import contract
+from batch.frames import cached, contract
+from batch.mart import Mart
 from batch.unknowns import or_unknown
 
 SCHEMA: Final = t.StructType(
@@ -42,3 +43,16 @@ def fact_sales(transactions: DataFrame) -> DataFrame:
         "avg_transaction_value": average(f.col("cents"), f.col("transaction_count")),
     }
     return contract(sums.withColumns(columns), SCHEMA)
+
+
+FACT_SALES: Final = Mart(
+    "fact_sales",
+    SCHEMA,
+    build=lambda inputs: cached(fact_sales(inputs.events.transactions)),
+    key=("date_time", "country", "category"),
+    required=("date_time", "country", "category"),
+    money="total_amount",
+    orders="transaction_count",
+    indexes=((("date_time", 1),), (("country", 1), ("date_time", 1))),
+    fact_time="date_time",
+)

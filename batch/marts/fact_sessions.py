@@ -17,6 +17,7 @@ from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, money, order_cents, total_cents
 from batch.frames import Events, cached, contract
+from batch.mart import Mart
 from batch.unknowns import UNKNOWN
 
 SCHEMA: Final = t.StructType(
@@ -147,3 +148,16 @@ def _with_outcome(sessions: DataFrame) -> DataFrame:
             "abandoned": (f.col("cart_adds") > 0) & ~ordered,
         }
     )
+
+
+FACT_SESSIONS: Final = Mart(
+    "fact_sessions",
+    SCHEMA,
+    build=lambda inputs: fact_sessions(inputs.events, inputs.session_gap),
+    key=("session_id",),
+    required=("session_id", "user_id", "country", "started_at", "ended_at"),
+    money="revenue",
+    orders="transactions",
+    indexes=((("started_at", 1),), (("user_id", 1), ("started_at", 1))),
+    fact_time="started_at",
+)

@@ -14,7 +14,8 @@ from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, RATIO, average, money, order_cents, share, total_cents
-from batch.frames import Events, contract
+from batch.frames import Events, cached, contract
+from batch.mart import Mart
 from batch.unknowns import UNKNOWN, or_unknown
 
 SCHEMA: Final = t.StructType(
@@ -96,3 +97,20 @@ def _with_ratios(rows: DataFrame) -> DataFrame:
             "conversion": share(orders, f.col("views")),
         }
     )
+
+
+PRODUCT_PERFORMANCE: Final = Mart(
+    "product_performance",
+    SCHEMA,
+    build=lambda inputs: cached(product_performance(cached(product_events(inputs.events)))),
+    key=("product_id", "country"),
+    required=("product_id", "category"),
+    money="revenue",
+    orders="transaction_count",
+    indexes=(
+        (("country", 1), ("revenue", -1), ("product_id", 1)),
+        (("category", 1), ("country", 1), ("revenue", -1), ("product_id", 1)),
+    ),
+    slices=("country IS NULL", "country IS NOT NULL"),
+    products_only=True,
+)

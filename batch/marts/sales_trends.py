@@ -14,6 +14,8 @@ from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, RATIO, cents, ratio, total
 from batch.frames import cached, contract
+from batch.mart import Mart
+from batch.marts.fact_sales import FACT_SALES
 
 SCHEMA: Final = t.StructType(
     [
@@ -87,3 +89,20 @@ def _period(start: str = "start") -> Column:
         .when(kind == "monthly", f.date_format(start, "yyyy-MM"))
         .otherwise(f.date_format(start, "yyyy-MM-dd"))
     )
+
+
+SALES_TRENDS: Final = Mart(
+    "sales_trends",
+    SCHEMA,
+    build=lambda inputs: cached(sales_trends(inputs.rows(FACT_SALES), inputs.as_of)),
+    key=("period_type", "period", "country"),
+    required=("period_type", "period", "period_start"),
+    money="revenue",
+    orders="transactions",
+    indexes=((("period_type", 1), ("country", 1), ("period_start", 1)),),
+    slices=tuple(
+        f"period_type = '{kind}' AND country IS {null}"
+        for kind in ("daily", "weekly", "monthly")
+        for null in ("NULL", "NOT NULL")
+    ),
+)

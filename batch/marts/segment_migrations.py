@@ -11,7 +11,9 @@ from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, total
-from batch.frames import contract
+from batch.frames import cached, contract
+from batch.mart import Mart
+from batch.marts.customer_segments import CUSTOMER_SEGMENTS
 from batch.unknowns import NO_SEGMENT
 
 SCHEMA: Final = t.StructType(
@@ -34,3 +36,16 @@ def segment_migrations(customer_segments: DataFrame) -> DataFrame:
         f.max("analysis_date").alias("analysis_date"),
     )
     return contract(pairs, SCHEMA)
+
+
+SEGMENT_MIGRATIONS: Final = Mart(
+    "segment_migrations",
+    SCHEMA,
+    build=lambda inputs: cached(segment_migrations(inputs.rows(CUSTOMER_SEGMENTS))),
+    key=("from", "to"),
+    required=("from", "to"),
+    money="revenue",
+    orders=None,
+    indexes=(),
+    bounded=False,
+)

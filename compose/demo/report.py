@@ -1,16 +1,15 @@
 """The demo's report: tables on the screen and `demo-report.json`."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from app.domain.anomalies import ANOMALY_TYPES
 from app.reconcile.comparison import Comparison
 from app.reconcile.stream.report import ReconcileReport
 from app.reconcile.warehouse.verdict import WarehouseReport
-from app.settings import AnomalySettings
 from app.terminal import figures_table
 from compose.demo.figures import Figures
 from compose.demo.latency import Latency
@@ -26,9 +25,9 @@ def demo_report(
     latency: Latency,
     recount: ReconcileReport,
     warehouse: WarehouseReport,
-    pages: Sequence[Comparison],
+    api: Comparison,
 ) -> dict[str, Any]:
-    """Returns the results as plain data: per topic, per anomaly type, windows, warehouse, pages."""
+    """Returns the results as plain data: per topic, per anomaly type, windows, warehouse, API."""
     return {
         "duration_seconds": round(seconds, 1),
         "first_figures_seconds": first_figures_seconds and round(first_figures_seconds, 1),
@@ -38,18 +37,11 @@ def demo_report(
         "windows": _windows(recount),
         "latency_seconds": {"p50": latency.p50, "p99": latency.p99},
         "warehouse": warehouse.as_data(),
-        **{each.what: each.as_data() for each in pages},
+        api.what: api.as_data(),
         "mismatches": (
-            recount.total_mismatches
-            + balance_mismatches(figures)
-            + len(warehouse.differences)
-            + sum(len(each.differences) for each in pages)
+            recount.total_mismatches + balance_mismatches(figures) + len(warehouse.differences) + len(api.differences)
         ),
-        "details": [
-            *(f"{one.kind}: {one.message}" for one in recount.mismatches),
-            *warehouse.details,
-            *(text for each in pages for text in each.details),
-        ],
+        "details": [*(f"{one.kind}: {one.message}" for one in recount.mismatches), *warehouse.details, *api.details],
     }
 
 
@@ -58,7 +50,7 @@ def _counters(figures: Figures) -> dict[str, dict[str, int]]:
 
 
 def _anomalies(recount: ReconcileReport) -> dict[str, dict[str, int]]:
-    kinds = {kind: recount.anomaly(kind) for kind in AnomalySettings.model_fields}
+    kinds = {kind: recount.anomaly(kind) for kind in ANOMALY_TYPES}
     return {kind: {"expected": figures.expected, "found": figures.found} for kind, figures in kinds.items()}
 
 

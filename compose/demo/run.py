@@ -28,8 +28,8 @@ from app.settings import (
     Settings,
     load_settings,
 )
+from compose.demo.comparisons import Comparisons, api_table
 from compose.demo.first_figures import FirstFigures
-from compose.demo.judging import Judge, pages_table
 from compose.demo.latency import read_buckets, read_metrics
 from compose.demo.live import read_settled_live_figures
 from compose.demo.monitoring import start_monitoring
@@ -91,11 +91,10 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console)
     console.print("Recounting everything", style="dim")
     live = read_settled_live_figures(processes.metrics_port)
     recount = asyncio.run(reconcile(settings, live_tables=live))
-    judge = Judge(processes, settings, stack.postgres.dsn(), console)
-    warehouse = judge.warehouse(batch)
-    pages = judge.pages(warehouse.as_of)
+    comparisons = Comparisons(processes, settings, console)
+    warehouse, api = comparisons.warehouse(batch), comparisons.api()
     report = demo_report(
-        seconds, first.seconds, stack.kafka.description, progress.figures, progress.latency, recount, warehouse, pages
+        seconds, first.seconds, stack.kafka.description, progress.figures, progress.latency, recount, warehouse, api
     )
     return _conclude(report, stack.var_dir / REPORT_NAME, console)
 
@@ -179,7 +178,7 @@ def _conclude(report: dict[str, Any], path: Path, console: Console) -> int:
     write_report(report, path)
     warehouse = report["warehouse"]
     tables = (report_table(report), checks_table(report), warehouse_table(warehouse))
-    console.print(*tables, pages_table(report), sep="\n")
+    console.print(*tables, api_table(report), sep="\n")
     console.print(segments_line(warehouse), latency_line(report), sep="\n", soft_wrap=True)
     for detail in report["details"]:
         console.print(escape(detail), style="red", soft_wrap=True)
@@ -187,8 +186,7 @@ def _conclude(report: dict[str, Any], path: Path, console: Console) -> int:
         console.print(f"[bold red]{report['mismatches']:,} mismatches[/], see {escape(str(path))}")
         return 1
     console.print(
-        "[green]every figure agrees with the recount, the warehouse with PostgreSQL, "
-        "API and dashboard with both[/], "
+        "[green]every figure agrees with the recount, the warehouse with PostgreSQL, the API with both[/], "
         f"see {escape(str(path))}",
         soft_wrap=True,
     )

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from api.app import create_app
-from api.cache import Kept
+from api.cache import Cache
 from api.stores import StoreDownError
 from tests.api.serving import answered, client_of
 from tests.api.shop import store
@@ -50,7 +50,7 @@ async def _settled() -> None:
 
 
 async def test_an_answer_is_renewed_without_anybody_waiting(clock: _Clock) -> None:
-    kept, asks = Kept(9, 30, clock), _Store()
+    kept, asks = Cache(9, 30, clock), _Store()
     assert await asyncio.gather(*(kept.get("q", asks) for _ in range(3))) == [1, 1, 1]
     clock.seconds = 29.9
     assert await kept.get("q", asks) == 1
@@ -63,7 +63,7 @@ async def test_an_answer_is_renewed_without_anybody_waiting(clock: _Clock) -> No
 
 
 async def test_failures_are_not_kept(clock: _Clock) -> None:
-    kept, asks = Kept(9, 30, clock), _Store()
+    kept, asks = Cache(9, 30, clock), _Store()
     asks.down = True
     with pytest.raises(StoreDownError):
         await kept.get("q", asks)
@@ -79,7 +79,7 @@ async def test_failures_are_not_kept(clock: _Clock) -> None:
 
 
 async def test_the_least_used_makes_room(clock: _Clock) -> None:
-    kept, asks = Kept(2, 30, clock), _Store()
+    kept, asks = Cache(2, 30, clock), _Store()
     assert [await kept.get(q, asks) for q in "abacab"] == [1, 2, 1, 3, 1, 4]
 
 

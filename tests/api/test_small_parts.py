@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.amounts import average, to_json
-from api.cache import Shared
+from api.cache import Cache
 from api.cursors import Place, decode, encode
 from api.etags import etag_of, matches
 from api.keys import KeyRing, hash_of, new_key
@@ -98,7 +98,7 @@ def test_a_key_has_a_burst_and_then_its_rate() -> None:
 
 
 async def test_a_shared_answer_is_computed_once_and_failures_are_not_kept() -> None:
-    shared: Shared[int] = Shared()
+    shared = Cache()
     calls = []
 
     async def compute() -> int:

@@ -16,7 +16,8 @@ from pymongo import MongoClient
 from pymongo.database import Database as MongoDatabase
 
 from app.published_run import OPEN, RUNS, Document
-from batch.catalogue import MARTS, Mart
+from batch.catalogue import MARTS
+from batch.mart import Mart
 from batch.warehouse import collection_name, drop_unused, published, switch, utc_midnight
 from compose.embedded.stack import EmbeddedStack
 from tests.support.databases import Database

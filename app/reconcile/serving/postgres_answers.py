@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from app.errors import RecountError
 from app.reconcile.serving.answer_shapes import ANOMALIES, EVERYWHERE, GROUPS, TRENDS, shaped
 from app.reconcile.warehouse.trend_periods import trend
 
@@ -60,26 +61,26 @@ class StoredAnswers:
     newest_anomalies: Mapping[str, int]
 
 
-async def stored_answers(dsn: str, as_of: date) -> StoredAnswers:
-    """Returns figures of everything stored; trends and the customer up to the end of `as_of`, UTC."""
+async def stored_answers(connection: asyncpg.Connection, as_of: date) -> StoredAnswers:
+    """Returns figures of everything stored; trends and the customer up to the end of `as_of`, UTC.
+
+    Raises RecountError if nothing is stored.
+    """
     end = datetime.combine(as_of + timedelta(days=1), datetime.min.time(), UTC)
-    connection = await asyncpg.connect(dsn)
-    try:
-        days = await connection.fetch(_DAYS, end)
-        customer = await connection.fetchrow(_BUSIEST, end, as_of)
-        order = await connection.fetchrow(_ORDER)
-        newest = await connection.fetch(_NEWEST_ANOMALIES, list(ANOMALIES), NEWEST_ANOMALIES)
-        assert customer is not None and order is not None, "nothing was stored"
-        figures = {
-            **await _sales(connection),
-            **shaped("anomalies", await connection.fetch(_ANOMALIES, list(ANOMALIES))),
-            **shaped("topic", await connection.fetch(_TOPICS)),
-            **shaped("customer's order", await connection.fetch(_NEWEST, customer["user_id"])),
-            **shaped("order", [order]),
-            **_trends({row["day"]: (row["revenue"], row["orders"]) for row in days}, as_of),
-        }
-    finally:
-        await connection.close()
+    days = await connection.fetch(_DAYS, end)
+    customer = await connection.fetchrow(_BUSIEST, end, as_of)
+    order = await connection.fetchrow(_ORDER)
+    newest = await connection.fetch(_NEWEST_ANOMALIES, list(ANOMALIES), NEWEST_ANOMALIES)
+    if customer is None or order is None:
+        raise RecountError("no order is stored up to the day of the published run; there is nothing to compare")
+    figures = {
+        **await _sales(connection),
+        **shaped("anomalies", await connection.fetch(_ANOMALIES, list(ANOMALIES))),
+        **shaped("topic", await connection.fetch(_TOPICS)),
+        **shaped("customer's order", await connection.fetch(_NEWEST, customer["user_id"])),
+        **shaped("order", [order]),
+        **_trends({row["day"]: (row["revenue"], row["orders"]) for row in days}, as_of),
+    }
     counts = {row["anomaly_type"]: row["count"] for row in newest}
     return StoredAnswers(figures, dict(customer), order["transaction_id"], counts)
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.reconcile.serving.answer_shapes import shaped
-from app.reconcile.warehouse.published_documents import Document, Rows
+from app.reconcile.warehouse.published_documents import Document
 from app.reconcile.warehouse.trend_periods import quotient
 
 _NOBODY: Final = "(none)"
@@ -14,7 +14,7 @@ _NOBODY: Final = "(none)"
 _PRODUCTS: Final = 1000
 
 
-def published_answers(rows: Rows, customer: Mapping[str, Any]) -> dict[str, Any]:
+def published_answers(rows: Callable[[str], list[Document]], customer: Mapping[str, Any]) -> dict[str, Any]:
     """Returns figures of the published run; `customer` is PostgreSQL's, the fields only the mart has are added."""
     customers = list(map(_plain, rows("customer_segments")))
     products = [_plain(row) for row in rows("product_performance") if row["country"] is None]

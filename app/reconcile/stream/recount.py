@@ -27,8 +27,8 @@ async def reconcile(settings: Settings, *, live_tables: LiveFigures | None = Non
     """Recounts every source record up to the ledger and compares everything in PostgreSQL with it.
 
     Workers may write meanwhile: one snapshot of PostgreSQL decides up to which offset Kafka is read. `live_tables` are
-    compared with the rows of that snapshot, so for them the stream has to be idle. Raises RecountError when Kafka or
-    PostgreSQL cannot be read.
+    compared with the rows of that snapshot, so for them the stream has to be idle. Raises KafkaReadError or
+    RecountError when Kafka or PostgreSQL cannot be read.
     """
     started = time.monotonic()
     report = ReconcileReport()

@@ -48,15 +48,11 @@ _SCORES: Final = """
     GROUP BY r, f"""
 
 
-async def stored_totals(dsn: str, as_of: date) -> Totals:
+async def stored_totals(connection: asyncpg.Connection, as_of: date) -> Totals:
     """Returns every figure up to the end of `as_of`, UTC, from the rows of `transactions`."""
     end = datetime.combine(as_of + timedelta(days=1), datetime.min.time(), UTC)
-    connection = await asyncpg.connect(dsn)
-    try:
-        sales = await connection.fetch(_SALES, end)
-        scores = await connection.fetch(_SCORES, end)
-    finally:
-        await connection.close()
+    sales = await connection.fetch(_SALES, end)
+    scores = await connection.fetch(_SCORES, end)
     days = _by("day", "revenue", sales)
     return {
         DAYS: days,

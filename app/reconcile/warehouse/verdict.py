@@ -16,13 +16,17 @@ _REPORTED_DIFFERENCES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class WarehouseReport:
-    """Figures up to the end of `as_of`, UTC; `seconds` the batch took; `failure` if it published nothing."""
+    """Figures up to the end of `as_of`, UTC; `seconds` the batch took; `failure` if it published nothing.
+
+    `stored_since` counts orders of those days that were stored after the run had begun.
+    """
 
     as_of: date
     seconds: float = 0.0
     expected: Totals = field(default_factory=dict)
     found: Totals = field(default_factory=dict)
     failure: str | None = None
+    stored_since: int = 0
 
     @property
     def differences(self) -> list[str]:

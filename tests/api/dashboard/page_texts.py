@@ -31,10 +31,10 @@ class PageTexts:
         """The page's name in the report."""
         return " ".join((self.view, *self.query.values()))
 
-    def expected(self, figures: Account, *, with_file: bool) -> dict[str, Any]:
-        """Returns the cards and, with `with_file`, the file's figures by name."""
+    def expected(self, figures: Account) -> dict[str, Any]:
+        """Returns the cards and the file's figures by name."""
         expected: dict[str, Any] = {f"{self.name}: {label}": text for label, text in self.cards.items()}
-        if with_file and self.file is not None:
+        if self.file is not None:
             titles = f"{self.file} "
             expected |= {
                 f"{self.name} file, {name}": written(value)
