@@ -1,6 +1,6 @@
-"""The one base error of the project and its few kinds.
+"""The base error of the project and its subclasses.
 
-Every message says what is wrong and what to do about it; command lines print it without a stack trace.
+Every message names the problem and the fix; command lines print it without a stack trace.
 """
 
 
@@ -13,19 +13,19 @@ class SettingsError(GlobalMartError):
 
 
 class SchemaError(GlobalMartError):
-    """The database is at a schema version this program does not know."""
+    """The database's schema version is not that of this program."""
 
 
 class LedgerError(GlobalMartError):
-    """Kafka and the ledger in PostgreSQL contradict each other; going on would lose or repeat records."""
+    """Kafka and the ledger in PostgreSQL contradict each other; continuing would lose or repeat records."""
 
 
 class KafkaTopicError(GlobalMartError):
-    """A topic cannot be created or does not have the shape the settings ask for."""
+    """A topic cannot be created or does not match the settings."""
 
 
 class EmbeddedStackError(GlobalMartError):
-    """An embedded server cannot be installed, started or stopped; the message names the cure."""
+    """An embedded server cannot be installed, started or stopped; the message names the fix."""
 
 
 class LakeError(GlobalMartError):
@@ -33,28 +33,28 @@ class LakeError(GlobalMartError):
 
 
 class QualityError(GlobalMartError):
-    """Data failed a check before the publish; the message names rows. What is published stays."""
+    """Data failed a check before the publish; the message names rows. The published run stays."""
 
 
 class PublishError(GlobalMartError):
-    """What was staged in MongoDB is not what was computed, or a store failed; the old run stays."""
+    """Staged documents in MongoDB differ from the computed ones, or a store failed; the old run stays published."""
 
 
 class LockHeldError(GlobalMartError):
-    """Another batch run is under way."""
+    """Another command holds the lock."""
 
 
 class DockerError(GlobalMartError):
-    """Docker, its engine or the stack's settings file is missing; the message names the cure."""
+    """Docker, its engine or the stack's settings file is missing; the message names the fix."""
 
 
 class StoreUnavailableError(GlobalMartError):
-    """A store does not answer an operator's question; the message names it and the cure."""
+    """A store does not answer; the message names it and the fix."""
 
 
 class BackupError(GlobalMartError):
-    """A backup could not be made, is damaged, or must not be restored where it was asked to."""
+    """A backup could not be made, is damaged, or must not be restored into the given databases."""
 
 
 class RecountError(GlobalMartError):
-    """A store cannot be read for a comparison, or is not in a state that can be compared; the message says why."""
+    """A store cannot be read for a comparison, or its state cannot be compared; the message names the reason."""

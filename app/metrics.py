@@ -1,7 +1,7 @@
 """Prometheus metrics of the worker: names, units and labels in one place.
 
 Base units, `_total` on counters, no label that grows with users or products; categories and countries are capped.
-Money here is for watching: counters are extrapolated and reset, exact figures are read from PostgreSQL.
+Money here is for monitoring: Prometheus extrapolates counters and they are reset; exact figures are in PostgreSQL.
 """
 
 from collections.abc import Sequence
@@ -34,8 +34,8 @@ _LATENCY_BOUNDS: Final = (
 )
 
 
-class _Maker:
-    """Makes metrics on one registry."""
+class _Factory:
+    """Creates metrics on one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -51,13 +51,13 @@ class _Maker:
 
 
 class StreamMetrics:
-    """Records and where the stream stands."""
+    """Records and the progress of the stream."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        make = _Maker(registry)
-        self.events = make.counter("globalmart_events", "Records by topic and what became of them.", "topic", "outcome")
+        make = _Factory(registry)
+        self.events = make.counter("globalmart_events", "Records by topic and outcome.", "topic", "outcome")
         self.dead_letters = make.counter(
-            "globalmart_dead_letters", "Refused records by topic and reason.", "topic", "reason"
+            "globalmart_dead_letters", "Rejected records by topic and reason.", "topic", "reason"
         )
         self.late_events = make.counter(
             "globalmart_late_events", "Stored events behind the watermark by more than allowed.", "topic"
@@ -73,7 +73,7 @@ class StreamMetrics:
         )
         self.system_metric = make.gauge(
             "globalmart_system_metric",
-            "Newest value the shop's hosts have sent, in the sender's unit.",
+            "Newest value of the shop's hosts, in the sender's unit.",
             "host",
             "component",
             "metric",
@@ -84,7 +84,7 @@ class SalesMetrics:
     """Money, orders and anomalies; labels are capped."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        make = _Maker(registry)
+        make = _Factory(registry)
         self.category_label = CappedLabel()
         self.country_label = CappedLabel()
         self.anomalies = make.counter("globalmart_anomalies", "Anomalies raised by type.", "type")
@@ -117,10 +117,10 @@ class SalesMetrics:
 
 
 class SinkMetrics:
-    """The way into PostgreSQL and out of the outbox."""
+    """Commits to PostgreSQL and the outbox."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        make = _Maker(registry)
+        make = _Factory(registry)
         self.chunk_records = make.histogram(
             "globalmart_chunk_records",
             "Records per committed chunk.",
@@ -148,7 +148,7 @@ class SinkMetrics:
 
 
 class WorkerMetrics(StreamMetrics, SalesMetrics, SinkMetrics):
-    """Everything a worker reports."""
+    """All metrics of a worker."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry

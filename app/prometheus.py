@@ -1,4 +1,4 @@
-"""What every process shows Prometheus, and metric types that its client lacks."""
+"""Metrics of every process, and metric types that the Prometheus client does not have."""
 
 import shutil
 from bisect import bisect_left
@@ -15,14 +15,14 @@ OTHER: Final = "other"
 
 
 class CappedLabel:
-    """Lets the first 200 values of a label through; the rest are `other`."""
+    """Keeps the first 200 values of a label; the rest become `other`."""
 
     def __init__(self, cap: int = LABEL_CAP) -> None:
         self._cap = cap
         self._known: set[str] = set()
 
     def __call__(self, value: str) -> str:
-        """The label to use for the value."""
+        """Returns the label for the value."""
         if value in self._known:
             return value
         if len(self._known) >= self._cap:
@@ -32,7 +32,7 @@ class CappedLabel:
 
 
 class BulkHistogram(Collector):
-    """A histogram that takes many observations at once; prometheus_client's locks for every single one."""
+    """A histogram for many observations at once; prometheus_client's locks for every single one."""
 
     def __init__(self, name: str, documentation: str, bounds: Sequence[float]) -> None:
         self._name = name
@@ -42,17 +42,17 @@ class BulkHistogram(Collector):
         self._sum = 0.0
 
     def observe_many(self, values: Iterable[float]) -> None:
-        """Count the values."""
+        """Counts the values."""
         for value in values:
             self._counts[bisect_left(self._bounds, value)] += 1
             self._sum += value
 
     def counts(self) -> dict[float, int]:
-        """Observations per bucket by its upper bound, not cumulative."""
+        """Returns the observations per bucket by its upper bound, not cumulative."""
         return dict(zip([*self._bounds, float("inf")], self._counts, strict=True))
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """The present state, cumulative per bucket."""
+        """Yields the current state, cumulative per bucket."""
         cumulative, buckets = 0, []
         for bound, count in zip([*map(str, self._bounds), "+Inf"], self._counts, strict=True):
             cumulative += count
@@ -61,20 +61,24 @@ class BulkHistogram(Collector):
 
 
 def register_process(registry: CollectorRegistry, var_dir: Path) -> None:
-    """Add the `process_*` metrics of the Prometheus client and the disk of `var_dir` to the registry."""
+    """Adds the `process_*` metrics of the Prometheus client and the disk of `var_dir` to the registry."""
     ProcessCollector(registry=registry)
     registry.register(DiskCollector(var_dir))
 
 
 class DiskCollector(Collector):
-    """Size and free bytes of the file system a folder is on, or will be on once it is made."""
+    """Size and free bytes of the file system of a folder, which may not exist yet."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The present state, asked of the system at every scrape."""
+        """Yields the current state, read at every scrape."""
         existing = next(path for path in (self._folder, *self._folder.parents) if path.exists())
         usage = shutil.disk_usage(existing)
-        yield GaugeMetricFamily("globalmart_disk_free_bytes", "Free bytes where the data folder is.", value=usage.free)
-        yield GaugeMetricFamily("globalmart_disk_size_bytes", "Size of the file system there.", value=usage.total)
+        yield GaugeMetricFamily(
+            "globalmart_disk_free_bytes", "Free bytes of the data folder's file system.", value=usage.free
+        )
+        yield GaugeMetricFamily(
+            "globalmart_disk_size_bytes", "Size of the data folder's file system.", value=usage.total
+        )

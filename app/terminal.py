@@ -4,7 +4,7 @@ from rich.table import Table
 
 
 def figures_table(what: str, *figures: str) -> Table:
-    """A table without lines: what each row is about on the left, its figures to the right."""
+    """Returns a table without lines: names on the left, figures aligned right."""
     table = Table(what, box=None)
     for heading in figures:
         table.add_column(heading, justify="right")

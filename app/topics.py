@@ -1,7 +1,7 @@
-"""The one table of Kafka topics: name, key, partitions and what they are for.
+"""The table of Kafka topics: name, key and purpose.
 
-Topics are created from this table and never by the broker itself: an auto-created topic gets one
-partition, and the number of partitions decides which users meet in which partition for ever.
+Topics are created from this table and never by the broker itself: an auto-created topic has one
+partition, and the number of partitions determines the partition of each user permanently.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ SYSTEM_METRICS: Final = "system_metrics"
 ANOMALIES: Final = "anomalies"
 DEAD_LETTERS: Final = "dead_letters"
 
-#: Record header in which a producer states when it sent the record: Unix time in milliseconds, as ASCII digits.
+#: Record header with the producer's send time: Unix time in milliseconds, as ASCII digits.
 SENT_AT_HEADER: Final = "sent_at_ms"
 
 
@@ -29,14 +29,14 @@ class TopicSpec:
 
 
 TOPICS: Final[tuple[TopicSpec, ...]] = (
-    TopicSpec(TRANSACTIONS, "user_id", True, "orders: the money"),
-    TopicSpec(PRODUCT_VIEWS, "user_id", True, "product pages seen"),
+    TopicSpec(TRANSACTIONS, "user_id", True, "orders"),
+    TopicSpec(PRODUCT_VIEWS, "user_id", True, "views of product pages"),
     TopicSpec(CART_EVENTS, "user_id", True, "items added, removed, checked out"),
     TopicSpec(SYSTEM_METRICS, "host", True, "measurements of the shop's hosts"),
     TopicSpec(ANOMALIES, "transaction_id:type", False, "raised anomalies, at least once"),
-    TopicSpec(DEAD_LETTERS, "source key", False, "refused records, raw, with the reason"),
+    TopicSpec(DEAD_LETTERS, "source key", False, "rejected records, raw, with the reason"),
 )
 
 SOURCE_TOPICS: Final[tuple[str, ...]] = tuple(topic.name for topic in TOPICS if topic.source)
-#: Those that are about users, and of which the batch keeps a history.
+#: The topics with user data, which the batch archives.
 USER_TOPICS: Final[tuple[str, ...]] = tuple(topic.name for topic in TOPICS if topic.source and topic.key == "user_id")

@@ -1,4 +1,4 @@
-"""What spark-submit starts: `spark-submit --master spark://HOST:PORT batch/__main__.py nightly`."""
+"""Entry point for spark-submit: `spark-submit --master spark://HOST:PORT batch/__main__.py nightly`."""
 
 import argparse
 import sys
@@ -14,11 +14,11 @@ _CODES: Final = {LockHeldError: 75, SettingsError: 2}
 
 
 def main() -> int:
-    """Run one job; exit codes as of `globalmart batch`."""
+    """Runs one job; exit codes are those of `globalmart batch`."""
     parser = argparse.ArgumentParser(prog="batch", description=__doc__)
     parser.add_argument("job", choices=JOBS)
     parser.add_argument("--as-of", type=date.fromisoformat, default=None, help="yesterday, UTC")
-    parser.add_argument("--full", action="store_true", help="read every day PostgreSQL holds")
+    parser.add_argument("--full", action="store_true", help="read every day in PostgreSQL")
     options = parser.parse_args()
     job = Job(options.job, options.as_of or yesterday(), options.full)
     try:

@@ -1,9 +1,9 @@
-"""Exact arithmetic of money in Spark: sums in whole cents, and ratios rounded half up once.
+"""Exact arithmetic of money in Spark: sums in integer cents, and ratios rounded half up once.
 
-Inside a mart money is a bigint of cents: Spark sums those ten times cheaper than decimals of more than 18 digits, and
-in ANSI mode a sum that does not fit (92 quadrillion) raises. Decimals are made at a mart's border. Spark's own
-division rounds to a scale of its choice first, and rounding that again can be off by one in the last
-place. Here quotients are found in whole numbers.
+Inside a mart money is a bigint of cents: Spark sums them at a tenth of the cost of decimals of more than 18 digits, and
+in ANSI mode an overflow (92 quadrillion) raises. They become decimals in a mart's last step. Spark's own division first
+rounds to a scale of its choice, and rounding again can be off by one in the last place. Here quotients are computed in
+integers.
 """
 
 from decimal import Decimal
@@ -17,47 +17,47 @@ MONEY: Final = DecimalType(24, 2)
 RATIO: Final = DecimalType(24, 4)
 _WHOLE: Final = DecimalType(38, 0)
 _LONG: Final = DecimalType(20, 0)
-#: Room for 10^29 units of the last place on either side of the division.
+#: Up to 10^29 units of the last place on either side of the division.
 _STEP: Final = DecimalType(32, 0)
 
 
 def total(column: str) -> Column:
-    """Exact sum of a money column; 0.00 over no rows."""
+    """Returns the exact sum of a money column; 0.00 without rows."""
     return f.coalesce(f.sum(column), f.lit(0)).cast(MONEY)
 
 
 def order_cents(amount: str) -> Column:
-    """A money column of single orders as a bigint of cents."""
+    """Converts a money column of single orders to a bigint of cents."""
     return (f.col(amount) * 100).cast("bigint")
 
 
 def total_cents(column: str) -> Column:
-    """Exact sum of a bigint column; 0 over no rows."""
+    """Returns the exact sum of a bigint column; 0 without rows."""
     return f.coalesce(f.sum(column), f.lit(0).cast("bigint"))
 
 
 def money(cents: Column) -> Column:
-    """A bigint of cents as money."""
+    """Converts a bigint of cents to money."""
     return (cents.cast(_LONG) * f.lit(Decimal("0.01"))).cast(MONEY)
 
 
 def cents(amount: Column) -> Column:
-    """Money as a whole number of cents, a decimal; for sums as large as MONEY can be."""
+    """Converts money to cents as a decimal without places; for sums as large as MONEY can be."""
     return (amount * 100).cast(_STEP)
 
 
 def average(total: Column, count: Column) -> Column:
-    """Money per piece with two places, half up, from a total in cents; null over no pieces."""
+    """Returns money per item with two places, half up, from a total in cents; null if the count is 0."""
     return money(_half_up(total, count))
 
 
 def share(part: Column, whole: Column) -> Column:
-    """part / whole of two counts below 10^14 with four places, half up; null where `whole` is 0."""
+    """Returns part / whole of two counts below 10^14 with four places, half up; null if `whole` is 0."""
     return (_half_up(part * 10_000, whole).cast(_LONG) * f.lit(Decimal("0.0001"))).cast(RATIO)
 
 
 def _half_up(numerator: Column, denominator: Column) -> Column:
-    """Of two bigints, neither negative; null where the latter is 0. Does not overflow."""
+    """Returns the quotient of two non-negative bigints, half up, without overflow; null if the divisor is 0."""
     divisor = f.nullif(denominator, f.lit(0))
     rest = numerator % divisor
     up = f.when(rest >= divisor - rest, 1).otherwise(0)
@@ -65,7 +65,7 @@ def _half_up(numerator: Column, denominator: Column) -> Column:
 
 
 def ratio(numerator: Column, denominator: Column, places: int) -> Column:
-    """numerator / denominator for whole decimals, half away from zero; null where the latter is 0 or null.
+    """Returns numerator / denominator of integer decimals, half away from zero; null if the divisor is 0 or null.
 
     With n and d not negative: floor((2 n 10^p + d) / 2 d) / 10^p.
     """

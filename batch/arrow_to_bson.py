@@ -1,8 +1,8 @@
-"""Arrow batches as MongoDB documents, a column at a time.
+"""Converts Arrow batches to MongoDB documents, column by column.
 
-What row-wise conversion spends its time on are decimals and times; here neither ever becomes Python's own: a
-decimal's 128 bits become MongoDB's, a time its milliseconds (microseconds are cut off). Money, ratios and counts keep
-their exact values and scales.
+A row-wise conversion spends its time on decimals and times. Here neither becomes a Python object of its own: the 128
+bits of a decimal are converted to MongoDB's, a time to milliseconds (microseconds are truncated). Money, ratios and
+counts keep their exact values and scales.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,13 +13,13 @@ import pyarrow as pa
 from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
 
-#: Of a BSON decimal: 14 bits of exponent above 49 bits of digits in the upper half.
+#: A BSON decimal has 14 bits of exponent above 49 bits of digits in its upper half.
 _BIAS: Final = 6176
 _EXPONENT_BITS: Final = 49
 
 
 def documents(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """One document per row, its fields in the columns' order; nulls stay fields."""
+    """Returns one document per row, its fields in the columns' order; nulls stay fields."""
     return list(_rows(batch.schema.names, batch.columns))
 
 
@@ -46,16 +46,16 @@ def _times(column: pa.Array) -> list[DatetimeMS | None]:
 
 
 def _decimals(column: pa.Array) -> list[Decimal128 | None]:
-    """Whole numbers of the last place below 2^63 as they are; with greater or negative ones, all one by one."""
+    """Converts all at once if the unscaled values are from 0 to 2^63 - 1; else one by one."""
     high = (_BIAS - column.type.scale) << _EXPONENT_BITS
     words = np.frombuffer(column.buffers()[1], dtype="<i8").reshape(-1, 2)
     words = words[column.offset : column.offset + len(column)]
-    # Under a null may be anything.
+    # The bits of a null are undefined.
     known = column.is_valid().to_numpy(zero_copy_only=False)
     if bool((~known | ((words[:, 1] == 0) & (words[:, 0] >= 0))).all()):
-        # Its own halves, which the stubs take for the parts of a Python decimal.
+        # A tuple of its halves, which the stubs declare as the parts of a Python decimal.
         return [
-            Decimal128((high, low)) if there else None  # type: ignore[arg-type]
-            for low, there in zip(words[:, 0].tolist(), known.tolist(), strict=True)
+            Decimal128((high, low)) if valid else None  # type: ignore[arg-type]
+            for low, valid in zip(words[:, 0].tolist(), known.tolist(), strict=True)
         ]
     return [None if value is None else Decimal128(value) for value in column.to_pylist()]

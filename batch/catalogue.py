@@ -12,7 +12,7 @@ from batch.marts.sales_trends import SALES_TRENDS
 from batch.marts.segment_migrations import SEGMENT_MIGRATIONS
 
 MARTS: Final = (FACT_SALES, FACT_SESSIONS, CUSTOMER_SEGMENTS, SEGMENT_MIGRATIONS, SALES_TRENDS, PRODUCT_PERFORMANCE)
-#: What each command makes and publishes together.
+#: The marts that each command computes and publishes together.
 JOBS: Final[Mapping[str, tuple[Mart, ...]]] = {
     "nightly": MARTS,
     "etl": (FACT_SALES, FACT_SESSIONS),

@@ -1,4 +1,4 @@
-"""Computes all marts of a job from the lake and checks them; MongoDB is not needed for it."""
+"""Computes all marts of a job from the lake and checks them, without MongoDB."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class PreviousRun:
-    """What earlier runs left: segments of the run before, and the published run's entry of each mart."""
+    """Data of earlier runs: segments of the previous run, and the published run's entry of each mart."""
 
     segments: DataFrame
     published: Mapping[str, Mapping[str, Any]]
@@ -32,21 +32,21 @@ def compute(
     lake: Lake,
     manifest: Manifest,
     marts: tuple[Mart, ...],
-    known: PreviousRun,
+    previous: PreviousRun,
     settings: BatchSettings,
     bounds: Bounds,
     report: Report = lambda _: None,
 ) -> list[Computed]:
-    """The marts, persisted; raises QualityError with everything wrong in the first bad one."""
+    """Computes the marts, cached; raises QualityError with all problems of the first faulty one."""
     events = read_events(spark, lake, manifest, bounds.as_of)
     gap = timedelta(minutes=settings.session_gap_minutes)
     totals = manifest.totals(TRANSACTIONS.name, bounds.as_of)
     computed = []
-    inputs = MartInputs(events, known.segments, bounds.as_of, gap)
+    inputs = MartInputs(events, previous.segments, bounds.as_of, gap)
     for mart in marts:
         frame = inputs.rows(mart)
         expected = with_product(events.transactions) if mart.products_only else totals
-        one = checked(mart, frame, expected, known.published.get(mart.name, {}), bounds)
+        one = checked(mart, frame, expected, previous.published.get(mart.name, {}), bounds)
         report(f"{mart.name}: {one.rows:,} rows")
         computed.append(one)
     return computed

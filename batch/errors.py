@@ -1,4 +1,4 @@
-"""What a run that fails leaves: its entry in the log, and an error that names the store it comes from."""
+"""Errors of a run: logs its outcome, and translates libraries' errors into ones that name the store."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from batch.runs import Run
 
 @contextmanager
 def logged(run: Run) -> Iterator[None]:
-    """Log the outcome of the block, whatever it is."""
+    """Logs the outcome of the block."""
     try:
         yield
     except BaseException as error:
@@ -28,7 +28,7 @@ def logged(run: Run) -> Iterator[None]:
 
 @contextmanager
 def translate_errors(postgres: PostgresSettings, mongo: MongoSettings) -> Iterator[None]:
-    """Turn the libraries' errors into ours, by the store they come from and the settings that say where it is."""
+    """Translates the libraries' errors into ones that name the store and its settings."""
     try:
         yield
     except PyMongoError as error:
@@ -39,7 +39,7 @@ def translate_errors(postgres: PostgresSettings, mongo: MongoSettings) -> Iterat
         raise PublishError(f"Spark failed, the published run stays: {error}") from error
     except dbapi.Error as error:
         place = f"{postgres.host}:{postgres.port}/{postgres.database}"
-        cause = " ".join(str(error).split())  # libpq's have lines and tabs
+        cause = " ".join(str(error).split())  # libpq's messages have line breaks and tabs
         raise LakeError(
             f"PostgreSQL failed, the published run stays: {cause} Start it, or correct GLOBALMART_POSTGRES_HOST, "
             f"_PORT and _DATABASE ({place})"

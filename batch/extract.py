@@ -1,8 +1,8 @@
-"""Brings new and changed days from PostgreSQL into the lake.
+"""Copies new and changed days from PostgreSQL to the lake.
 
-A day has changed when PostgreSQL's rows and checksum differ from the lake's. Rows are only ever added,
-until their retention deletes the oldest; the lake keeps what was deleted, so it is the archive. A day
-PostgreSQL holds in part is merged with the lake's by key.
+A day has changed when PostgreSQL's row count and checksum differ from the lake's. Rows are only added, until retention
+deletes the oldest; the lake keeps deleted rows, so it is the archive. A day that is partly deleted in PostgreSQL is
+merged with the lake's by key.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """The lake after an extract, and how many days and rows it read."""
+    """The lake's manifest after an extract, and the number of days and rows read."""
 
     manifest: Manifest
     days: int
@@ -34,10 +34,10 @@ class Extracted:
 def extract(
     snapshot: Snapshot, lake: Lake, as_of: date, *, group_rows: int, full: bool = False, report: Report = lambda _: None
 ) -> Extracted:
-    """Read what changed up to and with `as_of`, or every day PostgreSQL holds if `full`.
+    """Reads the changed days up to and including `as_of`, or every day in PostgreSQL if `full`.
 
-    Raises LakeError when PostgreSQL no longer holds rows that the lake does not have either, or
-    has lost rows that no retention deletes.
+    Raises LakeError if rows are neither in PostgreSQL nor in the lake, or if PostgreSQL has lost rows that retention
+    does not delete.
     """
     manifest = lake.read_manifest()
     lake.remove_orphans(manifest, (source.name for source in SOURCES))
@@ -46,8 +46,8 @@ def extract(
         checksums = snapshot.day_checksums(source, as_of)
         known = manifest.days(source.name)
         archived = _archived(checksums, snapshot.deleted_before(source))
-        _refuse_losses(source, checksums, known, archived)
-        changed = {d: p for d, p in checksums.items() if full or d not in known or known[d].print != p}
+        _require_no_losses(source, checksums, known, archived)
+        changed = {d: s for d, s in checksums.items() if full or d not in known or known[d].summary != s}
         for group in _groups(changed, group_rows):
             read = _read_group(snapshot, lake, source, group, checksums, known, archived)
             manifest = manifest.with_days(source.name, read)
@@ -60,26 +60,26 @@ def extract(
 
 
 def _archived(checksums: Mapping[date, DayChecksum], deleted_before: date | None) -> set[date]:
-    """Days that may have lost rows to retention: those before its mark, and the oldest PostgreSQL holds."""
+    """Returns days of which retention may have deleted rows: those before its limit, and the oldest in PostgreSQL."""
     oldest = min(checksums, default=None)
     return {day for day in checksums if day == oldest or (deleted_before and day < deleted_before)}
 
 
-def _refuse_losses(
+def _require_no_losses(
     source: SourceTable, checksums: Mapping[date, DayChecksum], known: Mapping[date, LakeDay], archived: set[date]
 ) -> None:
-    """No other day may have lost rows."""
+    """Raises LakeError if another day has lost rows."""
     for day, found in sorted(checksums.items()):
-        if day not in archived and day in known and found.rows < known[day].print.rows:
+        if day not in archived and day in known and found.rows < known[day].summary.rows:
             raise LakeError(
                 f"PostgreSQL has {found.rows:,} rows of {source.name} on {day}, the lake "
-                f"{known[day].print.rows:,}: rows were deleted by hand. Restore them, or delete "
+                f"{known[day].summary.rows:,}: rows were deleted manually. Restore them, or delete "
                 f"day {day} from the lake's manifest to accept it"
             )
 
 
 def _groups(changed: Mapping[date, DayChecksum], group_rows: int) -> Iterator[list[date]]:
-    """Runs of consecutive days of at most `group_rows` rows; a larger day comes alone."""
+    """Yields groups of consecutive days of at most `group_rows` rows; a larger day is its own group."""
     group: list[date] = []
     rows = 0
     for day, found in sorted(changed.items()):
@@ -133,7 +133,7 @@ def _write_day(
     known: LakeDay | None,
     archived: bool,
 ) -> LakeDay:
-    """Write a day and compare it with what PostgreSQL said of it in the same snapshot."""
+    """Writes a day and compares it with PostgreSQL's checksum from the same snapshot."""
     counted = DayChecksum(0, 0)
     with lake.new_file(source, day) as file:
         for piece in pieces:
@@ -142,17 +142,17 @@ def _write_day(
     written = LakeDay(counted, file.name)
     if known is not None and (counted != expected or archived):
         written = _merge_archived(lake, source, day, file.name, known)
-    if written.print == expected or written.print.rows > expected.rows:
+    if written.summary == expected or written.summary.rows > expected.rows:
         return written
     raise LakeError(
-        f"{source.name} of {day}: {written.print} can be read, PostgreSQL's own account "
-        f"is {expected}, and the lake does not hold the rest. If the rows were deleted after their "
+        f"{source.name} of {day}: {written.summary} can be read, PostgreSQL's checksum "
+        f"is {expected}, and the lake does not have the rest. If the rows were deleted after their "
         "retention, restore the lake they were extracted to"
     )
 
 
 def _merge_archived(lake: Lake, source: SourceTable, day: date, name: str, known: LakeDay) -> LakeDay:
-    """Keep the rows only the lake still holds; PostgreSQL's win where both have the key."""
+    """Merges the rows that only the lake has; PostgreSQL's row wins if both have the key."""
     present, archived = lake.read_file(name), lake.read_file(known.file)
     gone = pc.invert(pc.is_in(archived[source.key], value_set=present[source.key]))
     counted = DayChecksum(0, 0)

@@ -1,4 +1,4 @@
-"""The lake as DataFrames, and the contract both ends of a mart keep: exact columns and types."""
+"""Reads the lake as DataFrames; `contract` fixes columns and types at both ends of a mart."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +15,7 @@ from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS, SourceTable
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Everything up to and with `as_of`; the columns of each are its source's."""
+    """All events up to and including `as_of`; each frame has the columns of its source."""
 
     transactions: DataFrame
     product_views: DataFrame
@@ -23,7 +23,7 @@ class Events:
 
 
 def read_events(spark: SparkSession, lake: Lake, manifest: Manifest, as_of: date) -> Events:
-    """The lake's days up to and with `as_of`."""
+    """Reads the lake's days up to and including `as_of`."""
 
     def read(source: SourceTable) -> DataFrame:
         files = [lake.address(name) for name in manifest.files(source.name, as_of)]
@@ -35,10 +35,10 @@ def read_events(spark: SparkSession, lake: Lake, manifest: Manifest, as_of: date
 
 
 def contract(frame: DataFrame, schema: StructType) -> DataFrame:
-    """Exactly these columns with these types, in this order; a value that does not fit raises."""
+    """Selects exactly these columns with these types, in this order; a value that does not fit raises."""
     return frame.select(*(f.col(field.name).cast(field.dataType).alias(field.name) for field in schema))
 
 
 def cached(frame: DataFrame) -> DataFrame:
-    """The same, computed once however often it is read."""
+    """Returns the frame persisted, so that it is computed once."""
     return frame.persist(StorageLevel.MEMORY_AND_DISK)

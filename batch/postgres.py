@@ -1,4 +1,4 @@
-"""PostgreSQL through ADBC: results arrive as Arrow, without a row ever becoming Python objects."""
+"""PostgreSQL through ADBC: results are Arrow, rows never become Python objects."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,36 +10,36 @@ from adbc_driver_postgresql import dbapi
 from app.errors import LockHeldError, SettingsError
 from app.settings import PostgresSettings
 
-#: Key of the advisory lock: "GMBATCH" as a number. It lasts as long as its session, so a killed run frees it.
+#: Key of the advisory lock: "GMBATCH" as a number. The lock ends with its session, so a killed run releases it.
 _LOCK_KEY: Final = int.from_bytes(b"GMBATCH", "big")
 
 
 @contextmanager
 def connect(settings: PostgresSettings, application: str, *, autocommit: bool = False) -> Iterator[Any]:
-    """A connection as the role that only reads, closed at the end."""
+    """Connects as the read-only role and closes at the end."""
     with dbapi.connect(_uri(settings, application), autocommit=autocommit) as connection:
         yield connection
 
 
 @contextmanager
 def batch_lock(settings: PostgresSettings) -> Iterator[Any]:
-    """The one lock of all batch runs on this database; raises LockHeldError where it is taken.
+    """Takes the lock of all batch runs on this database; raises LockHeldError if another session has it.
 
-    Needs a session of its own: connect to PostgreSQL, not to a pooler in transaction mode.
+    Needs a dedicated session: connect to PostgreSQL, not to a pooler in transaction mode.
     """
     with connect(settings, "globalmart-batch-lock", autocommit=True) as connection:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT pg_try_advisory_lock({_LOCK_KEY})")
             if cursor.fetchone() != (True,):
                 raise LockHeldError(
-                    "another batch run holds the lock; wait for it to end, or look for the session "
+                    "another batch run holds the lock; wait for it to end, or find the session "
                     "named globalmart-batch-lock in pg_stat_activity"
                 )
         yield connection
 
 
 def require_lock(connection: Any) -> None:
-    """Raise LockHeldError if the session that holds the lock is gone; call it right before a switch."""
+    """Raises LockHeldError if the session that holds the lock has ended; to be called right before a switch."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -49,11 +49,11 @@ def require_lock(connection: Any) -> None:
     except dbapi.Error as error:
         raise LockHeldError(f"the session that held the batch's lock ended: {error}") from error
     if not held:
-        raise LockHeldError("the batch's lock was released under this run; run again")
+        raise LockHeldError("the batch's lock was released during this run; run again")
 
 
 def reader_password(settings: PostgresSettings) -> str:
-    """Of the role that only reads; raises SettingsError if there is none."""
+    """Returns the password of the read-only role; raises SettingsError if there is none."""
     if settings.reader_password is None:
         variable = settings.variable("reader_password")
         raise SettingsError(f"{variable} is not set; `globalmart init` writes one into .env")
@@ -75,7 +75,7 @@ def _uri(settings: PostgresSettings, application: str) -> str:
 
 
 def encryption(settings: PostgresSettings) -> dict[str, str]:
-    """What libpq is told about TLS; the JDBC driver knows it by the same names."""
+    """Returns libpq's TLS parameters; the JDBC driver uses the same names."""
     files = {"sslrootcert": settings.ca_file, "sslcert": settings.certificate_file, "sslkey": settings.key_file}
     given = {name: str(file) for name, file in files.items() if file is not None}
     return {"sslmode": settings.sslmode, **given}

@@ -1,7 +1,7 @@
-"""Two phases into MongoDB: stage every mart, verify and index it, then switch all at once.
+"""Publishes to MongoDB in two phases: stages, indexes and verifies every mart, then switches all at once.
 
-Until the switch readers see nothing of it; a failure or a kill before it leaves the published run whole, and
-the next run removes what was staged.
+Before the switch readers see nothing of the run; a failure or a kill until then does not change the published run, and
+the next run removes the staged documents.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A mart ready to be published; `rows` and `total` of its money are those of the checks.
+    """A mart ready to be published; `rows` and `total` (of its money) are those of the checks.
 
     `days` are the digests of a fact's UTC days, empty for other marts.
     """
@@ -41,7 +41,7 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What the pointer will say of a mart; `days` are the digests of a fact's days."""
+    """A staged mart: its `entry` for the pointer; `days` are the digests of a fact's days."""
 
     mart: Mart
     entry: Document
@@ -59,7 +59,7 @@ class Publisher:
         self._before = published(database)
 
     def stage(self, computed: Computed) -> Staged:
-        """Index, write and verify one mart; raises PublishError when MongoDB holds something else."""
+        """Indexes, writes and verifies one mart; raises PublishError if MongoDB's content differs."""
         if computed.mart.fact_time is not None:
             return self._stage_fact(computed, computed.mart.fact_time)
         collection = self._collection(computed.mart)
@@ -69,7 +69,7 @@ class Publisher:
         return Staged(computed.mart, self._entry(computed), {}, computed.rows)
 
     def switch(self, staged: Sequence[Staged], snapshot: str, now: datetime) -> None:
-        """Show all staged marts to readers in one write; marts of other jobs stay as they are."""
+        """Publishes all staged marts in one write; marts of other jobs do not change."""
         entries = {one.mart.name: one.entry for one in staged}
         after = {
             "number": self._run.number,
@@ -100,7 +100,7 @@ class Publisher:
         return Staged(mart, self._entry(computed), new, expected)
 
     def _expire(self, collection: Collection[Document], time: str, days: list[str], old: Mapping[str, str]) -> None:
-        """End what the new rows replace at this version; readers of the published one still see it."""
+        """Ends the replaced rows at this version; readers of the published version still see them."""
         for day in (day for day in days if day in old):
             start = utc_midnight(date.fromisoformat(day))
             within = {time: {"$gte": start, "$lt": start + timedelta(days=1)}}
@@ -109,7 +109,7 @@ class Publisher:
             if answer.modified_count != _rows_of(old[day]):
                 raise PublishError(
                     f"{collection.name} held {answer.modified_count:,} rows of {day}, its run had "
-                    f"published {_rows_of(old[day]):,}; somebody wrote to it. Drop the collections "
+                    f"published {_rows_of(old[day]):,}; another program wrote to it. Drop the collections "
                     f"of the warehouse, {collection.name} and published_run, and run again"
                 )
 
@@ -128,19 +128,19 @@ class Publisher:
 
 
 def with_identity(mart: Mart, rows: DataFrame) -> DataFrame:
-    """The rows with `_id` first: the mart's key, of a fact together with its version."""
+    """Adds `_id` as the first column: the mart's key, for a fact together with its version."""
     keys = list(mart.key) + (["since"] if mart.fact_time else [])
     identity = f.col(keys[0]) if len(keys) == 1 else f.struct(*keys)
     return rows.select(identity.alias("_id"), "*")
 
 
 def versioned(rows: DataFrame, number: int) -> DataFrame:
-    """A fact's rows as the run of this number publishes them: seen from it on, replaced by none."""
+    """Adds the version columns to a fact's rows: visible from this run on, not replaced."""
     return rows.withColumns({"since": f.lit(number), "until": f.lit(OPEN)})
 
 
 def row_hashes(mart: Mart) -> list[Column]:
-    """The sum of all rows' 64-bit hashes, as sums of its halves: together they may not fit 64 bits."""
+    """Returns the sum of all rows' 64-bit hashes, as two sums of their halves, which do not overflow 64 bits."""
     hashed = f.xxhash64(*(f.col(name) for name in mart.schema.names))
     return [
         f.sum(f.shiftright(hashed, 32)).alias("hash_high"),
@@ -149,7 +149,7 @@ def row_hashes(mart: Mart) -> list[Column]:
 
 
 def digest(day: Row) -> str:
-    """`rows:revenue:hash` of a day's figures; equal rows in any order give equal text."""
+    """Returns `rows:revenue:hash` of a day; equal rows in any order give equal text."""
     return f"{day.rows}:{day.total}:{day.hash_high * 2**32 + day.hash_low}"
 
 
@@ -182,5 +182,5 @@ def _index(collection: Collection[Document], mart: Mart) -> None:
 
 
 def now_utc() -> datetime:
-    """The clock of the run log."""
+    """Returns the time for the run log."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Checks before the publish; each failure names rows or days, and what is published stays."""
+"""Checks before the publish; each failure names rows or days, and the published run stays."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _NAMED_ROWS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """`max_staleness_days` between the newest order and `as_of`; `max_shrink` as a share of rows."""
+    """Limits: `max_staleness_days` between the newest order and `as_of`; `max_shrink` as a share of rows."""
 
     as_of: date
     max_staleness_days: int
@@ -29,7 +29,7 @@ class Bounds:
 
 
 def check_freshness(manifest: Manifest, bounds: Bounds) -> None:
-    """Raise QualityError without orders, or where the newest is too old."""
+    """Raises QualityError if there are no orders, or the newest is too old."""
     days = [day for day in manifest.days(TRANSACTIONS.name) if day <= bounds.as_of]
     if not days:
         raise QualityError(
@@ -46,7 +46,7 @@ def check_freshness(manifest: Manifest, bounds: Bounds) -> None:
 
 
 def with_product(transactions: DataFrame) -> DayChecksum:
-    """Number and cents of the orders that name a product, which is all `product_performance` sums."""
+    """Returns number and cents of the orders with a product, the only ones in `product_performance`."""
     orders = transactions.where(f.col("product_id").isNotNull())
     sums = orders.select(order_cents("total_amount").alias("cents")).agg(
         f.count("*").alias("rows"), total_cents("cents").alias("cents")
@@ -56,9 +56,9 @@ def with_product(transactions: DataFrame) -> DayChecksum:
 
 
 def checked(mart: Mart, frame: DataFrame, expected: DayChecksum, seen: Mapping[str, Any], bounds: Bounds) -> Computed:
-    """Check one mart; `expected` is what its slices sum to, `seen` its entry in the published run.
+    """Checks one mart; `expected` are the sums of its slices, `seen` its entry in the published run.
 
-    Makes the rows and reads them once, a fact's digests included. Raises QualityError with everything found.
+    Computes the rows and reads them once, a fact's digests included. Raises QualityError with all problems.
     """
     days = _measured(mart, frame)
     figures = {name: _sum(day[name] for day in days) for name in _figures(mart)}
@@ -74,7 +74,7 @@ def checked(mart: Mart, frame: DataFrame, expected: DayChecksum, seen: Mapping[s
 
 
 def _measured(mart: Mart, frame: DataFrame) -> list[Row]:
-    """The figures of a fact's every UTC day; of another mart in one row."""
+    """Returns the figures of every UTC day of a fact; of another mart in one row."""
     figures = [column.alias(name) for name, column in _figures(mart).items()]
     if mart.fact_time is None:
         return frame.agg(*figures).collect()
@@ -97,7 +97,7 @@ def _figures(mart: Mart) -> dict[str, Column]:
 
 
 def _bad(mart: Mart) -> Column:
-    """Rows with a null where none may be, or with negative money."""
+    """Returns the condition of rows with a null in a required column, or with negative money."""
     nulls = " OR ".join(f"`{column}` IS NULL" for column in mart.required)
     return f.expr(f"{nulls} OR `{mart.money}` IS NULL OR `{mart.money}` < 0")
 
@@ -123,7 +123,7 @@ def _row_problems(mart: Mart, frame: DataFrame, figures: Mapping[str, Any]) -> I
 
 
 def _size_problems(mart: Mart, rows: int, seen: Mapping[str, Any], bounds: Bounds) -> Iterator[str]:
-    """Only against a run of the same or an earlier day: going back in time may shrink a mart."""
+    """Compares only with a run of the same or an earlier day: an earlier `as_of` may shrink a mart."""
     if not mart.bounded or not seen or seen["as_of"].date() > bounds.as_of:
         return
     least = seen["rows"] * (1 - bounds.max_shrink)

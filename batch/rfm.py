@@ -1,4 +1,4 @@
-"""RFM: names, and scores by value counts: tie-safe, independent of row order, parallel.
+"""RFM segment names, and scores from value counts: tie-safe, independent of row order, parallel.
 
 For N customers and ascending competition rank k (1 = worst), score = floor((k - 1) * 5 / N) + 1. k - 1 is the
 number of customers with a smaller value, so it is enough to count customers per value and to cumulate the
@@ -33,19 +33,19 @@ SEGMENTS: Final = tuple(_NAMES)
 
 
 def segment_pairs() -> list[tuple[int, int, str]]:
-    """(R, F, name) as the table says, in no particular order."""
+    """Returns all (R, F, name), in no particular order."""
     return [(r, fr, name) for name, pairs in _NAMES.items() for r, fr in pairs]
 
 
 def segment_name(r_score: Column, f_score: Column) -> Column:
-    """The name of a pair of scores; null for scores that do not exist."""
+    """Returns the name of a pair of scores; null for scores that do not exist."""
     names = {r * 10 + fr: name for r, fr, name in segment_pairs()}
     table = f.create_map(*(f.lit(part) for pair in names.items() for part in pair))
     return f.try_element_at(table, r_score * 10 + f_score)
 
 
 def with_scores(customers: DataFrame, measures: Mapping[str, tuple[Column, Column]]) -> DataFrame:
-    """The customers with one integer score per measure, named by it.
+    """Adds one integer score per measure to the customers, named by the measure.
 
     A measure is a not-null bigint value and a bigint bucket, which must never fall while the value rises and be the
     same for equal values. A score is one more than the number of thresholds the value reaches, and the
@@ -57,13 +57,13 @@ def with_scores(customers: DataFrame, measures: Mapping[str, tuple[Column, Colum
 
 
 def _score(value: Column, name: str) -> Column:
-    """Thresholds no customer reaches are null."""
+    """Returns a score; thresholds that no customer reaches are null."""
     reached = [f.when(value >= f.col(f"_{name}_{score}"), 1).otherwise(0) for score in SCORES[1:]]
     return reduce(Column.__add__, reached, f.lit(1))
 
 
 def _counted(customers: DataFrame, measures: Mapping[str, tuple[Column, Column]]) -> DataFrame:
-    """Customers per measure, bucket and value."""
+    """Counts customers per measure, bucket and value."""
     points = [
         f.struct(f.lit(name).alias("_name"), bucket.alias("_bucket"), value.alias("_value"))
         for name, (value, bucket) in measures.items()
@@ -73,7 +73,7 @@ def _counted(customers: DataFrame, measures: Mapping[str, tuple[Column, Column]]
 
 
 def _below(counted: DataFrame) -> DataFrame:
-    """Per measure and value the customers with a smaller one, and all customers."""
+    """Counts per measure and value the customers with a smaller one, and all customers."""
     lower = Window.partitionBy("_name", "_bucket").orderBy("_value")
     lower = lower.rowsBetween(Window.unboundedPreceding, -1)
     within = counted.withColumn("_within", f.coalesce(f.sum("_count").over(lower), f.lit(0)))
@@ -82,7 +82,7 @@ def _below(counted: DataFrame) -> DataFrame:
 
 
 def _offsets(sizes: DataFrame) -> DataFrame:
-    """Per bucket the customers in the buckets below it, and all customers: as small as there are buckets."""
+    """Counts per bucket the customers in the buckets below it, and all customers: one row per bucket."""
     lower = Window.partitionBy("_name").orderBy("_bucket")
     below = f.sum("_size").over(lower.rowsBetween(Window.unboundedPreceding, -1))
     everyone = f.sum("_size").over(Window.partitionBy("_name"))
@@ -90,7 +90,7 @@ def _offsets(sizes: DataFrame) -> DataFrame:
 
 
 def _thresholds(below: DataFrame, measures: Mapping[str, object]) -> DataFrame:
-    """One row: per measure and score above 1 the least value that has it."""
+    """Returns one row: per measure and score above 1 the smallest value with this score."""
     steps = f.expr("((_below + _within) * 5) div _customers") + 1
     return below.agg(
         *(

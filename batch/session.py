@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 from app.settings import BatchSettings
 from batch.java import provide_java
 
-#: One job of minutes: the simplest collector, and the full compiler for what runs over rows but not for what Spark
-#: does once per query; with its own thresholds it would spend more time on Spark's planner than on the marts.
+#: For a job of minutes: the serial collector, and the full compiler for code that runs over rows but not for code that
+#: Spark runs once per query; with the default thresholds it would spend more time on Spark's planner than on the marts.
 _LOCAL_JAVA: Final = (
     "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=240m -XX:Tier4InvocationThreshold=40000 "
     "-XX:Tier4MinInvocationThreshold=5000 -XX:Tier4CompileThreshold=120000 "
@@ -30,7 +30,7 @@ _OPTIONS: Final = {
     "spark.sql.files.openCostInBytes": "65536",
     # Marts are read once or twice: measuring each column to compress it costs more than it saves.
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
-    # A small map before the map: of use for few groups only, and the marts' groups are many.
+    # A first-level hash map helps only with few groups, and the marts have many.
     "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -39,7 +39,7 @@ _OPTIONS: Final = {
 
 @contextmanager
 def spark_session(settings: BatchSettings, work_dir: Path) -> Iterator[SparkSession]:
-    """A session with this project's options, stopped at the end; `work_dir` takes what Spark spills."""
+    """Starts a session with this project's options and stops it at the end; Spark spills to `work_dir`."""
     spark = start_session(settings, work_dir)
     try:
         yield spark
@@ -48,7 +48,7 @@ def spark_session(settings: BatchSettings, work_dir: Path) -> Iterator[SparkSess
 
 
 def start_session(settings: BatchSettings, work_dir: Path) -> SparkSession:
-    """The same without an end. Sets what Spark reads from the environment where nobody has."""
+    """Starts a session that its caller stops. Sets Spark's environment variables that are not set."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     provide_java(work_dir)
     builder = SparkSession.builder.appName("globalmart-batch")
@@ -66,7 +66,7 @@ def start_session(settings: BatchSettings, work_dir: Path) -> SparkSession:
 
 
 def connectors(settings: BatchSettings) -> list[str]:
-    """Maven coordinates of the jars the settings ask for; Spark fetches them by its own means.
+    """Returns the Maven coordinates of the jars that the settings require; Spark fetches them.
 
     spark-submit resolves before this program starts: give it the same coordinates with --packages.
     """
@@ -87,7 +87,7 @@ def _cluster(builder: SparkSession.Builder, settings: BatchSettings, master: str
 
 
 def executor_memory(settings: BatchSettings) -> str:
-    """Heap of an executor; where workers offer less than the batch may use, Spark's own variable says so."""
+    """Returns the heap of an executor; Spark's own variable overrides the setting if workers have less."""
     return os.environ.get("SPARK_EXECUTOR_MEMORY") or settings.memory
 
 
@@ -112,5 +112,5 @@ def _local(builder: SparkSession.Builder, settings: BatchSettings, work_dir: Pat
 
 
 def _submitted() -> bool:
-    """Whether spark-submit started this program: it has chosen master and sizes, and waits on a gateway."""
+    """Whether spark-submit started this program, and so has chosen master and sizes."""
     return "PYSPARK_GATEWAY_PORT" in os.environ

@@ -1,4 +1,4 @@
-"""One consistent view of PostgreSQL: everything is read in one REPEATABLE READ READ ONLY transaction."""
+"""A snapshot of PostgreSQL: everything is read in one REPEATABLE READ READ ONLY transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,16 +15,16 @@ from batch.sources import SourceTable
 
 
 class Reader(Protocol):
-    """Another way to read a snapshot's rows than through its own session."""
+    """Reads a snapshot's rows by other means than its own session."""
 
     def tables(self, snapshot: "Snapshot", source: SourceTable, first: date, last: date) -> Iterator[pa.Table]:
-        """Rows of the days `first` to `last`, both included, with the lake's schema."""
+        """Yields the rows of the days `first` to `last`, inclusive, with the lake's schema."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`taken_at` is PostgreSQL's time of the snapshot, `id` its own name for it."""
+    """A snapshot; `taken_at` is PostgreSQL's time, `id` PostgreSQL's identifier."""
 
     connection: Any
     taken_at: datetime
@@ -32,20 +32,20 @@ class Snapshot:
     reader: "Reader | None" = None
 
     def day_checksums(self, source: SourceTable, as_of: date) -> dict[date, DayChecksum]:
-        """Rows and checksum of every day up to and with `as_of`, from PostgreSQL's own arithmetic."""
+        """Returns rows and checksum of every day up to and including `as_of`, computed by PostgreSQL."""
         end = _utc(as_of + timedelta(days=1))
         with self.connection.cursor() as cursor:
-            cursor.execute(source.prints_sql.format(table=source.name, end=end))
+            cursor.execute(source.checksums_sql.format(table=source.name, end=end))
             return {day: DayChecksum(rows, int(checksum)) for day, rows, checksum in cursor.fetchall()}
 
     def export(self) -> str:
-        """A name under which other sessions can take up the snapshot as long as this one is open."""
+        """Exports the snapshot for other sessions; returns its name, valid while this one is open."""
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT pg_export_snapshot()")
             return str(cursor.fetchone()[0])
 
     def deleted_before(self, source: SourceTable) -> date | None:
-        """The first day no retention has deleted rows of; None if none has."""
+        """Returns the first day without rows deleted by retention; None if nothing was deleted."""
         with self.connection.cursor() as cursor:
             cursor.execute(
                 "SELECT (max(deleted_before) AT TIME ZONE 'UTC')::date FROM retention_progress "
@@ -55,7 +55,7 @@ class Snapshot:
         return found
 
     def tables(self, source: SourceTable, first: date, last: date) -> Iterator[pa.Table]:
-        """Rows of the days `first` to `last`, both included, in pieces with the lake's schema."""
+        """Yields the rows of the days `first` to `last`, inclusive, in pieces with the lake's schema."""
         if self.reader is not None:
             yield from self.reader.tables(self, source, first, last)
             return
@@ -71,7 +71,7 @@ class Snapshot:
 
 @contextmanager
 def open_snapshot(settings: PostgresSettings, reader: Reader | None = None) -> Iterator[Snapshot]:
-    """A snapshot that lasts until the end of the block."""
+    """Opens a snapshot for the block."""
     with connect(settings, "globalmart-batch") as connection:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -82,7 +82,7 @@ def open_snapshot(settings: PostgresSettings, reader: Reader | None = None) -> I
 
 
 def _as_in_lake(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
-    """Numeric travels as text in an extension type; its storage casts to decimals exactly."""
+    """Casts to the lake's schema; numeric arrives as text in an extension type, which casts to decimals exactly."""
     columns = [column.storage if isinstance(column, pa.ExtensionArray) else column for column in batch.columns]
     return pa.table([column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
 

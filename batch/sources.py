@@ -1,4 +1,4 @@
-"""The tables of PostgreSQL the batch reads, column by column: the lake's schema and Spark's."""
+"""The tables of PostgreSQL that the batch reads, column by column: the lake's schema and Spark's."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,13 +13,13 @@ _WHOLE: Final = (pa.int32(), t.IntegerType())
 
 _COLUMN_TYPES: Final = {"timestamp": _TIME, "total_amount": _MONEY, "quantity": _WHOLE}
 
-#: Rows and a checksum per UTC day. Transactions have a rollup that the same transaction keeps as writes
-#: the rows; their checksum is the revenue in cents. The others are scanned: they are cached for days only.
-_ROLLUP_PRINTS: Final = """
+#: Rows and a checksum per UTC day. For transactions they come from a rollup, which is written in the same transaction
+#: as the rows; their checksum is the revenue in cents. The other tables are scanned: they keep only some days.
+_ROLLUP_CHECKSUMS: Final = """
     SELECT (day AT TIME ZONE 'UTC')::date AS day, sum(transaction_count)::bigint AS rows,
            (sum(total_amount) * 100)::numeric(38, 0)::text AS checksum
     FROM sales_daily WHERE day < '{end}' GROUP BY 1"""
-_SCANNED_PRINTS: Final = """
+_SCANNED_CHECKSUMS: Final = """
     SELECT (timestamp AT TIME ZONE 'UTC')::date AS day, count(*) AS rows,
            sum(source_offset)::text AS checksum
     FROM {table} WHERE timestamp < '{end}' GROUP BY 1"""
@@ -32,17 +32,17 @@ class SourceTable:
     name: str
     key: str
     columns: tuple[str, ...]
-    prints_sql: str
+    checksums_sql: str
     checksum: str
 
     @property
     def arrow_schema(self) -> pa.Schema:
-        """Of the lake's Parquet files."""
+        """Schema of the lake's Parquet files."""
         return pa.schema([(name, _types_of(name)[0]) for name in self.columns])
 
     @property
     def spark_schema(self) -> t.StructType:
-        """Of the same files as Spark reads them."""
+        """Spark's schema of the same files."""
         return t.StructType([t.StructField(name, _types_of(name)[1]) for name in self.columns])
 
 
@@ -71,11 +71,11 @@ TRANSACTIONS: Final = SourceTable(
         "session_id",
         "source_offset",
     ),
-    _ROLLUP_PRINTS,
+    _ROLLUP_CHECKSUMS,
     "total_amount",
 )
-PRODUCT_VIEWS: Final = SourceTable("product_views", "event_id", (*_EVENT, *_PLACE), _SCANNED_PRINTS, "source_offset")
+PRODUCT_VIEWS: Final = SourceTable("product_views", "event_id", (*_EVENT, *_PLACE), _SCANNED_CHECKSUMS, "source_offset")
 CART_EVENTS: Final = SourceTable(
-    "cart_events", "event_id", (*_EVENT, "action", "quantity", *_PLACE), _SCANNED_PRINTS, "source_offset"
+    "cart_events", "event_id", (*_EVENT, "action", "quantity", *_PLACE), _SCANNED_CHECKSUMS, "source_offset"
 )
 SOURCES: Final = (TRANSACTIONS, PRODUCT_VIEWS, CART_EVENTS)

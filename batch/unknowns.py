@@ -1,6 +1,6 @@
-"""What stands in a mart's key where the event names no country, category or segment.
+"""Names for a missing country, category or segment in a mart's key.
 
-Null in a mart's `country` means every country, so an order without a country needs a name of its own.
+Null in a mart's `country` means every country, so an order without a country needs a name.
 """
 
 from typing import Final
@@ -9,10 +9,10 @@ from pyspark.sql import Column
 from pyspark.sql import functions as f
 
 UNKNOWN: Final = "unknown"
-#: A customer no published run has seen before comes from here in `segment_migrations`.
+#: The `from` of a customer without a previous segment in `segment_migrations`.
 NO_SEGMENT: Final = "(none)"
 
 
 def or_unknown(column: str) -> Column:
-    """The column with a name for its nulls."""
+    """Replaces the column's nulls by the name."""
     return f.coalesce(f.col(column), f.lit(UNKNOWN))

@@ -1,8 +1,8 @@
-"""Writes the warehouse in MongoDB, and the one document that says which run readers see.
+"""Writes the warehouse in MongoDB, and the pointer document that names the published run.
 
-How it is read stands in `app.published_run`. The views named like the marts show the same to people; they move one
-by one right after a switch, so programs follow the document. Dates have MongoDB's milliseconds: microseconds are
-cut off.
+`app.published_run` describes how it is read. The views named like the marts show the same to people; they are updated
+one by one right after a switch, so programs use the document. Dates have MongoDB's milliseconds: microseconds are
+truncated.
 """
 
 import re
@@ -27,14 +27,14 @@ __all__ = ["OPEN", "POINTER", "RUNS", "Document", "visible"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where Spark's tasks write."""
+    """The database that Spark's tasks write to."""
 
     url: str
     database: str
 
 
 def target(settings: MongoSettings) -> Target:
-    """The address from the settings; raises SettingsError if there is none."""
+    """Returns the target of the settings; raises SettingsError if there is none."""
     if settings.url is None:
         variable = settings.variable("url")
         raise SettingsError(f"{variable} is not set; `globalmart init` writes one into .env")
@@ -43,7 +43,7 @@ def target(settings: MongoSettings) -> Target:
 
 @contextmanager
 def open_warehouse(settings: MongoSettings) -> Iterator[Database[Document]]:
-    """The warehouse's database; every write is acknowledged by a majority."""
+    """Opens the warehouse's database; every write is acknowledged by a majority."""
     address = target(settings)
     timeout_ms = round(settings.connect_timeout_seconds * 1000)
     client: MongoClient[Document] = MongoClient(
@@ -54,22 +54,22 @@ def open_warehouse(settings: MongoSettings) -> Iterator[Database[Document]]:
 
 
 def utc_midnight(day: date) -> datetime:
-    """A date as MongoDB keeps it."""
+    """Converts a date to MongoDB's form."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def collection_name(mart: Mart, number: int) -> str:
-    """Facts keep one collection for ever, the other marts get a new one per run."""
+    """Returns the collection of a mart: one for all runs of a fact, a new one per run for others."""
     return f"{mart.name}__rows" if mart.fact_time else f"{mart.name}__{number}"
 
 
 def published(database: Database[Document]) -> Document:
-    """What readers see; number 0 and no marts before the first publish."""
+    """Returns the pointer document; number 0 and no marts before the first publish."""
     return database[POINTER].find_one(CURRENT) or {"number": 0, "marts": {}, "previous": {}}
 
 
 def switch(database: Database[Document], before: Mapping[str, Any], after: Document) -> None:
-    """Show readers the new run, all marts in one write; raises PublishError if somebody else did first."""
+    """Publishes the new run, all marts in one write; raises PublishError if another run was published first."""
     if before["number"] == 0:
         try:
             database[POINTER].insert_one({**CURRENT, **after})
@@ -86,7 +86,7 @@ def _overtaken(before: Mapping[str, Any]) -> PublishError:
 
 
 def drop_unused(database: Database[Document]) -> None:
-    """Remove everything that neither the published run nor the one before needs, and point the views."""
+    """Deletes everything that neither the published run nor the previous one needs, and updates the views."""
     current = published(database)
     present = set(database.list_collection_names())
     for mart in MARTS:
@@ -107,7 +107,7 @@ def _drop_collections(database: Database[Document], mart: Mart, current: Documen
 
 
 def _restore_fact(database: Database[Document], mart: Mart, current: Document) -> None:
-    """Take back what a run that was not published has written, forget what nobody reads any more."""
+    """Reverts the rows of an unpublished run, and deletes those that no readable version contains."""
     rows = database[collection_name(mart, 0)]
     version = current["marts"].get(mart.name, {}).get("version", 0)
     former = current["previous"].get(mart.name, {}).get("version", version)

@@ -1,4 +1,4 @@
-"""How rows get into a MongoDB collection: Python workers with Arrow batches, or the connector's jar."""
+"""Writers to a MongoDB collection: Python workers with Arrow batches, or the connector's jar."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,12 @@ from app.settings import BatchSettings
 from batch.mongo_sink import FORMAT, MongoSink
 from batch.warehouse import Target
 
-#: Inserts all rows into the named collection; fails on a key that is there.
+#: Inserts all rows into the named collection; fails on an existing key.
 Write = Callable[[DataFrame, str], None]
 
 
 def writer(settings: BatchSettings, target: Target) -> Write:
-    """The writer the settings name."""
+    """Returns the writer of the settings."""
     write_as = _with_arrow if settings.writer == "arrow" else _with_connector
 
     def write(rows: DataFrame, collection: str) -> None:
@@ -29,7 +29,7 @@ def _with_arrow(rows: DataFrame, target: Target, collection: str) -> None:
 
 
 def _with_connector(rows: DataFrame, target: Target, collection: str) -> None:
-    """Nulls stay fields, and texts that look like JSON stay texts."""
+    """Writes with the connector; nulls stay fields, and texts that look like JSON stay texts."""
     sink = rows.write.format("mongodb").option("connection.uri", target.url)
     sink = sink.option("database", target.database).option("collection", collection)
     sink = sink.option("operationType", "insert").option("convertJson", "false")

@@ -1,1 +1,1 @@
-"""Two ways to run everything together: Docker, and embedded servers for demo and tests."""
+"""Two ways to run the whole system: Docker, and embedded servers for demo and tests."""

@@ -1,4 +1,4 @@
-"""Docker Compose with this project's files: which program, what must be there, which arguments."""
+"""Builds the Docker Compose commands for this project's files, and checks their prerequisites."""
 
 import shutil
 import subprocess
@@ -11,19 +11,19 @@ from app.errors import DockerError
 
 COMPOSE_FILE: Final = Path(__file__).with_name("compose.yml")
 PROFILES: Final = ("traffic", "spark")
-_ASK_SECONDS: Final = 30.0
+_ANSWER_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Compose:
-    """How this machine runs Compose on the stack; `program` is `docker compose` or `docker-compose`."""
+    """Compose on this machine; `program` is `docker compose` or `docker-compose`."""
 
     program: tuple[str, ...]
     env_file: Path
 
     @classmethod
     def find(cls, env_file: Path) -> "Compose":
-        """What is here. Raises DockerError that names what is missing and how to get it."""
+        """Finds Compose. Raises DockerError, which names what is missing and how to get it."""
         if not (COMPOSE_FILE.parent.parent / "requirements.lock").is_file():
             raise DockerError(
                 "the images are built from the project's folder, and this globalmart is installed without it; "
@@ -36,20 +36,20 @@ class Compose:
         return cls(program, env_file.absolute())
 
     def command(self, *arguments: str, profiles: Sequence[str] = ()) -> list[str]:
-        """The command line for the arguments of Compose."""
+        """Returns the command line for the arguments of Compose."""
         place = ["--env-file", str(self.env_file), "--file", str(COMPOSE_FILE)]
         switches = [word for profile in profiles for word in ("--profile", profile)]
         return [*self.program, *place, *switches, *arguments]
 
     def up(self, workers: int, profiles: Sequence[str]) -> list[str]:
-        """Build what is not built, start everything, wait until it is healthy."""
+        """Returns the command that builds the images, starts everything and waits until it is healthy."""
         scale = f"worker={workers}"
         return self.command(
             "up", "--detach", "--build", "--wait", "--remove-orphans", "--scale", scale, profiles=profiles
         )
 
     def down(self, *, volumes: bool) -> list[str]:
-        """Stop and remove everything, of all profiles; with `volumes` the data, too."""
+        """Returns the command that stops and removes everything, of all profiles; with `volumes` also the data."""
         more = ["--volumes"] if volumes else []
         return self.command("down", "--remove-orphans", *more, profiles=PROFILES)
 
@@ -64,25 +64,25 @@ def _program() -> tuple[str, ...]:
         return ("docker", "compose")
     if shutil.which("docker-compose") and _answers("docker-compose", "version", "--short") is None:
         return ("docker-compose",)
-    raise DockerError("Docker is here, its Compose plugin is not; install it (Debian: docker-compose-plugin)")
+    raise DockerError("Docker's Compose plugin is missing; install it (Debian: docker-compose-plugin)")
 
 
 def _require_engine() -> None:
     problem = _answers("docker", "info", "--format", "{{.ServerVersion}}")
     if problem is not None:
         raise DockerError(
-            f"Docker's engine does not answer: {problem}. Start it (systemctl start docker), or join the group "
-            "docker if it is the permission"
+            f"Docker's engine does not answer: {problem}. Start it (systemctl start docker), or, if permission is "
+            "denied, join the group docker"
         )
 
 
 def _answers(*command: str) -> str | None:
-    """None when the command succeeds, else its last words."""
+    """Returns None if the command succeeds, else the last line of its output."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        return f"no answer within {_ASK_SECONDS:.0f} s"
+        return f"no answer within {_ANSWER_SECONDS:.0f} s"
     if done.returncode == 0:
         return None
-    said = (done.stderr or done.stdout).strip()
-    return said.splitlines()[-1] if said else f"exit code {done.returncode}"
+    output = (done.stderr or done.stdout).strip()
+    return output.splitlines()[-1] if output else f"exit code {done.returncode}"

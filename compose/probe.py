@@ -1,6 +1,6 @@
 """Health checks inside the containers: `python -m compose.probe http URL` and `... records SECONDS`.
 
-Exit code 0 is healthy, 1 is not, and the reason is the last line of `docker inspect`.
+Exit code 0 is healthy, 1 is unhealthy; the reason is the last line of `docker inspect`.
 """
 
 import sys
@@ -14,7 +14,7 @@ _HTTP_SECONDS: Final = 5.0
 
 
 def http(url: str) -> str | None:
-    """None when the page answers, else what is wrong."""
+    """Returns None if the page answers, else the problem."""
     try:
         with urllib.request.urlopen(url, timeout=_HTTP_SECONDS):
             return None
@@ -23,7 +23,7 @@ def http(url: str) -> str | None:
 
 
 def records(seconds: str) -> str | None:
-    """None when the source topics got a record within so many seconds, else what is wrong."""
+    """Returns None if the source topics have a record of the last seconds, else the problem."""
     from app.errors import GlobalMartError
     from app.kafka.offsets import newest_record
     from app.settings import load_settings
@@ -43,7 +43,7 @@ _PROBES: Final[Mapping[str, Callable[[str], str | None]]] = {"http": http, "reco
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the probe that is named; its argument follows."""
+    """Runs the named probe with its argument."""
     name, argument = arguments
     problem = _PROBES[name](argument)
     if problem is None:

@@ -1,4 +1,4 @@
-"""The three live tables together: which state they show, and their figures at a given second."""
+"""The three live tables together: their partitions' states, and their figures at a given second."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tables.sales_state import SalesState
 
 @dataclass(frozen=True, slots=True)
 class LiveTables:
-    """Shows the state of each open partition of transactions."""
+    """The three tables, with the state of each open partition of transactions."""
 
     revenue_by_category: TableT
     revenue_by_country: TableT
@@ -21,37 +21,37 @@ class LiveTables:
 
     @classmethod
     def create(cls, app: AppT) -> Self:
-        """Declare the tables on the app."""
+        """Declares the tables on the app."""
         return cls(
             revenue_by_category.create_table(app), revenue_by_country.create_table(app), user_velocity.create_table(app)
         )
 
     def show(self, partition: int, state: SalesState) -> None:
-        """Put a partition's state into the tables: one write per table and chunk."""
+        """Writes a partition's state to the tables: one write per table and chunk."""
         self.revenue_by_category[partition] = state.by_category
         self.revenue_by_country[partition] = state.by_country
         self.user_velocity[partition] = state.velocity
 
     def hide(self, partition: int) -> None:
-        """Take a partition out of the tables."""
+        """Removes a partition from the tables."""
         for table in (self.revenue_by_category, self.revenue_by_country, self.user_velocity):
             if partition in table:
                 del table[partition]
 
     def category_cents(self, now_second: int) -> dict[str, int]:
-        """Cents per category over (now - 60 s, now], of this worker's partitions."""
+        """Returns cents per category over (now - 60 s, now], of this worker's partitions."""
         return _total(self.revenue_by_category, now_second)
 
     def country_cents(self, now_second: int) -> dict[str, int]:
-        """Cents per country over (now - 60 s, now], of this worker's partitions."""
+        """Returns cents per country over (now - 60 s, now], of this worker's partitions."""
         return _total(self.revenue_by_country, now_second)
 
     def users(self) -> int:
-        """Users with events above the horizon."""
+        """Returns the number of users with events above the horizon."""
         return sum(len(velocity.timestamps) for velocity in self.user_velocity.values())
 
     def expire(self, now_second: int) -> None:
-        """Drop what the window has passed."""
+        """Drops the buckets before the window."""
         for table in (self.revenue_by_category, self.revenue_by_country):
             for revenue in table.values():
                 revenue.expire(now_second)

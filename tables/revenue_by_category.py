@@ -9,5 +9,5 @@ NAME: Final = "revenue_by_category"
 
 
 def create_table(app: AppT) -> TableT:
-    """Declare the table; values are `SlidingRevenue` in cents."""
+    """Declares the table; values are `SlidingRevenue` in cents."""
     return app.Table(NAME, help="Revenue of the last 60 s per category, in cents")

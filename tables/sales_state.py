@@ -1,4 +1,4 @@
-"""What a worker remembers of one partition of transactions: velocity for the rules, live revenue for the tables."""
+"""The in-memory state of one partition of transactions: velocity for the rules, live revenue for the tables."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from typing import Final, Protocol
 from tables.sliding_window import WINDOW_SECONDS, SlidingRevenue
 from tables.velocity import PartitionVelocity
 
-#: Stands for a category or country an event does not name.
+#: Label of a missing category or country.
 UNNAMED: Final = "unknown"
 
 
 class Sale(Protocol):
-    """What the live figures need of an accepted transaction."""
+    """The fields of an accepted transaction that the live figures use."""
 
     @property
     def amount_cents(self) -> int:
@@ -20,11 +20,11 @@ class Sale(Protocol):
 
     @property
     def category(self) -> str | None:
-        """Category, if named."""
+        """Category, None if missing."""
 
     @property
     def country(self) -> str | None:
-        """Country, if named."""
+        """Country, None if missing."""
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class SalesState:
     by_country: SlidingRevenue = field(default_factory=SlidingRevenue)
 
     def accept(self, sales: Iterable[Sale], timestamps_us: Iterable[int], horizon_us: int | None, now_us: int) -> None:
-        """Follow a committed chunk: count its events in the live figures, forget below the horizon."""
+        """Adds a committed chunk: counts its events in the live figures and raises the velocity's horizon."""
         oldest_us = now_us - WINDOW_SECONDS * 1_000_000
         for sale, timestamp_us in zip(sales, timestamps_us, strict=True):
             if timestamp_us > oldest_us:
@@ -44,8 +44,3 @@ class SalesState:
                 self.by_category.add(sale.category or UNNAMED, timestamp_us, cents)
                 self.by_country.add(sale.country or UNNAMED, timestamp_us, cents)
         self.velocity.raise_horizon(horizon_us)
-
-    def expire(self, now_second: int) -> None:
-        """Drop live figures the window has passed."""
-        self.by_category.expire(now_second)
-        self.by_country.expire(now_second)

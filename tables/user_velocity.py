@@ -9,5 +9,5 @@ NAME: Final = "user_velocity"
 
 
 def create_table(app: AppT) -> TableT:
-    """Declare the table; values are `PartitionVelocity`."""
+    """Declares the table; values are `PartitionVelocity`."""
     return app.Table(NAME, help="Accepted transactions per user above the horizon")

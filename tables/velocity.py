@@ -1,7 +1,7 @@
 """Velocity of users in one partition: how many accepted events lie in (t - 60 s, t].
 
-Memory holds the timestamps above a horizon that only rises. A count whose window reaches below the horizon
-cannot be answered from memory and is said to be unknown: the caller asks the database, which is exact always.
+Memory holds the timestamps above a horizon that only rises. A count whose window reaches below the horizon is unknown
+here; the caller then queries the database, which is always exact.
 """
 
 from bisect import bisect_right, insort
@@ -18,8 +18,8 @@ _SAMPLE: Final = 101
 class PartitionVelocity:
     """Sorted timestamps (microseconds) per user of one partition.
 
-    The horizon follows the median of the last accepted timestamps, less the window, less 60 s of slack: a stray
-    event from the future cannot push it, as a maximum would.
+    The horizon is the median of the last accepted timestamps, minus the window, minus 60 s of slack: one stray
+    event from the future cannot raise it, as it would raise a maximum.
     """
 
     def __init__(self, horizon_us: int | None = None) -> None:
@@ -29,24 +29,24 @@ class PartitionVelocity:
         self._users_by_second: dict[int, list[str]] = {}
 
     def add(self, user_id: str, timestamp_us: int) -> int | None:
-        """Take one accepted event, in offset order; its count, or None where memory does not reach."""
+        """Adds one accepted event, in offset order; returns its count, or None below the horizon."""
         self._recent.append(timestamp_us)
         horizon_us = self.horizon_us
         if horizon_us is not None and timestamp_us <= horizon_us:
             return None
-        events = self._remember(user_id, timestamp_us)
+        events = self._insert(user_id, timestamp_us)
         if horizon_us is not None and timestamp_us - WINDOW_US < horizon_us:
             return None
         upto = bisect_right(events, timestamp_us)
         return upto - bisect_right(events, timestamp_us - WINDOW_US, 0, upto)
 
     def restore(self, user_id: str, timestamp_us: int) -> None:
-        """Put back an event that was accepted earlier, read from the database."""
+        """Adds an event that was accepted earlier and read from the database."""
         if self.horizon_us is None or timestamp_us > self.horizon_us:
-            self._remember(user_id, timestamp_us)
+            self._insert(user_id, timestamp_us)
 
     def next_horizon(self) -> int | None:
-        """The horizon after the events added so far; never below the present one."""
+        """Returns the horizon after the events added so far; never below the current one."""
         if not self._recent:
             return self.horizon_us
         ordered = sorted(self._recent)
@@ -54,15 +54,15 @@ class PartitionVelocity:
         return candidate_us if self.horizon_us is None else max(self.horizon_us, candidate_us)
 
     def raise_horizon(self, horizon_us: int | None) -> None:
-        """Forget what lies at or below the new horizon."""
+        """Sets the new horizon and drops the events at or below it."""
         if horizon_us is None or horizon_us == self.horizon_us:
             return
         self.horizon_us = horizon_us
         for second in self._seconds_below(horizon_us):
             for user_id in self._users_by_second.pop(second):
-                self._forget(user_id, horizon_us)
+                self._evict(user_id, horizon_us)
 
-    def _remember(self, user_id: str, timestamp_us: int) -> list[int]:
+    def _insert(self, user_id: str, timestamp_us: int) -> list[int]:
         events = self.timestamps.get(user_id)
         if events is None:
             events = self.timestamps[user_id] = [timestamp_us]
@@ -74,11 +74,11 @@ class PartitionVelocity:
         return events
 
     def _seconds_below(self, horizon_us: int) -> Iterable[int]:
-        """Seconds that lie at or below the horizon as a whole."""
+        """Returns the seconds that lie completely at or below the horizon."""
         limit = (horizon_us + 1) // _SECOND_US
         return [second for second in self._users_by_second if second < limit]
 
-    def _forget(self, user_id: str, horizon_us: int) -> None:
+    def _evict(self, user_id: str, horizon_us: int) -> None:
         events = self.timestamps.get(user_id)
         if events is None:
             return

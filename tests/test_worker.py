@@ -44,8 +44,8 @@ import app.worker
 assert "app" not in vars(app.worker), "importing the module built a worker"
 try:
     app.worker.app
-except SystemExit as told:
-    print(told)
+except SystemExit as error:
+    print(error)
 """
 
 

@@ -18,7 +18,7 @@ from api.dashboard.errors import (
     KeyRefusedError,
     NotFoundError,
     NotPublishedError,
-    RefusedError,
+    RejectedError,
     StoreDownError,
     UnexpectedAnswerError,
 )
@@ -120,7 +120,7 @@ def _fault(response: httpx.Response) -> DashboardError:
         case httpx.codes.NOT_FOUND if "detail" in problem:
             return NotFoundError(detail)
         case httpx.codes.UNPROCESSABLE_ENTITY:
-            return RefusedError(detail)
+            return RejectedError(detail)
         case httpx.codes.TOO_MANY_REQUESTS:
             return BusyError(response.headers.get("Retry-After", "a few"))
         case httpx.codes.SERVICE_UNAVAILABLE if "store" in problem:

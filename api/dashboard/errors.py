@@ -79,7 +79,7 @@ class NotPublishedError(DashboardError):
         )
 
 
-class RefusedError(DashboardError):
+class RejectedError(DashboardError):
     """The API does not take a parameter, such as a date or a name from the address."""
 
     def __init__(self, detail: str) -> None:

@@ -1,4 +1,4 @@
-"""The `globalmart` command line: one table of commands, one module each, loaded when it is called.
+"""The `globalmart` command line: one table of commands, one module each, imported when it is called.
 
 Exit codes: 0 all is well, 1 a failure or a disagreement, 2 wrong usage or settings, 130
 interrupted.
@@ -19,7 +19,7 @@ EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and end the process; our own errors are told without a stack trace."""
+    """Runs one command and exits the process; prints a GlobalMartError without a stack trace."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         build_app(arguments)(list(arguments), prog_name="globalmart")

@@ -1,4 +1,4 @@
-"""`python -m app.cli`, for child processes that must use this very interpreter."""
+"""`python -m app.cli`, for child processes that must use the same interpreter."""
 
 from app.cli import main
 

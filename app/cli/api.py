@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class KeyAction(StrEnum):
-    """What can be done with keys."""
+    """The actions of `globalmart api-key`."""
 
     NEW = "new"
 
@@ -19,8 +19,8 @@ class KeyAction(StrEnum):
 def api(log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info") -> None:
     """Serve the REST API until Ctrl-C, on GLOBALMART_BIND and GLOBALMART_API_PORT.
 
-    It starts while the stores are away, too, and says 503 for what needs them; where they are and
-    their passwords must be set. /docs describes every endpoint.
+    It also starts while the stores are unavailable and answers requests that need them with 503. Their
+    addresses and passwords must be set. /docs describes every endpoint.
 
     Example: GLOBALMART_API_PORT=8080 globalmart api
     """
@@ -31,9 +31,9 @@ def api(log_level: Annotated[str, typer.Option(help="debug, info, warning or err
 
     settings = load_settings()
     require_free(settings.general.bind, settings.api.port, settings.api.variable("port"))
-    _require_doors(settings)
+    _require_credentials(settings)
     app = create_app(settings)
-    # What was imported lives as long as the process; a collector that goes through it stops all answers meanwhile.
+    # Imported objects live as long as the process; a garbage collection of them would delay all responses.
     gc.collect()
     gc.freeze()
     server = ApiServer(app, settings.general.bind, settings.api.port, log_level)
@@ -42,8 +42,8 @@ def api(log_level: Annotated[str, typer.Option(help="debug, info, warning or err
         raise typer.Exit(1)
 
 
-def _require_doors(settings: "Settings") -> None:
-    """What the API cannot be made without is told here, not by its server's start."""
+def _require_credentials(settings: "Settings") -> None:
+    """Raises SettingsError for a missing password or URL before the server starts."""
     from app.errors import SettingsError
 
     for group, name in ((settings.postgres, "reader_password"), (settings.mongo, "url")):
@@ -52,7 +52,7 @@ def _require_doors(settings: "Settings") -> None:
 
 
 def api_key(action: Annotated[KeyAction, typer.Argument(help="new: make a key and print it once.")]) -> None:
-    """Make an API key; only its hash is kept, in GLOBALMART_API_KEY_HASHES of the server.
+    """Make an API key; the server stores only its hash, in GLOBALMART_API_KEY_HASHES.
 
     Example: globalmart api-key new
     """

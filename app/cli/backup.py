@@ -8,15 +8,15 @@ import typer
 
 from app.cli.locking import exits_while_locked
 
-Mongo = Annotated[bool, typer.Option(help="With the warehouse in MongoDB.")]
+Mongo = Annotated[bool, typer.Option(help="Include the warehouse in MongoDB.")]
 
 
 def backup(
-    folder: Annotated[Path, typer.Argument(help="Where a folder for this backup is made.")], mongo: Mongo = True
+    folder: Annotated[Path, typer.Argument(help="Parent of the new folder for this backup.")], mongo: Mongo = True
 ) -> None:
-    """Back up PostgreSQL and MongoDB into a new folder, beside running workers.
+    """Back up PostgreSQL and MongoDB into a new folder; workers keep running.
 
-    Exit codes: 0 done; 1 a store failed; 2 wrong usage or settings; 75 a batch run is under way.
+    Exit codes: 0 done; 1 a store failed; 2 wrong usage or settings; 75 a batch run is in progress.
 
     Example: globalmart backup var/backups
     """
@@ -36,7 +36,9 @@ def backup(
 def restore(
     folder: Annotated[Path, typer.Argument(exists=True, help="A backup's folder.")],
     mongo: Mongo = True,
-    replace: Annotated[bool, typer.Option("--replace", help="Delete what is in the target databases first.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Delete the content of the target databases first.")
+    ] = False,
 ) -> None:
     """Restore a backup into the databases of the settings, and compare row for row by checksums.
 
@@ -50,4 +52,4 @@ def restore(
     from app.settings import load_settings
 
     asyncio.run(run(load_settings(), folder, mongo=mongo, replace=replace, report=typer.echo))
-    typer.echo("restored, and the same as when it was backed up")
+    typer.echo("restored, and equal to the backup")

@@ -1,7 +1,7 @@
 """`globalmart batch ...`: the nightly run and its parts."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -12,15 +12,14 @@ if TYPE_CHECKING:
     from batch.nightly import Outcome
 
 AsOf = Annotated[
-    datetime | None,
-    typer.Option("--as-of", formats=["%Y-%m-%d"], help="Last UTC day that counts; yesterday if not given."),
+    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Last UTC day to include; default: yesterday.")
 ]
-Full = Annotated[bool, typer.Option("--full", help="Read every day PostgreSQL holds, changed or not.")]
+Full = Annotated[bool, typer.Option("--full", help="Read every day in PostgreSQL, changed or not.")]
 
 batch: Final = typer.Typer(
     help="Extract, compute, check and publish the warehouse.\n\n"
-    "Exit codes: 0 published; 1 a check or a store failed, readers see the run before; 2 wrong "
-    "usage or settings; 75 another run is under way.\n\n"
+    "Exit codes: 0 published; 1 a check or a store failed, the previous run stays published; 2 wrong "
+    "usage or settings; 75 another run is in progress.\n\n"
     "Example: globalmart batch nightly --as-of 2025-12-07",
     no_args_is_help=True,
 )
@@ -46,7 +45,7 @@ def etl(as_of: AsOf = None, full: Full = False) -> None:
 
 @batch.command()
 def rfm(as_of: AsOf = None, full: Full = False) -> None:
-    """Compute only the customers' segments and their migrations.
+    """Compute only the customer segments and their migrations.
 
     Example: globalmart batch rfm
     """
@@ -64,7 +63,7 @@ def trends(as_of: AsOf = None, full: Full = False) -> None:
 
 @batch.command()
 def products(as_of: AsOf = None, full: Full = False) -> None:
-    """Compute only the performance of products.
+    """Compute only the product performance.
 
     Example: globalmart batch products
     """
@@ -88,11 +87,11 @@ def _run(name: str, given: datetime | None, full: bool) -> None:
     except LockHeldError as error:
         Console(stderr=True).print(f"[yellow]{escape(str(error))}[/]", soft_wrap=True)
         raise typer.Exit(EXIT_LOCKED) from error
-    _tell(console, outcome, as_of)
+    _print(console, outcome)
 
 
 def _reporter(console: object, show: Callable[[str], None]) -> Callable[[str], None]:
-    """Every step above, the present one beside the spinner."""
+    """Returns a callback that prints every step and shows the current one next to the spinner."""
     from rich.console import Console
 
     assert isinstance(console, Console)
@@ -104,7 +103,7 @@ def _reporter(console: object, show: Callable[[str], None]) -> Callable[[str], N
     return report
 
 
-def _tell(console: object, outcome: "Outcome", as_of: date) -> None:
+def _print(console: object, outcome: "Outcome") -> None:
     from rich.console import Console
 
     from app.terminal import figures_table

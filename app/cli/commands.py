@@ -1,4 +1,4 @@
-"""The one table of commands; only the module of the command that is called gets imported."""
+"""The table of commands; only the module of the called command is imported."""
 
 import importlib
 import importlib.util
@@ -11,9 +11,9 @@ import typer
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Where a command lives.
+    """A command and its module.
 
-    `passes_on` marks one that hands unknown arguments to another program, `group` one whose
+    `passes_on` marks a command that passes unknown arguments to another program, `group` one whose
     `function` is a Typer application of its own.
     """
 
@@ -31,35 +31,35 @@ class Command:
 
 
 COMMANDS: Final = (
-    Command("demo", "app.cli.demo", "demo", "Run everything here, with live traffic, and check it."),
+    Command("demo", "app.cli.demo", "demo", "Run everything on this machine, with live traffic, and check it."),
     Command("up", "app.cli.docker", "up", "Start the Docker stack."),
     Command("down", "app.cli.docker", "down", "Stop the Docker stack."),
     Command("status", "app.cli.status", "status", "Show rates, lag, the last batch and the disk."),
     Command("doctor", "app.cli.doctor", "doctor", "Check settings, this machine and the stores."),
     Command("init", "app.cli.init", "init", "Write .env with random secrets."),
     Command("settings", "app.cli.settings", "settings", "Show the settings in effect."),
-    Command("migrate", "app.cli.migrate", "migrate", "Bring schema, roles and topics up to date."),
+    Command("migrate", "app.cli.migrate", "migrate", "Update schema, roles and topics."),
     Command("worker", "app.cli.worker", "worker", "Run one stream worker.", passes_on=True),
     Command("generate", "app.cli.generate", "command", "Send traffic to Kafka."),
     Command("api", "app.cli.api", "api", "Serve the REST API."),
     Command("api-key", "app.cli.api", "api_key", "Make a key for the REST API."),
     Command("dashboard", "app.cli.dashboard", "dashboard", "Serve the executive dashboard."),
-    Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount Kafka and compare."),
-    Command("replay", "app.cli.replay", "replay", "Put back what PostgreSQL lacks."),
+    Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount Kafka's records and compare."),
+    Command("replay", "app.cli.replay", "replay", "Restore rows missing in PostgreSQL."),
     Command(
-        "dead-letters", "app.cli.dead_letters", "dead_letters", "Look at refused records and put them back.", group=True
+        "dead-letters", "app.cli.dead_letters", "dead_letters", "List, correct and replay rejected records.", group=True
     ),
-    Command("batch", "app.cli.batch", "batch", "Bring the warehouse up to date.", group=True),
-    Command("maintain", "app.cli.maintain", "maintain", "Delete what is past its retention, care for the stores."),
+    Command("batch", "app.cli.batch", "batch", "Update the warehouse.", group=True),
+    Command("maintain", "app.cli.maintain", "maintain", "Delete data past its retention, vacuum the stores."),
     Command("backup", "app.cli.backup", "backup", "Back up PostgreSQL and MongoDB."),
     Command("restore", "app.cli.backup", "restore", "Restore a backup and compare."),
-    Command("erase-user", "app.cli.erase_user", "erase_user", "Forget a user, keep the sums."),
-    Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),
+    Command("erase-user", "app.cli.erase_user", "erase_user", "Erase a user, keep the sums."),
+    Command("reset", "app.cli.reset", "reset", "Delete the data of the embedded servers."),
 )
 
 
 def build_app(arguments: Sequence[str]) -> typer.Typer:
-    """The application for these arguments; commands not called are listed by their summary only."""
+    """Builds the application for these arguments; commands not called have only a summary."""
     app = typer.Typer(
         name="globalmart",
         help="GlobalMart: real-time e-commerce analytics, exact to the cent.",
@@ -91,13 +91,13 @@ def _register(app: typer.Typer, command: Command, called: str | None) -> None:
 
 
 def _loaded(command: Command) -> Any:
-    """The function of a command, or the application of a group."""
+    """Imports the function of a command, or the application of a group."""
     return getattr(importlib.import_module(command.module), command.function)
 
 
 def _no_options() -> None:
-    """Typer keeps sub-commands even if only one is registered when there is a callback."""
+    """A callback without options: with it Typer keeps subcommands even if only one is registered."""
 
 
 def _not_called() -> None:
-    """Stands for a command in the list of all commands."""
+    """Placeholder for a command in the list of all commands."""

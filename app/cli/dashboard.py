@@ -6,8 +6,8 @@ import os
 def dashboard() -> None:
     """Serve the dashboard until Ctrl-C, on GLOBALMART_BIND and GLOBALMART_DASHBOARD_PORT.
 
-    It reads the REST API at GLOBALMART_DASHBOARD_API_URL and nothing else, and starts without it,
-    too: pages then say what is missing.
+    It reads only the REST API at GLOBALMART_DASHBOARD_API_URL, and also starts without it: pages then
+    show what is missing.
 
     Example: GLOBALMART_DASHBOARD_PORT=8600 globalmart dashboard
     """
@@ -19,5 +19,5 @@ def dashboard() -> None:
     own = settings.dashboard
     require_free(settings.general.bind, own.port, own.variable("port"))
     arguments = command(settings)
-    # Streamlit takes over this process, so signals and the exit code are its own.
+    # Streamlit replaces this process, so signals reach it and the exit code is its own.
     os.execv(arguments[0], arguments)

@@ -1,4 +1,4 @@
-"""`globalmart dead-letters ...`: list, show and replay what was refused."""
+"""`globalmart dead-letters ...`: list, show and replay rejected records."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -19,21 +19,21 @@ _TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Only this reason.")]
 Topic = Annotated[str | None, typer.Option("--topic", help="Only of this source topic.")]
-Since = Annotated[datetime | None, typer.Option("--since", formats=_TIMES, help="Refused at or after (UTC).")]
-Until = Annotated[datetime | None, typer.Option("--until", formats=_TIMES, help="Refused before (UTC).")]
+Since = Annotated[datetime | None, typer.Option("--since", formats=_TIMES, help="Rejected at or after (UTC).")]
+Until = Annotated[datetime | None, typer.Option("--until", formats=_TIMES, help="Rejected before (UTC).")]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Correct a field; null removes it.")
 ]
 Patch = Annotated[Path | None, typer.Option(exists=True, help="Correct by a JSON merge patch (RFC 7396).")]
 Value = Annotated[Path | None, typer.Option(exists=True, help="Send this file's bytes instead.")]
 Rekey = Annotated[bool, typer.Option("--rekey", help="Take the key from the event.")]
-Anyway = Annotated[bool, typer.Option("--anyway", help="Send also what would be refused again.")]
+Force = Annotated[bool, typer.Option("--force", "--anyway", help="Also send records that would be rejected again.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 dead_letters: Final = typer.Typer(
-    help="Look at refused records, and put them back after a fix.\n\n"
-    "Exit codes: 0 done; 1 a letter was not put back, or a store failed; 2 wrong usage or "
-    "settings; 75 another replay is under way.\n\n"
+    help="List rejected records, and replay them after a fix.\n\n"
+    "Exit codes: 0 done; 1 a record was not replayed, or a store failed; 2 wrong usage or "
+    "settings; 75 another replay is in progress.\n\n"
     "Example: globalmart dead-letters list --reason invalid_amount",
     no_args_is_help=True,
 )
@@ -45,12 +45,12 @@ def list_command(
     topic: Topic = None,
     since: Since = None,
     until: Until = None,
-    replayed: Annotated[bool | None, typer.Option("--replayed/--open", help="Only those put back, or not.")] = None,
+    replayed: Annotated[bool | None, typer.Option("--replayed/--open", help="Only those replayed, or not.")] = None,
     before: Annotated[int | None, typer.Option(help="Page: ids below this one.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Page: how many.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """List letters, the newest first, by pages.
+    """List dead letters, the newest first, by pages.
 
     Example: globalmart dead-letters list --topic transactions --open --limit 20
     """
@@ -68,10 +68,8 @@ def list_command(
 
 
 @dead_letters.command()
-def show(
-    letter_id: Annotated[int, typer.Argument(metavar="ID", help="As `list` shows it.")], as_json: Json = False
-) -> None:
-    """Show a letter: its bytes decoded, the headers of its record while Kafka has it, its replay.
+def show(letter_id: Annotated[int, typer.Argument(metavar="ID", help="From `list`.")], as_json: Json = False) -> None:
+    """Show a dead letter: its bytes decoded, the headers of its record while Kafka has it, its replay.
 
     Example: globalmart dead-letters show 17
     """
@@ -88,7 +86,7 @@ def show(
 
 @dead_letters.command()
 def replay(
-    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Letters.")] = None,
+    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Dead letters.")] = None,
     reason: Reason = None,
     topic: Topic = None,
     since: Since = None,
@@ -97,12 +95,12 @@ def replay(
     patch: Patch = None,
     value: Value = None,
     rekey: Rekey = False,
-    anyway: Anyway = False,
-    by: Annotated[str | None, typer.Option(help="Who does it; user@host if not given.")] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the worker's verdict.")] = 30.0,
+    force: Force = False,
+    by: Annotated[str | None, typer.Option(help="Recorded as the operator; default: user@host.")] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the outcome.")] = 30.0,
     as_json: Json = False,
 ) -> None:
-    """Send letters to their source topic again, once each: those named, or all that match a filter.
+    """Send dead letters to their source topic again, once each: those named, or all that match a filter.
 
     Example: globalmart dead-letters replay 17 --set total_amount=12.50
     """
@@ -114,7 +112,7 @@ def replay(
     chosen = _chosen(settings, ids, _filter(reason, topic, since, until, False))
     with exits_while_locked():
         replaying = service.replay(
-            settings, chosen, correction, by=by or service.operator(), anyway=anyway, wait_seconds=wait
+            settings, chosen, correction, by=by or service.operator(), force=force, wait_seconds=wait
         )
         result = asyncio.run(replaying)
     if as_json:
@@ -125,12 +123,12 @@ def replay(
 
 
 def _chosen(settings: "Settings", ids: list[int] | None, wanted: "Filter") -> list[int]:
-    """The ids named, each once, or those of the letters that match the filter."""
+    """Returns the given ids, each once, or those of the dead letters that match the filter."""
     from app.ops.dead_letters import service
 
     filtered = any((wanted.reason, wanted.topic, wanted.since, wanted.until))
     if bool(ids) == filtered:
-        raise typer.BadParameter("name letters, or choose them by a filter, not both")
+        raise typer.BadParameter("pass either ids or a filter, not both")
     return sorted(set(ids or ())) or asyncio.run(service.matching(settings, wanted))
 
 

@@ -1,4 +1,4 @@
-"""How dead letters look on a terminal and as JSON."""
+"""Prints dead letters on a terminal and as JSON."""
 
 import base64
 import json
@@ -19,9 +19,9 @@ _DETAIL_CHARACTERS: Final = 60
 
 
 def letters_table(letters: Sequence[StoredDeadLetter], following: int | None) -> None:
-    """One line per letter, and how to see the next page."""
+    """Prints one line per dead letter, and the option for the next page."""
     console = Console()
-    table = Table("id", "from", "reason", "detail", "refused at (UTC)", "put back", box=None)
+    table = Table("id", "from", "reason", "detail", "rejected at (UTC)", "replay", box=None)
     for letter in letters:
         detail = letter.detail[:_DETAIL_CHARACTERS]
         at = f"{letter.created_at:%Y-%m-%d %H:%M:%S}"
@@ -32,11 +32,11 @@ def letters_table(letters: Sequence[StoredDeadLetter], following: int | None) ->
 
 
 def print_letter(letter: StoredDeadLetter, record: Record | None) -> None:
-    """Everything about one letter."""
+    """Prints everything about one dead letter."""
     console = Console()
     lines = [
         f"[bold]{letter.id}[/]  {escape(letter.place)}",
-        f"refused   {letter.created_at.isoformat()}  {letter.reason} ({letter.stage})",
+        f"rejected  {letter.created_at.isoformat()}  {letter.reason} ({letter.stage})",
         f"detail    {escape(letter.detail)}",
         f"sent      {letter.kafka_time.isoformat()} (Kafka's timestamp)",
         f"key       {escape(shown(letter.key))}",
@@ -45,12 +45,12 @@ def print_letter(letter: StoredDeadLetter, record: Record | None) -> None:
     ]
     if record is None:
         lines.append("headers   unknown: Kafka has deleted the record")
-    lines.append(f"put back  {_state(letter)}")
+    lines.append(f"replay    {_state(letter)}")
     console.print("\n".join(lines), soft_wrap=True, highlight=False)
 
 
 def print_result(result: Result) -> None:
-    """What became of each letter."""
+    """Prints the outcome of each dead letter."""
     console = Console()
     for letter in result.letters:
         refused = result.replayed.refused.get(letter.id)
@@ -62,18 +62,18 @@ def print_result(result: Result) -> None:
 
 
 def letters_json(letters: Sequence[StoredDeadLetter], following: int | None) -> str:
-    """A page, with the id to give to --before for the next."""
+    """Returns a page, with the value of --before for the next."""
     return _dump({"dead_letters": [plain(x) for x in letters], "next_before": following})
 
 
 def shown_json(letter: StoredDeadLetter, record: Record | None) -> str:
-    """One letter; `headers` is null where Kafka has deleted the record."""
+    """Returns one dead letter; `headers` is null if Kafka has deleted the record."""
     headers = None if record is None else [[n, _bytes(v)] for n, v in _headers(record)]
     return _dump(plain(letter) | {"headers": headers})
 
 
 def result_json(result: Result) -> str:
-    """What a replay did."""
+    """Returns the result of a replay."""
     places = {
         name: {str(number): list(place) for number, place in found.items()}
         for name, found in (("sent", result.replayed.sent), ("found_sent", result.replayed.recovered))
@@ -83,12 +83,12 @@ def result_json(result: Result) -> str:
 
 
 def plain(letter: StoredDeadLetter) -> dict[str, Any]:
-    """A letter as plain data: bytes as text where they are UTF-8, and always as base64."""
+    """Returns a dead letter as plain data: bytes as text if they are UTF-8, and always as base64."""
     return asdict(letter) | {"key": _bytes(letter.key), "value": _bytes(letter.value)}
 
 
 def shown(raw: bytes | None) -> str:
-    """Bytes for a person: text where they are UTF-8, else Python's notation."""
+    """Returns bytes as text if they are UTF-8, else in Python's notation."""
     if raw is None:
         return "none"
     try:
@@ -116,12 +116,12 @@ def _state(letter: StoredDeadLetter) -> str:
     if replay is None:
         return "no"
     if replay.sent_at is None:
-        return f"claimed by {escape(replay.requested_by)}, not known to be sent: replay it again"
+        return f"claimed by {escape(replay.requested_by)}, perhaps not sent: replay it again"
     place = escape(f"{letter.topic}[{replay.sent_partition}]@{replay.sent_offset}")
     corrected = ", corrected" if replay.corrected else ""
-    verdict = replay.outcome or "not consumed yet"
+    outcome = replay.outcome or "not consumed yet"
     detail = f" ({escape(replay.outcome_detail)})" if replay.outcome_detail else ""
-    return f"{place} by {escape(replay.requested_by)}{corrected}: {verdict}{detail}"
+    return f"{place} by {escape(replay.requested_by)}{corrected}: {outcome}{detail}"
 
 
 def _dump(document: Any) -> str:

@@ -7,13 +7,13 @@ import typer
 
 def demo(
     duration: Annotated[
-        float | None, typer.Option(min=1, help="Seconds of live traffic; until Ctrl-C if not given.")
+        float | None, typer.Option(min=1, help="Seconds of live traffic; default: until Ctrl-C.")
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Go on with the data of the demo before.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Continue with the data of the previous demo.")] = False,
 ) -> None:
-    """Start servers, worker, API, dashboard and traffic here, publish; at the end recount everything.
+    """Start servers, worker, API, dashboard and traffic on this machine, publish, and finally recount everything.
 
-    Uses its own servers only, whatever the settings say about others. Writes
+    Uses only its own servers, whatever others the settings name. Writes
     var/demo-report.json. Exit code 1 if any figure disagrees with the recount, between the stores, or
     as the API and the dashboard show it.
 

@@ -20,8 +20,8 @@ def up(
 ) -> None:
     """Build the images and start the Docker stack, wait until everything is healthy.
 
-    Exit code 1 when something does not become healthy or Docker is missing. Run again after a change of `.env`:
-    only what it concerns is started anew.
+    Exit code 1 when something does not become healthy or Docker is missing. Run it again after a change of `.env`:
+    only affected containers are restarted.
 
     Example: globalmart up --traffic --workers 2
     """
@@ -30,15 +30,15 @@ def up(
     wanted = {"traffic": traffic, "spark": spark}
     profiles = [name for name, is_wanted in wanted.items() if is_wanted]
     compose = Compose.find(env_file)
-    _become(compose, compose.up(workers, profiles))
+    _exec(compose, compose.up(workers, profiles))
 
 
 def down(
-    volumes: Annotated[bool, typer.Option("--volumes", help="Also delete what the stack stored.")] = False,
+    volumes: Annotated[bool, typer.Option("--volumes", help="Also delete the stack's data.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     env_file: EnvFile = Path(".env"),
 ) -> None:
-    """Stop the Docker stack; its data stays for the next `globalmart up`.
+    """Stop the Docker stack; its data is kept for the next `globalmart up`.
 
     Example: globalmart down
     """
@@ -46,12 +46,12 @@ def down(
 
     compose = Compose.find(env_file)
     if volumes and not yes:
-        typer.confirm("Delete everything the stack stored: orders, ledger, warehouse?", abort=True)
-    _become(compose, compose.down(volumes=volumes))
+        typer.confirm("Delete all data of the stack: orders, ledger, warehouse?", abort=True)
+    _exec(compose, compose.down(volumes=volumes))
 
 
-def _become(compose: "Compose", command: list[str]) -> None:
-    """Compose takes over this process, so its progress, signals and exit code are its own."""
-    # The file is read twice: by Compose for the names in compose.yml, and into our containers.
+def _exec(compose: "Compose", command: list[str]) -> None:
+    """Replaces this process by Compose, so that its progress, signals and exit code are passed through."""
+    # The file is read twice: by Compose for the names in compose.yml, and by the containers.
     os.environ["GLOBALMART_ENV_FILE"] = str(compose.env_file)
     os.execvp(command[0], command)

@@ -1,4 +1,4 @@
-"""`globalmart doctor`: what is wrong with settings, machine and stores, each with its cure."""
+"""`globalmart doctor`: finds problems of settings, machine and stores, and names the fixes."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    machine: Annotated[bool, typer.Option(help="Check what the embedded servers need of this machine.")] = True,
+    machine: Annotated[bool, typer.Option(help="Check this machine for the embedded servers.")] = True,
     stores: Annotated[
-        bool | None, typer.Option(help="Check Kafka, PostgreSQL and MongoDB; by default where a secret is set.")
+        bool | None, typer.Option(help="Check Kafka, PostgreSQL and MongoDB; default: if a secret is set.")
     ] = None,
 ) -> None:
     """Check settings, this machine and the stores; exit code 1 if anything is wrong.
 
-    Of the stores: that they answer, let every role in, their versions, clocks, topics and partitions, migrations,
-    windows, what the roles may do, and that the ledger and Kafka speak of the same records.
+    Checks of the stores: connections and the login of every role, versions, clocks, topics and partitions, migrations,
+    windows, privileges, and that the ledger belongs to this Kafka.
 
     Example: globalmart doctor --stores
     """
@@ -54,7 +54,7 @@ def _settings() -> "tuple[Settings | None, list[str]]":
 
 
 def _has_secrets(settings: "Settings") -> bool:
-    """Whether somebody has set up stores: no secret has a default."""
+    """Whether stores are configured: no secret has a default."""
     postgres = settings.postgres
     passwords = (postgres.owner_password, postgres.worker_password, postgres.reader_password)
     return any(secret is not None for secret in (*passwords, settings.mongo.url))

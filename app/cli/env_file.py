@@ -1,4 +1,4 @@
-"""The `.env` of the Docker stack: what is in it, said once for `globalmart init` and `.env.example`."""
+"""The `.env` of the Docker stack: one template for `globalmart init` and `.env.example`."""
 
 import base64
 import secrets
@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Final
 
-#: Names that are no setting of ours belong to the images and to compose/compose.yml.
+#: Names without GLOBALMART_ belong to the images and to compose/compose.yml.
 _TEMPLATE: Final = """\
 # Settings of this machine and of the Docker stack. Made by `globalmart init`; keep it to yourself.
 # Every GLOBALMART_ variable of the README may be added. The stack takes changes at the next `globalmart up`;
@@ -56,7 +56,7 @@ def _password() -> str:
 
 
 def _cluster_id() -> str:
-    # An id that begins with a dash would be read as an option by Kafka's own tools.
+    # Kafka's own tools would read an id that begins with a dash as an option.
     while True:
         made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not made.startswith("-"):
@@ -77,12 +77,12 @@ _MADE: Final[Mapping[str, Callable[[], str]]] = {
 
 
 def with_secrets() -> str:
-    """The file's text with a new random secret in every place."""
+    """Returns the file's text with new random secrets."""
     made = {name: make() for name, make in _MADE.items()}
     url = f"mongodb://globalmart_batch:{made['mongo_batch']}@localhost:27017/?authSource=admin"
     return _TEMPLATE.format(mongo_url=url, **made)
 
 
 def example() -> str:
-    """The file's text without a secret: `.env.example`."""
+    """Returns the file's text without secrets: `.env.example`."""
     return _TEMPLATE.format(mongo_url="", **dict.fromkeys(_MADE, ""))

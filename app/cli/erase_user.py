@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 def erase_user(
     user: Annotated[str, typer.Argument(metavar="USER", help="The user's id; - reads it from standard input.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be renamed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be changed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Put a random pseudonym in the place of a user, in every store and in events to come.
+    """Replace a user by a random pseudonym, in every store and in future events.
 
-    Amounts and counts stay, so every sum and `globalmart reconcile` still hold. Workers go on. Says which copies
-    remain where, and until when. A run that was cut off is finished by running it again.
+    Amounts and counts do not change, so every sum and `globalmart reconcile` still agree. Workers keep running. Prints
+    which copies remain where, and until when. Run it again to finish an interrupted run.
 
-    Exit codes: 0 done; 1 a store failed, run it again, or the batch's lake is elsewhere; 75 a batch run, other upkeep
-    or a replay is under way.
+    Exit codes: 0 done; 1 a store failed, run it again, or the batch's lake is elsewhere; 75 a batch run, another
+    maintenance command or a replay is in progress.
 
     Example: globalmart erase-user - < id.txt
     """
@@ -60,4 +60,4 @@ def _print(done: "Erased") -> None:
         latest = f", {copy.at_the_latest:%Y-%m-%d %H:%M} UTC" if copy.at_the_latest else ""
         console.print(f"  {copy.where}: {copy.until}{latest}")
     if done.unfinished:
-        console.print(f"{done.unfinished} other erasures were cut off: run them again", style="yellow")
+        console.print(f"{done.unfinished} other erasures were interrupted: run them again", style="yellow")

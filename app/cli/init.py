@@ -14,8 +14,8 @@ def init(
 ) -> None:
     """Write a settings file with a random secret for every role and server, readable by its owner only.
 
-    Refuses to touch a file that exists. The Docker stack takes everything from it; with servers of your own,
-    correct where they are and drop what is not yours. The embedded demo needs none.
+    Never changes an existing file. The Docker stack reads everything from it; with your own servers, correct their
+    addresses and remove the variables of the others. The embedded demo needs no file.
 
     Example: globalmart init
     """
@@ -27,7 +27,7 @@ def init(
     try:
         file.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
-        typer.echo(f"{file} exists and is left alone; move it away to get a new one", err=True)
+        typer.echo(f"{file} exists and was not changed; move it to get a new one", err=True)
         raise typer.Exit(1) from None
     file.write_text(env_file.with_secrets(), encoding="utf-8")
-    typer.echo(f"wrote {file}; next: `globalmart up`, or `globalmart migrate` for servers of your own")
+    typer.echo(f"wrote {file}; next: `globalmart up`, or `globalmart migrate` for your own servers")

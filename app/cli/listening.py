@@ -1,4 +1,4 @@
-"""Whether a server may listen where the settings say, asked before it starts."""
+"""Checks that a server can listen on its port before it starts."""
 
 import socket
 
@@ -6,7 +6,7 @@ from app.errors import SettingsError
 
 
 def require_free(host: str, port: int, variable: str) -> None:
-    """Raise SettingsError, naming the variable of the port, where a server cannot listen."""
+    """Raises SettingsError, which names the variable of the port, if a server cannot listen."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -14,6 +14,6 @@ def require_free(host: str, port: int, variable: str) -> None:
             probe.bind(address)
     except OSError as error:
         raise SettingsError(
-            f"nothing can listen on {host}:{port} ({error.strerror}); stop what does, or set "
+            f"cannot listen on {host}:{port} ({error.strerror}); stop the program that does, or set "
             f"{variable} or GLOBALMART_BIND"
         ) from error

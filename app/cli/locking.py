@@ -1,4 +1,4 @@
-"""What a command does while another one holds the lock it needs."""
+"""Exit code of a command while another one holds the lock it needs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ EXIT_LOCKED: Final = 75
 
 @contextmanager
 def exits_while_locked() -> Iterator[None]:
-    """Tell who holds the lock and exit with 75."""
+    """Prints who holds the lock and exits with 75."""
     try:
         yield
     except LockHeldError as error:

@@ -1,4 +1,4 @@
-"""`globalmart maintain`: retention and care of the stores, for a timer."""
+"""`globalmart maintain`: retention and vacuum, for a timer."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Final
@@ -14,17 +14,17 @@ EXIT_KEPT: Final = 1
 
 
 def maintain(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted and set.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted and set.")] = False,
     without_lake: Annotated[
-        bool, typer.Option("--without-lake", help="Delete also what the lake does not have.")
+        bool, typer.Option("--without-lake", help="Also delete rows that are not in the lake.")
     ] = False,
 ) -> None:
     """Delete rows past their retention, set the topics' retention, vacuum, and show sizes.
 
-    Views, carts and transactions go only once the batch's lake has them. Sums stay.
+    Views, carts and transactions are deleted only once the batch's lake has them. Sums are kept.
 
-    Exit codes: 0 done; 1 days past their retention were kept, because the lake lacks them, or a
-    store failed; 2 wrong usage or settings; 75 other upkeep is under way.
+    Exit codes: 0 done; 1 days past their retention were kept, because the lake does not have them, or a
+    store failed; 2 wrong usage or settings; 75 another maintenance command is in progress.
 
     Example: globalmart maintain --dry-run
     """

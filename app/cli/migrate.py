@@ -14,26 +14,26 @@ def migrate(
         bool,
         typer.Option(
             "--rebuild-windows",
-            help="Also sum the sales windows anew for GLOBALMART_STREAM_WINDOW_SECONDS and _STEP_SECONDS.",
+            help="Also rebuild the sales windows for GLOBALMART_STREAM_WINDOW_SECONDS and _STEP_SECONDS.",
         ),
     ] = False,
-    topics: Annotated[bool, typer.Option(help="Also create the Kafka topics that are missing.")] = True,
+    topics: Annotated[bool, typer.Option(help="Also create missing Kafka topics.")] = True,
 ) -> None:
-    """Apply the migrations and create the topics that are missing; run again it changes nothing.
+    """Apply the migrations and create missing topics; a second run changes nothing.
 
     Example: globalmart migrate
     """
     from app.settings import load_settings
 
     settings = load_settings()
-    _bring_schema(settings)
+    _migrate_schema(settings)
     if topics:
         _create_missing_topics(settings)
     if rebuild_windows:
-        _sum_windows_anew(settings)
+        _rebuild_windows(settings)
 
 
-def _bring_schema(settings: "Settings") -> None:
+def _migrate_schema(settings: "Settings") -> None:
     from app.postgres.migrate import migrate as apply_migrations
 
     for migration in asyncio.run(apply_migrations(settings.postgres)):
@@ -52,7 +52,7 @@ def _create_missing_topics(settings: "Settings") -> None:
     typer.echo(f"created the topics {', '.join(created)}" if created else "all topics exist")
 
 
-def _sum_windows_anew(settings: "Settings") -> None:
+def _rebuild_windows(settings: "Settings") -> None:
     from app.domain.windows import WindowGeometry
     from app.postgres.window_geometry import rebuild_windows
 

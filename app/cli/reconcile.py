@@ -1,4 +1,4 @@
-"""`globalmart reconcile`: recount the stream from Kafka and say whether PostgreSQL agrees."""
+"""`globalmart reconcile`: recounts the stream from Kafka and compares PostgreSQL with it."""
 
 import asyncio
 import json
@@ -27,28 +27,29 @@ _DATE = ["%Y-%m-%d"]
 def reconcile_command(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.")] = None,
     first: Annotated[
-        datetime | None, typer.Option("--date", formats=_DATE, help="Only the sums of this UTC day, from its rows.")
+        datetime | None,
+        typer.Option("--date", formats=_DATE, help="Only compare the sums of this UTC day with its rows."),
     ] = None,
-    last: Annotated[datetime | None, typer.Option("--through", formats=_DATE, help="And of the days up to it.")] = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Set wrong sums of these days right.")] = False,
+    last: Annotated[datetime | None, typer.Option("--through", formats=_DATE, help="Also the days up to and including this one.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Correct wrong sums of these days.")] = False,
     warehouse: Annotated[
         bool, typer.Option("--warehouse", help="Compare the published run in MongoDB with PostgreSQL's rows.")
     ] = False,
     api_url: Annotated[
-        str | None, typer.Option("--api", metavar="URL", help="Compare every answer of the API there with the stores.")
+        str | None, typer.Option("--api", metavar="URL", help="Compare every response of the API with the stores.")
     ] = None,
 ) -> None:
     """Recount every record up to the ledger and compare all tables with it.
 
-    With --warehouse or --api, compare these instead: the published run with the rows up to its day, the API's answers
-    with rows and documents. The API's key is GLOBALMART_DASHBOARD_API_KEY where it asks for one.
+    With --warehouse or --api, compare these instead: the published run with the rows up to its day, the API's responses
+    with rows and documents. If the API needs a key, GLOBALMART_DASHBOARD_API_KEY is used.
 
     With --date, compare the sums of a day (or of days) with the stored rows, without Kafka, and with
-    --repair set them right while workers go on.
+    --repair correct them while workers run.
 
     Exit codes: 0 all agree; 1 something disagrees or a store cannot be read; 2 wrong usage
-    or settings; 3 what was compared agrees, but Kafka has deleted records, or events were stored meanwhile; 75
-    another operation holds the lock.
+    or settings; 3 everything compared agrees, but Kafka has deleted records, or events were stored meanwhile; 75
+    another maintenance command is in progress.
 
     Example: globalmart reconcile --date 2025-12-01 --repair
 
@@ -56,7 +57,7 @@ def reconcile_command(
     """
     if warehouse or api_url is not None:
         if first is not None or repair or last is not None:
-            raise typer.BadParameter("--warehouse and --api compare everything; leave out --date, --through, --repair")
+            raise typer.BadParameter("--warehouse and --api exclude --date, --through and --repair")
         from app.cli.reconcile_layers import compare_layers
 
         raise typer.Exit(compare_layers(load_settings(), warehouse, api_url, json_file))
@@ -88,17 +89,17 @@ def _compare_days(first: datetime, last: datetime, apply: bool, json_file: Path 
 
 
 def print_repair(done: "Repair", console: Console) -> None:
-    """Every wrong sum with what its rows add up to, and what became of it."""
+    """Prints every wrong sum with that of its rows, and whether it was corrected."""
     for wrong in done.before:
         place = f"partition {wrong.partition} {wrong.category!r} {wrong.country!r}"
         found = _sum(wrong.found_orders, wrong.found_amount)
         expected = _sum(wrong.expected_orders, wrong.expected_amount)
-        text = f"{wrong.table} {wrong.start.isoformat()} {place}: {found}, the rows say {expected}"
+        text = f"{wrong.table} {wrong.start.isoformat()} {place}: {found}, its rows: {expected}"
         console.print(escape(text), style="yellow" if done.agrees else "red", soft_wrap=True)
     repaired = len(done.before) - len(done.after)
     days = f"{done.first} to {done.last}" if done.first != done.last else str(done.first)
     if done.agrees:
-        what = f"{repaired:,} sums set right" if repaired else "every sum is what its rows add up to"
+        what = f"{repaired:,} sums corrected" if repaired else "every sum equals that of its rows"
         console.print(f"[green]{days}: {what}[/green]")
     else:
         console.print(f"[red]{days}: {len(done.after):,} sums differ from their rows[/red]")
@@ -109,14 +110,14 @@ def _sum(orders: int | None, amount: object) -> str:
 
 
 def exit_code(report: ReconcileReport) -> int:
-    """0 agree, 1 disagree, 3 agree as far as it could be recounted."""
+    """Returns 0 if all agree, 1 if not, 3 if they agree as far as they could be recounted."""
     if not report.agrees:
         return EXIT_DISAGREE
     return 0 if report.complete else EXIT_INCOMPLETE
 
 
 def print_report(report: ReconcileReport, console: Console) -> None:
-    """Tables of figures, then lost ranges and disagreements, then the verdict."""
+    """Prints tables of figures, then lost ranges and mismatches, then the verdict."""
     console.print(_ledger_table(report))
     console.print(_figures_table("tables", report.tables))
     console.print(_figures_table("anomalies", report.anomalies))
@@ -124,7 +125,7 @@ def print_report(report: ReconcileReport, console: Console) -> None:
         console.print(f"{stream}: {count} rows not yet published")
     for lost in report.lost_ranges:
         place = f"{lost.topic}[{lost.partition}]"
-        text = f"{place}: offsets {lost.start} to {lost.end - 1} are gone from Kafka, not recounted"
+        text = f"{place}: Kafka has deleted offsets {lost.start} to {lost.end - 1}, not recounted"
         console.print(escape(text), style="yellow")
     for mismatch in report.mismatches:
         console.print(escape(f"{mismatch.kind}: {mismatch.message}"), style="red", soft_wrap=True)

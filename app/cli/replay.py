@@ -1,4 +1,4 @@
-"""`globalmart replay`: feed PostgreSQL what it lacks of a range of days."""
+"""`globalmart replay`: restores rows of a range of days that are missing in PostgreSQL."""
 
 import asyncio
 from datetime import date, datetime
@@ -16,10 +16,10 @@ EXIT_DISAGREE: Final = 1
 _DATE: Final = ["%Y-%m-%d"]
 
 First = Annotated[datetime | None, typer.Option("--from", formats=_DATE, help="First UTC day.")]
-Last = Annotated[datetime | None, typer.Option("--to", formats=_DATE, help="Last UTC day; counts whole.")]
-FromLake = Annotated[bool, typer.Option("--lake", help="Out of the batch's lake instead of Kafka.")]
+Last = Annotated[datetime | None, typer.Option("--to", formats=_DATE, help="Last UTC day, inclusive.")]
+FromLake = Annotated[bool, typer.Option("--lake", help="From the batch's lake instead of Kafka.")]
 Parquet = Annotated[
-    list[Path] | None, typer.Option("--parquet", exists=True, help="Out of Parquet files of events instead.")
+    list[Path] | None, typer.Option("--parquet", exists=True, help="From Parquet files of events instead.")
 ]
 
 
@@ -28,39 +28,39 @@ def replay(
     last: Last = None,
     lake: FromLake = False,
     parquet: Parquet = None,
-    topic: Annotated[str, typer.Option("--topic", help="What the Parquet files hold.")] = "transactions",
+    topic: Annotated[str, typer.Option("--topic", help="Topic of the Parquet files.")] = "transactions",
     wait: Annotated[float, typer.Option(help="Seconds to wait for the workers.")] = 60.0,
 ) -> None:
-    """Put back rows PostgreSQL has lost, or feed history it never had; nothing counts twice.
+    """Restore rows that PostgreSQL has lost, or import history it never had; nothing counts twice.
 
-    Out of Kafka, rows return to the place they came from, and ledger and sums stay as they are. Out
-    of the lake or of Parquet files, events PostgreSQL lacks go to their topic and through the workers.
+    From Kafka, rows are restored with their partition and offset; ledger and sums do not change. From
+    the lake or Parquet files, missing events are sent to their topic and pass through the workers.
 
-    Exit codes: 0 done; 1 sums of a day do not fit its rows (repair it), or not all was consumed in
-    time; 2 wrong usage or settings; 75 other upkeep is under way.
+    Exit codes: 0 done; 1 sums of a day differ from its rows (repair it), or not all was consumed in
+    time; 2 wrong usage or settings; 75 another maintenance command is in progress.
 
     Example: globalmart replay --from 2025-12-01 --to 2025-12-02
     """
     from app.settings import load_settings
 
-    _require_history(topic)
-    span = None if parquet else _span(first, last)
+    _require_user_topic(topic)
+    days = None if parquet else _days(first, last)
     settings = load_settings()
     with exits_while_locked():
-        fine = _feed(settings, span, parquet, topic, wait) if span is None or lake else _restore(settings, *span)
-    raise typer.Exit(0 if fine else EXIT_DISAGREE)
+        complete = _import(settings, days, parquet, topic, wait) if days is None or lake else _restore(settings, *days)
+    raise typer.Exit(0 if complete else EXIT_DISAGREE)
 
 
-def _require_history(topic: str) -> None:
+def _require_user_topic(topic: str) -> None:
     from app.topics import USER_TOPICS
 
     if topic not in USER_TOPICS:
-        raise typer.BadParameter(f"--topic is one of {', '.join(USER_TOPICS)}")
+        raise typer.BadParameter(f"--topic must be one of {', '.join(USER_TOPICS)}")
 
 
-def _span(first: datetime | None, last: datetime | None) -> tuple[date, date]:
+def _days(first: datetime | None, last: datetime | None) -> tuple[date, date]:
     if first is None or last is None or first > last:
-        raise typer.BadParameter("give the first and the last day with --from and --to")
+        raise typer.BadParameter("pass the first and the last day with --from and --to")
     return first.date(), last.date()
 
 
@@ -69,37 +69,37 @@ def _restore(settings: "Settings", first: date, last: date) -> bool:
 
     done, checks = asyncio.run(replay_kafka(settings, first, last))
     for topic, count in done.read.items():
-        typer.echo(f"{topic}: {count:,} records read, {done.restored[topic]:,} rows put back")
-    typer.echo(f"anomalies: {done.anomalies:,} raised again")
+        typer.echo(f"{topic}: {count:,} records read, {done.restored[topic]:,} rows restored")
+    typer.echo(f"anomalies: {done.anomalies:,} restored")
     for place in done.gone:
-        typer.echo(f"gone from Kafka: {place}")
+        typer.echo(f"deleted in Kafka: {place}")
     for check in checks:
         if not check.agrees:
             typer.echo(
-                f"{check.first}: {len(check.after)} sums do not fit the rows; see "
+                f"{check.first}: {len(check.after)} sums differ from the rows; see "
                 f"`globalmart reconcile --date {check.first} --repair`"
             )
     return all(check.agrees for check in checks)
 
 
-def _feed(
-    settings: "Settings", span: tuple[date, date] | None, files: list[Path] | None, topic: str, wait_seconds: float
+def _import(
+    settings: "Settings", days: tuple[date, date] | None, files: list[Path] | None, topic: str, wait_seconds: float
 ) -> bool:
     from app.ops.lake import lake_location
     from app.ops.replay.from_files import lake_batches, parquet_batches
     from app.ops.replay.replay import replay_batches
 
-    if files or span is None:
+    if files or days is None:
         batches = parquet_batches(files or (), topic)
     else:
-        batches = lake_batches(lake_location(settings), *span)
+        batches = lake_batches(lake_location(settings), *days)
     done, consumed = asyncio.run(replay_batches(settings, batches, wait_seconds=wait_seconds))
     for name, count in done.read.items():
         refused = done.refused[name]
-        more = f", {refused:,} would be refused and were not sent" if refused else ""
+        more = f", {refused:,} would be rejected and were not sent" if refused else ""
         typer.echo(f"{name}: {count:,} rows read, {done.sent[name]:,} sent{more}")
     for text in done.left_out:
-        typer.echo(f"left out: {text}")
+        typer.echo(f"skipped: {text}")
     if not consumed:
-        typer.echo("not all is consumed yet: is a worker running?")
+        typer.echo("not all was consumed in time: is a worker running?")
     return consumed and not done.left_out

@@ -1,4 +1,4 @@
-"""`globalmart reset`: a clean start for the embedded servers."""
+"""`globalmart reset`: deletes the data of the embedded servers."""
 
 from typing import Annotated
 
@@ -6,9 +6,9 @@ import typer
 
 
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Delete what the embedded Kafka, PostgreSQL and MongoDB-protocol server stored under var.
+    """Delete the data of the embedded Kafka, PostgreSQL and MongoDB-protocol server under var.
 
-    External servers are never touched. Refused while the embedded ones run.
+    External servers are never changed. Refused while the embedded ones run.
 
     Example: globalmart reset --yes
     """

@@ -1,4 +1,4 @@
-"""`globalmart settings`: what is in effect, or the README's table of everything there is."""
+"""`globalmart settings`: prints the values in effect, or the README's table of all settings."""
 
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ def settings(
 
 
 def markdown_table() -> str:
-    """The table of variables for the README: variable, unit, default, old name, description."""
+    """Returns the table of variables for the README: variable, unit, default, old name, description."""
     from app.settings import documented_settings
 
     lines = ["| variable | unit | default | old name | meaning |", "|---|---|---|---|---|"]

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again until Ctrl-C.")] = False,
-    over: Annotated[float, typer.Option(min=0.1, help="Seconds that rates are taken over.")] = 2.0,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C.")] = False,
+    over: Annotated[float, typer.Option(min=0.1, help="Seconds over which rates are measured.")] = 2.0,
 ) -> None:
-    """Show rates, lag, the last batch and the disk; a store that is away is named, the rest is shown.
+    """Show rates, lag, the last batch and the disk; if a store does not answer, the others are still shown.
 
-    Exit codes: 0 every store answers; 1 one is away; 2 wrong usage or settings.
+    Exit codes: 0 every store answers; 1 one does not; 2 wrong usage or settings.
 
     Example: globalmart status --watch
     """
@@ -49,7 +49,7 @@ def status(
 
 
 async def _watch(settings: "Settings", over: float) -> NoReturn:
-    """Show look after look in one place, or one below the other where it is no terminal; Ctrl-C ends it."""
+    """Refreshes the view in place, or prints each one if stdout is not a terminal; Ctrl-C ends it."""
     from rich.console import Console
     from rich.live import Live
 
@@ -57,19 +57,19 @@ async def _watch(settings: "Settings", over: float) -> NoReturn:
     from app.ops.status.collect import collect_status
 
     console = Console()
-    live = Live("Looking", console=console, auto_refresh=False)
-    signal.signal(signal.SIGINT, lambda *_: _end_at_once(live))
+    live = Live("Reading the stores", console=console, auto_refresh=False)
+    signal.signal(signal.SIGINT, lambda *_: _exit_at_once(live))
     with live if console.is_terminal else nullcontext():
         while True:
-            seen = view(await collect_status(settings, over))
+            current = view(await collect_status(settings, over))
             if console.is_terminal:
-                live.update(seen, refresh=True)
+                live.update(current, refresh=True)
             else:
-                console.print(seen)
+                console.print(current)
 
 
-def _end_at_once(live: "Live") -> None:
-    """Nothing can be left half done, and an orderly end waits for whatever thread a client has under way."""
+def _exit_at_once(live: "Live") -> None:
+    """Exits without waiting for threads: reading leaves nothing unfinished, and a client's thread may take long."""
     live.stop()
     with suppress(RuntimeError):  # a line was being written
         sys.stdout.flush()

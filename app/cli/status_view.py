@@ -1,4 +1,4 @@
-"""How `globalmart status` looks."""
+"""Renders the output of `globalmart status`."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -17,7 +17,7 @@ _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 
 
 def view(status: "Status") -> RenderableType:
-    """Stores, then the stream, then the batch, then sizes."""
+    """Renders the stores, then the stream, the batch and the sizes."""
     parts: list[RenderableType] = [_stores(status)]
     parts.extend(Text(store.problem, style="red") for store in status.stores if store.problem)
     parts.append(_stream(status))
@@ -32,7 +32,7 @@ def view(status: "Status") -> RenderableType:
 def _stores(status: "Status") -> Table:
     table = Table("store", "address", "state", box=None, header_style="bold")
     for store in status.stores:
-        state = "[green]answers[/]" if store.problem is None else "[red]away[/]"
+        state = "[green]answers[/]" if store.problem is None else "[red]no answer[/]"
         table.add_row(store.name, escape(store.address), state)
     return table
 
@@ -40,7 +40,7 @@ def _stores(status: "Status") -> Table:
 def _stream(status: "Status") -> Table:
     table = Table(box=None, header_style="bold")
     table.add_column("topic", no_wrap=True)
-    for name in ("per s", "lag", "consumed", "stored", "twice", "refused", "last event"):
+    for name in ("per s", "lag", "consumed", "stored", "duplicates", "rejected", "last event"):
         table.add_column(name, justify="right", no_wrap=name == "last event")
     for topic in status.topics:
         counts = (topic.lag, topic.consumed, topic.stored, topic.duplicates, topic.dead_lettered)
@@ -62,9 +62,9 @@ def _batch(runs: "Runs", now: datetime) -> Text:
         return Text("batch: no run yet", style="yellow")
     lines = [f"batch: {_run(runs.last, now)}"]
     if runs.published is None:
-        lines.append("readers see nothing yet")
+        lines.append("nothing is published yet")
     elif runs.published.id != runs.last.id:
-        lines.append(f"readers see: {_run(runs.published, now)}")
+        lines.append(f"published: {_run(runs.published, now)}")
     style = {"published": "green", "running": ""}.get(runs.last.status, "red")
     return Text("\n".join(lines), style=style)
 
@@ -90,7 +90,7 @@ def _rate(topic: "TopicState") -> str:
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:
-    """Age of a moment in its largest sensible unit."""
+    """Returns the age of a time in its largest suitable unit."""
     if moment is None:
         return "-"
     seconds = (now - moment).total_seconds()

@@ -1,4 +1,4 @@
-"""`globalmart worker`: becomes a Faust worker."""
+"""`globalmart worker`: executes a Faust worker."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ def worker(
     from app.errors import SettingsError
     from app.settings import load_settings
 
-    # What is wrong with the settings is told here, before Faust starts and logs what it does.
+    # Checked here, so that an error of the settings is printed before Faust starts and logs.
     postgres = load_settings().postgres
     if postgres.worker_password is None:
         variable = postgres.variable("worker_password")

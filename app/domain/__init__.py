@@ -1,4 +1,4 @@
-"""The pure heart: money, windows, velocity, lateness, anomaly rules. Standard library only, no I/O, no clock.
+"""Pure rules: money, windows, watermark, pseudonyms, anomaly rules. Standard library only, no I/O, no clock.
 
 Amounts are integer cents. Instants are integer microseconds since the Unix epoch (UTC), names end in `_us`.
 """

@@ -1,4 +1,4 @@
-"""Anomaly rules as data, judged by one pure function.
+"""Anomaly rules as data, evaluated by one pure function.
 
 A rule compares one measure of an accepted transaction with the smallest value that raises it. A new rule
 over an existing measure is a new row in `standard_rules`; a new measure is a new field of `Measures`.
@@ -22,7 +22,7 @@ _SCORE_PLACES: Final = Decimal("0.0001")
 
 
 class Measures(NamedTuple):
-    """What rules look at, one list per measure, place by place the accepted transactions of a chunk.
+    """The measures of the rules, one list each; position i is the chunk's i-th accepted transaction.
 
     `recent` counts the user's accepted events in the last 60 s, the transaction itself included.
     """
@@ -59,19 +59,19 @@ class Thresholds(Protocol):
 
     @property
     def high_value(self) -> Decimal:
-        """Amount above which an order is raised."""
+        """Amount above which an order is an anomaly."""
 
     @property
     def unusual_quantity(self) -> int:
-        """Items from which an order is raised."""
+        """Number of items from which an order is an anomaly."""
 
     @property
     def rapid_transactions(self) -> int:
-        """Orders of a user in 60 s beyond which each one is raised."""
+        """Number of a user's orders in 60 s above which each further one is an anomaly."""
 
 
 def standard_rules(thresholds: Thresholds) -> tuple[Rule, ...]:
-    """The contract's three rules: amount above, quantity at least, more than so many in 60 s."""
+    """Returns the contract's three rules: amount above, quantity at least, more than a number in 60 s."""
     high_value_cents = int(thresholds.high_value * 100)
     return (
         Rule(
@@ -101,8 +101,8 @@ def standard_rules(thresholds: Thresholds) -> tuple[Rule, ...]:
     )
 
 
-def judge(rules: Sequence[Rule], measures: Measures) -> list[Anomaly]:
-    """Everything the rules raise, rule by rule; a pass over one list of integers is all an ordinary event costs."""
+def evaluate(rules: Sequence[Rule], measures: Measures) -> list[Anomaly]:
+    """Returns all anomalies, rule by rule; an ordinary event costs one comparison of integers per rule."""
     return [
         _raise(rule, place, value)
         for rule in rules

@@ -11,25 +11,25 @@ _CENT: Final = Decimal("0.01")
 _MAX_AMOUNT: Final = Decimal(MAX_AMOUNT_CENTS).scaleb(-2)
 _PLAIN: Final = re.compile(rb'("?)(\d{1,10})(?:\.(\d{1,2}))?\1')
 _NUMBER: Final = re.compile(r"(-?(?:0|[1-9]\d*)(?:\.\d+)?)(?:[eE]([+-]?\d+))?", re.ASCII)
-#: Beyond this every number is zero or too large, and Decimal's own limits are far.
+#: Beyond this every number is zero or too large; Decimal's own limits are far higher.
 _EXPONENT_LIMIT: Final = 100_000
 
 
 class AmountError(ValueError):
-    """The value is not an amount the contract allows."""
+    """The value is not an amount that the contract allows."""
 
 
 class Cents(NamedTuple):
-    """An amount in cents; `rounded` tells that it came with more than two significant decimals."""
+    """An amount in cents; `rounded` if the value had more than two significant decimals."""
 
     cents: int
     rounded: bool
 
 
 def parse_cents(json_value: bytes) -> Cents:
-    """Cents of a JSON number or of a string in JSON number grammar, rounded half up.
+    """Parses a JSON number, or a string in JSON number grammar, to cents, rounded half up.
 
-    Raises AmountError for anything else, for negative amounts and beyond 9,999,999,999.99.
+    Raises AmountError for anything else, for negative amounts and for amounts above 9,999,999,999.99.
     """
     plain = _PLAIN.fullmatch(json_value)
     if plain is None:
@@ -57,7 +57,7 @@ def _parse_any(json_value: bytes) -> Cents:
 
 
 def _exact(json_value: bytes) -> Decimal:
-    """The number; an exponent that no Decimal can hold is cut to one with the same verdict."""
+    """Parses the number; an exponent beyond Decimal's limits is reduced to one with the same result."""
     try:
         text = json_value.decode()
         if text.startswith('"'):
@@ -73,11 +73,11 @@ def _exact(json_value: bytes) -> Decimal:
 
 
 def _small_int(digits: str) -> int:
-    """An integer, cut to 18 digits: int() refuses thousands of them."""
+    """Parses an integer, truncated to 18 digits: int() refuses thousands of them."""
     sign = -1 if digits.startswith("-") else 1
     return sign * int(digits.lstrip("+-0")[:18] or "0")
 
 
 def decimal_from_cents(cents: int) -> Decimal:
-    """The amount as a Decimal with two places."""
+    """Converts cents to a Decimal with two places."""
     return Decimal(cents).scaleb(-2)

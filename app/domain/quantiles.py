@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 
 def quantile(buckets: Mapping[float, float], share: float) -> float | None:
-    """The quantile as Prometheus computes it: linear within its bucket, of cumulative counts.
+    """Computes the quantile as Prometheus does: linear within its bucket, from cumulative counts.
 
-    In the last, unlimited bucket the answer is the limit below it; None when nothing was counted.
+    In the last, unbounded bucket it is the bound below it; None when nothing was counted.
     """
     limits = sorted(buckets)
     if not limits or buckets[limits[-1]] == 0:

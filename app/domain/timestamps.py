@@ -1,7 +1,7 @@
 """Reads the dates and times that people, files and addresses write.
 
-ISO 8601 in its extended form and nothing else. `datetime.fromisoformat` also takes the compact forms, any
-character between date and time, and week dates: an epoch number such as 1762041600 passes there for a time in
+It accepts ISO 8601 in its extended form and nothing else. `datetime.fromisoformat` also accepts compact forms, any
+character between date and time, and week dates: there an epoch number such as 1762041600 is a time in
 the year 1762.
 """
 
@@ -19,11 +19,11 @@ _FORM: Final = "write a date such as 2025-12-01 or a time such as 2025-12-01T12:
 
 
 class TimestampError(ValueError):
-    """The text is no date and no date-time; the message says how to write one."""
+    """The text is not a date or a date-time; the message says how to write one."""
 
 
 def parse_date(text: str) -> date:
-    """The calendar day of `YYYY-MM-DD`; raises TimestampError for everything else."""
+    """Parses `YYYY-MM-DD`; raises TimestampError for everything else."""
     parsed = parse_timestamp(text)
     if isinstance(parsed, datetime):
         raise TimestampError(f"{text!r} is a time, not a date: write a date such as 2025-12-01")
@@ -31,10 +31,10 @@ def parse_date(text: str) -> date:
 
 
 def parse_timestamp(text: str) -> date | datetime:
-    """A `date`, or a `datetime` that is naive where the text names no offset.
+    """Parses a `date`, or a `datetime` that is naive if the text has no offset.
 
     Raises TimestampError for anything but `YYYY-MM-DD` and `YYYY-MM-DDTHH:MM[:SS[.ffffff]]` with an optional
-    offset (a space may stand for the T), and for days and hours that do not exist.
+    offset (a space is allowed in place of the T), and for days and hours that do not exist.
     """
     try:
         if _DATE.fullmatch(text):
@@ -49,9 +49,9 @@ def parse_timestamp(text: str) -> date | datetime:
 
 
 def as_utc(moment: datetime) -> datetime:
-    """The same instant in UTC, without an offset taken as UTC.
+    """Converts to UTC; a time without an offset is UTC already.
 
-    Raises TimestampError where it lies outside the calendar in UTC.
+    Raises TimestampError if it lies outside the calendar in UTC.
     """
     try:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -4,15 +4,17 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 
-class Lateness(NamedTuple):
-    """Watermark after the records, and how many of them came too far behind it."""
+class WatermarkUpdate(NamedTuple):
+    """Watermark after the records, and the number of late records among them."""
 
     watermark_us: int | None
     late: int
 
 
-def advance_watermark(watermark_us: int | None, timestamps_us: Iterable[int], allowed_lateness_us: int) -> Lateness:
-    """Pass accepted timestamps, in offset order, by the watermark.
+def advance_watermark(
+    watermark_us: int | None, timestamps_us: Iterable[int], allowed_lateness_us: int
+) -> WatermarkUpdate:
+    """Advances the watermark over accepted timestamps, in offset order.
 
     An event more than the allowed lateness behind the records accepted before it is late; the first is not.
     """
@@ -22,4 +24,4 @@ def advance_watermark(watermark_us: int | None, timestamps_us: Iterable[int], al
             watermark_us = timestamp_us
         elif watermark_us - timestamp_us > allowed_lateness_us:
             late += 1
-    return Lateness(watermark_us, late)
+    return WatermarkUpdate(watermark_us, late)

@@ -1,6 +1,6 @@
-"""Windows and panes as integer arithmetic on epoch seconds.
+"""Geometry of windows and panes.
 
-Windows are `[start, end)` and aligned to the epoch. A pane is a step-long slice; a window is made of
+Windows are `[start, end)` and aligned to the epoch. A pane is one step long; a window consists of
 `window / step` panes, so one write to a pane serves every window that contains it.
 """
 
@@ -16,14 +16,5 @@ class WindowGeometry:
 
     @property
     def panes_per_window(self) -> int:
-        """How many panes make a window."""
+        """Number of panes in a window."""
         return self.window_seconds // self.step_seconds
-
-    def pane_start(self, epoch_seconds: int) -> int:
-        """Start of the pane that holds the second; floors before the epoch, too."""
-        return epoch_seconds - epoch_seconds % self.step_seconds
-
-    def window_starts(self, epoch_seconds: int) -> list[int]:
-        """Starts of all windows that hold the second, latest first."""
-        latest = self.pane_start(epoch_seconds)
-        return [latest - pane * self.step_seconds for pane in range(self.panes_per_window)]

@@ -1,1 +1,1 @@
-"""Kafka as Faust sees it here: one message per fetched chunk instead of one per record."""
+"""Kafka clients: Faust's consumer of whole chunks, readers, producers, offsets and topics."""

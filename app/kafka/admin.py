@@ -1,4 +1,4 @@
-"""Creates the topics of `app.topics` explicitly, and reads what Kafka says of its topics."""
+"""Creates the topics of `app.topics` explicitly, and reads the cluster's metadata."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,24 +16,24 @@ ANSWER_SECONDS: Final = 10.0
 
 
 class KafkaAdmin:
-    """Connects with its first question. Raises SettingsError for a file of the settings that is no use."""
+    """Connects with its first request. Raises SettingsError for an unusable certificate or key file."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._bootstrap = kafka.bootstrap
         self._refusals = BrokerRefusals()
-        # Faults reach us as exceptions; the client's own log on stderr would only repeat them.
+        # Faults are raised as exceptions; the client's own log on stderr would only repeat them.
         quiet = {"log_level": 0, "error_cb": self._refusals}
         self.client = AdminClient(quiet | librdkafka_options(kafka))
 
     def metadata(self) -> Any:
-        """The cluster's id and topics. Raises KafkaTopicError when no broker answers or lets us in."""
+        """Returns the cluster's id and topics. Raises KafkaTopicError when no broker answers or accepts the login."""
         try:
             return list_topics(self.client, self._refusals, ANSWER_SECONDS)
         except KafkaException as error:
-            raise self.unanswered(error) from error
+            raise self.request_error(error) from error
 
-    def unanswered(self, error: KafkaException | TimeoutError) -> KafkaTopicError:
-        """What to tell an operator of a question that failed."""
+    def request_error(self, error: KafkaException | TimeoutError) -> KafkaTopicError:
+        """Translates the error of a failed request into one that names the setting to correct."""
         if self._refusals.last:
             return KafkaTopicError(f"Kafka at {self._bootstrap}: {self._refusals.last}")
         cause = error.args[0].str() if isinstance(error, KafkaException) else "no answer in time"
@@ -51,14 +51,12 @@ _HEADER_BYTES: Final = 64 * 1024
 def create_topics(
     bootstrap: str, partitions: int, replication: int, retention_hours: float, options: Mapping[str, str] | None = None
 ) -> list[str]:
-    """Create every topic that is missing and return the names of those created.
+    """Creates every missing topic and returns the names of those created.
 
-    `options` are the client's, security included, where brokers ask for any.
-
-    Raises KafkaTopicError when a topic exists with another number of partitions (users would then
-    meet in other partitions than before), or when the broker does not answer or refuses.
+    `options` are the client's, security included. Raises KafkaTopicError when a topic exists with another number of
+    partitions (users would then move to other partitions), or when the broker does not answer or refuses.
     """
-    # Faults reach us as exceptions; the client's own log on stderr would only repeat them.
+    # Faults are raised as exceptions; the client's own log on stderr would only repeat them.
     refusals = BrokerRefusals()
     quiet = {"bootstrap.servers": bootstrap, "log_level": 0, "error_cb": refusals}
     admin = AdminClient(quiet | dict(options or {}))
@@ -85,7 +83,7 @@ def create_topics(
 
 
 def _largest_bytes(topic: str) -> int:
-    """A dead letter is a whole source record and the headers that say why it was refused."""
+    """Returns the limit of a record: a dead letter is a whole source record plus headers with the reason."""
     return _LARGEST_RECORD_BYTES + (_HEADER_BYTES if topic == DEAD_LETTERS else 0)
 
 
@@ -114,6 +112,6 @@ def _missing_topics(admin: AdminClient, bootstrap: str, partitions: int, refusal
 
 
 def _unless_just_created(name: str, error: KafkaException) -> None:
-    """Two processes may create the same topics at once; the second finds them made."""
+    """Raises KafkaTopicError unless another process has just created the same topic."""
     if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
         raise KafkaTopicError(f"Kafka refused to create the topic {name}: {error.args[0].str()}") from error

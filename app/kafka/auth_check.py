@@ -1,4 +1,4 @@
-"""Checks what brokers say to a client's credentials and certificates, and names the setting to correct."""
+"""Checks whether brokers accept a client's credentials and certificates, and names the setting to correct."""
 
 import ssl
 import time
@@ -24,7 +24,7 @@ _REFUSED: Final = (AuthenticationFailedError, SaslAuthenticationFailed, Unsuppor
 
 
 async def check_broker_auth(kafka: KafkaSettings) -> None:
-    """Raises SettingsError when the first broker refuses us, or is not whom we trust; silent when it is away."""
+    """Raises SettingsError when the first broker rejects the login or is not trusted; ignores an unavailable one."""
     host, _, port = kafka.bootstrap.split(",")[0].strip().rpartition(":")
     try:
         with suppress(TimeoutError, KafkaError, OSError):
@@ -33,8 +33,8 @@ async def check_broker_auth(kafka: KafkaSettings) -> None:
         raise SettingsError(str(error)) from error.__cause__
 
 
-class _Refusal(Exception):  # noqa: N818 - carries the advice past what is suppressed
-    """What to correct."""
+class _Refusal(Exception):  # noqa: N818 - passes the suppressed errors
+    """The login or the certificate was rejected; the message names the setting to correct."""
 
 
 async def _connect_once(kafka: KafkaSettings, host: str, port: int) -> None:
@@ -52,19 +52,19 @@ _ADVICE: Final = {LibrdkafkaError._SSL: untrusted, LibrdkafkaError._AUTHENTICATI
 
 
 class BrokerRefusals:
-    """An `error_cb` that remembers why brokers refuse us and which setting is to be corrected."""
+    """An `error_cb` that keeps why brokers reject this client and which setting to correct."""
 
     def __init__(self) -> None:
         self.last = ""
 
     def __call__(self, error: LibrdkafkaError) -> None:
-        """Take note; what waiting may cure is left out."""
+        """Keeps an error that only a changed setting ends; ignores errors that may pass."""
         if error.code() in _ADVICE:
             self.last = _ADVICE[error.code()](error.str())
 
 
 def list_topics(client: Any, refusals: BrokerRefusals, seconds: float) -> Any:
-    """The cluster's metadata; raises KafkaException when there is none in time, at once when brokers refuse us."""
+    """Returns the cluster's metadata; raises KafkaException after a time-out, or at once when brokers reject us."""
     deadline = time.monotonic() + seconds
     while True:
         try:

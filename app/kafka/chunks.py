@@ -1,4 +1,4 @@
-"""A chunk: what one fetch brought of one partition, handed through Faust as a single message."""
+"""A chunk: the records of one fetch of one partition, passed through Faust as a single message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from app.events.rows import SourceRecord
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Records of one partition with rising offsets in `[start, end)`.
+    """Records of one partition with ascending offsets in `[start, end)`.
 
-    `start` is where the consumer stood before the fetch, so offsets missing between it and the first record do not
-    exist in Kafka. `epoch` counts the partition's seeks: a chunk of an older epoch is void.
+    `start` is the consumer's position before the fetch, so offsets missing between it and the first record do not
+    exist in Kafka. `epoch` counts the partition's seeks: a chunk of an older epoch is outdated.
     """
 
     topic: str

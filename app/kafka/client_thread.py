@@ -1,8 +1,8 @@
-"""The thread Faust runs the Kafka client in, so that no call holds up another.
+"""The thread of Faust's Kafka client, in which no call delays another.
 
-Faust queues calls into that thread and serves two at a time. After a broker was killed, requests for offsets
-and commits wait for seconds, and fetching waited behind them. Here every call is a task of its own in the
-thread, which ends when its caller no longer waits.
+Faust queues calls into that thread and runs two at a time. After a broker was killed, requests for offsets
+and commits wait for seconds, and fetches would wait behind them. Here every call is its own task in the
+thread, which is cancelled when its caller no longer waits.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ _CLOSE_SECONDS: Final = 3.0
 
 
 class ClientThread(AIOKafkaConsumerThread):
-    """Calls side by side, and commits that may fail: the ledger holds the offsets that count."""
+    """Runs calls concurrently and tolerates failed offset commits: the ledger holds the authoritative offsets."""
 
     async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Run the call in the thread; raises ConsumerStoppedError once the thread has ended."""
+        """Runs the call in the thread; raises ConsumerStoppedError once the thread has ended."""
 
         async def call() -> Any:
             return await maybe_async(fun(*args, **kwargs))
@@ -37,37 +37,37 @@ class ClientThread(AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        # Faust reads what was aborted unless it takes part in transactions itself.
+        # Faust reads aborted records unless it uses transactions itself.
         consumer._isolation_level = "read_committed"
         back_off_after_failures(consumer._client)
         return consumer
 
     async def seen_ends(self, partitions: Iterable[TP]) -> dict[TP, int]:
-        """Ends of the partitions still assigned, open transactions included, as the last fetches saw them.
+        """Returns the ends of the partitions still assigned, open transactions included, as of the last fetches.
 
-        Asked in the thread, where no rebalance comes in between: the client asserts that it has the partition.
+        Runs in the thread, where no rebalance can interrupt: the client asserts that the partition is assigned.
         """
 
-        def look() -> dict[TP, int]:
+        def highwaters() -> dict[TP, int]:
             seen = {tp: self.highwater(tp) for tp in self.assignment() & set(partitions)}
             return {tp: end for tp, end in seen.items() if end is not None}
 
-        ends: dict[TP, int] = await self.call_thread(look)
+        ends: dict[TP, int] = await self.call_thread(highwaters)
         return ends
 
     async def on_thread_stop(self) -> None:
-        """Leave the group and end; connections that do not close in time are left to the process's end.
+        """Leaves the group and stops; connections that do not close in time are closed with the process.
 
-        Over TLS asyncio waits up to 30 s for the good-bye of each broker.
+        Over TLS asyncio waits up to 30 s for each broker to close its side.
         """
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await super().on_thread_stop()
         except TimeoutError:
-            self.log.info("the Kafka client has left the group and is not waited for any longer")
+            self.log.info("the Kafka client did not close its connections in time; they are closed with the process")
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Note the offsets of the partitions still assigned; Faust would end the worker where this fails."""
+        """Commits the offsets of the partitions still assigned; Faust would stop the worker on a failure."""
         ours = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
         self.tp_last_committed_at.update(dict.fromkeys(ours, monotonic()))
         try:
@@ -75,6 +75,6 @@ class ClientThread(AIOKafkaConsumerThread):
                 {ensure_aiokafka_TP(tp): OffsetAndMetadata(at, "") for tp, at in ours.items()}
             )
         except KafkaError as error:
-            self.log.warning("Kafka takes no note of the offsets, the ledger has them: %r", error)
+            self.log.warning("Offset commit to Kafka failed (harmless: offsets are stored in PostgreSQL): %r", error)
             return False
         return True

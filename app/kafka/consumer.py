@@ -1,8 +1,8 @@
-"""A Faust consumer that hands on whole chunks of the source topics and keeps its own book of offsets.
+"""A Faust consumer that yields whole chunks of the source topics and does its own offset tracking.
 
 Faust works per message: queue, event, tracking and ack cost more than decoding the record. One message per partition
-and fetch makes that cost vanish. Where to read is decided by the ledger in PostgreSQL: after every rebalance
-a partition is held until `resume_at` names its next offset. The offsets committed to Kafka serve lag displays only.
+and fetch makes that cost negligible. The ledger in PostgreSQL decides where to read: after every rebalance a
+partition is paused until `resume_at` sets its next offset. The offsets committed to Kafka serve lag displays only.
 """
 
 import asyncio
@@ -30,20 +30,20 @@ class ChunkConsumer(Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._positions: Positions[TP] = Positions()
-        self._released = asyncio.Event()
+        self._resumed = asyncio.Event()
         self._acked_upto: dict[TP, int] = {}
 
-    # --- what agents and the sink ask for ---
+    # --- for the agents and the sink ---
 
     def pause(self, partition: TP) -> None:
-        """Stop fetching the partition until `resume_at` names an offset; void what was fetched of it."""
+        """Stops fetching the partition until `resume_at` sets an offset; chunks fetched before become outdated."""
         self._positions.pause([partition])
 
     def resume_at(self, partition: TP, offset: int) -> None:
-        """Fetch the partition from this offset on; ignored once it has been revoked."""
+        """Fetches the partition from this offset on; ignored once it has been revoked."""
         if partition in self.assignment():
             self._positions.resume_at(partition, offset)
-            self._released.set()
+            self._resumed.set()
 
     def is_current(self, chunk: Chunk) -> bool:
         """Whether the chunk still belongs to this member, generation and epoch of its partition."""
@@ -54,26 +54,26 @@ class ChunkConsumer(Consumer):
             and self._positions.position(partition) is not None
         )
 
-    async def without_records(self, spans: Mapping[TP, tuple[int, int]]) -> set[TP]:
-        """In which of these `[start, end)` nothing lies but marks and aborted records of transactions.
+    async def without_records(self, ranges: Mapping[TP, tuple[int, int]]) -> set[TP]:
+        """Returns the partitions whose range `[start, end)` has only control records and aborted records.
 
-        The client goes past them and says nothing. As with every gap, that is believed only after a seek to `start`,
-        and where Kafka has deleted nothing from there on.
+        The client skips them without a notice. As with every gap, that counts only after a seek to `start`, and only
+        if Kafka has deleted nothing from there on.
         """
-        at_start = {tp for tp, (start, _) in spans.items() if self._positions.position(tp) == start}
+        at_start = {tp for tp, (start, _) in ranges.items() if self._positions.position(tp) == start}
         reached = await self._client_positions(at_start)
         passed = {
             tp: start
-            for tp, (start, end) in spans.items()
+            for tp, (start, end) in ranges.items()
             if reached.get(tp, start) >= end and self._positions.position(tp) == start
         }
-        asked = {tp: start for tp, start in passed.items() if self._positions.was_sought(tp)}
-        for partition in passed.keys() - asked.keys():
+        sought = {tp: start for tp, start in passed.items() if self._positions.was_sought(tp)}
+        for partition in passed.keys() - sought.keys():
             self._read_again(partition)
-        return await self._kept(asked) if asked else set()
+        return await self._undeleted(sought) if sought else set()
 
     async def _client_positions(self, partitions: Iterable[TP]) -> dict[TP, int]:
-        """Where the client will read next; nothing where it does not know all of them by itself."""
+        """Returns the client's next offsets; empty if it would have to request one of them."""
         try:
             async with asyncio.timeout(_POSITION_SECONDS):
                 found = {tp: await self.position(tp) for tp in partitions}
@@ -82,14 +82,14 @@ class ChunkConsumer(Consumer):
         return {tp: at for tp, at in found.items() if at is not None}
 
     async def seen_ends(self, partitions: Iterable[TP]) -> dict[TP, int]:
-        """Where the last fetches saw the partitions end; beyond what may be read while a transaction is open."""
+        """Returns the partitions' ends as of the last fetches, including records behind an open transaction."""
         thread: ClientThread = self._thread
         return await thread.seen_ends(partitions)
 
     # --- fetching ---
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109
-        """Fetch once and yield a message per partition; what cannot be handed on holds nothing back."""
+        """Fetches once and yields a message per partition; a batch that must be read again delays no other."""
         await self._seek_where_due()
         generation = self.app.consumer_generation_id
         epochs = {partition: self._positions.epoch(partition) for partition in self.assignment()}
@@ -97,7 +97,7 @@ class ChunkConsumer(Consumer):
         if not records or self.should_stop:
             return
         for partition, batch in records.items():
-            # Asked before anything is compared: while it waits, partitions may be held and released.
+            # Awaited before the comparisons: in the meantime partitions may be paused and resumed.
             whole = await self._is_whole(partition, batch[0].offset)
             stale = (
                 not whole
@@ -140,31 +140,31 @@ class ChunkConsumer(Consumer):
         )
 
     async def _is_whole(self, partition: TP, first_offset: int) -> bool:
-        """Whether nothing that Kafka has deleted lies between the position and the batch.
+        """Whether Kafka has deleted nothing between the position and the batch.
 
-        A client whose position was deleted goes on with the oldest record there is and says nothing.
+        A client whose position was deleted continues with the oldest record there is, without an error.
         """
         position = self._positions.position(partition)
         if position is None or not self._positions.has_gap(partition, first_offset):
             return True
-        return partition in await self._kept({partition: position})
+        return partition in await self._undeleted({partition: position})
 
-    async def _kept(self, positions: Mapping[TP, int]) -> set[TP]:
-        """The partitions of which Kafka has deleted nothing from these offsets on; the others are opened again."""
+    async def _undeleted(self, positions: Mapping[TP, int]) -> set[TP]:
+        """Returns the partitions in which Kafka has deleted nothing from these offsets on; reopens the others."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 oldest = await self.earliest_offsets(*positions)
         except (TimeoutError, KafkaError) as error:
-            self.log.warning("gaps could not be looked into: %r in %r", error, dict(positions))
+            self.log.warning("gaps could not be checked: %r in %r", error, dict(positions))
             return set()
-        standing = {tp: at for tp, at in positions.items() if self._positions.position(tp) == at}
-        for partition, at in standing.items():
+        unchanged = {tp: at for tp, at in positions.items() if self._positions.position(tp) == at}
+        for partition, at in unchanged.items():
             if oldest[partition] > at:
                 self.app.partitions.reopen(partition)
-        return {partition for partition, at in standing.items() if oldest[partition] <= at}
+        return {partition for partition, at in unchanged.items() if oldest[partition] <= at}
 
     def _read_again(self, partition: TP) -> None:
-        """Records were fetched and not handed on: the client is past them, the stream is not."""
+        """Seeks back to the position: the client has fetched records that were not processed."""
         position = self._positions.position(partition)
         if position is not None:
             self._positions.resume_at(partition, position)
@@ -177,63 +177,63 @@ class ChunkConsumer(Consumer):
             await self.seek_wait(seeks)
         except IllegalStateError:
             gone = seeks.keys() - self.assignment()
-            self.log.info("partitions went away before a seek: %r", gone)
+            self.log.info("partitions were revoked before a seek: %r", gone)
             self._positions.pause(gone)
             self._seek_again(seeks)
         except TimeoutError:
-            self.log.warning("a seek took too long and is tried again: %r", seeks)
+            self.log.warning("a seek timed out, retrying: %r", seeks)
             self._seek_again(seeks)
 
     def _seek_again(self, seeks: Mapping[TP, int]) -> None:
-        """Where the position is still the one that was to be sought; others were held or released meanwhile."""
+        """Repeats the seeks whose position is unchanged; other partitions were paused or resumed in the meantime."""
         for partition, offset in seeks.items():
             if self._positions.position(partition) == offset:
                 self._positions.resume_at(partition, offset)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
-        fetchable = self._positions.released() & (active_partitions or set())
+        fetchable = self._positions.resumed() & (active_partitions or set())
         if not fetchable:
-            await self._wait_until_released(timeout)
+            await self._wait_until_resumed(timeout)
             return {}
         return await super()._getmany(fetchable, timeout)
 
-    async def _wait_until_released(self, seconds: float) -> None:
-        self._released.clear()
+    async def _wait_until_resumed(self, seconds: float) -> None:
+        self._resumed.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._released.wait(), seconds)
+            await asyncio.wait_for(self._resumed.wait(), seconds)
 
-    # --- rebalances: every doubt ends in a held partition ---
+    # --- rebalances: in case of doubt a partition is paused ---
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Hold everything: under the eager protocol all partitions go, and some come back."""
+        """Pauses everything: the eager protocol revokes all partitions and assigns some of them again."""
         self._positions.pause(self.assignment() | revoked)
         await super().on_partitions_revoked(revoked)
-        # Who was about to open them may have come in between.
-        self._positions.pause(self._positions.released())
+        # A concurrent opening may have resumed some of them in the meantime.
+        self._positions.pause(self._positions.resumed())
         for partition in revoked:
             self._acked_upto.pop(partition, None)
 
     async def perform_seek(self) -> None:
-        """Faust asks for a seek to Kafka's committed offsets; the ledger has said better, or will."""
-        for partition in self._positions.released():
+        """Seeks to the ledger's offsets instead of those committed to Kafka, as Faust would."""
+        for partition in self._positions.resumed():
             self._read_again(partition)
 
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
         return ClientThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Note the offsets in Kafka; a broker that is away may never answer, and that harms nobody."""
+        """Commits the offsets to Kafka; an unavailable broker may never answer, which is harmless."""
         try:
             async with asyncio.timeout(_COMMIT_SECONDS):
                 return bool(await super()._commit(offsets))
         except (TimeoutError, ConsumerStoppedError):
-            self.log.warning("Kafka takes no note of the offsets now; the ledger has them")
+            self.log.warning("Offset commit to Kafka failed (harmless: offsets are stored in PostgreSQL)")
             return False
 
-    # --- own book: the end of the last acked chunk is what may be committed ---
+    # --- offset tracking: the end of the last acked chunk may be committed ---
 
     def ack(self, message: Message) -> bool:
-        """Take note of a finished chunk; acks of void chunks are ignored."""
+        """Records a finished chunk; acks of outdated chunks are ignored."""
         chunk: Chunk = message.value
         message.acked = True
         self._unacked_messages.discard(message)

@@ -1,7 +1,7 @@
-"""Reading records whose header names are not UTF-8.
+"""Reads records whose header names are not UTF-8.
 
-Kafka takes such records from anybody, and aiokafka raises at them, at every attempt: one would stop its partition for
-good. Here the batch is read on by aiokafka's slower reader in Python, with the bytes that are no text replaced.
+Kafka accepts such records, but aiokafka raises on every attempt to read one: it would block its partition forever.
+Here the rest of the batch is read by aiokafka's slower reader in Python, which replaces the invalid bytes.
 """
 
 import struct
@@ -16,12 +16,12 @@ _OFFSET_AND_LENGTH: Final = struct.Struct(">qi")
 
 
 def accept_any_header_name() -> None:
-    """Make aiokafka's consumers of this process read so; calling it again changes nothing."""
+    """Makes all aiokafka consumers of this process use `LenientRecords`; idempotent."""
     fetcher.MemoryRecords = LenientRecords
 
 
 class LenientRecords:
-    """The batches of one fetched partition, as aiokafka's `MemoryRecords`."""
+    """The batches of one fetched partition, with the interface of aiokafka's `MemoryRecords`."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -30,13 +30,13 @@ class LenientRecords:
         self.has_next = self._records.has_next
 
     def next_batch(self) -> Any:
-        """The next batch, None after the last."""
+        """Returns the next batch, None after the last."""
         batch = self._records.next_batch()
         return None if batch is None else _LenientBatch(batch, self._data)
 
 
 class _LenientBatch:
-    """A batch that goes on where a header name is no text."""
+    """A batch that continues after a header name that is not UTF-8."""
 
     def __init__(self, batch: Any, data: bytes) -> None:
         self._batch = batch
@@ -61,7 +61,7 @@ class _LenientBatch:
 
 
 class _PythonBatch(_DefaultRecordBatchPy):
-    """Reads from a buffer that replaces what is no text."""
+    """Reads from a buffer that replaces invalid UTF-8."""
 
     _buffer: bytearray
 
@@ -72,19 +72,19 @@ class _PythonBatch(_DefaultRecordBatchPy):
 
 
 class _Buffer(bytearray):
-    """Its slices decode whatever they hold."""
+    """A buffer whose slices decode any bytes."""
 
     def __getitem__(self, place: Any) -> Any:
         found = super().__getitem__(place)
         return _Buffer(found) if isinstance(place, slice) else found
 
     def decode(self, encoding: str = "utf-8", errors: str = "replace") -> str:
-        """Text, with a mark for what is none."""
+        """Decodes with replacement characters for invalid bytes."""
         return super().decode(encoding, errors)
 
 
 def _raw_batch(data: bytes, base_offset: int) -> bytes:
-    """The bytes of the batch that begins at the offset."""
+    """Returns the bytes of the batch that begins at the offset."""
     place = 0
     while True:
         offset, length = _OFFSET_AND_LENGTH.unpack_from(data, place)

@@ -1,7 +1,7 @@
-"""A pause after each attempt to learn where Kafka's partitions are that failed.
+"""A pause after each failed metadata request.
 
-aiokafka's fetching and sending ask again the moment such an attempt ends: while no broker answers, thousands of
-times a second, each with two lines in the log, on the very cores a broker on this machine needs to come back.
+aiokafka's fetcher and sender repeat such a request at once: while no broker answers, thousands of times a second, each
+with two lines in the log, on the same cores that a broker on this machine needs to start again.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ _PAUSE_SECONDS: Final = 0.25
 
 
 def back_off_after_failures(client: AIOKafkaClient) -> None:
-    """Let everybody who waits for the client's next attempt wait a little longer once one has failed."""
+    """Makes the client pause after a failed metadata request."""
     attempt = client._metadata_update
 
-    async def patient(cluster_metadata: Any, topics: Any) -> bool:
+    async def update(cluster_metadata: Any, topics: Any) -> bool:
         if await attempt(cluster_metadata, topics):
             return True
         await asyncio.sleep(_PAUSE_SECONDS)
         return False
 
-    client._metadata_update = patient
+    client._metadata_update = update

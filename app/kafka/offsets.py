@@ -1,4 +1,4 @@
-"""What Kafka says of its topics: ends, newest records, partitions; asked once, with a limit."""
+"""Reads offsets, newest records and partitions of topics from Kafka, with a time limit."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -15,7 +15,7 @@ RecordPosition = tuple[str, int]
 
 _PAUSE_SECONDS: Final = 0.2
 _NO_TIMESTAMP: Final = -1
-_LEADERS_CHANGE: Final = (
+_LEADER_CHANGES: Final = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -23,23 +23,23 @@ _LEADERS_CHANGE: Final = (
 
 
 def partition_counts(kafka: KafkaSettings) -> Mapping[str, int]:
-    """Partitions of every topic there is. Raises KafkaTopicError when no broker answers."""
+    """Returns the number of partitions of every topic. Raises KafkaTopicError when no broker answers."""
     return _partition_counts(KafkaAdmin(kafka))
 
 
 def cluster_id(kafka: KafkaSettings) -> str:
-    """What Kafka calls itself. Raises KafkaTopicError when no broker answers."""
+    """Returns the cluster's id. Raises KafkaTopicError when no broker answers."""
     return str(KafkaAdmin(kafka).metadata().cluster_id)
 
 
 def offset_ranges(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[RecordPosition, tuple[int, int]]:
-    """Per partition the first offset still there and the next one; unknown topics are left out.
+    """Returns per partition the first offset still there and the next one, without unknown topics.
 
     Raises KafkaTopicError when no broker answers.
     """
     admin = KafkaAdmin(kafka)
-    first = _ask(admin, topics, OffsetSpec.earliest())
-    end = _ask(admin, topics, OffsetSpec.latest())
+    first = _list_offsets(admin, topics, OffsetSpec.earliest())
+    end = _list_offsets(admin, topics, OffsetSpec.latest())
     return {
         (place.topic, place.partition): (first[place].offset, info.offset)
         for place, info in end.items()
@@ -48,20 +48,20 @@ def offset_ranges(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[Reco
 
 
 def end_offsets(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[RecordPosition, int]:
-    """Per partition of these topics the offset the next record will get; unknown topics are left out.
+    """Returns per partition of these topics the offset of the next record, without unknown topics.
 
     Raises KafkaTopicError when no broker answers.
     """
-    found = _ask(KafkaAdmin(kafka), topics, OffsetSpec.latest())
+    found = _list_offsets(KafkaAdmin(kafka), topics, OffsetSpec.latest())
     return {(place.topic, place.partition): info.offset for place, info in found.items()}
 
 
 def newest_record(kafka: KafkaSettings, topics: Collection[str]) -> datetime | None:
-    """Kafka timestamp of the newest record of these topics, UTC; None where there is none.
+    """Returns the Kafka timestamp of the newest record of these topics, UTC; None without a record.
 
     Raises KafkaTopicError when no broker answers.
     """
-    found = _ask(KafkaAdmin(kafka), topics, OffsetSpec.max_timestamp())
+    found = _list_offsets(KafkaAdmin(kafka), topics, OffsetSpec.max_timestamp())
     newest_ms = max((info.timestamp for info in found.values()), default=_NO_TIMESTAMP)
     if newest_ms <= _NO_TIMESTAMP:
         return None
@@ -72,24 +72,24 @@ def _partition_counts(admin: KafkaAdmin) -> Mapping[str, int]:
     return {name: len(topic.partitions) for name, topic in admin.metadata().topics.items()}
 
 
-def _ask(
+def _list_offsets(
     admin: KafkaAdmin, topics: Collection[str], spec: OffsetSpec
 ) -> Mapping[TopicPartition, ListOffsetsResultInfo]:
     counts = _partition_counts(admin)
-    asked = {TopicPartition(topic, partition): spec for topic in topics for partition in range(counts.get(topic, 0))}
-    if not asked:
+    request = {TopicPartition(topic, partition): spec for topic in topics for partition in range(counts.get(topic, 0))}
+    if not request:
         return {}
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
-        answers = admin.client.list_offsets(asked, request_timeout=ANSWER_SECONDS)
+        answers = admin.client.list_offsets(request, request_timeout=ANSWER_SECONDS)
         try:
             return {place: answer.result(ANSWER_SECONDS) for place, answer in answers.items()}
         except (KafkaException, TimeoutError) as error:
-            if not _settles(error) or time.monotonic() > deadline:
-                raise admin.unanswered(error) from error
+            if not _leaders_change(error) or time.monotonic() > deadline:
+                raise admin.request_error(error) from error
         time.sleep(_PAUSE_SECONDS)
 
 
-def _settles(error: KafkaException | TimeoutError) -> bool:
-    """Whether leaders are only changing, as they do right after topics were made."""
-    return isinstance(error, KafkaException) and error.args[0].code() in _LEADERS_CHANGE
+def _leaders_change(error: KafkaException | TimeoutError) -> bool:
+    """Whether leaders are only changing, as they do right after topics were created."""
+    return isinstance(error, KafkaException) and error.args[0].code() in _LEADER_CHANGES

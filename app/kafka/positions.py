@@ -1,7 +1,7 @@
-"""Where the consumer stands in each source partition, and which partitions are held.
+"""The consumer's position in each source partition, and the paused partitions.
 
-A held partition is not fetched: nobody has said yet where to go on. It is released by an offset from the
-ledger, never by what Kafka believes was committed. Pure book-keeping, on the event loop's thread only.
+A paused partition is not fetched: its next offset is not known yet. It is resumed by an offset from the ledger, never
+by the one committed to Kafka. Pure offset tracking, on the event loop's thread only.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
@@ -13,7 +13,7 @@ PartitionT = TypeVar("PartitionT", bound=Hashable)
 
 @dataclass(slots=True)
 class Positions(Generic[PartitionT]):
-    """Next offset per released partition, an epoch per partition, and the seeks still to be made."""
+    """Next offset per resumed partition, an epoch per partition, and the pending seeks."""
 
     _next: dict[PartitionT, int] = field(default_factory=dict)
     _epochs: dict[PartitionT, int] = field(default_factory=dict)
@@ -21,29 +21,29 @@ class Positions(Generic[PartitionT]):
     _sought: dict[PartitionT, int] = field(default_factory=dict)
 
     def pause(self, partitions: Iterable[PartitionT]) -> None:
-        """Forget the position; whatever was fetched before belongs to an older epoch."""
+        """Deletes the positions; records fetched before belong to an older epoch."""
         for partition in partitions:
             self._epochs[partition] = self.epoch(partition) + 1
-            for book in (self._next, self._seeks, self._sought):
-                book.pop(partition, None)
+            for offsets in (self._next, self._seeks, self._sought):
+                offsets.pop(partition, None)
 
     def resume_at(self, partition: PartitionT, offset: int) -> None:
-        """Go on at the offset: a seek is due before the next fetch."""
+        """Continues at the offset: a seek is due before the next fetch."""
         self._epochs[partition] = self.epoch(partition) + 1
         self._next[partition] = self._seeks[partition] = offset
         self._sought.pop(partition, None)
 
     def take_seeks(self) -> Mapping[PartitionT, int]:
-        """The seeks that are due; they count as made."""
+        """Returns the pending seeks and marks them as done."""
         due, self._seeks = self._seeks, {}
         self._sought.update(due)
         return due
 
     def is_contiguous(self, partition: PartitionT, first_offset: int) -> bool:
-        """Whether a batch that begins at the offset leaves nothing out.
+        """Whether a batch that begins at the offset skips no record.
 
-        Offsets may be missing in Kafka (control records, compaction), but that is believed only right after a
-        seek to the very position: a client that dropped records looks the same otherwise.
+        Offsets may be missing in Kafka (control records, compaction), but a gap is accepted only right after a seek
+        to exactly this position: otherwise it could as well be a client that dropped records.
         """
         position = self._next.get(partition)
         if position is None or first_offset < position:
@@ -51,27 +51,27 @@ class Positions(Generic[PartitionT]):
         return first_offset == position or self.was_sought(partition)
 
     def was_sought(self, partition: PartitionT) -> bool:
-        """Whether the client was last sent to the very position, so that what it goes past is no record."""
+        """Whether the client's last seek was to exactly this position, so that offsets it skips have no record."""
         position = self._next.get(partition)
         return position is not None and self._sought.get(partition) == position
 
     def has_gap(self, partition: PartitionT, first_offset: int) -> bool:
-        """Whether a batch that `follows` begins beyond the position: what is missing was deleted, or never a record."""
+        """Whether a contiguous batch begins beyond the position: the gap was deleted, or never held a record."""
         position = self._next.get(partition)
         return position is not None and first_offset > position and self.is_contiguous(partition, first_offset)
 
     def advance(self, partition: PartitionT, offset: int) -> None:
-        """A chunk was handed on; the next one starts at the offset."""
+        """Sets the offset at which the next chunk starts."""
         self._next[partition] = offset
 
     def position(self, partition: PartitionT) -> int | None:
-        """Next offset, None while the partition is held."""
+        """Next offset, None while the partition is paused."""
         return self._next.get(partition)
 
     def epoch(self, partition: PartitionT) -> int:
-        """How often the partition was held or released."""
+        """Number of times the partition was paused or resumed."""
         return self._epochs.get(partition, 0)
 
-    def released(self) -> frozenset[PartitionT]:
+    def resumed(self) -> frozenset[PartitionT]:
         """Partitions that may be fetched."""
         return frozenset(self._next)

@@ -1,4 +1,4 @@
-"""Putting a record back into its source topic, and finding it there again after a kill."""
+"""Sends a record to its source topic again, and finds it there after a killed attempt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.security.kafka import librdkafka_options
 from app.settings import KafkaSettings
 from app.topics import SENT_AT_HEADER
 
-#: Header of a record that was a dead letter: the place it was refused at.
+#: Header of a record that was a dead letter: the position of the rejected record.
 REPLAY_OF_HEADER: Final = "replay_of"
 _DELIVERY_SECONDS: Final = 30.0
 
@@ -23,7 +23,7 @@ class RecordNotDeliveredError(GlobalMartError):
 
 
 class RecordPosition(NamedTuple):
-    """Where a record stands in its topic."""
+    """Position of a record in its topic."""
 
     partition: int
     offset: int
@@ -31,7 +31,7 @@ class RecordPosition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to send; `origin` is where it was refused, `topic[partition]@offset`."""
+    """A record to send; `origin` is the position of the rejected one, `topic[partition]@offset`."""
 
     topic: str
     origin: str
@@ -40,7 +40,7 @@ class Outgoing:
 
 
 class ReplaySender:
-    """A producer that answers where each record went; same partitioner as every producer of ours."""
+    """A producer that returns each record's position; it uses the partitioner of the project's other producers."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._bootstrap = kafka.bootstrap
@@ -57,7 +57,7 @@ class ReplaySender:
         )
 
     def send(self, records: Sequence[Outgoing], sent_at_ms: int) -> list[RecordPosition]:
-        """Send and wait for every acknowledgement; raises RecordNotDeliveredError if one is missing."""
+        """Sends and waits for every acknowledgement; raises RecordNotDeliveredError if one is missing."""
         places: list[RecordPosition | None] = [None] * len(records)
         problems: list[str] = []
 
@@ -74,30 +74,30 @@ class ReplaySender:
         if len(found) < len(records):
             missing = len(records) - len(found)
             raise RecordNotDeliveredError(
-                f"Kafka at {self._bootstrap} did not take {missing} of {len(records)} records "
-                f"({'; '.join(sorted(set(problems))) or 'no answer'}); replay them again: what did "
-                "arrive is found there and not sent twice"
+                f"Kafka at {self._bootstrap} did not accept {missing} of {len(records)} records "
+                f"({'; '.join(sorted(set(problems))) or 'no answer'}); replay them again: records that "
+                "did arrive are found and not sent twice"
             )
         return found
 
-    def _produce(self, record: Outgoing, sent_at_ms: int, told: Any) -> None:
+    def _produce(self, record: Outgoing, sent_at_ms: int, on_delivery: Any) -> None:
         headers = [(REPLAY_OF_HEADER, record.origin.encode()), (SENT_AT_HEADER, b"%d" % sent_at_ms)]
         try:
-            self._producer.produce(record.topic, record.value, record.key, headers=headers, on_delivery=told)
+            self._producer.produce(record.topic, record.value, record.key, headers=headers, on_delivery=on_delivery)
         except (BufferError, KafkaException) as error:
-            raise RecordNotDeliveredError(f"Kafka at {self._bootstrap} takes no record: {error}") from error
+            raise RecordNotDeliveredError(f"Kafka at {self._bootstrap} accepts no record: {error}") from error
         self._producer.poll(0)
 
 
 async def topic_ends(kafka: KafkaReader, topic: str) -> list[int]:
-    """The offset after the last record of each partition, in order."""
+    """Returns the offset after the last record of each partition, in order."""
     return [(await kafka.bounds(topic, partition))[1] for partition in await kafka.partitions(topic)]
 
 
 async def find_sent(
     kafka: KafkaReader, topic: str, origins: Sequence[str], since: Sequence[int]
 ) -> dict[str, RecordPosition]:
-    """Where the records with these origins stand at or after the offsets `since`, the first of each."""
+    """Finds the records with these origins at or after the offsets `since`; the first of each."""
     wanted, found = {origin.encode() for origin in origins}, dict[str, RecordPosition]()
     for partition, start in enumerate(since):
         low, end = await kafka.bounds(topic, partition)

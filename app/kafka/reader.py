@@ -1,4 +1,4 @@
-"""Records of a topic partition straight from Kafka: no group, no commits, offset to offset."""
+"""Reads records of a topic partition from Kafka between two offsets, without group or commits."""
 
 import asyncio
 import time
@@ -13,11 +13,11 @@ from app.kafka.auth_check import BrokerRefusals, list_topics
 BATCH_RECORDS: Final = 5_000
 STALL_SECONDS: Final = 60.0
 CALL_SECONDS: Final = 15.0
-POLL_SECONDS: Final = 0.02  # a poll waits for a whole batch or so long, also at the end
+POLL_SECONDS: Final = 0.02  # a poll waits this long for a whole batch, also at the end
 
 
 class KafkaReadError(GlobalMartError):
-    """The recount could not be made, so nothing is known about agreement."""
+    """Kafka could not be read."""
 
 
 class Record(NamedTuple):
@@ -31,12 +31,12 @@ class Record(NamedTuple):
 
 
 class KafkaReader:
-    """Reads partitions one after the other; use as a context manager."""
+    """Reads partitions one after the other; used as a context manager."""
 
     def __init__(self, options: Mapping[str, str], *, uncommitted: bool = False) -> None:
-        """`options` lead to Kafka, security included; `uncommitted` reads on where a transaction is still open."""
+        """`options` are the client's, security included; `uncommitted` also reads records of open transactions."""
         self._refusals = BrokerRefusals()
-        # Without subscribe() and commits the group exists in name only: the client demands one.
+        # Without subscribe() and commits the group is only a name that the client requires.
         self._consumer = Consumer(
             {
                 **options,
@@ -61,24 +61,24 @@ class KafkaReader:
         self._consumer.close()
 
     async def cluster_id(self) -> str:
-        """The id of the cluster that answers."""
+        """Returns the cluster's id."""
         metadata = await self._metadata()
         return str(metadata.cluster_id)
 
     async def partitions(self, topic: str) -> list[int]:
-        """Partition numbers of a topic in order; empty where the topic does not exist."""
+        """Returns the partition numbers of a topic in order; empty if the topic does not exist."""
         metadata = await self._metadata()
         found = metadata.topics.get(topic)
         return sorted(found.partitions) if found is not None and found.error is None else []
 
     async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
-        """First offset still held and the offset after the last."""
+        """Returns the first offset still there and the offset after the last."""
         where = TopicPartition(topic, partition)
         low, high = await self._call(self._consumer.get_watermark_offsets, where, timeout=CALL_SECONDS)
         return int(low), int(high)
 
     async def read(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[list[Record]]:
-        """Batches of the records with start <= offset < end, in offset order."""
+        """Yields batches of the records with start <= offset < end, in offset order."""
         if start >= end:
             return
         self._consumer.assign([TopicPartition(topic, partition, start)])
@@ -92,7 +92,7 @@ class KafkaReader:
             if finished:
                 return
             if time.monotonic() > deadline:
-                raise KafkaReadError(f"{topic}[{partition}]: Kafka has sent nothing; is it up?")
+                raise KafkaReadError(f"{topic}[{partition}]: Kafka has sent nothing for {STALL_SECONDS:.0f} s; is it running?")
 
     async def _metadata(self) -> Any:
         return await self._call(list_topics, self._consumer, self._refusals, CALL_SECONDS)
@@ -126,10 +126,10 @@ def _record(message: Message) -> Record:
 
 
 def _headers(message: Message) -> tuple[tuple[str, bytes | None], ...]:
-    """Headers by name; none where a name is not UTF-8."""
+    """Returns the headers by name; none if a name is not UTF-8."""
     try:
         return tuple((name, _bytes(value)) for name, value in message.headers() or ())
-    except (UnicodeDecodeError, SystemError):  # the client leaves an exception behind, and raises either
+    except (UnicodeDecodeError, SystemError):  # the client leaves an exception pending and raises either
         return ()
 
 

@@ -1,4 +1,4 @@
-"""Faust transport `globalmart://`: aiokafka as Faust drives it, with the chunk consumer."""
+"""The Faust transport `globalmart://`: Faust's aiokafka transport with the chunk consumer."""
 
 from faust.transport.drivers import aiokafka
 
@@ -6,6 +6,6 @@ from app.kafka.consumer import ChunkConsumer
 
 
 class ChunkTransport(aiokafka.Transport):
-    """The aiokafka transport whose consumer hands on whole chunks."""
+    """The aiokafka transport whose consumer yields whole chunks."""
 
     Consumer = ChunkConsumer

@@ -1,1 +1,1 @@
-"""Operations: how the system is doing, and the commands that keep its data well."""
+"""Operations: the state of the system, and the commands that maintain its data."""

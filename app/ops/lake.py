@@ -1,4 +1,4 @@
-"""The batch's lake as upkeep opens it: never made, and where it has to be, told from one that is elsewhere.
+"""Opens the batch's lake for maintenance: never creates one, and detects one that is elsewhere.
 
 The batch may run on another machine or in a container whose volume is not this machine's folder.
 """
@@ -12,34 +12,34 @@ from app.settings import BatchSettings, Settings
 from batch.lake import Lake
 from batch.warehouse import open_warehouse, published
 
-_CURE: Final = (
-    f"set {BatchSettings.variable('lake')} to where the batch keeps it, or run this beside it; in the Docker stack: "
+_FIX: Final = (
+    f"set {BatchSettings.variable('lake')} to the batch's, or run this command where it is; in the Docker stack: "
     "docker exec -i globalmart-maintain globalmart ..."
 )
 
 
 def lake_location(settings: Settings) -> str:
-    """Where the batch keeps its lake."""
+    """Returns the folder or URL of the batch's lake."""
     return settings.batch.lake or str(settings.general.var_dir / "lake")
 
 
 def open_lake(settings: Settings) -> Lake:
-    """The lake as it is found; empty where there is none, and no folder is made."""
+    """Opens the lake; empty if there is none, and no folder is created."""
     return Lake(lake_location(settings), create=False)
 
 
 def filled_lake(location: str) -> Lake:
-    """A lake a batch has filled; raises LakeError where there is none."""
+    """Opens a lake that a batch has filled; raises LakeError if there is none."""
     lake = Lake(location, create=False)
     if not lake.has_manifest():
-        raise LakeError(f"there is no lake in {lake.location}; {_CURE}")
+        raise LakeError(f"there is no lake in {lake.location}; {_FIX}")
     return lake
 
 
 def require_published_lake(settings: Settings, lake: Lake) -> None:
-    """Raise LakeError for a lake without a manifest while readers see a run, which filled one.
+    """Raises LakeError if the lake has no manifest although a batch run was published, which filled one.
 
-    Without either there is nothing yet. Raises StoreUnavailableError where the warehouse has to be asked and is away.
+    Raises StoreUnavailableError if MongoDB is needed to decide and does not answer.
     """
     if lake.has_manifest() or settings.mongo.url is None:
         return
@@ -48,11 +48,11 @@ def require_published_lake(settings: Settings, lake: Lake) -> None:
             number = published(database)["number"]
     except PyMongoError as error:
         raise StoreUnavailableError(
-            f"there is no lake in {lake.location}, and MongoDB, which knows whether there should be one, is away: "
-            f"{error}. Nothing was changed; run this again once it answers, or {_CURE}"
+            f"there is no lake in {lake.location}, and MongoDB, which has the published runs, does not answer: "
+            f"{error}. Nothing was changed; run this again once it answers, or {_FIX}"
         ) from error
     if number:
         raise LakeError(
             f"there is no lake in {lake.location}, but the batch has published run {number} from one; nothing was "
-            f"changed. {_CURE[0].upper()}{_CURE[1:]}. If the lake is lost, run the nightly batch first"
+            f"changed. {_FIX[0].upper()}{_FIX[1:]}. If the lake is lost, run the nightly batch first"
         )

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, by role, with the time-outs this system's guarantees rest on."""
+"""Connections to PostgreSQL, by role, with the time-outs that this system's guarantees need."""
 
 import ssl
 from typing import Any, Final
@@ -11,12 +11,12 @@ from app.postgres.errors import translate_errors
 from app.security.tls import client_context
 from app.settings import PostgresSettings
 
-#: Anomalies have been given positions; sent with the commit that makes them visible.
+#: Channel notified by the commit that makes new positions of anomalies visible.
 ANOMALIES_NUMBERED: Final = "globalmart_anomalies"
 
 
 _DAY_SECONDS: Final = 86_400.0
-#: A peer that vanished is noticed by the server within this time, and its locks end with it.
+#: The server detects a vanished peer within this time and releases its locks.
 _TCP_SETTINGS: Final = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
@@ -24,14 +24,14 @@ _TCP_SETTINGS: Final = {
     "tcp_user_timeout": "8000",
 }
 
-#: Ends the locks of a worker that was stopped while it looked active; older servers refuse the name.
+#: Releases the locks of a worker that was stopped while active; older servers do not know the setting.
 _FIRST_WITH_TRANSACTION_TIMEOUT: Final = (17,)
 
 
 async def connect_owner(settings: PostgresSettings, application: str = "globalmart-migrate") -> asyncpg.Connection:
-    """A connection as the owner of the schema, for migrations and upkeep: statements may take a day.
+    """Connects as the owner of the schema, for migrations and maintenance: statements may take a day.
 
-    Raises StoreUnavailableError where the database does not answer: nobody who asks for this role waits for it.
+    Raises StoreUnavailableError at once when the database does not answer; commands with this role do not wait.
     """
     settings = settings.model_copy(update={"command_timeout_seconds": _DAY_SECONDS})
     with translate_errors(settings):
@@ -39,7 +39,7 @@ async def connect_owner(settings: PostgresSettings, application: str = "globalma
 
 
 async def connect_worker(settings: PostgresSettings, application: str) -> asyncpg.Connection:
-    """A connection as the worker's role; short statements, bounded waits, no just-in-time compilation."""
+    """Connects as the worker's role; short statements, bounded waits, no just-in-time compilation."""
     session = {
         "idle_in_transaction_session_timeout": "5000",
         "lock_timeout": str(int(settings.lock_timeout_seconds * 1000)),
@@ -56,15 +56,15 @@ async def connect_worker(settings: PostgresSettings, application: str) -> asyncp
 
 
 async def connect_reader(settings: PostgresSettings, application: str) -> asyncpg.Connection:
-    """A connection as the role that only reads."""
+    """Connects as the read-only role."""
     return await _connect(settings, settings.reader_user, settings.reader_password, "reader", application, {})
 
 
 async def connect_auditor(settings: PostgresSettings, application: str) -> asyncpg.Connection:
-    """A connection for recounts: it sees all the worker sees, changes nothing, and one statement may take a day.
+    """Connects for recounts: reads all that the worker reads, changes nothing, and one statement may take a day.
 
-    It reads Kafka in the middle of its transaction, for longer than the worker's role may be idle in one. No worker
-    waits for it: it holds no lock on a row.
+    A recount reads Kafka within its transaction, for longer than the worker's role may be idle in one. It delays no
+    worker: it holds no row lock.
     """
     session = {"default_transaction_read_only": "on", "idle_in_transaction_session_timeout": "0"}
     settings = settings.model_copy(update={"command_timeout_seconds": _DAY_SECONDS})
@@ -74,10 +74,10 @@ async def connect_auditor(settings: PostgresSettings, application: str) -> async
 def reader_pool(
     settings: PostgresSettings, application: str, *, connections: int, query_seconds: float
 ) -> asyncpg.Pool:
-    """A pool of the role that only reads, for short queries; to be awaited in the loop that uses it.
+    """Returns a pool of the read-only role for short queries; to be awaited in the loop that uses it.
 
-    It connects when it is first used, so it can be made while the database is down. Plans are made for the values asked
-    for: a plan for any range of time would be a plan for a wide one. Sessions keep no state, so none is reset.
+    It connects on first use, so it can be created while the database is down. Plans are made for each query's
+    parameters: a generic plan for a range of time is a plan for a wide one. Sessions keep no state, so none is reset.
     """
     session = {
         "default_transaction_read_only": "on",
@@ -89,14 +89,14 @@ def reader_pool(
     return asyncpg.create_pool(
         min_size=0,
         max_size=connections,
-        reset=_keep_as_it_is,
+        reset=_no_reset,
         **_arguments(settings, settings.reader_user, settings.reader_password, "reader", application, session)
         | {"command_timeout": query_seconds},
     )
 
 
-async def _keep_as_it_is(_: asyncpg.Connection) -> None:
-    """Instead of a round trip that resets a session nobody changes."""
+async def _no_reset(_: asyncpg.Connection) -> None:
+    """Does nothing: resetting an unchanged session would cost a round trip."""
 
 
 async def _connect(
@@ -112,8 +112,8 @@ async def _connect(
         return await asyncpg.connect(**arguments, max_cached_statement_lifetime=0)
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError) as error:
         raise SettingsError(
-            f"PostgreSQL at {settings.host}:{settings.port} refuses to let {user!r} in ({error}): "
-            f"{_cure(settings, role, str(error))}"
+            f"PostgreSQL at {settings.host}:{settings.port} refuses the login of {user!r} ({error}): "
+            f"{_login_fix(settings, role, str(error))}"
         ) from error
     except ssl.SSLCertVerificationError as error:
         names = " or ".join(settings.variable(name) for name in ("ca_file", "host", "sslmode"))
@@ -125,17 +125,17 @@ async def _connect(
         if not settings.requires_tls or "SSL" not in str(error):
             raise
         raise SettingsError(
-            f"PostgreSQL at {settings.host}:{settings.port} does not offer TLS: switch it on there, or set "
+            f"PostgreSQL at {settings.host}:{settings.port} does not offer TLS: enable it there, or set "
             f"{settings.variable('sslmode')} to prefer"
         ) from error
 
 
-def _cure(settings: PostgresSettings, role: str, refusal: str) -> str:
-    """What to set, by what PostgreSQL says of its refusal."""
+def _login_fix(settings: PostgresSettings, role: str, refusal: str) -> str:
+    """Returns the setting to correct, by PostgreSQL's message."""
     if "no encryption" in refusal:
         return (
-            f"set {settings.variable('sslmode')} to require, verify-ca or verify-full, or let the server's pg_hba.conf "
-            "admit this host, user and database"
+            f"set {settings.variable('sslmode')} to require, verify-ca or verify-full, or allow this host, user and "
+            "database in the server's pg_hba.conf"
         )
     if "client certificate" in refusal:
         names = " and ".join(settings.variable(f"{what}_file") for what in ("certificate", "key"))
@@ -169,7 +169,7 @@ def _arguments(
 
 
 def _encryption(settings: PostgresSettings) -> ssl.SSLContext | str | bool:
-    """What asyncpg is told about TLS; its own `verify-full` would look for the authority in the home folder."""
+    """Returns asyncpg's TLS argument; its own `verify-full` would search the CA file in the home folder."""
     if settings.sslmode == "disable":
         return False
     if settings.sslmode == "prefer":

@@ -15,7 +15,7 @@ from app.settings import PostgresSettings
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
-_ADVISORY_LOCK: Final = 7_116_021_903  # any constant; two migrations at once take turns
+_ADVISORY_LOCK: Final = 7_116_021_903  # any constant; a second migration waits for the first
 WORKERS: Final = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name LIKE 'globalmart-worker%'"""
@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS schema_version (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file: its number, its name and its text."""
+    """A migration file: its number, its name and its text."""
 
     version: int
     name: str
@@ -43,7 +43,7 @@ class Migration:
 
 
 def known_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
-    """All migration files, in order."""
+    """Returns all migration files, in order."""
     return [
         Migration(int(path.stem.split("_", 1)[0]), path.stem.split("_", 1)[1], path.read_text())
         for path in sorted(folder.glob("[0-9]*.sql"))
@@ -51,25 +51,25 @@ def known_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
 
 
 async def migrate(settings: PostgresSettings) -> list[Migration]:
-    """Bring the database to the newest version and set the roles' passwords; answers what was applied.
+    """Migrates the database to the newest version and sets the roles' passwords; returns the applied migrations.
 
     Raises SchemaError when the database is newer than this program, an applied file was edited, or workers are
-    connected that would go on writing what they know of the schema before.
+    connected, which would continue to write for the old schema.
     """
     connection = await connect_owner(settings)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
         await connection.execute(_CREATE_VERSIONS)
         applied = await _apply(connection, known_migrations())
-        await _let_in(connection, settings.worker_user, "globalmart_worker", settings.worker_password)
-        await _let_in(connection, settings.reader_user, "globalmart_reader", settings.reader_password)
+        await _set_login(connection, settings.worker_user, "globalmart_worker", settings.worker_password)
+        await _set_login(connection, settings.reader_user, "globalmart_reader", settings.reader_password)
         return applied
     finally:
         await connection.close()
 
 
 async def ensure_roles(connection: asyncpg.Connection) -> None:
-    """Make the schema's roles where this server does not have them: a restored schema grants to them."""
+    """Creates the schema's roles if this server does not have them: a restored schema grants to them."""
     for role in ("globalmart_worker", "globalmart_reader"):
         if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
             await connection.execute(f"CREATE ROLE {role} NOLOGIN")
@@ -77,7 +77,7 @@ async def ensure_roles(connection: asyncpg.Connection) -> None:
 
 
 async def require_schema(connection: asyncpg.Connection) -> None:
-    """Raise SchemaError unless the database holds exactly this program's migrations."""
+    """Raises SchemaError unless the database has exactly this program's migrations."""
     wanted = [migration.version for migration in known_migrations()]
     present = await connection.fetchval("SELECT to_regclass('schema_version') IS NOT NULL")
     found: list[int] = []
@@ -85,10 +85,10 @@ async def require_schema(connection: asyncpg.Connection) -> None:
         rows = await connection.fetch("SELECT version FROM schema_version ORDER BY version")
         found = [row["version"] for row in rows]
     if found != wanted:
-        lacking = ", ".join(str(version) for version in wanted if version not in found)
-        lacks = f" and lacks {lacking}" if lacking and found else ""
+        missing = ", ".join(str(version) for version in wanted if version not in found)
+        gap = f" without {missing}" if missing and found else ""
         raise SchemaError(
-            f"the database is at schema version {max(found, default=0)}{lacks}, this program needs {wanted[-1]}: "
+            f"the database is at schema version {max(found, default=0)}{gap}, this program needs {wanted[-1]}: "
             "run `globalmart migrate` of the newer of the two"
         )
 
@@ -122,8 +122,8 @@ async def _apply_one(connection: asyncpg.Connection, migration: Migration) -> No
         )
 
 
-async def _let_in(connection: asyncpg.Connection, user: str, group: str, password: SecretStr | None) -> None:
-    """Let a role log in with its password; another login role than the schema's own becomes its member."""
+async def _set_login(connection: asyncpg.Connection, user: str, group: str, password: SecretStr | None) -> None:
+    """Allows a role to log in with its password; a login role other than the schema's own becomes its member."""
     if password is None:
         return
     quoted = await connection.fetchval("SELECT quote_ident($1)", user)

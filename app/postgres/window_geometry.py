@@ -1,6 +1,6 @@
 """The window geometry in the database: the view `sales_metrics` and the panes under it, rebuilt for new settings.
 
-The first migration builds windows of 60 s every 30 s. Another geometry means other panes, and those are summed anew
+The first migration builds windows of 60 s every 30 s. Another geometry needs other panes, which are summed again
 from the stored transactions.
 """
 
@@ -27,9 +27,9 @@ FROM transactions GROUP BY 1, 2, 3, 4"""
 
 
 async def rebuild_windows(settings: PostgresSettings, geometry: WindowGeometry) -> int:
-    """Sum the panes anew for another geometry, in one transaction; answers how many there are.
+    """Sums the panes again for another geometry, in one transaction; returns how many there are.
 
-    Raises SchemaError while workers are connected: they would go on writing panes of the old length.
+    Raises SchemaError while workers are connected: they would continue to write panes of the old length.
     """
     connection = await connect_owner(settings)
     try:
@@ -39,8 +39,8 @@ async def rebuild_windows(settings: PostgresSettings, geometry: WindowGeometry) 
             floor = await connection.fetchval(_DELETED)
             if floor is not None:
                 raise SchemaError(
-                    f"orders before {floor:%Y-%m-%d} were deleted after their retention: their windows are all there "
-                    "is, and cannot be built anew for other settings"
+                    f"orders before {floor:%Y-%m-%d} were deleted after their retention: their windows cannot be "
+                    "rebuilt for other settings"
                 )
             await connection.execute("LOCK TABLE stream_progress, sales_panes IN EXCLUSIVE MODE")
             await _drop(connection)
@@ -57,7 +57,7 @@ async def rebuild_windows(settings: PostgresSettings, geometry: WindowGeometry) 
 
 
 def windows_sql(geometry: WindowGeometry) -> str:
-    """Indexes and view for a geometry: a branch per pane of a window, each with an indexed start."""
+    """SQL of indexes and view for a geometry: a branch per pane of a window, each with an indexed start."""
     earlier = [geometry.step_seconds * pane for pane in range(1, geometry.panes_per_window)]
     indexes = "".join(
         f"CREATE INDEX idx_sales_panes_window_{number} ON sales_panes (({_earlier(seconds)}));\n"
@@ -89,7 +89,7 @@ GRANT SELECT ON sales_metrics TO globalmart_worker, globalmart_reader"""
 
 
 def _earlier(seconds: int) -> str:
-    """Start of a window so many seconds before its pane; through plain UTC time, which alone is immutable."""
+    """SQL of the start of a window that begins these seconds before its pane; only plain UTC time is immutable."""
     return f"((pane_start AT TIME ZONE 'UTC') - interval '{seconds} seconds') AT TIME ZONE 'UTC'"
 
 

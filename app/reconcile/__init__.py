@@ -1,1 +1,1 @@
-"""Independent checks of every layer. They share no code with what they check."""
+"""Independent checks of every layer, which share no code with it."""

@@ -1,7 +1,7 @@
-"""Judging accepted transactions inside the sink's transaction.
+"""Detects anomalies among accepted transactions, inside the sink's transaction.
 
-Velocity comes from memory where the user's last minute lies above the horizon; the rest is counted in PostgreSQL in
-one query for the whole chunk, after its rows have been inserted, so that both ways see the same events.
+Velocity comes from memory where the user's last minute lies above the horizon. The rest is counted in PostgreSQL, in
+one query for the whole chunk after its rows have been inserted, so that both ways count the same events.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 
 import asyncpg
 
-from app.domain.anomalies import Anomaly, Measures, Rule, judge
+from app.domain.anomalies import Anomaly, Measures, Rule, evaluate
 from app.domain.money import decimal_from_cents
 from app.events.rows import TransactionRow
 from app.sink.ledger import NO_PARTITION
@@ -19,12 +19,12 @@ from tables.velocity import PartitionVelocity
 _COUNT_BELOW_HORIZON: Final = """
 SELECT count(t.transaction_id) AS recent
 FROM unnest($2::TEXT[], $3::TIMESTAMPTZ[], $4::BIGINT[]) WITH ORDINALITY
-    AS asked (user_id, at, source_offset, place)
+    AS candidate (user_id, at, source_offset, place)
 LEFT JOIN transactions t
-    ON t.user_id = asked.user_id
-    AND t.timestamp > asked.at - interval '60 seconds' AND t.timestamp <= asked.at
-    AND t.source_partition = $1 AND t.source_offset <= asked.source_offset
-GROUP BY asked.place ORDER BY asked.place"""
+    ON t.user_id = candidate.user_id
+    AND t.timestamp > candidate.at - interval '60 seconds' AND t.timestamp <= candidate.at
+    AND t.source_partition = $1 AND t.source_offset <= candidate.source_offset
+GROUP BY candidate.place ORDER BY candidate.place"""
 _INSERT: Final = """
 INSERT INTO transaction_anomalies
     (transaction_id, user_id, amount, anomaly_score, anomaly_type, detected_at, description,
@@ -32,7 +32,7 @@ INSERT INTO transaction_anomalies
 SELECT id, user_id, amount, score, type, $1, description, event_time, threshold FROM unnest(
     $2::TEXT[], $3::TEXT[], $4::NUMERIC[], $5::NUMERIC[], $6::TEXT[], $7::TEXT[], $8::TIMESTAMPTZ[],
     $9::NUMERIC[]) AS raised (id, user_id, amount, score, type, description, event_time, threshold)
--- An order that was deleted and comes again: its anomalies were kept, each is there once.
+-- An order that was deleted and arrives again: its anomalies were kept, each is stored once.
 ON CONFLICT (transaction_id, anomaly_type) DO NOTHING"""
 
 
@@ -47,7 +47,7 @@ RowContraT = TypeVar("RowContraT", contravariant=True)
 
 
 class Detector(Protocol[RowContraT]):
-    """Judges the accepted rows of a chunk within its transaction."""
+    """Detects anomalies among the accepted rows of a chunk, within its transaction."""
 
     async def detect(
         self,
@@ -57,15 +57,15 @@ class Detector(Protocol[RowContraT]):
         rows: Sequence[RowContraT],
         timestamps_us: Sequence[int],
     ) -> list[str]:
-        """Types of the anomalies stored."""
+        """Stores the anomalies and returns their types."""
         ...
 
     async def prepare(self, connection: asyncpg.Connection) -> None:
-        """Run the judge's statements without effect, so that the connection has them prepared."""
+        """Runs the detector's statements without effect, so that the connection has them prepared."""
 
 
 class AnomalyDetector:
-    """Applies the rules to the accepted rows of a chunk and stores what they raise."""
+    """Applies the rules to the accepted rows of a chunk and stores the anomalies."""
 
     def __init__(self, rules: Sequence[Rule], clock: Callable[[], datetime]) -> None:
         self._rules = rules
@@ -79,19 +79,19 @@ class AnomalyDetector:
         rows: Sequence[TransactionRow],
         timestamps_us: Sequence[int],
     ) -> list[str]:
-        """Types of the anomalies stored; rows come in offset order and enter the velocity state."""
+        """Stores the anomalies and returns their types; the rows, in offset order, are added to the velocity state."""
         recent = [
             velocity.add(row.user_id, timestamp_us) for row, timestamp_us in zip(rows, timestamps_us, strict=True)
         ]
         counts = await _complete(connection, partition, rows, recent)
         measures = Measures([row.amount_cents for row in rows], [row.quantity for row in rows], counts)
-        anomalies = judge(self._rules, measures)
+        anomalies = evaluate(self._rules, measures)
         if anomalies:
             await self._store(connection, [DetectedAnomaly(rows[a.place], a) for a in anomalies])
         return [anomaly.anomaly_type for anomaly in anomalies]
 
     async def prepare(self, connection: asyncpg.Connection) -> None:
-        """Count and insert nothing, so that the connection has the statements prepared."""
+        """Counts and inserts nothing, so that the connection has the statements prepared."""
         await connection.fetch(_COUNT_BELOW_HORIZON, NO_PARTITION, [], [], [])
         await self._store(connection, [])
 
@@ -113,16 +113,16 @@ class AnomalyDetector:
 async def _complete(
     connection: asyncpg.Connection, partition: int, rows: Sequence[TransactionRow], recent: Sequence[int | None]
 ) -> list[int]:
-    """The counts, with those that memory could not answer taken from PostgreSQL."""
-    asked = [row for row, count in zip(rows, recent, strict=True) if count is None]
-    if not asked:
+    """Completes the counts with those that only PostgreSQL knows."""
+    unknown = [row for row, count in zip(rows, recent, strict=True) if count is None]
+    if not unknown:
         return [count for count in recent if count is not None]
-    answers = iter(await count_recent(connection, partition, asked))
-    return [next(answers) if count is None else count for count in recent]
+    counted = iter(await count_recent(connection, partition, unknown))
+    return [next(counted) if count is None else count for count in recent]
 
 
 async def count_recent(connection: asyncpg.Connection, partition: int, rows: Sequence[TransactionRow]) -> list[int]:
-    """How many stored orders of its user each row has in its last 60 s, of this partition up to its offset."""
+    """Counts per row the stored orders of its user in its last 60 s, of this partition up to its offset."""
     counted = await connection.fetch(
         _COUNT_BELOW_HORIZON,
         partition,

@@ -1,4 +1,4 @@
-"""ChunkSlice: the part of a chunk that one transaction commits, and what came of it."""
+"""ChunkSlice: the part of a chunk that one transaction commits, and its CommitResult."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Generic
 from app.events.rows import DecodedRecords, RowT
 from app.sink.ledger import Counts, Progress
 
-#: Offsets of a work's repetitions, and whether the content of each conflicts with the row stored first.
+#: Offsets of a slice's duplicates, and whether the content of each conflicts with the stored row.
 Duplicates = dict[int, bool]
 
 
@@ -21,19 +21,19 @@ class ChunkSlice(Generic[RowT]):
     decoded: DecodedRecords[RowT]
 
     def slice(self, start: int, end: int) -> "ChunkSlice[RowT]":
-        """The part of this work in `[start, end)`."""
+        """Returns the part of this slice in `[start, end)`."""
         if start <= self.start and end >= self.end:
             return self
         return ChunkSlice(self.partition, start, end, _slice(self.decoded, start, end))
 
     def offsets(self) -> list[int]:
-        """Offsets of all records, rising."""
+        """Offsets of all records, ascending."""
         decoded = self.decoded
         rows = [row.source_offset for row in decoded.rows]
         return sorted(rows + [letter.offset for letter in decoded.dead_letters])
 
     def accepted(self, duplicates: Duplicates) -> tuple[Sequence[RowT], Sequence[int]]:
-        """The rows that are no duplicates, and their instants in microseconds."""
+        """Returns the rows that are not duplicates, and their timestamps in microseconds."""
         rows, timestamps_us = self.decoded.rows, self.decoded.timestamps_us
         if not duplicates:
             return rows, timestamps_us
@@ -45,7 +45,7 @@ class ChunkSlice(Generic[RowT]):
         return [row for row, _ in kept], [timestamp_us for _, timestamp_us in kept]
 
     def counts(self, duplicates: Duplicates, late: int) -> Counts:
-        """What the ledger counts of this work, `late` being the late ones among the accepted rows."""
+        """Returns the ledger's counts of this slice; `late` is the number of late accepted rows."""
         decoded = self.decoded
         return Counts(
             stored=len(decoded.rows) - len(duplicates),
@@ -60,7 +60,7 @@ class ChunkSlice(Generic[RowT]):
 
 @dataclass(frozen=True, slots=True)
 class CommitResult(Generic[RowT]):
-    """A committed work: the accepted rows with their instants, in offset order, and the counts."""
+    """A committed slice: the accepted rows with their timestamps, in offset order, and the counts."""
 
     partition: int
     progress: Progress
@@ -68,7 +68,7 @@ class CommitResult(Generic[RowT]):
     timestamps_us: Sequence[int]
     counts: Counts
     anomalies: Sequence[str] = field(default=())
-    refusals: Sequence[str] = field(default=())
+    rejections: Sequence[str] = field(default=())
 
 
 def _slice(decoded: DecodedRecords[RowT], start: int, end: int) -> DecodedRecords[RowT]:

@@ -1,8 +1,8 @@
-"""One transaction per chunk: copy, fence, insert, detector, account, commit.
+"""One transaction per chunk: copy, fence, insert, detect anomalies, advance the ledger, commit.
 
 The stage is filled before any shared lock is taken: no time-out of PostgreSQL ends a COPY whose client was
-stopped. The fence is the ledger's row: it lets a chunk through only where the ledger stands, so a replay, a
-rebalance or a worker that comes back from the dead changes nothing.
+stopped. The fence is the ledger's row: a chunk commits only if it begins at the ledger's next offset, so a replay, a
+rebalance or a resumed zombie worker changes nothing.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from app.events.rows import RowT
 from app.sink import ledger
 from app.sink.anomaly_detector import Detector
 from app.sink.chunk_slice import ChunkSlice, CommitResult, Duplicates
-from app.sink.dead_letters import insert_dead_letters, prepare_dead_letters, wake_publisher
+from app.sink.dead_letters import insert_dead_letters, notify_publisher, prepare_dead_letters
 from app.sink.fault_points import FaultPoint, FaultPoints
 from app.sink.inserter import Inserter
 from app.sink.ledger import Progress
@@ -28,11 +28,11 @@ from app.sink.tables import StoredTopic
 
 
 class FencedError(Exception):
-    """The ledger does not stand where the part begins: somebody else has moved on."""
+    """The ledger's next offset is not the slice's start: another transaction has advanced it."""
 
 
 class ChunkTransaction(Generic[RowT]):
-    """Commits parts of one topic; `judge` is given for transactions only."""
+    """Commits slices of one topic; only transactions have a `detector`."""
 
     def __init__(
         self,
@@ -53,10 +53,10 @@ class ChunkTransaction(Generic[RowT]):
     async def commit(
         self, connection: asyncpg.Connection, state: PartitionState, part: ChunkSlice[RowT]
     ) -> CommitResult[RowT]:
-        """Commit the part and answer what came of it.
+        """Commits the slice and returns the result.
 
-        Raises FencedError when the ledger stands elsewhere. After any exception the state and the connection are
-        not to be trusted: the transaction may have been committed or not.
+        Raises FencedError when the ledger's next offset is another one. After any exception the state and the
+        connection are invalid: the transaction may have been committed or not.
         """
         topic, sent = self._stored.name, part
         if state.erased:
@@ -78,10 +78,10 @@ class ChunkTransaction(Generic[RowT]):
         return result
 
     async def _prepare_once(self, connection: asyncpg.Connection) -> None:
-        """Run every statement without effect, so that each is prepared before any lock is held.
+        """Runs every statement without effect, so that each is prepared before any lock is held.
 
         A worker stopped between a statement's Parse and its Bind looks active to PostgreSQL, and no time-out ends
-        that: its locks would keep the next owner out until it goes on.
+        that: its locks would block the next owner until it continues.
         """
         if connection in self._prepared:
             return
@@ -95,12 +95,12 @@ class ChunkTransaction(Generic[RowT]):
     async def _pass_fence(self, connection: asyncpg.Connection, part: ChunkSlice[RowT], erasures: int) -> None:
         topic, partition, start = self._stored.name, part.partition, part.start
         if not await ledger.fence(connection, topic, partition, start, erasures):
-            raise FencedError(f"{topic}[{partition}] is not at {start} after {erasures} erasures")
+            raise FencedError(f"{topic}[{partition}] is not at offset {start} with {erasures} erasures")
 
     async def _account(
         self, connection: asyncpg.Connection, state: PartitionState, part: ChunkSlice[RowT], duplicates: Duplicates
     ) -> CommitResult[RowT]:
-        """Detector the accepted rows, keep the dead letters, move the ledger."""
+        """Detects anomalies, stores the dead letters, advances the ledger."""
         decoded = part.decoded
         rows, timestamps_us = part.accepted(duplicates)
         anomalies: Sequence[str] = ()
@@ -109,13 +109,13 @@ class ChunkTransaction(Generic[RowT]):
             velocity = state.sales.velocity
             anomalies = await self._detector.detect(connection, part.partition, velocity, rows, timestamps_us)
             horizon_us = velocity.next_horizon()
-        letters = decoded.dead_letters
-        await insert_dead_letters(connection, self._stored.name, part.partition, letters)
-        if anomalies or letters:
-            await wake_publisher(connection)
+        dead_letters = decoded.dead_letters
+        await insert_dead_letters(connection, self._stored.name, part.partition, dead_letters)
+        if anomalies or dead_letters:
+            await notify_publisher(connection)
         watermark_us, late = advance_watermark(state.progress.watermark_us, timestamps_us, self._allowed_lateness_us)
         progress = Progress(part.end, watermark_us, horizon_us, state.progress.erasures)
         counts = part.counts(duplicates, late)
         await ledger.advance(connection, self._stored.name, part.partition, progress, counts)
-        refusals = [letter.reason.value for letter in letters]
-        return CommitResult(part.partition, progress, rows, timestamps_us, counts, anomalies, refusals)
+        rejections = [letter.reason.value for letter in dead_letters]
+        return CommitResult(part.partition, progress, rows, timestamps_us, counts, anomalies, rejections)

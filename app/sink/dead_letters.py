@@ -1,4 +1,4 @@
-"""Dead letters on their way into PostgreSQL, and the call that wakes the publisher."""
+"""Inserts dead letters into PostgreSQL and notifies the outbox publisher."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ INSERT INTO dead_letters
 SELECT $1, $2, * FROM unnest(
     $3::BIGINT[], $4::BYTEA[], $5::BYTEA[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::TIMESTAMPTZ[],
     $10::BOOLEAN[])"""
-#: asyncpg takes the very first and last instant of Python's calendar for infinities.
+#: asyncpg sends the very first and last instant of Python's calendar as infinities.
 _FIRST_MS: Final = (datetime(1, 1, 1, 0, 0, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
 _LAST_MS: Final = (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
 _NOTIFY: Final = f"NOTIFY {OUTBOX_CHANNEL}"
@@ -27,7 +27,7 @@ _NOTIFY: Final = f"NOTIFY {OUTBOX_CHANNEL}"
 async def insert_dead_letters(
     connection: asyncpg.Connection, topic: str, partition: int, letters: Sequence[DeadLetter]
 ) -> None:
-    """Keep the refused records, raw, within the chunk's transaction."""
+    """Stores the rejected records, raw, within the chunk's transaction."""
     if not letters:
         return
     await connection.execute(
@@ -46,15 +46,15 @@ async def insert_dead_letters(
 
 
 def _instant(time_ms: int) -> datetime:
-    """A Kafka timestamp; producers may send any, and one beyond the calendar becomes a second at its end."""
+    """Converts a Kafka timestamp; producers may send any, one beyond the calendar becomes its first or last second."""
     return EPOCH + timedelta(milliseconds=min(max(time_ms, _FIRST_MS), _LAST_MS))
 
 
 async def prepare_dead_letters(connection: asyncpg.Connection) -> None:
-    """Insert nothing, so that the connection has the statement prepared."""
+    """Inserts nothing, so that the connection has the statement prepared."""
     await connection.execute(_INSERT, "", 0, [], [], [], [], [], [], [], [])
 
 
-async def wake_publisher(connection: asyncpg.Connection) -> None:
-    """Tell the outbox, once this transaction commits, that there is something to publish."""
+async def notify_publisher(connection: asyncpg.Connection) -> None:
+    """Notifies the outbox publisher once this transaction commits."""
     await connection.execute(_NOTIFY)

@@ -1,4 +1,4 @@
-"""What a failed transaction means: bad data, a store in trouble, or a bug."""
+"""Classifies a failed transaction: bad data, an unavailable store, or a bug."""
 
 from enum import Enum, auto
 from typing import Final
@@ -11,11 +11,11 @@ _LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
 class UnencodableError(Exception):
-    """asyncpg cannot bring a value of a row into PostgreSQL's format."""
+    """asyncpg cannot encode a value of a row in PostgreSQL's format."""
 
 
 class Failure(Enum):
-    """Bad data is searched for and refused, a store in trouble is waited for, a bug stops the worker."""
+    """Bad data is bisected and rejected, an unavailable store is retried, a bug stops the worker."""
 
     DATA = auto()
     STORE = auto()
@@ -23,9 +23,9 @@ class Failure(Enum):
 
 
 def classify(error: BaseException) -> Failure:
-    """Kind of a failure by its SQLSTATE class, or by its type where the server was not reached.
+    """Classifies a failure by its SQLSTATE class, or by its type where the server was not reached.
 
-    asyncpg reports a session killed by the server as an InterfaceError of its own.
+    asyncpg reports a session killed by the server as an InterfaceError.
     """
     if isinstance(error, asyncpg.PostgresError):
         return _classify_sqlstate(error.sqlstate or "")

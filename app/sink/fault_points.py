@@ -1,6 +1,6 @@
 """Named points inside the sink's transaction.
 
-A worker passes them without effect; tests arm them to stop, kill or disconnect it exactly there, because random faults
+In production they have no effect; tests use them to stop, kill or disconnect a worker exactly there: random faults
 rarely hit the few microseconds that matter.
 """
 
@@ -11,7 +11,7 @@ import asyncpg
 
 
 class FaultPoint(StrEnum):
-    """In the order in which a chunk passes them."""
+    """The points, in the order of the transaction."""
 
     BEFORE_BEGIN = "before_begin"
     AFTER_COPY = "after_copy"
@@ -22,14 +22,14 @@ class FaultPoint(StrEnum):
 
 
 class FaultPoints(Protocol):
-    """Told of each point a chunk reaches."""
+    """Receives each point that a chunk reaches."""
 
     async def reached(self, point: FaultPoint, topic: str, connection: asyncpg.Connection) -> None:
-        """May do harm; a worker's does nothing."""
+        """May raise, stop or kill in tests."""
 
 
 class NoFaults:
-    """What every worker runs with."""
+    """The production implementation: no effect."""
 
     async def reached(self, point: FaultPoint, topic: str, connection: asyncpg.Connection) -> None:
-        """Go on."""
+        """Does nothing."""

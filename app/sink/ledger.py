@@ -1,6 +1,6 @@
 """The ledger `stream_progress`: how far each source partition is committed.
 
-Its row is the fence: a chunk counts only while it begins exactly where the ledger stands, whoever brings it.
+Its row is the fence: a chunk commits only if it begins exactly at the ledger's next offset, whichever worker sends it.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import asyncpg
 
 from app.events.decoding import EPOCH, MICROSECOND
 
-#: Stands for no partition at all where a statement is only prepared.
+#: The partition of statements that are only prepared: no row has it.
 NO_PARTITION: Final = -1
 
 _SELECT: Final = """
@@ -38,9 +38,9 @@ WHERE topic = $1 AND partition = $2 AND next_offset < $3"""
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a partition stands; instants in microseconds since the epoch, None before the first event.
+    """Progress of a partition; times in microseconds since the epoch, None before the first event.
 
-    `erasures` counts how often users were erased from it: what was loaded before the last one is not to be trusted.
+    `erasures` counts how often users were erased from it: a state loaded before the last one is outdated.
     """
 
     next_offset: int
@@ -51,7 +51,7 @@ class Progress:
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the records of one chunk."""
+    """Number of records of one chunk by outcome."""
 
     stored: int = 0
     duplicates: int = 0
@@ -63,12 +63,12 @@ class Counts:
 
     @property
     def consumed(self) -> int:
-        """All records: nothing disappears."""
+        """Number of all records: every one is stored, a duplicate or a dead letter."""
         return self.stored + self.duplicates + self.dead_lettered
 
 
 async def read_progress(connection: asyncpg.Connection, topic: str, partitions: list[int]) -> dict[int, Progress]:
-    """Ledger rows of the partitions that have one."""
+    """Returns the ledger rows of the partitions that have one."""
     rows = await connection.fetch(_SELECT, topic, partitions)
     return {
         row["partition"]: Progress(
@@ -79,24 +79,24 @@ async def read_progress(connection: asyncpg.Connection, topic: str, partitions: 
 
 
 async def open_partition(connection: asyncpg.Connection, topic: str, partition: int, first_offset: int) -> None:
-    """Begin the ledger of a partition at its first offset, unless somebody has."""
+    """Inserts the ledger row of a partition at its first offset, unless there is one."""
     await connection.execute(_OPEN, topic, partition, first_offset)
 
 
 async def accept_loss(connection: asyncpg.Connection, topic: str, partition: int, first_offset: int) -> None:
-    """Skip offsets Kafka no longer has, and count them as lost."""
+    """Skips offsets that Kafka no longer has, and counts them as lost."""
     await connection.execute(_LOSE, topic, partition, first_offset)
 
 
 async def fence(connection: asyncpg.Connection, topic: str, partition: int, start: int, erasures: int) -> bool:
-    """Lock the ledger row if it stands at `start`; False when somebody else has moved on or erased a user."""
+    """Locks the ledger row if its next offset is `start`; False when it was advanced or a user was erased."""
     return await connection.fetchval(_FENCE, topic, partition, start, erasures) is not None
 
 
 async def advance(
     connection: asyncpg.Connection, topic: str, partition: int, progress: Progress, counts: Counts
 ) -> None:
-    """Move the fenced row to the end of the chunk, within its transaction."""
+    """Advances the fenced row to the end of the chunk, within its transaction."""
     await connection.execute(
         _ADVANCE,
         topic,
@@ -116,7 +116,7 @@ async def advance(
 
 
 async def prepare(connection: asyncpg.Connection, topic: str) -> None:
-    """Run fence and advance without effect, so that the connection has them prepared."""
+    """Runs fence and advance without effect, so that the connection has them prepared."""
     await fence(connection, topic, NO_PARTITION, 0, 0)
     await advance(connection, topic, NO_PARTITION, Progress(0), Counts())
 

@@ -1,4 +1,4 @@
-"""The rollups of sales: tables of sums that the insert of transactions feeds, and the SQL that does it."""
+"""The rollups of sales: tables of sums, and the SQL by which an insert of transactions updates them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ from typing import Final
 class Rollup:
     """A table with sums per `bucket` of time, source partition and `names`.
 
-    `expression` gives the bucket of a row of `source`, which is one of the two sums every rollup is made from:
+    `expression` is the bucket of a row of `source`, which is one of the two sums that every rollup is made from:
     `slices` per pane, minute, category and country, `minutes` per minute and country.
     """
 
@@ -20,7 +20,7 @@ class Rollup:
 
     @property
     def upsert(self) -> str:
-        """A common table expression that adds the source to the table ($1 = partition)."""
+        """Common table expression that adds the source to the table ($1 = partition)."""
         names = ", ".join(self.names)
         places = ", ".join(str(3 + place) for place in range(len(self.names)))
         return f"""{self.table}_sums AS (
@@ -61,5 +61,5 @@ _SLICES: Final = """slices AS (
     FROM slices GROUP BY 1, 2
 )"""
 
-#: Follows a common table expression `accepted` with the rows that are new ($1 = partition, $2 = pane length).
+#: Comes after a common table expression `accepted` with the new rows ($1 = partition, $2 = pane length).
 SALES_SUMS: Final = ", ".join((_SLICES, *(rollup.upsert for rollup in ROLLUPS)))

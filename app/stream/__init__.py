@@ -1,1 +1,1 @@
-"""The running stream: partitions opened from the ledger, commit_workers that commit chunks, drain, watchdog."""
+"""The stream worker: partitions with their states, commits of chunks, drain before a rebalance, watchdog."""

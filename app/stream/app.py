@@ -24,7 +24,7 @@ from app.stream.partitions import PartitionManager
 
 logger = logging.getLogger(__name__)
 
-# Faust would wait 90 s for an answer that a killed broker, or one just starting, never gives.
+# Faust would wait 90 s for a response that a killed or starting broker never sends.
 _REQUEST_SECONDS: Final = 15.0
 _ANSWER_SECONDS: Final = 3.0
 _COMMIT_SECONDS: Final = 2.0
@@ -33,13 +33,13 @@ _EXIT_UNCLEAN: Final = 1
 
 
 class NoWebServer(BootStrategy):
-    """Faust's own web server listens on every address, and the command line switches it on by itself."""
+    """Disables Faust's web server: it listens on every address, and the command line enables it by default."""
 
     enable_web = False
 
 
 class GlobalMartApp(faust.App):
-    """Drains its commit_workers before partitions are given away."""
+    """A Faust app that waits for running commits before its partitions are revoked."""
 
     BootStrategy = NoWebServer
 
@@ -49,23 +49,23 @@ class GlobalMartApp(faust.App):
     _start_error: Exception | None = None
 
     async def _consumer_wait_empty(self, consumer: ConsumerT, logger: Any) -> None:
-        """Wait for the chunks that are being committed, then note their ends in Kafka.
+        """Waits for running commits, then commits their offsets to Kafka.
 
-        Called on revoke and on stop. A chunk that takes longer is left behind; the ledger decides who commits it.
+        Faust calls it on revoke and on stop. A chunk that takes longer is abandoned; the ledger decides who commits it.
         """
         running = asyncio.gather(*(commit_workers.idle() for commit_workers in self.commit_workers.values()))
         try:
             await asyncio.wait_for(running, timeout=self.drain_seconds)
         except TimeoutError:
-            logger.info("chunks still run after %s s; the ledger will decide", self.drain_seconds)
-        noting = asyncio.ensure_future(consumer.commit())
-        _, late = await asyncio.wait({noting}, timeout=_COMMIT_SECONDS)
-        noting.cancel()
-        if late or noting.cancelled() or noting.exception():
-            logger.info("Kafka takes no note of the offsets now; the ledger has them")
+            logger.info("commits still run after %s s; the ledger decides whether they count", self.drain_seconds)
+        committing = asyncio.ensure_future(consumer.commit())
+        _, late = await asyncio.wait({committing}, timeout=_COMMIT_SECONDS)
+        committing.cancel()
+        if late or committing.cancelled() or committing.exception():
+            logger.info("Offset commit to Kafka failed (harmless: offsets are stored in PostgreSQL)")
 
     async def start(self) -> None:
-        """Start everything; what prevents it is logged again as the last line."""
+        """Starts all services; an error is logged again by `stop`, as the last line."""
         try:
             await super().start()
         except Exception as error:
@@ -73,20 +73,20 @@ class GlobalMartApp(faust.App):
             raise
 
     async def stop(self) -> None:
-        """Stop everything; a stop that hangs, as clients of a dead broker can, ends the process hard.
+        """Stops all services; exits the process if that hangs, as clients of a dead broker can.
 
-        Nothing is lost by that: what was not committed is done again by the next owner.
+        Nothing is lost: the next owner processes again what was not committed.
         """
-        with _ending_hard_after(self.drain_seconds + _STOP_SECONDS):
+        with _exit_after(self.drain_seconds + _STOP_SECONDS):
             await super().stop()
         reason = self.crash_reason or self._start_error
         if reason is not None:
-            logger.critical("the worker ended: %s", str(reason) or repr(reason))
+            logger.critical("the worker stopped: %s", str(reason) or repr(reason))
 
 
 @contextmanager
-def _ending_hard_after(seconds: float) -> Iterator[None]:
-    timer = threading.Timer(seconds, _end_hard, [seconds])
+def _exit_after(seconds: float) -> Iterator[None]:
+    timer = threading.Timer(seconds, _exit, [seconds])
     timer.daemon = True
     timer.start()
     try:
@@ -95,16 +95,16 @@ def _ending_hard_after(seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-def _end_hard(seconds: float) -> None:
-    logger.critical("stopping has taken more than %s s; the process ends without a good-bye", seconds)
+def _exit(seconds: float) -> None:
+    logger.critical("stopping has taken more than %s s; the process exits at once", seconds)
     os._exit(_EXIT_UNCLEAN)
 
 
 def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path) -> GlobalMartApp:
-    """The configured app, without agents; nothing is connected before it is started."""
+    """Returns the configured app without agents; nothing connects before it is started."""
     accept_any_header_name()
-    # Time to hear of a rebalance, drain and note the offsets. All wait for whoever is late, by default for 60 s: the
-    # broker answers a request to join once all have come or this is over, and a client that gives up before asks anew.
+    # Time to learn of a rebalance, drain and commit the offsets. The broker answers a request to join once all members
+    # have joined or this time (60 s by default) is over; a client that gives up earlier would send another request.
     rebalance_seconds = kafka.session_timeout_seconds + worker.drain_seconds + _COMMIT_SECONDS + 1.0
     app = GlobalMartApp(
         kafka.group,
@@ -138,7 +138,7 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path
 
 
 def _credentials(kafka: KafkaSettings) -> CredentialsT | None:
-    """The settings as Faust wants them; None for plain text."""
+    """Converts the settings to Faust's form; None for plain text."""
     options = aiokafka_security(kafka)
     context = options.get("ssl_context")
     if kafka.authenticated:

@@ -10,9 +10,9 @@ from app.prometheus import LABEL_CAP
 
 
 class ReplacingGauge:
-    """A gauge that shows one state at a time: label values that a newer state does not name are removed.
+    """A gauge that exports one state at a time: label values absent from a newer state are removed.
 
-    Never empty or half filled in between, so that a scrape at any moment sees each series of one state or the next.
+    It is never empty or half filled, so that a scrape at any moment reads each series of one state or the next.
     """
 
     def __init__(self, gauge: Gauge) -> None:
@@ -20,7 +20,7 @@ class ReplacingGauge:
         self._labels: set[tuple[str, ...]] = set()
 
     def show(self, state: Mapping[tuple[str, ...], float]) -> None:
-        """Replace the state; keys are label values in the order of the gauge's labels."""
+        """Replaces the state; keys are label values in the order of the gauge's labels."""
         for labels, value in state.items():
             self._gauge.labels(*labels).set(value)
         for labels in self._labels.difference(state):
@@ -29,7 +29,7 @@ class ReplacingGauge:
 
 
 class SystemGauges:
-    """Shows the first 200 (host, component, metric) seen; later ones are stored, not shown."""
+    """Exports the first 200 (host, component, metric) received; later ones are stored, but not exported."""
 
     def __init__(self, gauge: Gauge, cap: int = LABEL_CAP) -> None:
         self._gauge = gauge
@@ -37,7 +37,7 @@ class SystemGauges:
         self._newest: dict[tuple[str, str, str], datetime] = {}
 
     def show(self, rows: Iterable[SystemMetricRow]) -> None:
-        """Follow stored rows, in any order of time: an older value never replaces a newer one."""
+        """Exports stored rows, in any order of time: an older value never replaces a newer one."""
         for row in rows:
             name = (row.host, row.component, row.metric)
             newest = self._newest.get(name)

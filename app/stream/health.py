@@ -1,8 +1,8 @@
-"""Health of a worker: metrics on a port of its own, live figures every second, and the watchdog.
+"""Health of a worker: the metrics port, live figures every second, and the watchdog.
 
-The most reported fault of stream workers is one that is up and no longer consumes. Here a partition with records
-beyond the ledger, without a commit or an attempt at one for too long, ends the process, and its supervisor starts
-another.
+The most reported fault of stream workers is a process that runs but no longer consumes. Here the process ends when
+a partition has records beyond the ledger and no commit, nor an attempt at one, for too long. Its supervisor then
+starts another.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ _ANSWER_SECONDS: Final = 10.0
 
 
 class StalledWorkerError(RuntimeError):
-    """Records wait in Kafka and nothing has happened for longer than allowed."""
+    """Records wait in Kafka, and nothing was committed for longer than allowed."""
 
 
 class WorkerHealth(Service):
-    """Publishes metrics and watches for a stall; `lags` is what it saw last."""
+    """Publishes metrics and detects stalls; `lags` are the last measured ones."""
 
     abstract = False
 
@@ -59,8 +59,8 @@ class WorkerHealth(Service):
         self._metrics = metrics
         self._clock = clock
         self.lags: Mapping[TP, int] = {}
-        # Partitions that were given away are another worker's to show.
-        self._shown_lags = ReplacingGauge(metrics.partition_lag)
+        # Another worker exports the partitions that were revoked here.
+        self._exported_lags = ReplacingGauge(metrics.partition_lag)
         self._watermark_ages = ReplacingGauge(metrics.watermark_seconds)
         self._revenue_by_category = ReplacingGauge(metrics.live_revenue_by_category)
         self._revenue_by_country = ReplacingGauge(metrics.live_revenue_by_country)
@@ -68,7 +68,7 @@ class WorkerHealth(Service):
         self._watchdog: Watchdog[TP] = Watchdog(settings.worker.watchdog_seconds)
 
     async def on_start(self) -> None:
-        """Serve metrics on the first free port from the configured one on."""
+        """Serves metrics on the first free port from the configured one on."""
         settings = self._settings
         first = settings.worker.metrics_port
         for port in range(first, first + _PORTS_TRIED):
@@ -83,7 +83,7 @@ class WorkerHealth(Service):
         raise OSError(f"no free port for metrics from {first} to {first + _PORTS_TRIED - 1}")
 
     async def on_stop(self) -> None:
-        """Close the metrics port."""
+        """Closes the metrics port."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -117,21 +117,21 @@ class WorkerHealth(Service):
                 async with asyncio.timeout(_ANSWER_SECONDS):
                     positions = await self._positions()
             except (KafkaError, TimeoutError) as error:
-                logger.warning("Kafka does not tell the lag: %r", error)
+                logger.warning("the lag could not be read from Kafka: %r", error)
                 self.lags = {}
                 continue
             except ConsumerStoppedError:
-                # On a stop the client ends first. Where nothing stops, its end is the worker's.
+                # During a stop the client ends first. At any other time its end is an error of the worker.
                 if self._app.should_stop:
                     return
                 raise
             waiting = {tp: at.lag + at.held_back for tp, at in positions.items()}
             self.lags = {tp: records for tp, records in waiting.items() if positions[tp].next_offset is not None}
-            self._shown_lags.show({(tp.topic, str(tp.partition)): records for tp, records in waiting.items()})
+            self._exported_lags.show({(tp.topic, str(tp.partition)): records for tp, records in waiting.items()})
             await self._crash_if_stalled(positions)
 
     async def _positions(self) -> dict[TP, Position]:
-        """Where every partition of this worker stands; one without a state has everything before it."""
+        """Returns the position of every owned partition; one without a state counts from offset 0."""
         owned = self._partitions.owned
         if not owned:
             return {}
@@ -140,12 +140,12 @@ class WorkerHealth(Service):
         states = dict(self._partitions.items())
         ledger = {tp: states[tp].progress.next_offset for tp in ends.keys() & states.keys()}
         beyond = {tp: (at, ends[tp]) for tp, at in ledger.items() if at < ends[tp]}
-        read_out = await consumer.without_records(beyond)
+        without_records = await consumer.without_records(beyond)
         seen = await consumer.seen_ends(owned)
         positions = {}
         for tp in owned & ends.keys():
             at = ledger.get(tp)
-            lag = 0 if tp in read_out else max(0, ends[tp] - (at or 0))
+            lag = 0 if tp in without_records else max(0, ends[tp] - (at or 0))
             positions[tp] = Position(at, lag, max(0, seen.get(tp, 0) - ends[tp]))
         return positions
 
@@ -159,7 +159,7 @@ class WorkerHealth(Service):
 
 
 def _by_label(label: CappedLabel, cents_by_name: Mapping[str, int]) -> dict[tuple[str, ...], float]:
-    """Currency units by label; names beyond the cap are added up."""
+    """Converts cents by name to currency units by label; names beyond the cap are summed up."""
     cents: Tally[str] = Tally()
     for name, amount in cents_by_name.items():
         cents[label(name)] += amount

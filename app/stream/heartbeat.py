@@ -1,7 +1,7 @@
-"""Tells PostgreSQL every few seconds that this worker lives, its lag, latencies and memory.
+"""Writes this worker's heartbeat to PostgreSQL every few seconds: its lag, latencies and memory.
 
-On a connection of its own, outside every chunk's transaction, and with a limit on each attempt: whatever goes wrong
-here is logged and tried again; the stream never waits for it.
+It has its own connection, outside every chunk's transaction, and a time limit on each attempt. A failure is logged
+and tried again; the stream never waits for it.
 """
 
 import asyncio
@@ -26,20 +26,20 @@ from app.sink.connection import SinkConnection
 logger = get_logger(__name__)
 
 _ATTEMPT_SECONDS: Final = 4.0
-_LEAVE_SECONDS: Final = 1.0
+_DELETE_SECONDS: Final = 1.0
 _MINUTE: Final = 12  # heartbeats
 _BEAT: Final = """
 INSERT INTO worker_heartbeats (worker_id, host, pid, started_at, lag, latency, rss_bytes)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (worker_id) DO UPDATE SET seen_at = CURRENT_TIMESTAMP, lag = excluded.lag,
     latency = excluded.latency, rss_bytes = excluded.rss_bytes"""
-_FORGET: Final = "DELETE FROM worker_heartbeats WHERE seen_at < CURRENT_TIMESTAMP - INTERVAL '1 hour'"
-_LEAVE: Final = "DELETE FROM worker_heartbeats WHERE worker_id = $1"
+_DELETE_EXPIRED: Final = "DELETE FROM worker_heartbeats WHERE seen_at < CURRENT_TIMESTAMP - INTERVAL '1 hour'"
+_DELETE: Final = "DELETE FROM worker_heartbeats WHERE worker_id = $1"
 _STATM: Final = Path("/proc/self/statm")
 
 
 class Heartbeats(Service):
-    """Writes the row of this worker and removes it at the end."""
+    """Writes the row of this worker, and deletes it when the worker stops."""
 
     abstract = False
 
@@ -63,13 +63,13 @@ class Heartbeats(Service):
         self._minute: deque[dict[float, int]] = deque([{}], _MINUTE + 1)
 
     async def on_stop(self) -> None:
-        """Leave, so that nobody takes this worker for one that hangs."""
-        await self._attempt([(_LEAVE, (self.worker_id,))], _LEAVE_SECONDS)
+        """Deletes the row, so that this worker is not reported as hanging."""
+        await self._attempt([(_DELETE, (self.worker_id,))], _DELETE_SECONDS)
         await self._connection.close()
 
     @Service.task
     async def _beat(self) -> None:
-        await self._attempt([(_FORGET, ()), (_BEAT, self._state())], _ATTEMPT_SECONDS)
+        await self._attempt([(_DELETE_EXPIRED, ()), (_BEAT, self._state())], _ATTEMPT_SECONDS)
         async for _ in self.itertimer(self._every_seconds, name="heartbeat"):
             if not self.should_stop:
                 await self._attempt([(_BEAT, self._state())], _ATTEMPT_SECONDS)
@@ -99,7 +99,7 @@ class Heartbeats(Service):
         )
 
     def _latency(self) -> list[tuple[float | None, int]]:
-        """Records of the last minute by bucket; null is the bucket without a bound."""
+        """Records of the last minute by bucket; null is the unbounded bucket."""
         now = self._metrics.end_to_end_seconds.counts()
         self._minute.append(now)
         before = self._minute[0]

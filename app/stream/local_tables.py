@@ -1,7 +1,7 @@
 """Faust tables whose changelog is PostgreSQL.
 
-They are declared, listed and watched like any Faust table, but write no changelog topic: each write would cost about
-250 us and could be stale. Their content is a function of the rows in PostgreSQL and is rebuilt from there.
+They are declared, listed and monitored like any Faust table, but write no changelog topic: each write would cost
+about 250 us and could be stale. Their content is a function of the rows in PostgreSQL and is rebuilt from there.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ class LocalTable(Table):
     """A table in this worker's memory."""
 
     async def on_start(self) -> None:
-        """Start the store; there is no topic to declare."""
+        """Starts the store; there is no topic to declare."""
         await self.add_runtime_dependency(self.data)
 
     def on_key_set(self, key: Any, value: Any) -> None:
-        """Tell the sensors."""
+        """Notifies the sensors."""
         self._sensor_on_set(self, key, value)
 
     def on_key_del(self, key: Any) -> None:
-        """Tell the sensors."""
+        """Notifies the sensors."""
         self._sensor_on_del(self, key)
 
 
@@ -32,7 +32,7 @@ class LocalTableManager(TableManager):
     """Starts tables without subscribing to changelogs."""
 
     def add(self, table: CollectionT) -> CollectionT:
-        """Register the table by name."""
+        """Registers the table by name."""
         if table.name in self:
             raise ValueError(f"table {table.name!r} already exists")
         self[table.name] = table

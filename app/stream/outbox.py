@@ -1,8 +1,8 @@
-"""The outbox: anomalies and dead letters reach their topics after they are committed, at least once.
+"""The outbox: publishes committed anomalies and dead letters to their topics, at least once.
 
-Identities of concurrent transactions commit out of order, so readers that go by "id greater than" skip rows. One
-publisher at a time gives positions to committed rows, copies them to Kafka and notes how far it came, all in
-one transaction on the row of `outbox_progress`; whoever holds that row is the publisher.
+Concurrent transactions commit their identity values out of order, so a reader that polls by "id greater than" skips
+rows. Here one publisher at a time assigns positions to committed rows, copies them to Kafka and stores its progress,
+all in one transaction on the row of `outbox_progress`; the worker that holds that row's lock is the publisher.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from app.topics import ANOMALIES
 logger = get_logger(__name__)
 
 _BATCH: Final = 1000
-#: Of one batch, or one row that is larger: it has to fit memory, and to be acknowledged in time.
+#: Of one batch, or of one larger row: it has to fit memory and be acknowledged in time.
 _BATCH_BYTES: Final = 2 * 1024 * 1024
 _BEYOND_ALL: Final = 2**63 - 1
 _POLL_SECONDS: Final = 1.0
@@ -47,7 +47,7 @@ WHERE stream = $1"""
 
 
 class OutboxPublisher(Service):
-    """Wakes on NOTIFY, or every second; every worker runs one, the row lock lets one at a time publish."""
+    """Runs on NOTIFY, or every second, in every worker; the row lock allows one at a time to publish."""
 
     abstract = False
 
@@ -61,7 +61,7 @@ class OutboxPublisher(Service):
         self._producer: AIOKafkaProducer | None = None
 
     async def on_stop(self) -> None:
-        """Let a running batch end, then the connections: copies that were sent and not noted are sent again."""
+        """Waits for a running batch, then closes the connections; an unfinished batch is sent again."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._running.acquire(), _SEND_SECONDS)
         await self._connection.close()
@@ -81,7 +81,7 @@ class OutboxPublisher(Service):
                 self._connection.discard()
                 if classify(error) is not Failure.STORE and not isinstance(error, KafkaError):
                     raise
-                logger.warning("the outbox is tried again: %r", error)
+                logger.warning("publishing the outbox failed, retrying: %r", error)
                 await self._drop_producer()
                 await backoff.pause()
 
@@ -94,14 +94,14 @@ class OutboxPublisher(Service):
             self._woken.clear()
 
     async def _publish_next(self, stream: OutboxStream) -> int:
-        """A batch, unless the worker stops."""
+        """Publishes a batch, unless the worker stops."""
         if self.should_stop:
             return 0
         async with self._running:
             return await self._publish_batch(stream)
 
     async def _publish_batch(self, stream: OutboxStream) -> int:
-        """Number, copy and note up to a batch of rows; how many were copied."""
+        """Numbers and copies up to a batch of rows and stores the progress; returns how many were copied."""
         connection = await self._connection.get()
         async with connection.transaction():
             turn = await connection.fetchrow(_TAKE_TURN, stream.name)
@@ -152,8 +152,9 @@ class OutboxPublisher(Service):
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
-    """Run every statement once without effect: one that is new to a connection is sent in two steps, and a
-    publisher stopped between them would hold its row until it goes on.
+    """Runs every statement once without effect, so that each is prepared before the row is locked.
+
+    A new statement is sent in two steps; a publisher stopped between them would hold its row until it continues.
     """
     await connection.fetchrow(_TAKE_TURN, "")
     await connection.execute(_ADVANCE, "", 0, 0)
@@ -163,9 +164,9 @@ async def _prepare(connection: asyncpg.Connection) -> None:
 
 
 async def _number(connection: asyncpg.Connection, stream: OutboxStream, last: int, limit: int) -> int:
-    """Give the next positions to up to `limit` committed rows without one; how many were given.
+    """Assigns the next positions to up to `limit` committed rows without one; returns how many were assigned.
 
-    Counted by the last one: whoever deletes a row meanwhile leaves a gap, and no position is given twice.
+    The last position counts: a row deleted at the same time leaves a gap, and no position is assigned twice.
     """
     places = await connection.fetch(
         f"""

@@ -1,4 +1,4 @@
-"""What the outbox publishes: the two tables and the shape their rows take in Kafka."""
+"""The outbox's two tables, and the Kafka records made of their rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class OutboxRecord:
 class OutboxStream:
     """A table whose rows are numbered and copied to the topic of the stream's name.
 
-    `weight` is SQL for the bytes of a row, beside what every row takes.
+    `weight` is SQL for the size of a row in bytes, without its fixed-size columns.
     """
 
     name: str
@@ -35,7 +35,7 @@ class OutboxStream:
 
 
 def anomaly_copy(row: asyncpg.Record) -> OutboxRecord:
-    """The row as JSON with exact numbers, key `transaction_id:type`."""
+    """Converts the row to JSON with exact numbers; the key is `transaction_id:type`."""
     value = {
         "transaction_id": row["transaction_id"],
         "user_id": row["user_id"],
@@ -53,9 +53,9 @@ def anomaly_copy(row: asyncpg.Record) -> OutboxRecord:
 
 
 def dead_letter_copy(row: asyncpg.Record) -> OutboxRecord:
-    """The raw bytes; where they came from and why they were refused is in the headers.
+    """Copies the raw bytes; their origin and the reason of the rejection are in the headers.
 
-    A record needs a key or a value: one that had neither is copied with an empty value.
+    A record needs a key or a value: one without both is copied with an empty value.
     """
     headers = {
         "source_topic": row["source_topic"],

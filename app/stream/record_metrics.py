@@ -1,4 +1,4 @@
-"""What a committed chunk means for the metrics."""
+"""Updates the metrics with a committed chunk."""
 
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ _LONGEST_TIME: Final = 15  # digits
 
 
 def record_result(metrics: WorkerMetrics, topic: str, result: CommitResult[Any]) -> None:
-    """Count the records of a committed work by what became of them."""
+    """Counts the records of a committed slice by their outcome."""
     counts = result.counts
     for name, number in (
         ("stored", counts.stored),
@@ -23,7 +23,7 @@ def record_result(metrics: WorkerMetrics, topic: str, result: CommitResult[Any])
     ):
         if number:
             metrics.events.labels(topic, name).inc(number)
-    for reason, number in Tally(result.refusals).items():
+    for reason, number in Tally(result.rejections).items():
         metrics.dead_letters.labels(topic, reason).inc(number)
     for anomaly_type, number in Tally(result.anomalies).items():
         metrics.anomalies.labels(anomaly_type).inc(number)
@@ -34,7 +34,7 @@ def record_result(metrics: WorkerMetrics, topic: str, result: CommitResult[Any])
 
 
 def report_sales(metrics: WorkerMetrics, rows: Sequence[TransactionRow]) -> None:
-    """Count revenue and transactions by category and country."""
+    """Counts revenue and transactions by category and country."""
     by_category: dict[str | None, list[int]] = {}
     by_country: dict[str | None, list[int]] = {}
     for row in rows:
@@ -51,7 +51,7 @@ def report_sales(metrics: WorkerMetrics, rows: Sequence[TransactionRow]) -> None
 
 
 def record_latency(metrics: WorkerMetrics, records: Sequence[SourceRecord], clock: Callable[[], float]) -> None:
-    """Observe the time from each record's send to now; records without the header are left out."""
+    """Observes the time from each record's send to now; records without the header are not measured."""
     now = clock()
     metrics.end_to_end_seconds.observe_many(
         now - int(value) / 1000
@@ -62,5 +62,5 @@ def record_latency(metrics: WorkerMetrics, records: Sequence[SourceRecord], cloc
 
 
 def _is_time(value: bytes) -> bool:
-    """Any producer may send any header: text, or more digits than a number can take."""
+    """Whether the header is a time; a producer may send any text, or too many digits for a number."""
     return len(value) <= _LONGEST_TIME and value.isdigit()

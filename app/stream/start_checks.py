@@ -1,4 +1,4 @@
-"""What must be true before a worker touches anything: the schema, the window geometry, the Kafka it belongs to."""
+"""Checks before a worker starts: the schema, the window geometry, and the Kafka cluster of this database."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ logger = get_logger(__name__)
 
 
 class StartChecks(Service):
-    """Waits for PostgreSQL and Kafka, then refuses to start a worker that would do harm."""
+    """Waits for PostgreSQL and Kafka, then stops a worker whose settings do not fit the stored data."""
 
     abstract = False
 
@@ -31,8 +31,8 @@ class StartChecks(Service):
         self._settings = settings
 
     async def on_start(self) -> None:
-        """Raises a GlobalMartError with the fix; waits as long as a store is away."""
-        cluster_id = await self._ask_kafka()
+        """Waits while a store is unavailable; raises a GlobalMartError that names the fix."""
+        cluster_id = await self._check_kafka()
         backoff = Backoff(self._settings.postgres.retry_max_seconds)
         while not self.should_stop:
             try:
@@ -43,8 +43,8 @@ class StartChecks(Service):
                 logger.warning("waiting for PostgreSQL: %s", error)
             await backoff.pause()
 
-    async def _ask_kafka(self) -> str:
-        """The cluster's id, once Kafka answers and has the topics."""
+    async def _check_kafka(self) -> str:
+        """Returns the cluster's id once Kafka answers; raises KafkaTopicError if its topics do not fit."""
         kafka, backoff = self._settings.kafka, Backoff(self._settings.postgres.retry_max_seconds)
         while True:
             admin = AIOKafkaAdminClient(**aiokafka_options(kafka))
@@ -70,7 +70,7 @@ class StartChecks(Service):
 
 
 def _require_topics(described: list[dict[str, Any]], settings: KafkaSettings) -> None:
-    """The number of partitions decides where users meet; a missing topic would never be consumed."""
+    """Raises KafkaTopicError for a wrong number of partitions, which would split users, or a missing topic."""
     found = {topic["topic"]: len(topic["partitions"]) for topic in described}
     wrong = [
         f"{name} has {found.get(name, 'not been created')}"
@@ -90,7 +90,7 @@ async def _require_windows(connection: asyncpg.Connection, settings: StreamSetti
     wanted = (settings.window_seconds, settings.window_step_seconds)
     if built != wanted:
         raise SchemaError(
-            f"the stored panes were built for windows of {built[0]} s every {built[1]} s, the settings say "
+            f"the stored panes were built for windows of {built[0]} s every {built[1]} s, the settings are "
             f"{wanted[0]} s every {wanted[1]} s: run `globalmart migrate --rebuild-windows`"
         )
 
@@ -100,6 +100,6 @@ async def _require_source(connection: asyncpg.Connection, cluster_id: str) -> No
     ours = await connection.fetchval("SELECT cluster_id FROM stream_source")
     if ours != cluster_id:
         raise LedgerError(
-            f"this database has consumed Kafka cluster {ours}, but GLOBALMART_KAFKA_BOOTSTRAP leads to {cluster_id}, "
-            "whose offsets mean other records: connect the right one, or use an empty database"
+            f"this database has consumed Kafka cluster {ours}, but GLOBALMART_KAFKA_BOOTSTRAP leads to cluster "
+            f"{cluster_id}, whose offsets refer to other records: connect the right one, or use an empty database"
         )

@@ -1,6 +1,6 @@
-"""Loading what a worker must remember of its partitions from PostgreSQL, as of one snapshot.
+"""Loads the state of a worker's partitions from PostgreSQL, as of one snapshot.
 
-PostgreSQL is the changelog: state is a function of the accepted rows, so it is read back when it is missing.
+PostgreSQL is the changelog: the state is a function of the accepted rows, so it can be rebuilt at any time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from tables.sales_state import SalesState
 from tables.sliding_window import WINDOW_SECONDS
 from tables.velocity import PartitionVelocity
 
-_REMEMBERED_ROWS: Final = """
+_RECENT_ROWS: Final = """
 SELECT source_partition, user_id, timestamp, (total_amount * 100)::BIGINT AS cents, category, country
 FROM transactions
 WHERE source_partition = ANY($1::INTEGER[]) AND timestamp > $2 AND timestamp <= $3"""
@@ -28,7 +28,7 @@ _PREFETCH_ROWS: Final = 5000
 
 
 class _StoredSale(NamedTuple):
-    """A stored transaction as the live figures see it."""
+    """The fields of a stored transaction that the live figures use."""
 
     amount_cents: int
     category: str | None
@@ -37,7 +37,7 @@ class _StoredSale(NamedTuple):
 
 @dataclass(slots=True)
 class TimeRange:
-    """Event time `(after_us, upto_us]` and the partitions whose rows of it are remembered."""
+    """Event time `(after_us, upto_us]`, and the partitions whose rows of it are loaded."""
 
     after_us: int
     upto_us: int
@@ -45,9 +45,9 @@ class TimeRange:
 
 
 def ranges_to_load(progress: Mapping[int, Progress], now_us: int) -> list[TimeRange]:
-    """What to read: from each partition's horizon, or the live window, to its newest row; overlapping ranges as one.
+    """Returns the ranges to read: per partition from its horizon or the live window to its newest row; overlaps merged.
 
-    A partition that has been quiet for a year costs a read of its last minutes, not one of the year.
+    For a partition that has had no events for a year, only its last minutes are read, not the whole year.
     """
     oldest_live_us = now_us - WINDOW_SECONDS * 1_000_000
     wanted = [
@@ -68,7 +68,7 @@ def ranges_to_load(progress: Mapping[int, Progress], now_us: int) -> list[TimeRa
 async def load_states(
     connection: asyncpg.Connection, topic: str, partitions: Sequence[int], now_us: int
 ) -> dict[int, PartitionState]:
-    """State of the partitions that have a ledger row; ledger and rows come from one snapshot."""
+    """Returns the states of the partitions that have a ledger row; ledger and rows come from one snapshot."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         progress = await read_progress(connection, topic, list(partitions))
         erased = await read_erased(connection, topic)
@@ -86,7 +86,7 @@ async def _load_sales(
     }
     for time_range in ranges_to_load(progress, now_us):
         bounds = [EPOCH + timedelta(microseconds=at) for at in (time_range.after_us, time_range.upto_us)]
-        rows = connection.cursor(_REMEMBERED_ROWS, time_range.partitions, *bounds, prefetch=_PREFETCH_ROWS)
+        rows = connection.cursor(_RECENT_ROWS, time_range.partitions, *bounds, prefetch=_PREFETCH_ROWS)
         async for row in rows:
             _restore(states[row["source_partition"]], row, now_us)
     return states

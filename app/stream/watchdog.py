@@ -1,4 +1,4 @@
-"""Tells a partition that no longer moves from one that has nothing to do or waits for a store."""
+"""Detects partitions that no longer advance, as opposed to idle ones and those that wait for a store."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ PartitionT = TypeVar("PartitionT", bound=Hashable)
 
 
 class Position(NamedTuple):
-    """Where a partition stands: `next_offset` in the ledger, None while it is not opened, and records beyond it.
+    """Position of a partition: `next_offset` in the ledger, None until it is opened, and the records beyond it.
 
-    `lag` counts what may be read, `held_back` what lies behind a transaction that is still open.
+    `lag` counts the readable records, `held_back` those behind an open transaction.
     """
 
     next_offset: int | None
@@ -19,7 +19,7 @@ class Position(NamedTuple):
 
 
 class Stall(NamedTuple, Generic[PartitionT]):
-    """A partition that has stood still with records waiting."""
+    """A partition that has not advanced although records wait."""
 
     partition: PartitionT
     seconds: float
@@ -27,15 +27,15 @@ class Stall(NamedTuple, Generic[PartitionT]):
 
 @dataclass(slots=True)
 class Watchdog(Generic[PartitionT]):
-    """Remembers since when each partition stands where it does; times are seconds of one clock."""
+    """Records since when each partition has its position; times are seconds of one clock."""
 
     limit_seconds: float
     _since: dict[PartitionT, tuple[int | None, float]] = field(default_factory=dict)
 
     def stall(self, positions: Mapping[PartitionT, Position], now: float, tried_at: float) -> Stall[PartitionT] | None:
-        """The partition that has stood still the longest, if that is longer than allowed.
+        """Returns the partition that has not advanced for the longest time, if that is longer than allowed.
 
-        `tried_at` is when anything was last attempted and failed: a store that is away is waited for, not a stall.
+        `tried_at` is the time of the last failed attempt: waiting for an unavailable store is no stall.
         """
         self._since = {partition: self._standing(partition, position, now) for partition, position in positions.items()}
         if not self._since:

@@ -1,1 +1,1 @@
-"""One file per mart: its columns and the pure function that makes it."""
+"""One file per mart: its columns and the pure function that computes it."""

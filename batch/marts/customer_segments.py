@@ -2,8 +2,8 @@
 
 Recency is scored on the exact time of the last purchase and published in whole days from its UTC date to
 `as_of`. The country is that of the last purchase; of two at the same microsecond the greater id is last.
-`previous_segment` is the customer's segment in the published run of the greatest earlier `as_of`, null for one
-it did not know.
+`previous_segment` is the customer's segment in the published run of the greatest earlier `as_of`, null if that
+run did not have the customer.
 """
 
 from datetime import date
@@ -36,12 +36,12 @@ SCHEMA: Final = t.StructType(
         t.StructField("analysis_date", t.TimestampType()),
     ]
 )
-#: What is cached of each published run to know a customer's former segment.
+#: The columns stored of each published run for the customers' previous segments.
 HISTORY: Final = t.StructType([t.StructField("user_id", t.StringType()), t.StructField("segment_name", t.StringType())])
 
 
 def customer_segments(customers: DataFrame, previous: DataFrame, as_of: date) -> DataFrame:
-    """One row per customer; `customers` as `customer_totals` makes them, `previous` as HISTORY says.
+    """Returns one row per customer; `customers` from `customer_totals`, `previous` with the columns of HISTORY.
 
     `customers` is read several times: persist it.
     """
@@ -57,9 +57,9 @@ def customer_segments(customers: DataFrame, previous: DataFrame, as_of: date) ->
 
 
 def customer_totals(transactions: DataFrame) -> DataFrame:
-    """Last purchase, number, sum and country of every customer with a purchase.
+    """Returns last purchase, number, sum and country of every customer with a purchase.
 
-    Sums are made per customer and country, so no text is aggregated over orders: that would sort them all.
+    Sums are computed per customer and country, so no text is aggregated over orders: that would sort them all.
     """
     orders = transactions.withColumn("cents", order_cents("total_amount"))
     per_country = orders.groupBy("user_id", or_unknown("country").alias("country")).agg(
@@ -76,22 +76,22 @@ def customer_totals(transactions: DataFrame) -> DataFrame:
 
 
 def _with_last_country(customers: DataFrame, transactions: DataFrame) -> DataFrame:
-    """Where a customer's last purchases were at one time in several countries, the greatest id decides.
+    """Decides the country of customers with simultaneous last purchases in several countries by the greatest id.
 
-    Nearly always there is no such customer, and Spark then does not read the orders again.
+    Usually there is no such customer, and Spark then does not read the orders again.
     """
     tied = f.size(f.filter("lasts", lambda last: last == f.col("last_purchase"))) > 1
-    doubtful = f.broadcast(customers.where(tied).select("user_id", "last_purchase"))
+    ambiguous = f.broadcast(customers.where(tied).select("user_id", "last_purchase"))
     candidates = transactions.join(
-        doubtful, (transactions.user_id == doubtful.user_id) & (f.col("timestamp") == f.col("last_purchase"))
-    ).drop(doubtful.user_id)
+        ambiguous, (transactions.user_id == ambiguous.user_id) & (f.col("timestamp") == f.col("last_purchase"))
+    ).drop(ambiguous.user_id)
     decided = candidates.groupBy("user_id").agg(f.max_by(or_unknown("country"), "transaction_id").alias("decided"))
     country = f.coalesce("decided", "country")
     return customers.join(decided, "user_id", "left").withColumn("country", country).drop("lasts", "decided")
 
 
 def _scored(customers: DataFrame) -> DataFrame:
-    """Buckets: the day, the count itself, and steps of a sixteenth of a natural logarithm."""
+    """Adds the scores; buckets are the day, the count itself, and sixteenths of a natural logarithm."""
     cents = order_cents("monetary")
     logarithm = f.floor(f.log1p(cents.cast("double")) * 16)
     measures = {

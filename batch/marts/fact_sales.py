@@ -1,6 +1,6 @@
-"""`fact_sales`: one row per hour, country and category that sold something.
+"""`fact_sales`: one row per hour, country and category with a sale.
 
-An order without a country or category counts under `unknown`.
+An order without a country or category counts as `unknown`.
 """
 
 from typing import Final
@@ -27,7 +27,7 @@ SCHEMA: Final = t.StructType(
 
 
 def fact_sales(transactions: DataFrame) -> DataFrame:
-    """Sums per hour [start, end) in UTC, country, category."""
+    """Returns sums per hour [start, end) in UTC, country and category."""
     keys = (
         f.date_trunc("hour", "timestamp").alias("date_time"),
         or_unknown("country").alias("country"),

@@ -1,9 +1,9 @@
 """`fact_sessions`: one row per visit, over views, carts and orders.
 
 Events with a `session_id` belong to that session, however long it lasts; the session's user is that of its first
-event. Only orders can lack one: such orders of a user form sessions of their own, ended by 30 minutes (a
+event. Only orders can be without one: such orders of a user form sessions of their own, ended by 30 minutes (a
 setting) without another; their id is `user@start`. A session belongs to the UTC day of its first event. Its
-country is that of the first event that names one. `converted`: it has an order. `abandoned`: something was added to a
+country is that of the first event that has one. `converted`: it has an order. `abandoned`: something was added to a
 cart and nothing was ordered, even if it was removed again. First means least (time, id).
 """
 
@@ -43,9 +43,9 @@ _EVENT: Final = ("session_id", "user_id", "timestamp", "id", "kind", "country", 
 
 
 def fact_sessions(events: Events, gap: timedelta) -> DataFrame:
-    """One row per session, made of what is cached as it is read.
+    """Returns one row per session; executes Spark jobs, because it caches intermediate frames.
 
-    Nearly always no session is mixed; then events are read once.
+    Usually no session is mixed; then events are read once.
     """
     everything = _together(events, gap)
     parts = cached(_parts(everything))
@@ -56,7 +56,7 @@ def fact_sessions(events: Events, gap: timedelta) -> DataFrame:
 
 
 def _together(events: Events, gap: timedelta) -> DataFrame:
-    """Views, cart events and orders in one shape, each with the id of its session."""
+    """Returns views, cart events and orders with the same columns, each with the id of its session."""
     orders = _events(events.transactions, "transaction_id", f.lit("order"), "total_amount")
     given = orders.where(f.col("session_id").isNotNull())
     derived = _with_derived_ids(orders.where(f.col("session_id").isNull()), gap)
@@ -66,23 +66,23 @@ def _together(events: Events, gap: timedelta) -> DataFrame:
 
 
 def _parts(events: DataFrame) -> DataFrame:
-    """Sums per session, user and country of all events: nearly always one row per session.
+    """Returns sums per session, user and country of all events: usually one row per session.
 
     Texts are keys here and never aggregated: that would sort all events instead of hashing them. A session's
-    events are brought together first, because before the shuffle there is little to add up.
+    events are repartitioned first, because before the shuffle there is little to sum up.
     """
     keys = ("session_id", "user_id", "country")
     return events.repartition("session_id").groupBy(*keys).agg(*_sums())
 
 
 def _mixed(parts: DataFrame) -> DataFrame:
-    """Ids of the sessions with several users or countries."""
+    """Returns the ids of the sessions with several users or countries."""
     counted = parts.groupBy("session_id").agg(f.count("*").alias("parts"))
     return counted.where(f.col("parts") > 1).select("session_id")
 
 
 def _with_decided(parts: DataFrame, events: DataFrame, mixed: DataFrame) -> DataFrame:
-    """The parts, those of mixed sessions replaced by one: user and country are those of its first event."""
+    """Replaces the parts of mixed sessions by one: user and country are those of its first event."""
     plain = parts.join(f.broadcast(mixed), "session_id", "left_anti")
     return plain.unionByName(_decided(events.join(f.broadcast(mixed), "session_id", "left_semi")))
 
@@ -95,7 +95,7 @@ def _decided(events: DataFrame) -> DataFrame:
 
 
 def _events(rows: DataFrame, key: str, kind: Column, amount: str | None = None) -> DataFrame:
-    """One shape for every kind of event; only orders have units and revenue."""
+    """Selects the same columns for every kind of event; only orders have units and revenue."""
     nothing = f.lit(0).cast("bigint")
     columns = {
         "id": f.col(key),
@@ -118,7 +118,7 @@ def _with_derived_ids(orders: DataFrame, gap: timedelta) -> DataFrame:
 
 
 def _sums() -> list[Column]:
-    """Of events, every running value of a fixed width."""
+    """Returns aggregates of events, each with a fixed width."""
     return [
         f.min("timestamp").alias("started_at"),
         f.max("timestamp").alias("ended_at"),

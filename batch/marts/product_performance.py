@@ -1,7 +1,7 @@
-"""`product_performance`: what each product sold and how it was looked at, per country and for all (null).
+"""`product_performance`: sales, views and cart adds of each product, per country and for all countries (null).
 
 Orders without a product are not in it. `conversion` is orders per view with four places, null without a view,
-and may exceed 1. A product's category is that of its latest event that names one; of several at the
+and may exceed 1. A product's category is that of its latest event that has one; of several at the
 same microsecond the greatest.
 """
 
@@ -36,9 +36,9 @@ _SUMS: Final = ("cents", "units", "transaction_count", "views", "cart_adds")
 
 
 def product_performance(per_country: DataFrame) -> DataFrame:
-    """One row per product and country with any event, and one per product for all countries.
+    """Returns one row per product and country with any event, and one per product for all countries.
 
-    `per_country` as `product_events` makes it; it is read several times: persist it.
+    `per_country` comes from `product_events`; it is read several times: persist it.
     """
     together = per_country.repartition("product_id")
     everywhere = _summed(together, "product_id").withColumn("country", f.lit(None).cast("string"))
@@ -47,13 +47,13 @@ def product_performance(per_country: DataFrame) -> DataFrame:
 
 
 def product_events(events: Events) -> DataFrame:
-    """Sums per product, country and category, and when the category was last seen.
+    """Returns sums per product, country and category, and the time of the category's last event.
 
     The category is a key, so no text is aggregated over events: that would sort them all.
     """
     orders = events.transactions.where(f.col("product_id").isNotNull())
     sold = {"cents": order_cents("total_amount"), "units": f.col("quantity"), "transaction_count": f.lit(1)}
-    # Other changes of a cart count nothing, but they too name categories.
+    # Other changes of a cart count nothing, but they also have categories.
     added = f.when(f.col("action") == "add", 1).otherwise(0)
     kinds = (
         _events(orders, sold),
@@ -69,7 +69,7 @@ def product_events(events: Events) -> DataFrame:
 
 
 def _events(rows: DataFrame, counts: Mapping[str, Column]) -> DataFrame:
-    """One shape for every kind of event; what a kind does not count is 0."""
+    """Selects the same columns for every kind of event; counts of other kinds are 0."""
     zero = f.lit(0)
     values = [counts.get(name, zero).cast("bigint").alias(name) for name in _SUMS]
     country = or_unknown("country").alias("country")
@@ -81,7 +81,7 @@ def _summed(rows: DataFrame, *keys: str) -> DataFrame:
 
 
 def _categories(rows: DataFrame) -> DataFrame:
-    """The latest category of each product; null for one without any."""
+    """Returns the latest category of each product; null for one without any."""
     seen = rows.groupBy("product_id", "category").agg(f.max("seen").alias("seen"))
     named = f.when(f.col("category").isNotNull(), f.struct("seen", "category"))
     return seen.groupBy("product_id").agg(f.max(named)["category"].alias("category"))

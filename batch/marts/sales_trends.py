@@ -1,7 +1,7 @@
 """`sales_trends`: revenue per day, ISO week and month, for every country and for all of them (null).
 
-A period without a sale has no row. `revenue_growth_rate` compares with the calendar's period before and is null
-where that had no sale or no revenue. `partial` is true while the period is not over at the end of `as_of`.
+A period without a sale has no row. `revenue_growth_rate` compares with the preceding calendar period and is null
+if that had no sale or no revenue. `partial` is true if the period ends after `as_of`.
 """
 
 from datetime import date, timedelta
@@ -39,9 +39,9 @@ _PERIODS: Final = (
 
 
 def sales_trends(fact_sales: DataFrame, as_of: date) -> DataFrame:
-    """One row per period type, period and country, and one per period for all countries.
+    """Returns one row per period type, period and country, and one per period for all countries.
 
-    Made from the hourly mart: sums of its exact sums. Its days are cached: else each kind of period reads it twice.
+    Computed from the exact sums of the hourly mart. Its days are cached, else each period type would read it twice.
     """
     daily = cached(_daily(fact_sales))
     periods = reduce(DataFrame.unionByName, (_periods(daily, *period) for period in _PERIODS))
@@ -49,7 +49,7 @@ def sales_trends(fact_sales: DataFrame, as_of: date) -> DataFrame:
 
 
 def _daily(fact_sales: DataFrame) -> DataFrame:
-    """In one partition: days times countries are few, and whatever is made of them needs no shuffle."""
+    """Returns daily sums in one partition: days times countries are few, and then nothing needs a shuffle."""
     daily = fact_sales.groupBy(f.to_date("date_time").alias("day"), "country").agg(
         total("total_amount").alias("revenue"), f.sum("transaction_count").alias("transactions")
     )
@@ -81,7 +81,7 @@ def _with_growth(periods: DataFrame, as_of: date) -> DataFrame:
 
 
 def _period(start: str = "start") -> Column:
-    """`2025-12-01`, `2025-W49` by the ISO year of its Thursday, `2025-12`."""
+    """Returns `2025-12-01`, `2025-W49` (by the ISO year of its Thursday) or `2025-12`."""
     week = f.format_string("%04d-W%02d", f.year(f.date_add(start, 3)), f.weekofyear(start))
     kind = f.col("period_type")
     return (

@@ -1,7 +1,7 @@
-"""`segment_migrations`: how many customers went from which segment to which since the run before.
+"""`segment_migrations`: number of customers by previous and current segment.
 
-Those who stayed are counted too; `from` is `(none)` for customers the run before did not know. Revenue is
-the customers' whole monetary value.
+Customers who stayed are counted as well; `from` is `(none)` for customers without a previous segment. Revenue is the
+customers' total monetary value.
 """
 
 from typing import Final
@@ -28,7 +28,7 @@ SCHEMA: Final = t.StructType(
 
 
 def segment_migrations(customer_segments: DataFrame) -> DataFrame:
-    """Counts and revenue per pair of segments, from the mart of customers."""
+    """Returns counts and revenue per pair of segments, from the mart of customers."""
     former = f.coalesce(f.col("previous_segment"), f.lit(NO_SEGMENT)).alias("from")
     pairs = customer_segments.groupBy(former, f.col("segment_name").alias("to")).agg(
         f.count("*").alias("customers"),

@@ -1,1 +1,1 @@
-"""The demo: everything started here, live traffic, and at its end a recount of every figure."""
+"""The demo: starts the whole system, sends live traffic, and finally recounts every figure."""

@@ -1,4 +1,4 @@
-"""How far the stream has come: Kafka's end offsets beside PostgreSQL's ledger."""
+"""Progress of the stream: Kafka's end offsets compared with PostgreSQL's ledger."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from app.topics import SOURCE_TOPICS
 
 @dataclass(frozen=True, slots=True)
 class TopicFigures:
-    """Counts of one topic over its partitions; `lag` is records produced and not yet committed."""
+    """Counts of one topic over its partitions; `lag` is the number of records not committed yet."""
 
     produced: int = 0
     stored: int = 0
@@ -26,26 +26,26 @@ class TopicFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One look at the whole stream; `at_seconds` is a monotonic clock."""
+    """The state of the whole stream; `at_seconds` is a monotonic clock."""
 
     topics: Mapping[str, TopicFigures]
     anomalies: Mapping[str, int]
     at_seconds: float
 
     def total(self, name: str) -> int:
-        """A counter summed over all topics."""
+        """Returns a counter summed over all topics."""
         return sum(getattr(topic, name) for topic in self.topics.values())
 
 
 class FiguresReader:
-    """Reads Kafka and PostgreSQL; the connection is its caller's."""
+    """Reads Kafka and PostgreSQL; the connection belongs to its caller."""
 
     def __init__(self, kafka: KafkaSettings, connection: asyncpg.Connection) -> None:
         self._kafka = kafka
         self._connection = connection
 
     async def read(self) -> Figures:
-        """The ledger first, then Kafka, so that the lag is never below zero."""
+        """Reads the ledger first, then Kafka, so that the lag is never below zero."""
         ledger = await self._connection.fetch(
             "SELECT topic, partition, next_offset, stored, duplicates, dead_lettered, late FROM stream_progress"
         )

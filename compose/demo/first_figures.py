@@ -1,4 +1,4 @@
-"""How long the demo takes until there is something to see."""
+"""Measures the time until the demo shows its first figures."""
 
 import asyncio
 import json
@@ -13,35 +13,35 @@ _ANSWER_SECONDS: Final = 5.0
 
 
 class Pages(Protocol):
-    """The API and the dashboard over it."""
+    """The API and the dashboard."""
 
     api_url: str
 
     def dashboard_answers(self) -> bool:
-        """Whether the dashboard does."""
+        """Whether the dashboard answers."""
 
 
 class FirstFigures:
-    """Notes the moment the API first answers with sales, and the dashboard answers.
+    """Records when the API first answers with sales and the dashboard answers.
 
-    `seconds` counts from the start of this process, so what its imports took is in it; None until then.
+    `seconds` counts from the start of this process, imports included; None until then.
     """
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
         self.seconds: float | None = None
 
-    async def look(self) -> None:
-        """Ask both until it has happened."""
-        if self.seconds is None and await asyncio.to_thread(self._are_there):
+    async def check(self) -> None:
+        """Checks both, unless they have answered before."""
+        if self.seconds is None and await asyncio.to_thread(self._available):
             self.seconds = time.time() - psutil.Process().create_time()
 
-    def _are_there(self) -> bool:
+    def _available(self) -> bool:
         return has_sales(self._pages.api_url) and self._pages.dashboard_answers()
 
 
 def has_sales(api_url: str) -> bool:
-    """Whether the API tells any sale at all."""
+    """Whether the API returns any sale."""
     try:
         with urllib.request.urlopen(f"{api_url}/api/v1/sales/metrics", timeout=_ANSWER_SECONDS) as answer:
             return int(json.load(answer)["total_transactions"]) > 0

@@ -26,7 +26,7 @@ class Latency:
 
 
 def read_metrics(port: int) -> str | None:
-    """The worker's metrics page, None while it does not answer."""
+    """Returns the worker's metrics page, None while it does not answer."""
     try:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=_ANSWER_SECONDS) as answer:
             return str(answer.read().decode())
@@ -35,14 +35,14 @@ def read_metrics(port: int) -> str | None:
 
 
 def read_latency(page: str, since: Mapping[float, float] | None = None) -> Latency:
-    """Quantiles of what the histogram counted since the given buckets, all label sets added up."""
+    """Returns quantiles of the histogram's counts since the given buckets, over all label sets."""
     since = since or {}
     buckets = {limit: count - since.get(limit, 0.0) for limit, count in read_buckets(page).items()}
     return Latency(quantile(buckets, 0.5), quantile(buckets, 0.99))
 
 
 def read_buckets(page: str) -> dict[float, float]:
-    """The histogram's cumulative counts by upper bound in seconds."""
+    """Returns the histogram's cumulative counts by upper bound in seconds."""
     buckets: dict[float, float] = {}
     for family in text_string_to_metric_families(page):
         if family.name == HISTOGRAM:

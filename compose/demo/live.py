@@ -1,4 +1,4 @@
-"""The worker's live tables as its metrics page shows them."""
+"""Reads the worker's live tables from its metrics page."""
 
 import time
 from datetime import UTC, datetime
@@ -13,34 +13,34 @@ from tables.sales_state import UNNAMED
 _WINDOW_END: Final = "globalmart_live_window_end_seconds"
 _PREFIX: Final = "globalmart_live_"
 _SETTLE_SECONDS: Final = 30.0
-_LOOK_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 _TABLES: Final = ("revenue_by_category", "revenue_by_country")
 
 
 def read_live_figures(port: int) -> LiveFigures | None:
-    """Cents per table and name at the second the worker last computed them; None if it does not answer."""
+    """Returns cents per table and name at the second of the worker's last update; None if it does not answer."""
     page = read_metrics(port)
     return None if page is None else parse_live_figures(page)
 
 
 def read_settled_live_figures(port: int) -> LiveFigures | None:
-    """The same once two looks agree on a second that began after this call.
+    """Returns the same once two reads agree on a second that began after this call.
 
-    A worker adds a chunk to its tables only after the commit, and changes its gauges one by one, so the
-    figures of the moment may lack what is committed already, or mix two seconds.
+    A worker adds a chunk to its tables only after the commit, and updates its gauges one by one, so a single
+    read may miss committed records or mix two seconds.
     """
     called, deadline = datetime.now(UTC), time.monotonic() + _SETTLE_SECONDS
     before, found = None, read_live_figures(port)
     while found is not None and time.monotonic() < deadline:
         if found == before and found.now > called:
             break
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
         before, found = found, read_live_figures(port)
     return found
 
 
 def parse_live_figures(page: str) -> LiveFigures:
-    """Read a metrics page; the gauges hold currency units with exact cents below 2**53."""
+    """Parses a metrics page; the gauges are currency units, with exact cents below 2**53."""
     cents: dict[str, dict[str | None, int]] = {table: {} for table in _TABLES}
     now_seconds = 0.0
     for family in text_string_to_metric_families(page):

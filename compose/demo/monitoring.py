@@ -1,4 +1,4 @@
-"""Prometheus and Grafana beside the demo, where they are installed."""
+"""Starts Prometheus and Grafana for the demo, if they are installed."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,22 +26,22 @@ _GRAFANA: Final = Path(__file__).parents[2] / "grafana"
 def start_monitoring(
     stack: EmbeddedStack, settings: Settings, workers: Sequence[int], api: Sequence[int] = ()
 ) -> Table:
-    """Start them over the metrics ports of workers and API; a row each with the address, or why there is none.
+    """Starts both for the metrics ports of workers and API; returns a table of their URLs, or of the reasons why not.
 
-    Nothing of the demo depends on them, so one that does not start ends nothing.
+    The demo does not depend on them, so a failed start is only reported.
     """
-    prometheus, why_no_prometheus = _started(lambda: start_prometheus(stack, settings, workers, api))
-    grafana, why_no_grafana = None, "needs Prometheus"
+    prometheus, no_prometheus = _started(lambda: start_prometheus(stack, settings, workers, api))
+    grafana, no_grafana = None, "needs Prometheus"
     if prometheus is not None:
-        grafana, why_no_grafana = _started(lambda: start_grafana(stack, settings, prometheus))
+        grafana, no_grafana = _started(lambda: start_grafana(stack, settings, prometheus))
     table = Table.grid(padding=(0, 2))
-    table.add_row("Prometheus", prometheus or escape(why_no_prometheus))
-    table.add_row("Grafana", grafana or escape(why_no_grafana))
+    table.add_row("Prometheus", prometheus or escape(no_prometheus))
+    table.add_row("Grafana", grafana or escape(no_grafana))
     return table
 
 
 def _started(start: Callable[[], str | None]) -> tuple[str | None, str]:
-    """The address, or None and why."""
+    """Returns the URL, or None and the reason."""
     try:
         return start(), "not installed"
     except EmbeddedStackError as error:
@@ -55,22 +55,22 @@ def start_prometheus(
     api: Sequence[int] = (),
     scrape_seconds: int = _SCRAPE_SECONDS,
 ) -> str | None:
-    """Its address; None where it is not installed."""
+    """Starts it and returns its URL; None if it is not installed."""
     program = prometheus_server.find_prometheus()
     if program is None:
         return None
-    # Nobody is told of the demo's alerts: an Alertmanager of the settings is a real one.
+    # The demo sends no alerts: an Alertmanager of the settings is a real one.
     config = prometheus_config(
         workers=_targets(workers), api=_targets(api), alertmanagers=[], scrape_seconds=scrape_seconds
     )
     files = {CONFIG_FILE: as_yaml(config), RULES_FILE: as_yaml(rule_groups(settings.alert))}
     port = choose_port(prometheus_server.GUIDE_PORT)
-    server = stack.start_beside(lambda workspace: prometheus_server.PrometheusServer(workspace, port, program, files))
+    server = stack.start_server(lambda workspace: prometheus_server.PrometheusServer(workspace, port, program, files))
     return server.url
 
 
 def start_grafana(stack: EmbeddedStack, settings: Settings, prometheus_url: str) -> str | None:
-    """Its address; None where it is not installed."""
+    """Starts it and returns its URL; None if it is not installed."""
     program = grafana_server.find_grafana()
     if program is None:
         return None
@@ -80,7 +80,7 @@ def start_grafana(stack: EmbeddedStack, settings: Settings, prometheus_url: str)
         "GLOBALMART_MONITORING_DASHBOARDS": str(_GRAFANA / "dashboards"),
     }
     port = choose_port(grafana_server.GUIDE_PORT)
-    server = stack.start_beside(
+    server = stack.start_server(
         lambda workspace: grafana_server.GrafanaServer(workspace, port, program, _GRAFANA / "provisioning", environ)
     )
     return server.url

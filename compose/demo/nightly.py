@@ -1,4 +1,4 @@
-"""The nightly batch in the demo: its own command in its own process, with what it says shown."""
+"""The nightly batch in the demo: the command in its own process, with its output shown."""
 
 import time
 from datetime import date
@@ -9,7 +9,7 @@ from rich.console import Console
 from app.errors import EmbeddedStackError
 from compose.embedded.process import ServerProcess
 
-_LOOK_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 
 
 class BatchStarter(Protocol):
@@ -18,11 +18,11 @@ class BatchStarter(Protocol):
     batch: ServerProcess
 
     def start_batch(self, as_of: date) -> None:
-        """Begin a run as of a day."""
+        """Starts a run as of a day."""
 
 
 class NightlyRun:
-    """One run that publishes the warehouse as of a day, as its users would start it."""
+    """A run that publishes the warehouse as of a day, started like a user's."""
 
     def __init__(self, processes: BatchStarter, as_of: date, console: Console) -> None:
         self._process = processes.batch
@@ -37,34 +37,34 @@ class NightlyRun:
         console.print(f"Running globalmart batch nightly --as-of {as_of}", style="dim")
         processes.start_batch(as_of)
 
-    def look(self) -> str:
-        """Show what it has said since the last look; a few words on how it stands, none once it ended.
+    def poll(self) -> str:
+        """Prints the new output of the run; returns its state in a few words, empty once it has ended.
 
         Raises EmbeddedStackError with the end of its log if it ended and nothing was published.
         """
         if self._ended is not None:
             return ""
         code = self._process.exit_code
-        self._show()
+        self._print_output()
         seconds = time.monotonic() - self._started
         if code is None:
-            return f"batch of {self._as_of} runs for {seconds:.0f} s"
+            return f"batch of {self._as_of} running for {seconds:.0f} s"
         self._ended = seconds
         self._log.close()
-        self._process.stop()  # it has ended; the guard may forget it
+        self._process.stop()  # it has ended; the guard need not track it
         if code != 0:
             raise EmbeddedStackError(f"the nightly batch ended with exit code {code}.\n{self._process.log_tail()}")
         return ""
 
     def finish(self) -> float:
-        """Wait for its end, looking; returns the seconds it took and raises like `look`."""
+        """Polls until its end; returns its duration in seconds and raises like `poll`."""
         while self._ended is None:
-            if self.look():
-                time.sleep(_LOOK_SECONDS)
+            if self.poll():
+                time.sleep(_POLL_SECONDS)
         return self._ended
 
-    def _show(self) -> None:
-        """Pass on whole lines; half of one would tear a status that is drawn below."""
+    def _print_output(self) -> None:
+        """Prints whole lines; half a line would damage the status line drawn below."""
         *lines, self._rest = (self._rest + self._log.read()).split("\n")
         if lines:
             text = "\n".join(lines)
@@ -72,7 +72,7 @@ class NightlyRun:
 
 
 def run_nightly(processes: BatchStarter, as_of: date, console: Console) -> float:
-    """Publish the warehouse as of a day; returns the seconds it took.
+    """Publishes the warehouse as of a day; returns the duration in seconds.
 
     Raises EmbeddedStackError with the end of its log if nothing was published.
     """

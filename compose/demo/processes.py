@@ -1,4 +1,4 @@
-"""The product's own processes in the demo: worker, API, dashboard, generator, nightly batch."""
+"""The product's processes in the demo: worker, API, dashboard, generator, nightly batch."""
 
 import signal
 import sys
@@ -17,14 +17,14 @@ from compose.embedded.process import ServerProcess
 from compose.embedded.stack import EmbeddedStack
 
 _PROJECT: Final = Path(__file__).parents[2]
-#: A third of the processor where it is scarce: traffic is looked at, the first batch is waited for at its end only.
+#: A third of a busy processor: the traffic is watched live, the batch only has to finish before its end.
 _BATCH_NICENESS: Final = "5"
 _READY_SECONDS: Final = 120.0
 _ANSWER_SECONDS: Final = 2.0
 
 
 class Processes:
-    """Starts them in order and notices when one ends before its time."""
+    """Starts the processes in order and detects one that ends unexpectedly."""
 
     def __init__(self, stack: EmbeddedStack, environ: Mapping[str, str]) -> None:
         self.metrics_port = choose_port(int(environ.get("GLOBALMART_WORKER_METRICS_PORT", "9101")))
@@ -48,7 +48,7 @@ class Processes:
         self.batch = stack.child("batch", signal.SIGINT)
 
     def start_services(self) -> None:
-        """Start worker, API and dashboard side by side, as their users would, and wait until all answer."""
+        """Starts worker, API and dashboard in parallel, like a user, and waits until all answer."""
         worker = ["-m", "faust", "-A", "app.worker", "worker", "-l", "info", "--without-web"]
         self._spawn(self.worker, worker)
         self._spawn(self.api, ["-m", "app.cli", "api"])
@@ -58,11 +58,11 @@ class Processes:
         self.dashboard.wait_until(self.dashboard_answers, _READY_SECONDS)
 
     def dashboard_answers(self) -> bool:
-        """Whether Streamlit says that it is healthy."""
+        """Whether Streamlit reports that it is healthy."""
         return _answers(f"{self.dashboard_url}/_stcore/health")
 
     def start_history(self, settings: DemoSettings) -> None:
-        """Start sending the days before today; ends by itself."""
+        """Starts sending the days before today; the process ends by itself."""
         self._spawn(
             self.history,
             [
@@ -77,35 +77,35 @@ class Processes:
         )
 
     def history_is_sent(self) -> bool:
-        """Whether all of it is in Kafka; raises EmbeddedStackError with the log if it failed."""
+        """Whether the whole history is in Kafka; raises EmbeddedStackError with the log if it failed."""
         code = self.history.exit_code
         if code:
             raise EmbeddedStackError(f"sending the history failed.\n{self.history.log_tail()}")
         return code == 0
 
     def start_generator(self) -> None:
-        """Start live traffic at the rates of the settings."""
+        """Starts live traffic at the rates of the settings."""
         self._spawn(self.generator, ["-m", "app.cli", "generate"])
 
     def start_batch(self, as_of: date) -> None:
-        """Start the nightly batch as its users would, behind live traffic where there is some; ends by itself."""
+        """Starts the nightly batch, with lower priority while live traffic runs; the process ends by itself."""
         batch = [sys.executable, "-m", "app.cli", "batch", "nightly", "--as-of", str(as_of)]
         command = ["nice", "-n", _BATCH_NICENESS, *batch] if self.generator.alive else batch
         self.batch.spawn(command, cwd=_PROJECT, environ=self.environ)
 
     def check(self) -> None:
-        """Raise EmbeddedStackError with the end of its log if a service or the generator ended."""
+        """Raises EmbeddedStackError with the end of the log if a service or the generator ended."""
         self._check(self.generator)
         self.check_services()
 
     def check_services(self) -> None:
-        """The same for worker, API and dashboard alone, while there is no live traffic."""
+        """Checks only worker, API and dashboard, while there is no live traffic."""
         for process in (self.worker, self.api, self.dashboard):
             self._check(process)
 
     def _check(self, process: ServerProcess) -> None:
         if not process.alive:
-            raise EmbeddedStackError(f"the {process.name} ended by itself.\n{process.log_tail()}")
+            raise EmbeddedStackError(f"the {process.name} ended unexpectedly.\n{process.log_tail()}")
 
     def _spawn(self, process: ServerProcess, arguments: list[str]) -> None:
         process.spawn([sys.executable, *arguments], cwd=_PROJECT, environ=self.environ)

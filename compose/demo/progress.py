@@ -1,4 +1,4 @@
-"""Waits in the demo: live traffic for its duration, then the worker's last records."""
+"""Shows the demo's progress while it waits: for the live traffic, then for the worker's last records."""
 
 import asyncio
 import time
@@ -20,13 +20,13 @@ from compose.demo.processes import Processes
 from compose.demo.status import status_line
 from compose.embedded.stack import EmbeddedStack
 
-_LOOK_SECONDS: Final = 1.0
-_LOOKS_PER_PRINTED_LINE: Final = 5
+_UPDATE_SECONDS: Final = 1.0
+_UPDATES_PER_PRINTED_LINE: Final = 5
 _STUCK_SECONDS: Final = 60.0
 
 
 class Progress:
-    """Looks at stores and worker once a second, shows a line, and remembers the last look."""
+    """Reads stores and worker once a second, shows a line, and keeps the last figures."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Progress:
         self._console = console
         self._first = first
         self._resources = AsyncExitStack()
-        self._looks = 0
+        self._updates = 0
         self.latency = Latency()
         self.figures = Figures({}, {}, time.monotonic())
 
@@ -58,61 +58,61 @@ class Progress:
         await self._resources.aclose()
 
     async def traffic(self, duration_seconds: float | None, batch: NightlyRun | None) -> None:
-        """Show live traffic, and the batch that runs beside it, until the duration is over, or for ever.
+        """Shows live traffic and the batch that runs during it, until the duration is over, or forever.
 
-        Raises EmbeddedStackError if a child ended, or the batch without publishing.
+        Raises EmbeddedStackError if a process ended, or the batch without publishing.
         """
         ends = None if duration_seconds is None else time.monotonic() + duration_seconds
         while ends is None or time.monotonic() < ends:
             self._processes.check()
-            await self._look("" if batch is None else batch.look())
-            left = _LOOK_SECONDS if ends is None else min(_LOOK_SECONDS, ends - time.monotonic())
+            await self._update("" if batch is None else batch.poll())
+            left = _UPDATE_SECONDS if ends is None else min(_UPDATE_SECONDS, ends - time.monotonic())
             await asyncio.sleep(max(left, 0.0))
 
     async def history(self) -> None:
-        """Show the stream until all of the history has been sent."""
+        """Shows the stream until the whole history has been sent."""
         while not self._processes.history_is_sent():
             self._processes.check_services()
-            await self._look()
-            await asyncio.sleep(_LOOK_SECONDS)
+            await self._update()
+            await asyncio.sleep(_UPDATE_SECONDS)
 
     async def catching_up(self) -> None:
-        """Wait until nothing is left to commit; raises EmbeddedStackError if the lag stands still."""
-        await self._look()
+        """Waits until everything is committed; raises EmbeddedStackError if the lag does not decrease."""
+        await self._update()
         lag, moved = self.figures.total("lag"), time.monotonic()
         while lag > 0:
             self._processes.check_services()
-            await asyncio.sleep(_LOOK_SECONDS / 4)
-            await self._look()
+            await asyncio.sleep(_UPDATE_SECONDS / 4)
+            await self._update()
             if self.figures.total("lag") < lag:
                 lag, moved = self.figures.total("lag"), time.monotonic()
             elif time.monotonic() - moved > _STUCK_SECONDS:
                 raise EmbeddedStackError(
-                    f"the worker has not moved for {_STUCK_SECONDS:.0f} s with {lag:,} records to "
-                    f"go.\n{self._processes.worker.log_tail()}"
+                    f"the worker has made no progress for {_STUCK_SECONDS:.0f} s with {lag:,} records "
+                    f"remaining.\n{self._processes.worker.log_tail()}"
                 )
 
-    async def _look(self, beside: str = "") -> None:
+    async def _update(self, batch_state: str = "") -> None:
         before, self.figures = self.figures, await self._reader.read()
         page = await asyncio.to_thread(read_metrics, self._processes.metrics_port)
         if page is not None:
             self.latency = read_latency(page, self._since)
         if self._first.seconds is None:
-            await self._first.look()
-            self._tell_first()
-        self._show(before, beside)
+            await self._first.check()
+            self._print_first()
+        self._show(before, batch_state)
 
-    def _tell_first(self) -> None:
+    def _print_first(self) -> None:
         if self._first.seconds is not None:
-            about = f"First figures after {self._first.seconds:.0f} s"
-            self._console.print(f"{about}: {self._processes.dashboard_url}", soft_wrap=True)
+            text = f"First figures after {self._first.seconds:.0f} s"
+            self._console.print(f"{text}: {self._processes.dashboard_url}", soft_wrap=True)
 
-    def _show(self, before: Figures, beside: str) -> None:
+    def _show(self, before: Figures, batch_state: str) -> None:
         line = status_line(before if before.topics else self.figures, self.figures, self.latency)
-        if beside:
-            line.append(f" | {beside}")
-        self._looks += 1
+        if batch_state:
+            line.append(f" | {batch_state}")
+        self._updates += 1
         if self._console.is_terminal:
             self._live.update(line, refresh=True)
-        elif self._looks % _LOOKS_PER_PRINTED_LINE == 1:
+        elif self._updates % _UPDATES_PER_PRINTED_LINE == 1:
             self._console.print(line, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""How the demo ends when it is told to."""
+"""Signal handling of the demo."""
 
 import signal
 import sys
@@ -12,13 +12,13 @@ _EXIT_TERMINATED: Final = 128 + signal.SIGTERM
 
 @contextmanager
 def signals_unwind() -> Iterator[None]:
-    """SIGTERM becomes an exit that runs every clean-up on its way; Ctrl-C works in any shell job."""
+    """Makes SIGTERM raise SystemExit, so that every clean-up runs; Ctrl-C works in any shell job."""
 
-    def leave(number: int, frame: FrameType | None) -> None:
+    def terminate(number: int, frame: FrameType | None) -> None:
         sys.exit(_EXIT_TERMINATED)
 
     # A shell starts background jobs with SIGINT ignored, and Python would leave it so.
-    handlers = {signal.SIGTERM: leave, signal.SIGINT: signal.default_int_handler}
+    handlers = {signal.SIGTERM: terminate, signal.SIGINT: signal.default_int_handler}
     former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield

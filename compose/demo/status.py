@@ -1,4 +1,4 @@
-"""What the demo shows while it runs."""
+"""The demo's addresses and status line."""
 
 from shlex import quote
 
@@ -15,7 +15,7 @@ from compose.embedded.stack import EmbeddedStack
 
 
 def addresses(stack: EmbeddedStack, processes: Processes) -> Table:
-    """Where everything answers, and a line to paste for a look into the database."""
+    """Returns a table with the addresses of all servers."""
     table = Table.grid(padding=(0, 2))
     table.add_row("dashboard", processes.dashboard_url, "")
     table.add_row("REST API", processes.api_url, f"{processes.api_url}/docs")
@@ -28,7 +28,7 @@ def addresses(stack: EmbeddedStack, processes: Processes) -> Table:
 
 
 def psql_line(stack: EmbeddedStack) -> str:
-    """A command that opens psql; the password comes from a file only its owner can read."""
+    """Returns a command that opens psql; the password is in a file that only its owner can read."""
     server = stack.postgres
     return (
         f"PGPASSFILE={quote(str(server.password_file))} {quote(str(server.psql))} "
@@ -37,7 +37,7 @@ def psql_line(stack: EmbeddedStack) -> str:
 
 
 def status_line(before: Figures, now: Figures, latency: Latency) -> Text:
-    """Totals, rate since `before`, lag, anomalies, dead letters and latency in one line."""
+    """Returns totals, rate since `before`, lag, anomalies, dead letters and latency in one line."""
     seconds = max(now.at_seconds - before.at_seconds, 1e-9)
     rate = (now.total("stored") - before.total("stored")) / seconds
     anomalies = ", ".join(f"{kind} {count:,}" for kind, count in now.anomalies.items()) or "none"

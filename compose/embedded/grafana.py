@@ -1,4 +1,4 @@
-"""Grafana where it is installed: visitors only look, addresses and secrets come from its environment."""
+"""Grafana, if it is installed: visitors are read-only, addresses and secrets come from its environment."""
 
 import os
 import secrets
@@ -17,13 +17,13 @@ _PACKAGED_HOME: Final = Path("/usr/share/grafana")
 
 
 def find_grafana() -> Path | None:
-    """The program, None where it is not installed."""
+    """Returns the program, None if it is not installed."""
     found = shutil.which("grafana") or shutil.which("grafana-server")
     return None if found is None else Path(found).resolve()
 
 
 class GrafanaServer(EmbeddedServer):
-    """One server over a provisioning folder whose variables `environ` has."""
+    """A server with a provisioning folder; `environ` has the folder's variables."""
 
     name = "Grafana"
     ready_seconds = 60.0
@@ -39,11 +39,11 @@ class GrafanaServer(EmbeddedServer):
 
     @property
     def url(self) -> str:
-        """Address of its pages."""
+        """URL of its pages."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def launch(self) -> None:
-        """Start the process; its own data is made the first time."""
+        """Starts the process, which creates its data on the first start."""
         command = [str(self._program), *(["server"] if self._program.name == "grafana" else [])]
         self._process.spawn(
             [*command, "--homepath", str(_home(self._program))],
@@ -60,7 +60,7 @@ class GrafanaServer(EmbeddedServer):
             "GF_PATHS_PLUGINS": str(self._folder / "plugins"),
             "GF_PATHS_PROVISIONING": str(provisioning),
             "GF_AUTH_ANONYMOUS_ENABLED": "true",
-            # Nobody is told it: whoever opens the demo looks, and changes nothing.
+            # Not printed anywhere: visitors of the demo are read-only.
             "GF_SECURITY_ADMIN_PASSWORD": secrets.token_urlsafe(24),
             "GF_ANALYTICS_REPORTING_ENABLED": "false",
             "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
@@ -71,6 +71,6 @@ class GrafanaServer(EmbeddedServer):
 
 
 def _home(program: Path) -> Path:
-    """Where its web pages and defaults are: beside an unpacked archive's bin, else the package's folder."""
+    """Returns the folder of its web pages and defaults: that of an unpacked archive, else the package's."""
     unpacked = program.parent.parent
     return unpacked if (unpacked / "conf" / "defaults.ini").exists() else _PACKAGED_HOME

@@ -1,4 +1,4 @@
-"""One launcher per data folder, and no server left behind whatever ends the launcher."""
+"""Allows one launcher per data folder, and stops its servers however the launcher ends."""
 
 import fcntl
 import os
@@ -17,10 +17,10 @@ _WAIT_FOR_REAPER_SECONDS: Final = 30.0
 
 
 class Guard:
-    """Holds the lock of a data folder and the reaper that outlives us; both end with `close`."""
+    """The lock of a data folder, and the reaper process that outlives this one; both end with `close`."""
 
     def __init__(self, var_dir: Path) -> None:
-        """Take the lock; raises EmbeddedStackError naming the launcher that holds it."""
+        """Takes the lock; raises EmbeddedStackError, which names the launcher that holds it."""
         self._lock_path = var_dir / "stack.lock"
         self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -31,15 +31,15 @@ class Guard:
             raise
 
     def track(self, pid: int, stop_signal: int) -> None:
-        """From now on the reaper stops this process if we cannot."""
-        self._tell(f"+{pid} {stop_signal}")
+        """Registers a process that the reaper stops if this process cannot."""
+        self._send(f"+{pid} {stop_signal}")
 
     def untrack(self, pid: int) -> None:
-        """The process has ended; its number may be given to another."""
-        self._tell(f"-{pid}")
+        """Unregisters a process that has ended: its id may be reused."""
+        self._send(f"-{pid}")
 
     def close(self) -> None:
-        """Let the reaper stop what is still tracked, then free the folder."""
+        """Makes the reaper stop the processes still registered, then releases the folder."""
         if self._reaper.stdin is not None:
             self._reaper.stdin.close()
         self._reaper.wait()
@@ -57,11 +57,11 @@ class Guard:
         deadline = time.monotonic() + _WAIT_FOR_REAPER_SECONDS
         while not self._try_lock():
             holder = self._holder()
-            # The reaper of a launcher that was killed keeps the lock until its servers have ended.
+            # The reaper of a killed launcher holds the lock until its servers have ended.
             if psutil.pid_exists(holder) or time.monotonic() > deadline:
                 raise EmbeddedStackError(
                     f"another launcher (process {holder}) uses {self._lock_path.parent}; stop it, "
-                    "or give this one another folder by GLOBALMART_VAR_DIR"
+                    "or set another folder with GLOBALMART_VAR_DIR"
                 )
             time.sleep(0.2)
         os.ftruncate(self._lock, 0)
@@ -79,7 +79,7 @@ class Guard:
         return int(text) if text else os.getpid()
 
     def _start_reaper(self) -> subprocess.Popen[str]:
-        # The reaper inherits the lock, so the folder stays taken until the last server has ended.
+        # The reaper inherits the lock, so the folder stays locked until the last server has ended.
         return subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("reaper.py"))],
             stdin=subprocess.PIPE,
@@ -88,7 +88,7 @@ class Guard:
             text=True,
         )
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         pipe = self._reaper.stdin
         if pipe is None or pipe.closed:
             return
@@ -97,5 +97,5 @@ class Guard:
             pipe.flush()
         except BrokenPipeError:
             raise EmbeddedStackError(
-                "the process that guards the embedded servers has been killed; stop and start again"
+                "the process that guards the embedded servers was killed; stop and start again"
             ) from None

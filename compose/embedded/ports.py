@@ -1,7 +1,7 @@
 """Loopback ports for the embedded servers.
 
-A port that was chosen is free until its server listens, seconds later. Launchers side by side must not choose the
-same one meanwhile, so each holds a lock on a file named after every port it chose, until it ends.
+A chosen port is free until its server listens, seconds later. Concurrent launchers must not choose the same one
+meanwhile, so each holds a lock on a file named after every port it chose, until it ends.
 """
 
 import fcntl
@@ -16,15 +16,14 @@ from app.errors import EmbeddedStackError
 
 LOOPBACK: Final = "127.0.0.1"
 
-# Below the range the kernel gives to outgoing connections: a client that keeps trying a port in
-# that range while its server is down can end up connected to itself and hold the port against the
-# server.
+# Below the kernel's range for outgoing connections: a client that retries a port in that range while its server is down
+# can connect to itself and so occupy the server's port.
 _LOWEST: Final = 20_000
 _HIGHEST: Final = 32_000
 _ATTEMPTS: Final = 200
 
-#: Ports this process has chosen, each with the descriptor of its locked file.
-_promises: Final[dict[int, int]] = {}
+#: Ports that this process has chosen, each with the descriptor of its locked file.
+_reservations: Final[dict[int, int]] = {}
 
 
 def is_free(port: int) -> bool:
@@ -46,28 +45,26 @@ def is_listening(port: int) -> bool:
 
 
 def choose_port(preferred: int | None = None) -> int:
-    """The preferred port where it is free, else some free one; raises EmbeddedStackError if none
-    is.
-    """
-    if preferred is not None and is_free(preferred) and _is_ours(preferred):
+    """Returns the preferred port if it is free, else another one; raises EmbeddedStackError if none is free."""
+    if preferred is not None and is_free(preferred) and _reserve(preferred):
         return preferred
     for port in random.sample(range(_LOWEST, _HIGHEST), _ATTEMPTS):
-        if port not in _promises and is_free(port) and _is_ours(port):
+        if port not in _reservations and is_free(port) and _reserve(port):
             return port
     raise EmbeddedStackError(f"no free loopback port between {_LOWEST} and {_HIGHEST}; stop some servers and try again")
 
 
-def _is_ours(port: int) -> bool:
-    """Promise the port to this process; False where another one of this user has chosen it."""
-    if port in _promises:
+def _reserve(port: int) -> bool:
+    """Reserves the port for this process; returns False if another process of this user has chosen it."""
+    if port in _reservations:
         return True
     folder = Path(tempfile.gettempdir()) / f"globalmart-ports-{os.geteuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    promise = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
+    reservation = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(promise, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(reservation, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(promise)
+        os.close(reservation)
         return False
-    _promises[port] = promise
+    _reservations[port] = reservation
     return True

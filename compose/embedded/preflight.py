@@ -1,4 +1,4 @@
-"""What must be true before anything starts; all problems are told at once, with their cures."""
+"""Checks the prerequisites of the embedded servers; reports all problems at once, with their fixes."""
 
 import importlib.util
 import os
@@ -20,7 +20,7 @@ _FREE_BYTES: Final = 3 * 1024**3
 
 
 def require(var_dir: Path, services: Collection[str], *, java_needed: bool = True) -> None:
-    """Raise one EmbeddedStackError that lists every problem found."""
+    """Raises one EmbeddedStackError that lists every problem found."""
     problems = list(find_problems(var_dir, services, java_needed=java_needed))
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
@@ -28,24 +28,24 @@ def require(var_dir: Path, services: Collection[str], *, java_needed: bool = Tru
 
 
 def find_problems(var_dir: Path, services: Collection[str] = SERVICES, *, java_needed: bool = True) -> Iterator[str]:
-    """Each problem in one sentence with its cure; nothing when all is well."""
+    """Yields each problem as a sentence with its fix; nothing if all is well."""
     if sys.platform not in ("linux", "darwin"):
         yield f"{sys.platform} is not supported; use Linux or macOS, or the Docker stack"
         return
-    yield from _told(lambda: _check_folder(var_dir))
-    yield from _told(choose_port)
+    yield from _problem(lambda: _check_folder(var_dir))
+    yield from _problem(choose_port)
     if "kafka" in services:
         if java_needed:
-            yield from _told(find_java)
-        yield from _told(lambda: _check_packages("confluent_kafka"))
+            yield from _problem(find_java)
+        yield from _problem(lambda: _check_packages("confluent_kafka"))
     if "postgres" in services:
-        yield from _told(_check_postgres)
-        yield from _told(lambda: _check_packages("asyncpg"))
+        yield from _problem(_check_postgres)
+        yield from _problem(lambda: _check_packages("asyncpg"))
     if "mongo" in services:
-        yield from _told(lambda: _check_packages("secantus", "pymongo"))
+        yield from _problem(lambda: _check_packages("secantus", "pymongo"))
 
 
-def _told(check: Callable[[], object]) -> Iterator[str]:
+def _problem(check: Callable[[], object]) -> Iterator[str]:
     try:
         check()
     except EmbeddedStackError as problem:
@@ -57,16 +57,16 @@ def _check_folder(var_dir: Path) -> None:
         var_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EmbeddedStackError(
-            f"the folder {var_dir} cannot be made ({error.strerror}); set GLOBALMART_VAR_DIR to another"
+            f"the folder {var_dir} cannot be created ({error.strerror}); set GLOBALMART_VAR_DIR to another"
         ) from error
     if not os.access(var_dir, os.W_OK | os.X_OK):
-        raise EmbeddedStackError(f"the folder {var_dir} is not writable for us; set GLOBALMART_VAR_DIR to another")
+        raise EmbeddedStackError(f"the folder {var_dir} is not writable; set GLOBALMART_VAR_DIR to another")
     free = shutil.disk_usage(var_dir).free
     if free < _FREE_BYTES:
         raise EmbeddedStackError(
             f"only {free / 1024**3:.1f} GiB are free under {var_dir} and "
             f"{_FREE_BYTES // 1024**3} are needed; "
-            "free some or set GLOBALMART_VAR_DIR to another disk"
+            "free some space or set GLOBALMART_VAR_DIR to another disk"
         )
 
 

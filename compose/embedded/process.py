@@ -1,4 +1,4 @@
-"""One server as a child process: its own session, its log file, an orderly end."""
+"""A server as a child process: its own session, its log file, an orderly stop."""
 
 import os
 import signal
@@ -27,13 +27,13 @@ class ServerProcess:
         log_path: Path,
         guard: Guard,
         stop_signal: signal.Signals = signal.SIGTERM,
-        identity: UnprivilegedUser | None = None,
+        user: UnprivilegedUser | None = None,
     ) -> None:
         self.name = name
         self.log_path = log_path
         self._guard = guard
         self._stop_signal = stop_signal
-        self._identity = identity
+        self._user = user
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -43,18 +43,18 @@ class ServerProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """How the process ended; None while it runs or before it was started."""
+        """Exit code of the process; None while it runs or before it was started."""
         return None if self._child is None else self._child.poll()
 
     @property
     def pid(self) -> int:
-        """Process id of the running server; raises EmbeddedStackError when it does not run."""
+        """Process id of the running server; raises EmbeddedStackError if it does not run."""
         if self._child is None or not self.alive:
             raise EmbeddedStackError(f"{self.name} is not running; its log is {self.log_path}")
         return self._child.pid
 
     def spawn(self, command: Sequence[str], *, cwd: Path, environ: Mapping[str, str] | None = None) -> None:
-        """Start the command in its own session, so that Ctrl-C reaches us and not the server."""
+        """Starts the command in its own session, so that Ctrl-C reaches this process and not the server."""
         if self.alive:
             raise EmbeddedStackError(f"{self.name} is already running as process {self.pid}")
         with self.log_path.open("ab") as log:
@@ -66,16 +66,14 @@ class ServerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                user=self._identity.uid if self._identity else None,
-                group=self._identity.gid if self._identity else None,
-                extra_groups=[] if self._identity else None,
+                user=self._user.uid if self._user else None,
+                group=self._user.gid if self._user else None,
+                extra_groups=[] if self._user else None,
             )
         self._guard.track(self._child.pid, self._stop_signal)
 
     def wait_until(self, answers: Callable[[], bool], seconds: float) -> None:
-        """Poll until the server answers; raises EmbeddedStackError with the end of its log if it
-        does not.
-        """
+        """Polls until the server answers; raises EmbeddedStackError with the end of its log if it does not."""
         deadline = time.monotonic() + seconds
         while not answers():
             if not self.alive:
@@ -85,9 +83,7 @@ class ServerProcess:
             time.sleep(_POLL_SECONDS)
 
     def stop(self, seconds: float = 20.0) -> None:
-        """Ask the server to end, and kill it if it has not after `seconds`. Does nothing if it has
-        ended.
-        """
+        """Sends the stop signal, and kills the server if it runs after `seconds`; does nothing if it has ended."""
         if self._child is None:
             return
         if self.alive:
@@ -96,10 +92,10 @@ class ServerProcess:
             self._child.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-        self._forget()
+        self._untrack()
 
     def kill(self) -> None:
-        """SIGKILL the server and everything it started, and wait until all of it is gone."""
+        """Kills the server and all its child processes by SIGKILL, and waits for their end."""
         if self._child is None:
             return
         family = self._family()
@@ -107,10 +103,10 @@ class ServerProcess:
             process.kill()
         self._child.wait()
         psutil.wait_procs(family, timeout=10)
-        self._forget()
+        self._untrack()
 
     def log_tail(self) -> str:
-        """The last lines the server wrote, under a heading that names the file."""
+        """Returns the last lines of the log, under a heading that names the file."""
         text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
         lines = text.splitlines()[-_TAIL_LINES:]
         return "\n".join([f"The end of {self.log_path}:", *(f"  {line}" for line in lines)])
@@ -121,7 +117,7 @@ class ServerProcess:
         parent = psutil.Process(self._child.pid)
         return [parent, *parent.children(recursive=True)]
 
-    def _forget(self) -> None:
+    def _untrack(self) -> None:
         if self._child is not None:
             self._guard.untrack(self._child.pid)
             self._child = None

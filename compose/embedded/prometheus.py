@@ -1,4 +1,4 @@
-"""Prometheus where it is installed: one process on loopback, its data beside the other servers'."""
+"""Prometheus, if it is installed: one process on loopback, its data in the stack's folder."""
 
 import shutil
 import urllib.request
@@ -16,13 +16,13 @@ _ANSWER_SECONDS: Final = 2.0
 
 
 def find_prometheus() -> Path | None:
-    """The program, None where it is not installed."""
+    """Returns the program, None if it is not installed."""
     found = shutil.which("prometheus")
     return None if found is None else Path(found)
 
 
 class PrometheusServer(EmbeddedServer):
-    """One server; `files` are its configuration by name, `prometheus.yml` among them."""
+    """A server; `files` are its configuration by name, including `prometheus.yml`."""
 
     name = "Prometheus"
     ready_seconds = 60.0
@@ -36,11 +36,11 @@ class PrometheusServer(EmbeddedServer):
 
     @property
     def url(self) -> str:
-        """Address of its pages and of its HTTP API."""
+        """URL of its pages and its HTTP API."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def launch(self) -> None:
-        """Write the configuration and start the process."""
+        """Writes the configuration and starts the process."""
         for name, text in self._files.items():
             (self._folder / name).write_text(text, encoding="utf-8")
         options = {
@@ -57,7 +57,7 @@ class PrometheusServer(EmbeddedServer):
 
 
 def answers(url: str) -> bool:
-    """Whether the address answers with a success."""
+    """Whether the URL answers with success."""
     try:
         with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS):
             return True

@@ -1,10 +1,9 @@
-"""Stops the servers of a launcher that died without doing it, by kill -9 for example.
+"""Stops the servers of a launcher that was killed, by kill -9 for example.
 
-Runs as its own process and reads lines `+PID SIGNAL` and `-PID` from the pipe that only the
-launcher holds open. When the pipe closes, the launcher is gone or done: every process still listed
-gets its signal, and SIGKILL if it does not end. The parent-death signal of Linux would do less: it
-follows the thread that started a child, and a test that restarts a server from a pool's thread
-would lose it with the pool.
+Runs as its own process and reads lines `+PID SIGNAL` and `-PID` from a pipe that only the launcher holds open. When the
+pipe closes, the launcher has ended: every process still listed receives its signal, and SIGKILL if it does not end. The
+parent-death signal of Linux would not be enough: it is bound to the thread that started a child, and a server restarted
+from a pool's thread would be killed when the pool ends.
 """
 
 import signal
@@ -17,7 +16,7 @@ GRACE_SECONDS = 15.0
 
 
 def main(commands: TextIO) -> None:
-    """Follow the launcher's pipe to its end, then stop what is left."""
+    """Reads the launcher's pipe until it closes, then stops the remaining processes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tracked: dict[int, tuple[psutil.Process, int]] = {}
     for line in commands:
@@ -35,11 +34,11 @@ def _track(tracked: dict[int, tuple[psutil.Process, int]], pid: int, stop_signal
 
 
 def _stop(tracked: list[tuple[psutil.Process, int]]) -> None:
-    alive = [(process, number) for process, number in tracked if process.is_running()]
-    for process, number in alive:
+    running = [(process, number) for process, number in tracked if process.is_running()]
+    for process, number in running:
         process.send_signal(number)
-    _, stubborn = psutil.wait_procs([process for process, _ in alive], timeout=GRACE_SECONDS)
-    for process in stubborn:
+    _, alive = psutil.wait_procs([process for process, _ in running], timeout=GRACE_SECONDS)
+    for process in alive:
         process.kill()
 
 

@@ -1,4 +1,4 @@
-"""What the embedded servers have in common: a port, a process, a start in two steps."""
+"""The base of the embedded servers: a port, a process, a start in two steps."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -13,20 +13,20 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Where the servers of one stack live and whom they tell about progress."""
+    """The folder of one stack, its guard, and the callback for progress."""
 
     var_dir: Path
     guard: Guard
     report: Report
 
     def folder(self, name: str) -> Path:
-        """A folder of this stack, made if needed."""
+        """Returns a folder of this stack, created if needed."""
         path = self.var_dir / name
         path.mkdir(parents=True, exist_ok=True)
         return path
 
     def log(self, name: str) -> Path:
-        """Log file of a server, empty; the one of the run before is kept beside it."""
+        """Returns the empty log file of a server; keeps that of the previous run as `.previous.log`."""
         path = self.folder("logs") / f"{name}.log"
         if path.exists():
             path.replace(path.with_suffix(".previous.log"))
@@ -46,7 +46,7 @@ class EmbeddedServer(ABC):
 
     @property
     def pid(self) -> int:
-        """Process id of the server; raises EmbeddedStackError when it does not run."""
+        """Process id of the server; raises EmbeddedStackError if it does not run."""
         return self._process.pid
 
     @property
@@ -56,30 +56,30 @@ class EmbeddedServer(ABC):
 
     @property
     def log_path(self) -> Path:
-        """The file the server writes its log to."""
+        """The server's log file."""
         return self._process.log_path
 
     def start(self) -> None:
-        """Start and wait until it answers; raises EmbeddedStackError with the end of its log."""
+        """Starts and waits until it answers; raises EmbeddedStackError with the end of its log."""
         self.launch()
         self.wait_ready()
 
     def stop(self) -> None:
-        """Ask it to end and wait for that."""
+        """Stops it and waits for its end."""
         self._process.stop()
 
     def kill(self) -> None:
-        """SIGKILL it with everything it started."""
+        """Kills it and its child processes by SIGKILL."""
         self._process.kill()
 
     @abstractmethod
     def launch(self) -> None:
-        """Start the process without waiting for answers; makes the data folder the first time."""
+        """Starts the process without waiting for answers; creates the data folder on the first start."""
 
     def wait_ready(self) -> None:
-        """Wait until the server really answers."""
+        """Waits until the server answers a client."""
         self._process.wait_until(self._answers, self.ready_seconds)
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Whether a client gets an answer now."""
+        """Whether a client receives an answer now."""

@@ -27,7 +27,7 @@ from compose.embedded.tansu import TansuServer
 def make_server(
     service: str, workspace: Workspace, passwords: Mapping[str, str], *, preferred_port: bool, allow_memory_broker: bool
 ) -> EmbeddedServer:
-    """The server of kafka, postgres or mongo, yet to be started, on its usual port or on a free one."""
+    """Creates the server of kafka, postgres or mongo, not started yet, on its usual port or a free one."""
     makers: dict[str, tuple[int, Callable[[int], EmbeddedServer]]] = {
         "kafka": (kafka.GUIDE_PORT, lambda port: _broker(workspace, port, allow_memory_broker)),
         "postgres": (postgres.GUIDE_PORT, lambda port: PostgresServer(workspace, port, passwords)),
@@ -38,7 +38,7 @@ def make_server(
 
 
 def _broker(workspace: Workspace, port: int, allow_memory_broker: bool) -> KafkaServer | TansuServer:
-    """Apache Kafka, or where it cannot be had and that is allowed, a broker in memory."""
+    """Creates Apache Kafka, or a broker in memory if Kafka cannot be fetched and that is allowed."""
     try:
         java = find_java()
         jars = ensure_jars(java, workspace.report)
@@ -51,20 +51,19 @@ def _broker(workspace: Workspace, port: int, allow_memory_broker: bool) -> Kafka
 
 
 _PASSWORDS_FILE: Final = "passwords.json"
-#: The batch's archive of what the embedded PostgreSQL held. Not the settings' own: that may hold real data.
+#: The batch's archive of the embedded PostgreSQL. Not that of the settings, which may have real data.
 _LAKE: Final = "embedded-lake"
 
 Server = TypeVar("Server", bound=EmbeddedServer)
 
 
 class EmbeddedStack:
-    """Starts the asked-for servers on entry and stops them on exit, also when a start fails half
-    way.
+    """Starts the requested servers on entry and stops them on exit, also after a failed start.
 
-    `services` is any of kafka, postgres, mongo. `fresh` deletes what an earlier stack stored in
-    `var_dir`. With `preferred_ports` the usual ports are taken where they are free, else others.
-    Where Apache Kafka cannot be fetched, `allow_memory_broker` lets Tansu stand in. If this process
-    is killed, a guard process stops the servers. Raises EmbeddedStackError with the cure.
+    `services` is any of kafka, postgres, mongo. `fresh` deletes the data of an earlier stack in `var_dir`. With
+    `preferred_ports` the usual ports are used if they are free, else others. If Apache Kafka cannot be fetched,
+    `allow_memory_broker` allows Tansu instead. If this process is killed, a guard process stops the servers. Raises
+    EmbeddedStackError with the fix.
     """
 
     def __init__(
@@ -103,29 +102,27 @@ class EmbeddedStack:
 
     @property
     def kafka(self) -> KafkaServer | TansuServer:
-        """The broker; raises EmbeddedStackError if it was not asked for."""
+        """The broker; raises EmbeddedStackError if it was not requested."""
         server = self._server("kafka")
         assert isinstance(server, KafkaServer | TansuServer)
         return server
 
     @property
     def postgres(self) -> PostgresServer:
-        """The PostgreSQL server; raises EmbeddedStackError if it was not asked for."""
+        """The PostgreSQL server; raises EmbeddedStackError if it was not requested."""
         server = self._server("postgres")
         assert isinstance(server, PostgresServer)
         return server
 
     @property
     def mongo(self) -> MongoServer:
-        """The server that speaks MongoDB's protocol; raises EmbeddedStackError if it was not asked
-        for.
-        """
+        """The server with MongoDB's protocol; raises EmbeddedStackError if it was not requested."""
         server = self._server("mongo")
         assert isinstance(server, MongoServer)
         return server
 
     def environment(self) -> dict[str, str]:
-        """The GLOBALMART_* variables that lead a child process to these servers only."""
+        """Returns the GLOBALMART_* variables by which a child process uses only these servers."""
         variables = {"GLOBALMART_ENV_FILE": "", "GLOBALMART_VAR_DIR": str(self.var_dir)}
         if "kafka" in self._servers:
             variables["GLOBALMART_KAFKA_BOOTSTRAP"] = self.kafka.bootstrap
@@ -149,7 +146,7 @@ class EmbeddedStack:
         return variables
 
     def child(self, name: str, stop_signal: signal.Signals = signal.SIGTERM) -> ServerProcess:
-        """A process beside the servers, yet to be spawned: logged, guarded, stopped before them."""
+        """Creates a process, not started yet, that is logged, guarded, and stopped before the servers."""
         if self._workspace is None:
             raise EmbeddedStackError(f"start the stack before the {name}")
         log_path = self._workspace.log(name)
@@ -157,10 +154,10 @@ class EmbeddedStack:
         self._cleanup.callback(process.stop)
         return process
 
-    def start_beside(self, make: Callable[[Workspace], Server]) -> Server:
-        """Start one more server, which is stopped before the others, and at once if it does not answer."""
+    def start_server(self, make: Callable[[Workspace], Server]) -> Server:
+        """Starts one more server, which is stopped before the others, and at once if it does not answer."""
         if self._workspace is None:
-            raise EmbeddedStackError("start the stack before a server beside it")
+            raise EmbeddedStackError("start the stack before another server")
         server = make(self._workspace)
         self._cleanup.callback(server.stop)
         self._report(f"Starting {server.name} on port {server.port}")
@@ -201,7 +198,7 @@ class EmbeddedStack:
 
 
 def remove_stack(var_dir: Path) -> None:
-    """Delete what the servers stored in `var_dir`; refuses while a launcher uses it."""
+    """Deletes the servers' data in `var_dir`; raises EmbeddedStackError while a launcher uses it."""
     if var_dir.is_dir():
         with Guard(var_dir.absolute()):
             _remove_data(var_dir.absolute())

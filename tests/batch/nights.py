@@ -128,8 +128,8 @@ def in_milliseconds(rows: Sequence[Row]) -> list[Row]:
 
 def plain_environment(environ: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
     """Variables of a child process: none of GLOBALMART's but ours."""
-    cached = {n: value for n, value in environ.items() if not n.startswith("GLOBALMART_")}
-    return {**cached, **ours, "GLOBALMART_ENV_FILE": "", "PYTHONPATH": str(Path(__file__).parents[2])}
+    inherited = {n: value for n, value in environ.items() if not n.startswith("GLOBALMART_")}
+    return {**inherited, **ours, "GLOBALMART_ENV_FILE": "", "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def variables_of_a_night(database: Database, mongo_url: str, var_dir: Path) -> dict[str, str]:

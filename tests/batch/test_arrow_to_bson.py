@@ -37,10 +37,10 @@ def test_a_decimal_keeps_value_and_scale(kind: pa.DataType, texts: list[str]) ->
 
 def test_nulls_change_nothing_beside_them() -> None:
     texts = ["92233720368547758.07", None, "-0.01", None, "92233720368547758.08"]
-    for cached in (texts, texts[:2], texts[1:4], texts[3:]):
-        values = [None if text is None else Decimal(text) for text in cached]
+    for part in (texts, texts[:2], texts[1:4], texts[3:]):
+        values = [None if text is None else Decimal(text) for text in part]
         stored = _stored(values, _MONEY)
-        assert [None if value is None else str(value) for value in stored] == cached
+        assert [None if value is None else str(value) for value in stored] == part
 
 
 def test_null_stays_null() -> None:

@@ -34,11 +34,11 @@ def _wanted(shop: Shop, previous: dict[str, str], as_of: date = _AS_OF) -> dict[
 
 def _until(shop: Shop, as_of: date) -> Shop:
     """What happened on or before a day."""
-    cached = (
+    fields = (
         [row for row in rows if row["timestamp"].date() <= as_of]
         for rows in (shop.transactions, shop.product_views, shop.cart_events)
     )
-    return Shop(*cached)
+    return Shop(*fields)
 
 
 async def test_two_nights_and_late_arrivals_equal_plain_python_and_a_full_rebuild(nights: Nights) -> None:

@@ -159,8 +159,8 @@ class Bench:
 
 def _child_environment(stack: EmbeddedStack) -> dict[str, str]:
     """The embedded servers and nothing of the user's own settings."""
-    cached = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
-    return {**cached, **stack.environment()}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    return {**inherited, **stack.environment()}
 
 
 def _contenders(events: int, plain_events: int) -> list[Contender]:

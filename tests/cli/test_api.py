@@ -67,9 +67,9 @@ async def test_it_serves_until_it_is_told_to_stop(stack: EmbeddedStack, database
         _wait_healthy(process, f"http://{LOOPBACK}:{port}/health")
     finally:
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=_DEADLINE_SECONDS)
-    assert "Application shutdown complete" in told
-    assert "Traceback" not in told
+        _, output = process.communicate(timeout=_DEADLINE_SECONDS)
+    assert "Application shutdown complete" in output
+    assert "Traceback" not in output
 
 
 def _wait_healthy(process: subprocess.Popen[str], address: str) -> None:

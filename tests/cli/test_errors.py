@@ -13,7 +13,7 @@ _EXIT_FAILURE = 1
 _EXIT_USAGE = 2
 
 
-def _told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str]:
+def _failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str]:
     """Exit code and what was printed on stderr, in one line."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -54,10 +54,10 @@ def test_a_database_that_is_away_is_named(
     arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
     monkeypatch.chdir(str(tmp_path))
-    code, told = _told(capsys, *arguments)
+    code, output = _failure(capsys, *arguments)
     assert code == _EXIT_FAILURE
-    assert f"PostgreSQL at {LOOPBACK}:1/globalmart does not answer" in told
-    assert "GLOBALMART_POSTGRES_HOST and _PORT" in told
+    assert f"PostgreSQL at {LOOPBACK}:1/globalmart does not answer" in output
+    assert "GLOBALMART_POSTGRES_HOST and _PORT" in output
 
 
 @pytest.mark.parametrize("server", ["api", "dashboard"])
@@ -67,18 +67,18 @@ def test_a_port_that_is_taken_is_named(
     monkeypatch.setenv("GLOBALMART_ENV_FILE", "")
     variable = f"GLOBALMART_{server.upper()}_PORT"
     monkeypatch.setenv(variable, str(taken))
-    code, told = _told(capsys, server)
+    code, output = _failure(capsys, server)
     assert code == _EXIT_USAGE
-    assert f"{LOOPBACK}:{taken} (Address already in use)" in told
-    assert variable in told
+    assert f"{LOOPBACK}:{taken} (Address already in use)" in output
+    assert variable in output
 
 
 def test_a_settings_file_that_is_named_and_not_there(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GLOBALMART_ENV_FILE", "/no/such/.env")
-    code, told = _told(capsys, "settings")
-    assert (code, "GLOBALMART_ENV_FILE: there is no /no/such/.env" in told) == (_EXIT_USAGE, True)
+    code, output = _failure(capsys, "settings")
+    assert (code, "GLOBALMART_ENV_FILE: there is no /no/such/.env" in output) == (_EXIT_USAGE, True)
 
 
 def test_a_worker_without_a_password_does_not_start_faust(
@@ -86,5 +86,5 @@ def test_a_worker_without_a_password_does_not_start_faust(
 ) -> None:
     monkeypatch.setenv("GLOBALMART_ENV_FILE", "")
     monkeypatch.delenv("GLOBALMART_POSTGRES_WORKER_PASSWORD", raising=False)
-    code, told = _told(capsys, "worker")
-    assert (code, "GLOBALMART_POSTGRES_WORKER_PASSWORD is not set" in told) == (_EXIT_USAGE, True)
+    code, output = _failure(capsys, "worker")
+    assert (code, "GLOBALMART_POSTGRES_WORKER_PASSWORD is not set" in output) == (_EXIT_USAGE, True)

@@ -54,9 +54,9 @@ def test_a_wrong_setting_is_exit_code_2_and_named(
 ) -> None:
     monkeypatch.setenv("GLOBALMART_KAFKA_PARTITION", "3")
     assert _exit_code(["settings"]) == 2
-    told = capsys.readouterr().err
-    assert "GLOBALMART_KAFKA_PARTITION: no such setting" in told
-    assert "Traceback" not in told
+    output = capsys.readouterr().err
+    assert "GLOBALMART_KAFKA_PARTITION: no such setting" in output
+    assert "Traceback" not in output
 
 
 def test_settings_masks_secrets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,7 @@ def test_prints_figures_mismatches_and_lost_ranges() -> None:
     assert "1,234 (0)" in text
     assert "high_value" in text
     assert "field: transactions[0]@0: [wrong]" in text
-    assert "transactions[3]: offsets 0 to 9 are gone from Kafka, not recounted" in text
+    assert "transactions[3]: Kafka has deleted offsets 0 to 9, not recounted" in text
 
 
 def test_report_as_json() -> None:

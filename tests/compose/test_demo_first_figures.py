@@ -46,12 +46,12 @@ def _api(*orders: int) -> Iterator[str]:
 async def test_the_first_sale_counts_and_the_moment_stays() -> None:
     with _api(0, 1) as url:
         first = FirstFigures(_Pages(url, answers=True))
-        await first.look()
+        await first.check()
         assert first.seconds is None
-        await first.look()
+        await first.check()
         noted = first.seconds
         assert noted is not None and noted > 0
-        await first.look()
+        await first.check()
         assert first.seconds == noted
 
 
@@ -59,8 +59,8 @@ async def test_a_dashboard_or_an_api_that_does_not_answer_has_no_figures() -> No
     with _api(1) as url:
         for pages in (_Pages(url, answers=False), _Pages(f"{url}/other", answers=True)):
             first = FirstFigures(pages)
-            await first.look()
+            await first.check()
             assert first.seconds is None
     away = FirstFigures(_Pages(url, answers=True))
-    await away.look()
+    await away.check()
     assert away.seconds is None

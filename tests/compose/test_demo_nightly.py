@@ -57,8 +57,8 @@ def test_a_run_beside_the_traffic_tells_how_it_stands_until_it_ends(script: _Scr
     console = Console(width=80)
     with console.capture() as shown:
         run = NightlyRun(script, _DAY, console)
-        assert run.look().startswith("batch of 2025-12-07 runs for ")
+        assert run.poll().startswith("batch of 2025-12-07 runs for ")
         seconds = run.finish()
-        assert run.look() == ""
+        assert run.poll() == ""
         assert run.finish() == seconds
     assert shown.get().splitlines()[-1] == "published 2025-12-07-1"

@@ -71,7 +71,7 @@ def test_down_keeps_the_data_unless_told(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ("plugin", "its Compose plugin is not; install it"),
+        ("plugin", "Docker's Compose plugin is missing; install it"),
         ("engine", "engine does not answer: Cannot connect to the Docker daemon. Start it"),
     ],
 )

@@ -42,7 +42,7 @@ def test_it_answers_on_loopback_alone_and_remembers_over_a_kill(tmp_path: Path) 
     port = choose_port()
     files = {CONFIG_FILE: _CONFIG.format(address=f"{LOOPBACK}:{port}")}
     with EmbeddedStack(tmp_path, services=(), preferred_ports=False) as stack:
-        server = stack.start_beside(lambda workspace: PrometheusServer(workspace, port, program, files))
+        server = stack.start_server(lambda workspace: PrometheusServer(workspace, port, program, files))
         seen = _wait_for_a_sample(server)
         process = psutil.Process(server.pid)
         listening = [c.laddr for c in process.net_connections() if c.status == psutil.CONN_LISTEN]

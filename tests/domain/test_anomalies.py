@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.anomalies import Anomaly, Measures, judge, standard_rules
+from app.domain.anomalies import Anomaly, Measures, evaluate, standard_rules
 from app.settings import AnomalySettings
 
 RULES = standard_rules(AnomalySettings())
@@ -48,12 +48,12 @@ def _rapid(score: str, events: int) -> Anomaly:
     ],
 )
 def test_edges_scores_and_texts(measures: Measures, raised: list[Anomaly]) -> None:
-    assert judge(RULES, measures) == raised
+    assert evaluate(RULES, measures) == raised
 
 
 @pytest.mark.parametrize(("cents", "score"), [(500_025, "1.0001"), (500_024, "1.0000"), (500_075, "1.0002")])
 def test_scores_are_rounded_half_up(cents: int, score: str) -> None:
-    assert [anomaly.score for anomaly in judge(RULES, _one(cents, 1, 1))] == [Decimal(score)]
+    assert [anomaly.score for anomaly in evaluate(RULES, _one(cents, 1, 1))] == [Decimal(score)]
 
 
 @given(
@@ -79,13 +79,13 @@ def test_rules_agree_with_the_contract(
         )
         if holds
     }
-    raised = judge(rules, _one(cents, quantity, recent))
+    raised = evaluate(rules, _one(cents, quantity, recent))
     assert {anomaly.anomaly_type: anomaly.score for anomaly in raised} == expected
 
 
 def test_a_chunk_is_judged_place_by_place() -> None:
     measures = Measures([100, 500_001, 100, 500_001], [1, 1, 10, 10], [1, 2, 3, 6])
-    raised = [(anomaly.place, anomaly.anomaly_type) for anomaly in judge(RULES, measures)]
+    raised = [(anomaly.place, anomaly.anomaly_type) for anomaly in evaluate(RULES, measures)]
     assert sorted(raised) == [
         (1, "high_value"),
         (2, "unusual_quantity"),
@@ -93,4 +93,4 @@ def test_a_chunk_is_judged_place_by_place() -> None:
         (3, "rapid_transactions"),
         (3, "unusual_quantity"),
     ]
-    assert judge(RULES, Measures([], [], [])) == []
+    assert evaluate(RULES, Measures([], [], [])) == []

@@ -1,6 +1,6 @@
 """Erased users are recognised by a keyed hash and named by what cannot be worked out."""
 
-from app.domain.pseudonyms import NOBODY, PREFIX, ErasedUsers, Pseudonym, user_hash
+from app.domain.pseudonyms import NO_ERASED_USERS, PREFIX, ErasedUsers, Pseudonym, user_hash
 
 KEY = b"k" * 32
 ADA = Pseudonym(PREFIX + "1" * 32, b"s" * 32)
@@ -25,4 +25,4 @@ def test_equal_sessions_stay_equal_and_say_nothing_of_themselves() -> None:
 
 
 def test_it_is_false_while_nobody_is_erased() -> None:
-    assert (bool(NOBODY), bool(ERASED)) == (False, True)
+    assert (bool(NO_ERASED_USERS), bool(ERASED)) == (False, True)

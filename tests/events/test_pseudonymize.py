@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.pseudonyms import NOBODY, ErasedUsers, Pseudonym, user_hash
+from app.domain.pseudonyms import NO_ERASED_USERS, ErasedUsers, Pseudonym, user_hash
 from app.events.pseudonymize import ERASED_DETAIL, is_json, mentioned, without_erased
 from app.events.rows import DecodedRecords
 from tests.sink.chunk_slices import letter, order
@@ -30,7 +30,7 @@ def test_rows_of_an_erased_user_are_renamed_and_nothing_else_changes() -> None:
     assert (found.rounded_offsets, found.assumed_utc_offsets) == ([7], [8])
 
 
-@pytest.mark.parametrize("erased", [NOBODY, ERASED])
+@pytest.mark.parametrize("erased", [NO_ERASED_USERS, ERASED])
 def test_a_chunk_without_erased_users_is_the_very_same(erased: ErasedUsers) -> None:
     chunk = decoded(order(1, user_id="bob"), letters=[letter(2)])
     assert without_erased(chunk, erased) is chunk

@@ -172,7 +172,7 @@ class Traffic:
 
 
 class Sender:
-    """Sends to Kafka; keeps trying while a broker is away."""
+    """Sends to Kafka; retries while a broker is unavailable."""
 
     def __init__(self, bootstrap: str) -> None:
         self._producer = Producer(

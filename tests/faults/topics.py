@@ -1,4 +1,4 @@
-"""Topics made anew for every test, and questions to Kafka about them."""
+"""Topics created for every test, and requests to Kafka about them."""
 
 import time
 from typing import Final

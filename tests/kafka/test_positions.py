@@ -12,7 +12,7 @@ from app.kafka.positions import Positions
 def test_an_unknown_partition_is_held() -> None:
     positions: Positions[str] = Positions()
     assert positions.position("a") is None
-    assert positions.released() == frozenset()
+    assert positions.resumed() == frozenset()
     assert positions.take_seeks() == {}
     assert not positions.is_contiguous("a", 0)
 
@@ -118,7 +118,7 @@ class PositionsMachine(RuleBasedStateMachine):
             at = partition.position
             assert self.positions.was_sought(name) is (at is not None and partition.sought == at)
         held = {name for name, partition in self.model.items() if partition.position is None}
-        assert self.positions.released() == frozenset("abc") - held
+        assert self.positions.resumed() == frozenset("abc") - held
 
 
 PositionsMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30)

@@ -9,7 +9,7 @@ from tests.support.databases import Database
 
 
 class Rights(NamedTuple):
-    """What the worker may do beside SELECT, and the columns it may UPDATE.
+    """What the worker may do in addition to SELECT, and the columns it may UPDATE.
 
     The reader may only SELECT, and not what is SECRET.
     """

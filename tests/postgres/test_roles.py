@@ -1,4 +1,4 @@
-"""What each role may do: the worker adds, reader and auditor read, nobody but the owner takes away."""
+"""What each role may do: the worker adds, reader and auditor read, only the owner deletes."""
 
 import asyncpg
 import pytest
@@ -15,7 +15,7 @@ SUMS = ("stream_progress", "sales_panes", *ROLLUPS)
 ALL = (*KEPT, *SUMS, *OF_ERASURES, "outbox_progress", "stream_source", "stream_windows", "schema_version")
 #: Of no worth once their worker is gone.
 FLEETING = ("worker_heartbeats",)
-#: The owner's own account of what was put back and what was deleted.
+#: The owner's own records of restored and deleted rows.
 OPERATING = ("dead_letter_replays", "retention_progress")
 
 

@@ -1,4 +1,4 @@
-"""What the demo makes of figures shown beside figures stored."""
+"""Figures shown compared with figures stored."""
 
 from datetime import date
 from decimal import Decimal
@@ -48,7 +48,7 @@ def test_equal_figures_agree_however_many_zeros_they_end_with() -> None:
         ({"segments New: customer_count": 1}, "api: segments New: customer_count: stored nothing, shown 1"),
     ],
 )
-def test_a_wrong_figure_and_one_too_many_are_told(change: dict[str, Any], detail: str) -> None:
+def test_a_wrong_figure_and_one_too_many_are_reported(change: dict[str, Any], detail: str) -> None:
     comparison = Comparison("api", STORED_SEGMENTS, {**STORED_SEGMENTS, **change})
     assert comparison.details == [detail]
     assert comparison.as_data()["mismatches"] == 1

@@ -53,7 +53,7 @@ class EncryptedPostgres(PostgresServer):
         subprocess.run([self.psql, "--quiet", server, "-c", sql], check=True)
 
     def launch(self) -> None:
-        """Put what it needs beside its data, where the user it runs as can read it, and start it."""
+        """Copies its files to the data folder, where the user it runs as can read it, and start it."""
         files = {
             "ssl_cert_file": self._certificates.server,
             "ssl_key_file": self._certificates.key,
@@ -70,8 +70,8 @@ class EncryptedPostgres(PostgresServer):
         copy = self._home.data.parent / file.name
         shutil.copy(file, copy)
         copy.chmod(0o600)
-        if self._identity:
-            self._identity.give(copy)
+        if self._user:
+            self._user.give(copy)
         return copy
 
 

@@ -34,7 +34,7 @@ def finds(text: str) -> Iterator[tuple[int, str]]:
 
 
 def tracked_files(root: Path) -> list[Path]:
-    """Files under version control; without Git, everything beside environments and data."""
+    """Files under version control; without Git, everything except environments and data."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=False)
     if listed.returncode == 0:
         return [root / name for name in listed.stdout.split("\0") if name]

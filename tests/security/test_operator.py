@@ -76,10 +76,10 @@ async def test_doctor_and_status_name_the_setting(
     settings = Settings(variables | {f"GLOBALMART_{wrong}": bad})
     findings = [str(finding) for finding in await run_checks(settings)]
     status = await collect_status(settings, 0.1)
-    told = [store.problem for store in status.stores if store.problem]
+    problems = [store.problem for store in status.stores if store.problem]
     assert findings
-    assert told
-    for text in (*findings, *told):
+    assert problems
+    for text in (*findings, *problems):
         assert named in text
         assert _WRONG not in text
 
@@ -114,6 +114,6 @@ def test_a_backup_travels_over_tls(variables: dict[str, str], tmp_path: Path) ->
 def test_executors_of_spark_are_told_what_libpq_is_told(variables: dict[str, str]) -> None:
     """The JDBC driver has libpq's names; without them it would go on in clear text."""
     postgres: PostgresSettings = Settings(variables).postgres
-    told = JdbcReader(None, postgres, 1, 1)._properties("00000003-1")  # type: ignore[arg-type]
+    properties = JdbcReader(None, postgres, 1, 1)._properties("00000003-1")  # type: ignore[arg-type]
     assert encryption(postgres) == {"sslmode": "verify-full", "sslrootcert": variables["GLOBALMART_POSTGRES_CA_FILE"]}
-    assert encryption(postgres).items() <= told.items()
+    assert encryption(postgres).items() <= properties.items()

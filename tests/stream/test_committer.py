@@ -60,7 +60,7 @@ PARTITION = TP(TRANSACTIONS, 0)
 
 
 class Bench:
-    """A committer of transactions over one connection, and what it told."""
+    """A committer of transactions over one connection, and its outcomes."""
 
     def __init__(self, database: Database, faults: Any) -> None:
         self.outcomes: list[CommitResult[TransactionRow]] = []

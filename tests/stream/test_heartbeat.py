@@ -1,4 +1,4 @@
-"""A worker's heartbeat: what it tells, that it leaves, and that it never fails what it runs beside."""
+"""A worker's heartbeat: its content, its deletion at the end, and that a failure never stops the worker."""
 
 import asyncio
 import json

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from app.kafka.admin import create_topics
 from app.metrics import WorkerMetrics
 from app.postgres.connections import ANOMALIES_NUMBERED
-from app.sink.dead_letters import insert_dead_letters, wake_publisher
+from app.sink.dead_letters import insert_dead_letters, notify_publisher
 from app.stream.outbox import OutboxPublisher
 from app.stream.outbox_records import OutboxStream
 from app.topics import ANOMALIES, DEAD_LETTERS
@@ -91,7 +91,7 @@ def dead_letters(stack: EmbeddedStack) -> Iterator[Topic]:
 
 async def _raise(connection: asyncpg.Connection, *ids: str) -> None:
     await connection.execute(_INSERT, ids, NOON)
-    await wake_publisher(connection)
+    await notify_publisher(connection)
 
 
 @asynccontextmanager
@@ -161,7 +161,7 @@ async def test_an_anomaly_reaches_its_topic_exactly(database: Database, anomalie
 async def test_listeners_hear_of_anomalies_once_these_have_positions(database: Database) -> None:
     heard: list[str] = []
     async with database.reader() as reader, database.worker() as worker:
-        await reader.add_listener(ANOMALIES_NUMBERED, lambda *told: heard.append(told[2]))
+        await reader.add_listener(ANOMALIES_NUMBERED, lambda *notice: heard.append(notice[2]))
         async with publishing(database):
             await insert_dead_letters(worker, "transactions", 2, [letter(5)])
             await _published(database, DEAD_LETTERS, 1)
@@ -198,7 +198,7 @@ async def test_large_dead_letters_go_in_batches_that_fit(database: Database, dea
 
     async with database.worker() as worker, publishing(database, Weighing):
         await insert_dead_letters(worker, "transactions", 0, [*large, huge, letter(8)])
-        await wake_publisher(worker)
+        await notify_publisher(worker)
         await _published(database, DEAD_LETTERS, 9)
     assert sum(map(len, sizes)) == 9
     assert all(sum(batch[:-1]) <= 2 * 1024 * 1024 for batch in sizes), sizes

@@ -49,10 +49,10 @@ def test_partitions_without_rows_are_not_read() -> None:
 
 async def test_quiet_and_busy_partitions_remember_what_they_did(database: Database) -> None:
     rules = standard_rules(AnomalySettings())
-    judge = AnomalyDetector(rules, lambda: NOON)
+    detector = AnomalyDetector(rules, lambda: NOON)
     lived: list[dict[str, list[int]]] = []
     async with database.worker(STORED_TRANSACTIONS) as connection:
-        sink = Sink(connection, detector=judge)
+        sink = Sink(connection, detector=detector)
         for partition, day in enumerate((LONG_AGO, NOON)):
             state = await sink.state(partition)
             for first in range(0, 60, 10):

@@ -1,1 +1,1 @@
-"""`globalmart backup` and `globalmart restore`: backups that prove themselves."""
+"""`globalmart backup` and `globalmart restore`: backups with checksums that the restore compares."""

@@ -1,7 +1,7 @@
-"""Backups that prove themselves: each knows what it holds, and a restore is compared with that.
+"""Makes backups with a manifest of their content, with which a restore is compared.
 
-PostgreSQL is dumped from one exported snapshot, and its checksums are taken from the same one, while workers go on.
-MongoDB has no such thing over collections, so the batch is kept out meanwhile: nothing else writes there.
+PostgreSQL is dumped from one exported snapshot, and its checksums are computed from the same one, while workers run.
+MongoDB has no snapshot over collections, so the batch is locked out meanwhile: nothing else writes there.
 """
 
 import json
@@ -30,9 +30,9 @@ Report = Callable[[str], None]
 
 
 async def backup(settings: Settings, parent: Path, *, mongo: bool, report: Report = lambda _: None) -> Path:
-    """Make a backup in a new folder below `parent`; answers that folder.
+    """Makes a backup in a new folder below `parent` and returns that folder.
 
-    It gets its name at the end: a folder that ends in `.partial` is what a killed run left.
+    The folder is renamed at the end: one that ends in `.partial` was left by a killed run.
     """
     name = f"globalmart-{datetime.now(UTC):%Y%m%dT%H%M%S}Z"
     draft = parent / f"{name}.partial"
@@ -53,16 +53,16 @@ async def backup(settings: Settings, parent: Path, *, mongo: bool, report: Repor
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What a backup says it holds; raises BackupError where there is none."""
+    """Reads the manifest of a backup; raises BackupError if there is none."""
     try:
         content: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BackupError(f"{folder} is no backup of this program: {error}") from error
+        raise BackupError(f"{folder} is not a backup of this program: {error}") from error
     return content
 
 
 async def server_major(connection: asyncpg.Connection) -> int:
-    """The server's major version."""
+    """Returns the server's major version."""
     return int(await connection.fetchval("SHOW server_version_num")) // 10_000
 
 

@@ -1,4 +1,4 @@
-"""MongoDB's collections in files of BSON, document by document, byte for byte; no program of MongoDB's is needed."""
+"""Dumps MongoDB's collections to BSON files and loads them, byte for byte, without MongoDB's own tools."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,9 +28,9 @@ RawDatabase = Database[RawBSONDocument]
 
 @contextmanager
 def open_raw(settings: MongoSettings) -> Iterator[RawDatabase]:
-    """The warehouse's database, documents as the bytes they are; raises BackupError where it fails."""
+    """Opens the warehouse's database with documents as raw bytes; raises BackupError on a failure."""
     if settings.url is None:
-        raise SettingsError(f"{settings.variable('url')} is not set; leave MongoDB out by --no-mongo")
+        raise SettingsError(f"{settings.variable('url')} is not set; exclude MongoDB with --no-mongo")
     timeout_ms = round(settings.connect_timeout_seconds * 1000)
     try:
         with MongoClient[RawBSONDocument](
@@ -42,19 +42,19 @@ def open_raw(settings: MongoSettings) -> Iterator[RawDatabase]:
 
 
 def dump(database: RawDatabase, folder: Path) -> dict[str, Checksum]:
-    """Write every collection and the shapes of all; answers what was written."""
+    """Writes every collection, and the definitions of all; returns the checksums."""
     folder.mkdir()
     shapes = _shapes(database)
     (folder / _SHAPES).write_text(dumps(shapes, indent=1), encoding="utf-8")
     written = {}
     for name in sorted(shapes["indexes"]):
         with (folder / f"{name}.bson").open("wb") as file:
-            written[name] = _checksum(_kept(database[name].find(), file))
+            written[name] = _checksum(_written(database[name].find(), file))
     return written
 
 
 def load(database: RawDatabase, folder: Path) -> None:
-    """Write collections, indexes and views into an empty database."""
+    """Writes collections, indexes and views into an empty database."""
     shapes: dict[str, Any] = loads((folder / _SHAPES).read_text(encoding="utf-8"))
     for name, indexes in shapes["indexes"].items():
         collection = database.create_collection(name)
@@ -69,19 +69,19 @@ def load(database: RawDatabase, folder: Path) -> None:
 
 
 def read(database: RawDatabase) -> dict[str, Checksum]:
-    """What the collections hold."""
+    """Returns the checksums of all collections."""
     names = database.list_collection_names(filter={"type": "collection"})
     return {name: _checksum(database[name].find()) for name in sorted(names)}
 
 
 def drop_all(database: RawDatabase) -> None:
-    """Leave an empty database."""
+    """Drops all views and collections."""
     for found in sorted(_listed(database), key=lambda found: found["type"] != "view"):
         database.drop_collection(found["name"])
 
 
 def _shapes(database: RawDatabase) -> dict[str, Any]:
-    """Views with their definitions, collections with their indexes beyond `_id`."""
+    """Returns the views with their definitions, and the collections with their indexes beyond `_id`."""
     found = _listed(database)
     plain = database.with_options(CodecOptions(document_class=dict))
     indexes = {
@@ -104,7 +104,7 @@ def _index(found: Mapping[str, Any]) -> IndexModel:
     return IndexModel(list(found["key"].items()), **options)
 
 
-def _kept(documents: Iterable[RawBSONDocument], file: Any) -> Iterator[RawBSONDocument]:
+def _written(documents: Iterable[RawBSONDocument], file: Any) -> Iterator[RawBSONDocument]:
     for document in documents:
         file.write(document.raw)
         yield document

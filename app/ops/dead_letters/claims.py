@@ -1,4 +1,4 @@
-"""Claims: who sends which letter again, made before the send and completed after it."""
+"""Claims: who replays which dead letter, stored before the send and completed after it."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from app.kafka.producer import Outgoing, RecordPosition
 from app.ops.dead_letters.repository import StoredDeadLetter
 from app.ops.dead_letters.validation import identity, stored_topic
 
-#: Key of the advisory lock: "GMLETTER" as a number. It lasts as long as its session.
+#: Key of the advisory lock: "GMLETTER" as a number. The lock lasts as long as its session.
 _LOCK_KEY: Final = int.from_bytes(b"GMLETTER", "big")
 _CLAIM: Final = """
 INSERT INTO dead_letter_replays (dead_letter_id, key, value, corrected, requested_by, topic_ends)
@@ -43,7 +43,7 @@ WHERE dead_letter_id = $1 AND outcome IS NULL"""
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A letter about to be sent with these very bytes."""
+    """A dead letter about to be sent with exactly these bytes."""
 
     letter: StoredDeadLetter
     key: bytes | None
@@ -57,9 +57,9 @@ class Claim:
 
 @asynccontextmanager
 async def only_replay(connection: asyncpg.Connection) -> AsyncIterator[None]:
-    """The one lock of all replays on this database; raises LockHeldError where it is taken."""
+    """Takes the lock of all replays on this database; raises LockHeldError if another session has it."""
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK_KEY):
-        raise LockHeldError("another replay of dead letters is under way; wait for it to end")
+        raise LockHeldError("another replay of dead letters is running; wait for it to end")
     try:
         yield
     finally:
@@ -70,7 +70,7 @@ async def only_replay(connection: asyncpg.Connection) -> AsyncIterator[None]:
 async def make_claims(
     connection: asyncpg.Connection, claims: Sequence[Claim], ends: dict[str, list[int]], by: str
 ) -> None:
-    """Note the claims in one transaction, with the ends of their topics."""
+    """Stores the claims in one transaction, with the end offsets of their topics."""
     async with connection.transaction():
         await connection.executemany(
             _CLAIM,
@@ -91,20 +91,20 @@ async def make_claims(
 async def unsent_claims(
     connection: asyncpg.Connection, letters: Sequence[StoredDeadLetter]
 ) -> list[tuple[Claim, list[int]]]:
-    """Claims whose send was cut off, each with the ends of its topic when it was made."""
+    """Returns the claims whose send was interrupted, each with the end offsets of its topic at the claim."""
     by_id = {letter.id: letter for letter in letters}
     rows = await connection.fetch(_UNSENT, list(by_id))
     return [(Claim(by_id[r["id"]], r["key"], r["value"]), r["topic_ends"]) for r in rows]
 
 
 async def mark_sent(connection: asyncpg.Connection, claims: Sequence[Claim], places: Sequence[RecordPosition]) -> None:
-    """Complete the claims with where their records stand."""
+    """Completes the claims with the positions of their records."""
     async with connection.transaction():
         await connection.executemany(_SENT, [(c.letter.id, *place) for c, place in zip(claims, places, strict=True)])
 
 
 async def settle(connection: asyncpg.Connection) -> int:
-    """Note the outcome of every replay the worker has consumed; answers how many were settled."""
+    """Stores the outcome of every replay that a worker has consumed; returns how many were settled."""
     rows = await connection.fetch(_CONSUMED)
     for row in rows:
         outcome, detail = await _outcome(connection, row)
@@ -113,25 +113,25 @@ async def settle(connection: asyncpg.Connection) -> int:
 
 
 async def count_unsettled(connection: asyncpg.Connection, ids: Sequence[int]) -> int:
-    """How many of these letters were put back and have no outcome yet."""
+    """Returns how many of these dead letters were replayed and have no outcome yet."""
     count: int = await connection.fetchval(_UNSETTLED, ids)
     return count
 
 
 async def _outcome(connection: asyncpg.Connection, row: Any) -> tuple[str, str]:
     if row["reason"] is not None:
-        return "dead_lettered", f"refused again: {row['reason']}"
+        return "dead_lettered", f"rejected again: {row['reason']}"
     if row["key"] is row["value"] is None:
-        return "gone", "its bytes were erased with their user before a worker had consumed it"
+        return "gone", "its bytes were erased with their user before a worker consumed it"
     topic = row["topic"]
     key = identity(topic, row["value"], row["key"])
     if key is None:
-        return "gone", "the ledger counts it, and today's rules would refuse it"
+        return "gone", "the ledger counts it, and the current rules would reject it"
     names = stored_topic(topic).key
     matches = " AND ".join(f"{name} = ${number}" for number, name in enumerate(names, 1))
     found = await connection.fetchrow(f"SELECT source_partition, source_offset FROM {topic} WHERE {matches}", *key)
     if found is None:
-        return "gone", "the ledger counts it, and its row is not there any more"
+        return "gone", "the ledger counts it, and its row no longer exists"
     if tuple(found) == (row["sent_partition"], row["sent_offset"]):
-        return "stored", "its row is there"
+        return "stored", "its row exists"
     return "duplicate", f"its id was stored before, from {topic}[{found[0]}]@{found[1]}"

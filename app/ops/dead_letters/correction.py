@@ -1,4 +1,4 @@
-"""Corrections of a refused record: a JSON merge patch (RFC 7396), another value, the proper key. Pure."""
+"""Corrections of a rejected record: a JSON merge patch (RFC 7396), another value, the proper key. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,19 +15,14 @@ _KEY_FIELDS: Final = {topic.name: topic.key for topic in TOPICS if topic.source}
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What to change: `value` replaces the bytes, `patch` fields of the event, `rekey` the key."""
+    """A change: `value` replaces the bytes, `patch` fields of the event, `rekey` the key."""
 
     patch: Mapping[str, Any] | None = None
     value: bytes | None = None
     rekey: bool = False
 
-    @property
-    def changes_anything(self) -> bool:
-        """Whether anything was asked for."""
-        return bool(self.patch) or self.value is not None or self.rekey
-
     def apply(self, topic: str, key: bytes | None, value: bytes | None) -> tuple[bytes | None, bytes | None]:
-        """The key and value to send; raises DeadLetterError where the value is no JSON object."""
+        """Returns the key and value to send; raises DeadLetterError if the value is not a JSON object."""
         if self.value is not None:
             value = self.value
         if self.patch:
@@ -35,13 +30,13 @@ class Correction:
         if self.rekey:
             name = _document(value).get(_KEY_FIELDS[topic])
             if not isinstance(name, str):
-                raise DeadLetterError(f"the event has no {_KEY_FIELDS[topic]} to take the key from")
+                raise DeadLetterError(f"the event has no {_KEY_FIELDS[topic]} for its key")
             key = name.encode()
         return key, value
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
-    """A patch out of `field=value`: JSON where it is JSON, else text; null removes the field."""
+    """Parses `field=value` to a patch: JSON if it is JSON, else text; null removes the field."""
     patch: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
@@ -55,12 +50,12 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def parse_patch(text: bytes) -> dict[str, Any]:
-    """A patch out of a file; raises DeadLetterError unless it is a JSON object."""
+    """Parses a patch file; raises DeadLetterError unless it is a JSON object."""
     return _document(text)
 
 
 def merge(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """The document with the patch merged in as RFC 7396 says: null removes, objects go deeper."""
+    """Merges the patch into the document by RFC 7396: null removes a field, objects are merged recursively."""
     merged = dict(document)
     for name, change in patch.items():
         if change is None:
@@ -74,7 +69,7 @@ def merge(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, An
 
 
 def loads(text: str | bytes) -> Any:
-    """JSON whose numbers stay the digits they were: no amount passes through a float."""
+    """Parses JSON and keeps the digits of numbers: no amount passes through a float."""
     return json.loads(text, parse_float=_digits, parse_int=_digits, parse_constant=_refuse_constant)
 
 
@@ -82,9 +77,9 @@ def _document(value: bytes | None) -> dict[str, Any]:
     try:
         document = loads(value or b"")
     except ValueError as error:
-        raise DeadLetterError(f"not JSON ({error}); give the whole value with --value FILE") from None
+        raise DeadLetterError(f"not JSON ({error}); pass the whole value with --value FILE") from None
     if not isinstance(document, dict):
-        raise DeadLetterError("not a JSON object; give the whole value with --value FILE")
+        raise DeadLetterError("not a JSON object; pass the whole value with --value FILE")
     return document
 
 

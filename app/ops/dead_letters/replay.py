@@ -1,10 +1,10 @@
-"""Replay of dead letters: claim, send, mark; once, whatever is killed in between.
+"""Replays dead letters once each, whatever is killed in between: claim, send, mark.
 
-The claim is committed before the send and holds the very bytes. A replay that dies between the send and the mark leaves
-a claim without a place; the next one looks for the record in Kafka from the topic's ends at the claim, by a header that
-names where it was refused, and sends only what is not there. What remains is a request that was on its way to the
-broker when its sender died and arrives after the next one has looked: that record is there twice, and the primary key
-makes the second a counted duplicate.
+The claim is committed before the send and has the exact bytes. A replay killed between send and mark leaves a claim
+without a position; the next replay searches the record in Kafka from the topic's ends at the claim, by a header with
+the position of the rejected record, and sends only missing ones. One case remains: a request in flight when its sender
+was killed, which arrives after that search. Then the record is in Kafka twice, and the primary key makes the second a
+counted duplicate.
 """
 
 import time
@@ -29,12 +29,12 @@ Reached = Callable[[str], None]
 
 
 def _nothing(_: str) -> None:
-    """What every replay runs with; tests arm it to be killed at a named point."""
+    """The production callback; tests use another one to kill the replay at a named step."""
 
 
 @dataclass(slots=True)
 class Replayed:
-    """What a replay did, by letter id: sent now, found sent by one that was cut off, left alone and why."""
+    """The result of a replay by id: sent now, found as sent by an interrupted replay, refused and why."""
 
     sent: dict[int, RecordPosition] = field(default_factory=dict)
     recovered: dict[int, RecordPosition] = field(default_factory=dict)
@@ -43,10 +43,10 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Replayer:
-    """Sends letters again; the caller holds the lock of `only_replay` on `connection`.
+    """Replays dead letters; the caller holds the lock of `only_replay` on `connection`.
 
-    `limits` are the worker's: what it would refuse again is not sent unless `anyway`. `reached` is told "claimed" and
-    "sent" between the steps.
+    `limits` are the worker's: a record that it would reject again is not sent, unless `force`. `reached` is called
+    with "claimed" and "sent" between the steps.
     """
 
     connection: asyncpg.Connection
@@ -56,13 +56,13 @@ class Replayer:
     by: str
     reached: Reached = _nothing
 
-    async def replay(self, ids: Sequence[int], correction: Correction, *, anyway: bool = False) -> Replayed:
-        """Put the letters back; raises DeadLetterError if one does not exist or Kafka does not take it."""
+    async def replay(self, ids: Sequence[int], correction: Correction, *, force: bool = False) -> Replayed:
+        """Sends the dead letters; raises DeadLetterError if one does not exist or Kafka does not accept it."""
         done = Replayed()
         for start in range(0, len(ids), _BATCH):
             letters = await self._read(ids[start : start + _BATCH])
-            await self._finish_cut_off(letters, done)
-            await self._send_fresh(letters, correction, anyway, done)
+            await self._finish_interrupted(letters, done)
+            await self._send_new(letters, correction, force, done)
         return done
 
     async def _read(self, ids: Sequence[int]) -> list[StoredDeadLetter]:
@@ -72,22 +72,22 @@ class Replayer:
             raise DeadLetterError(f"no such dead letter: {', '.join(map(str, unknown))}")
         return letters
 
-    async def _finish_cut_off(self, letters: Sequence[StoredDeadLetter], done: Replayed) -> None:
-        """Complete claims of a replay that was killed; their bytes stand, whatever is asked now."""
+    async def _finish_interrupted(self, letters: Sequence[StoredDeadLetter], done: Replayed) -> None:
+        """Completes the claims of a killed replay, with their original bytes, whatever the correction is now."""
         unsent = await unsent_claims(self.connection, letters)
         for topic in sorted({claim.letter.topic for claim, _ in unsent}):
             claims = [claim for claim, _ in unsent if claim.letter.topic == topic]
             ends = [ends for claim, ends in unsent if claim.letter.topic == topic]
             since = [min(starts) for starts in zip(*ends, strict=False)]
             found = await find_sent(self.kafka, topic, [c.letter.place for c in claims], since)
-            there = [claim for claim in claims if claim.letter.place in found]
-            places = [found[claim.letter.place] for claim in there]
-            await mark_sent(self.connection, there, places)
-            done.recovered |= {c.letter.id: at for c, at in zip(there, places, strict=True)}
-            await self._send([claim for claim in claims if claim not in there], done)
+            sent = [claim for claim in claims if claim.letter.place in found]
+            places = [found[claim.letter.place] for claim in sent]
+            await mark_sent(self.connection, sent, places)
+            done.recovered |= {c.letter.id: at for c, at in zip(sent, places, strict=True)}
+            await self._send([claim for claim in claims if claim not in sent], done)
 
-    async def _send_fresh(
-        self, letters: Sequence[StoredDeadLetter], correction: Correction, anyway: bool, done: Replayed
+    async def _send_new(
+        self, letters: Sequence[StoredDeadLetter], correction: Correction, force: bool, done: Replayed
     ) -> None:
         claims = []
         for letter in letters:
@@ -95,7 +95,7 @@ class Replayer:
                 if letter.replay.sent_at is not None:
                     done.refused[letter.id] = _already(letter)
                 continue
-            claim = self._claim(letter, correction, anyway, done)
+            claim = self._claim(letter, correction, force, done)
             if claim is not None:
                 claims.append(claim)
         topics = {claim.letter.topic for claim in claims}
@@ -104,19 +104,19 @@ class Replayer:
         self.reached("claimed")
         await self._send(claims, done)
 
-    def _claim(self, letter: StoredDeadLetter, correction: Correction, anyway: bool, done: Replayed) -> Claim | None:
+    def _claim(self, letter: StoredDeadLetter, correction: Correction, force: bool, done: Replayed) -> Claim | None:
         try:
             key, value = correction.apply(letter.topic, letter.key, letter.value)
         except DeadLetterError as error:
             done.refused[letter.id] = str(error)
             return None
         if key is value is None:
-            done.refused[letter.id] = "Kafka takes no record without key and value"
+            done.refused[letter.id] = "Kafka accepts no record without key and value"
             return None
         attempt = Attempt(key, value, time.time_ns() // 1_000_000)
-        again = None if anyway else refusal(letter.topic, attempt, self.limits)
+        again = None if force else refusal(letter.topic, attempt, self.limits)
         if again is not None:
-            done.refused[letter.id] = f"would be refused again, {again.reason}: {again.detail}"
+            done.refused[letter.id] = f"would be rejected again, {again.reason}: {again.detail}"
             return None
         return Claim(letter, key, value)
 

@@ -1,4 +1,4 @@
-"""Dead letters with what became of them, as PostgreSQL has them."""
+"""Reads dead letters and their replays from PostgreSQL."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -24,7 +24,7 @@ _PAGE: Final = " AND ($6::BIGINT IS NULL OR d.id < $6) ORDER BY d.id DESC LIMIT 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters; `since` inclusive, `until` exclusive, by the time they were refused. None is any."""
+    """A filter of dead letters; `since` inclusive, `until` exclusive, by the time of rejection. None matches all."""
 
     reason: str | None = None
     topic: str | None = None
@@ -35,7 +35,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A letter sent again: by whom, where to, and what the worker made of it (None: not yet)."""
+    """A replay of a dead letter: by whom, to which position, and its outcome (None: not consumed yet)."""
 
     requested_by: str
     requested_at: datetime
@@ -50,7 +50,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class StoredDeadLetter:
-    """A refused record, raw, and its replay if there was one."""
+    """A rejected record, raw, and its replay if there was one."""
 
     id: int
     topic: str
@@ -67,26 +67,26 @@ class StoredDeadLetter:
 
     @property
     def place(self) -> str:
-        """Where it came from, as it is written everywhere: topic[partition]@offset."""
+        """Its position in its source topic: topic[partition]@offset."""
         return f"{self.topic}[{self.partition}]@{self.offset}"
 
 
 async def list_letters(
     connection: asyncpg.Connection, wanted: Filter, *, before: int | None, limit: int
 ) -> list[StoredDeadLetter]:
-    """A page of letters, newest first, with ids below `before`."""
+    """Returns a page of dead letters, newest first, with ids below `before`."""
     rows = await connection.fetch(_SELECT + _FROM + _MATCHES + _PAGE, *astuple(wanted), before, limit)
     return [_letter(row) for row in rows]
 
 
 async def matching_ids(connection: asyncpg.Connection, wanted: Filter) -> list[int]:
-    """Ids of all letters that match, in order; their bytes stay where they are."""
+    """Returns the ids of all matching dead letters, in order, without reading their bytes."""
     rows = await connection.fetch(f"SELECT d.id{_FROM}{_MATCHES} ORDER BY d.id", *astuple(wanted))
     return [row["id"] for row in rows]
 
 
 async def read_letters(connection: asyncpg.Connection, ids: Sequence[int]) -> list[StoredDeadLetter]:
-    """The letters with these ids, in order of id; unknown ids are left out."""
+    """Returns the dead letters with these ids, in order of id, without unknown ids."""
     rows = await connection.fetch(f"{_SELECT}{_FROM} WHERE d.id = ANY($1::BIGINT[]) ORDER BY d.id", ids)
     return [_letter(row) for row in rows]
 

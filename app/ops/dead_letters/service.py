@@ -1,4 +1,4 @@
-"""The composition root of the commands about dead letters: connections in, answers out."""
+"""The composition root of the commands about dead letters: opens connections, returns results."""
 
 import asyncio
 import getpass
@@ -30,21 +30,21 @@ _POLL_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a replay did, and the letters afterwards."""
+    """The result of a replay, and the dead letters after it."""
 
     replayed: Replayed
     letters: list[StoredDeadLetter]
 
 
 async def page(settings: Settings, wanted: Filter, *, before: int | None, limit: int) -> list[StoredDeadLetter]:
-    """A page of letters, newest first, with the outcomes known by now."""
+    """Returns a page of dead letters, newest first, with their current outcomes."""
     async with _connection(settings) as connection:
         await settle(connection)
         return await list_letters(connection, wanted, before=before, limit=limit)
 
 
 async def one(settings: Settings, letter_id: int) -> tuple[StoredDeadLetter, Record | None]:
-    """A letter, and its record with all headers while Kafka still holds it."""
+    """Returns a dead letter, and its record with all headers while Kafka still has it."""
     async with _connection(settings) as connection:
         await settle(connection)
         found = await read_letters(connection, [letter_id])
@@ -54,7 +54,7 @@ async def one(settings: Settings, letter_id: int) -> tuple[StoredDeadLetter, Rec
 
 
 async def matching(settings: Settings, wanted: Filter) -> list[int]:
-    """Ids of all letters that match."""
+    """Returns the ids of all matching dead letters."""
     async with _connection(settings) as connection:
         return await matching_ids(connection, wanted)
 
@@ -65,18 +65,18 @@ async def replay(
     correction: Correction,
     *,
     by: str,
-    anyway: bool = False,
+    force: bool = False,
     wait_seconds: float = 0.0,
     reached: Reached = lambda _: None,
 ) -> Result:
-    """Put letters back and wait so long for the worker's verdict; raises LockHeldError beside another one."""
+    """Replays dead letters and waits for their outcomes; raises LockHeldError while another replay runs."""
     async with _connection(settings) as connection, only_replay(connection):
-        # A letter that was sent is found also behind somebody's open transaction.
+        # Uncommitted: a record sent earlier is also found behind another producer's open transaction.
         with KafkaReader(librdkafka_options(settings.kafka), uncommitted=True) as kafka:
             replayer = Replayer(
                 connection, kafka, ReplaySender(settings.kafka), time_limits(settings.stream), by, reached
             )
-            replayed = await replayer.replay(ids, correction, anyway=anyway)
+            replayed = await replayer.replay(ids, correction, force=force)
         deadline = time.monotonic() + wait_seconds
         await settle(connection)
         while await count_unsettled(connection, ids) and time.monotonic() <= deadline:
@@ -86,7 +86,7 @@ async def replay(
 
 
 def operator() -> str:
-    """Who runs this, for the books: user@host."""
+    """Returns who runs this, for the record: user@host."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 

@@ -1,4 +1,4 @@
-"""What the worker would say, and has said, of a record: the same decoders, asked beforehand or afterwards."""
+"""Validates records with the worker's decoders, before or after they are sent."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,12 +8,12 @@ from app.events.rejections import DeadLetter
 from app.settings import StreamSettings
 from app.sink.tables import STORED_TOPICS, StoredTopic
 
-_FOR_EVER: Final = TimeLimits(future_tolerance_us=2**62)
+_NO_LIMITS: Final = TimeLimits(future_tolerance_us=2**62)
 
 
 @dataclass(slots=True)
 class Attempt:
-    """A record as the decoder looks at it; `timestamp` is the Kafka timestamp in milliseconds."""
+    """A record in the decoder's form; `timestamp` is the Kafka timestamp in milliseconds."""
 
     key: bytes | None
     value: bytes | None
@@ -23,23 +23,23 @@ class Attempt:
 
 
 def time_limits(stream: StreamSettings) -> TimeLimits:
-    """The limits the worker judges by, from its settings."""
+    """Returns the worker's limits, from its settings."""
     return TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days)
 
 
 def stored_topic(name: str) -> StoredTopic:
-    """The table of a source topic."""
+    """Returns the table of a source topic."""
     return next(stored for stored in STORED_TOPICS if stored.name == name)
 
 
 def refusal(topic: str, attempt: Attempt, limits: TimeLimits) -> DeadLetter | None:
-    """The dead letter this record would become; None if it would be accepted."""
+    """Returns the dead letter that this record would become; None if it would be accepted."""
     letters = DECODERS[topic](limits).decode([attempt]).dead_letters
     return letters[0] if letters else None
 
 
 def identity(topic: str, value: bytes | None, key: bytes | None) -> tuple[Any, ...] | None:
-    """The primary key of the row this record becomes; None if it becomes none."""
-    rows = DECODERS[topic](_FOR_EVER).decode([Attempt(key, value)]).rows
+    """Returns the primary key of the row that this record becomes; None if it is rejected."""
+    rows = DECODERS[topic](_NO_LIMITS).decode([Attempt(key, value)]).rows
     names = stored_topic(topic).key
     return tuple(getattr(rows[0], name) for name in names) if rows else None

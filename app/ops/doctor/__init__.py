@@ -1,1 +1,1 @@
-"""`globalmart doctor`: what is wrong with settings, machine and stores, each with its fix."""
+"""`globalmart doctor`: finds problems of settings, machine and stores, and names the fixes."""

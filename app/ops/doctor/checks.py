@@ -1,4 +1,4 @@
-"""Whether the stores are as this program needs them; every problem with its cure, all of them at once."""
+"""Checks the stores against this program's needs; reports all problems at once, each with its fix."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from app.settings import Settings
 
 
 async def run_checks(settings: Settings) -> list[Finding]:
-    """All findings of Kafka, PostgreSQL and MongoDB; none when all is well."""
+    """Returns all findings of Kafka, PostgreSQL and MongoDB; none if all is well."""
     (kafka, kafka_findings), (postgres, postgres_findings), mongo_findings = await asyncio.gather(
         _kafka(settings), _postgres(settings), asyncio.to_thread(check_mongo, settings.mongo)
     )

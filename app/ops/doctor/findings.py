@@ -1,22 +1,22 @@
-"""What `globalmart doctor` finds."""
+"""The findings of `globalmart doctor`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong with an area, and how to mend it where the problem does not say so itself."""
+    """A problem of an area, and its fix where the problem does not name it."""
 
     area: str
     problem: str
-    cure: str
+    fix: str
 
     def __str__(self) -> str:
         place = "" if self.problem.startswith(self.area) else f"{self.area}: "
-        return f"{place}{self.problem}; {self.cure}" if self.cure else f"{place}{self.problem}"
+        return f"{place}{self.problem}; {self.fix}" if self.fix else f"{place}{self.problem}"
 
 
 def from_error(area: str, error: Exception) -> Finding:
-    """Our errors say what is wrong and what to do, most of them after a semicolon."""
-    problem, _, cure = str(error).partition("; ")
-    return Finding(area, problem, cure)
+    """Splits an error's message into problem and fix, which most messages separate by a semicolon."""
+    problem, _, fix = str(error).partition("; ")
+    return Finding(area, problem, fix)

@@ -1,4 +1,4 @@
-"""What `globalmart doctor` asks of Kafka."""
+"""The checks of Kafka by `globalmart doctor`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _AREA = "Kafka"
 
 @dataclass(frozen=True, slots=True)
 class KafkaState:
-    """One look: `ranges` are first and next offset per source partition."""
+    """Kafka's state; `ranges` are first and next offset per source partition."""
 
     cluster_id: str
     partitions: Mapping[str, int]
@@ -24,7 +24,7 @@ class KafkaState:
 
 
 def collect_kafka(kafka: KafkaSettings) -> KafkaState:
-    """Ask once. Raises KafkaTopicError when no broker answers or lets us in."""
+    """Reads Kafka's state once. Raises KafkaTopicError when no broker answers or accepts the login."""
     return KafkaState(
         cluster_id(kafka),
         partition_counts(kafka),
@@ -35,7 +35,7 @@ def collect_kafka(kafka: KafkaSettings) -> KafkaState:
 
 
 def check_kafka(state: KafkaState, settings: KafkaSettings, tolerance_seconds: float) -> Iterator[Finding]:
-    """Topics, their partitions, and clocks of producers."""
+    """Checks topics, their partitions, and the clocks of producers."""
     missing = [topic.name for topic in TOPICS if topic.name not in state.partitions]
     if missing:
         yield Finding(_AREA, f"topics are missing: {', '.join(missing)}", "run `globalmart migrate`")
@@ -63,7 +63,7 @@ def check_kafka(state: KafkaState, settings: KafkaSettings, tolerance_seconds: f
 def check_ledger_against_kafka(
     state: KafkaState, ledger_cluster: str | None, offsets: Mapping[RecordPosition, int]
 ) -> Iterator[Finding]:
-    """Whether the ledger speaks of this Kafka, and whether what it has not seen is still there."""
+    """Checks that the ledger belongs to this Kafka, and that records it has not consumed still exist."""
     if ledger_cluster is not None and ledger_cluster != state.cluster_id:
         yield Finding(
             _AREA,

@@ -1,4 +1,4 @@
-"""What `globalmart doctor` asks of PostgreSQL: each role's door, then what any of them may look at."""
+"""The checks of PostgreSQL by `globalmart doctor`: the login of each role, then the schema."""
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ Connect = Callable[[PostgresSettings, str], Awaitable[asyncpg.Connection]]
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What is in the database: checksums of migrations by version, (window, step) seconds, the ledger."""
+    """The schema: checksums of migrations by version, (window, step) in seconds, the ledger, privileges."""
 
     applied: Mapping[int, str]
     windows: tuple[int, int]
@@ -37,9 +37,9 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class PostgresState:
-    """One look: roles that were refused, major version, its clock minus ours in seconds.
+    """PostgreSQL's state: refused logins, major version, its clock minus this machine's in seconds.
 
-    `schema` is None where no migration was ever applied. `version` is None where no role got in.
+    `schema` is None if no migration was ever applied. `version` is None if no role could log in.
     """
 
     refused: tuple[Finding, ...]
@@ -49,7 +49,7 @@ class PostgresState:
 
 
 async def collect_postgres(settings: PostgresSettings) -> PostgresState:
-    """Ask once, with every role. Raises StoreUnavailableError when the database does not answer at all."""
+    """Reads the state once, with every role. Raises StoreUnavailableError when the database does not answer."""
     refused: list[Finding] = []
     opened: list[asyncpg.Connection] = []
     try:
@@ -62,21 +62,21 @@ async def collect_postgres(settings: PostgresSettings) -> PostgresState:
         if not opened:
             return PostgresState(tuple(refused))
         with translate_errors(settings):
-            return await _look(opened[0], settings, tuple(refused))
+            return await _read_state(opened[0], settings, tuple(refused))
     finally:
         for connection in opened:
             await connection.close(timeout=5)
 
 
 def check_postgres(state: PostgresState, settings: Settings) -> Iterator[Finding]:
-    """Doors, version, clock, migrations, windows, privileges."""
+    """Checks logins, version, clock, migrations, windows and privileges."""
     yield from state.refused
     if state.version is None:
         return
     if state.version < _OLDEST_VERSION:
         yield Finding(_AREA, f"version {state.version} is too old", f"upgrade to {_OLDEST_VERSION} or newer")
     if abs(state.skew_seconds) > _CLOCK_SECONDS:
-        yield Finding(_AREA, f"its clock differs from ours by {state.skew_seconds:+.1f} s", "set both by NTP")
+        yield Finding(_AREA, f"its clock differs from this machine's by {state.skew_seconds:+.1f} s", "set both by NTP")
     if state.schema is None:
         yield Finding(_AREA, "the database has no schema", "run `globalmart migrate`")
         return
@@ -89,7 +89,7 @@ async def _as_owner(settings: PostgresSettings, _: str) -> asyncpg.Connection:
     return await connect_owner(settings)
 
 
-async def _look(
+async def _read_state(
     connection: asyncpg.Connection, settings: PostgresSettings, refused: tuple[Finding, ...]
 ) -> PostgresState:
     before = time.time()
@@ -121,7 +121,7 @@ def _check_migrations(applied: Mapping[int, str]) -> Iterator[Finding]:
     if max(applied) > known[-1].version:
         yield Finding(
             _AREA,
-            f"the schema is at version {max(applied)}, this program knows {known[-1].version}",
+            f"the schema is at version {max(applied)}, this program has {known[-1].version}",
             "upgrade this program",
         )
     missing = [f"{m.version:04} {m.name}" for m in known if m.version not in applied]
@@ -141,6 +141,6 @@ def _check_windows(stored: tuple[int, int], settings: Settings) -> Iterator[Find
     if stored != wanted:
         yield Finding(
             _AREA,
-            f"its windows are {stored[0]} s every {stored[1]} s, the settings say {wanted[0]} s every {wanted[1]} s",
-            "set them back, or stop the workers and run `globalmart migrate --rebuild-windows`",
+            f"its windows are {stored[0]} s every {stored[1]} s, the settings are {wanted[0]} s every {wanted[1]} s",
+            "restore the settings, or stop the workers and run `globalmart migrate --rebuild-windows`",
         )

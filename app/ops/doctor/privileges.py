@@ -1,4 +1,4 @@
-"""What the roles may do: the reader reads all but secrets, the worker writes, and neither may take anything away."""
+"""Checks the roles' privileges: the reader reads all but secrets, the worker writes, and neither deletes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from app.ops.doctor.findings import Finding
 from app.settings import PostgresSettings
 
 _AREA: Final = "PostgreSQL"
-_ASK: Final = """
+_SELECT: Final = """
 SELECT c.relname AS table_name, r.rolname AS role_name, r.rolsuper,
        has_table_privilege(r.oid, c.oid, 'SELECT') AS reads,
        has_table_privilege(r.oid, c.oid, 'INSERT') AS inserts,
@@ -23,15 +23,15 @@ ORDER BY c.relname, r.rolname"""
 #: Without these a worker cannot work: one table of each kind.
 _INSERTED: Final = frozenset({"transactions", "stream_progress", "sales_panes", "dead_letters"})
 _UPDATED: Final = frozenset({"stream_progress", "sales_panes"})
-#: With these at hand, who was erased can be tried out.
+#: With these a user id can be tested for being erased.
 _SECRET: Final = frozenset({"erasure_key", "erased_users"})
-#: A worker removes its own heartbeat when it stops.
-_TIDIED: Final = frozenset({"worker_heartbeats"})
+#: A worker deletes its own heartbeat when it stops.
+_DELETABLE: Final = frozenset({"worker_heartbeats"})
 
 
 @dataclass(frozen=True, slots=True)
 class Privilege:
-    """What one role may do with one table or view."""
+    """The privileges of one role on one table or view."""
 
     table: str
     role: str
@@ -43,17 +43,17 @@ class Privilege:
 
 
 async def read_privileges(connection: asyncpg.Connection, settings: PostgresSettings) -> tuple[Privilege, ...]:
-    """Of the worker's and the reader's role on everything in the schema; any role may ask."""
-    rows = await connection.fetch(_ASK, [settings.worker_user, settings.reader_user])
+    """Reads the privileges of worker and reader on everything in the schema; any role may do this."""
+    rows = await connection.fetch(_SELECT, [settings.worker_user, settings.reader_user])
     return tuple(Privilege(*row.values()) for row in rows)
 
 
 def check_privileges(privileges: Sequence[Privilege], settings: PostgresSettings) -> Iterator[Finding]:
-    """Roles that are missing, may do too little, or too much."""
+    """Finds roles that are missing or have too few or too many privileges."""
     for user in (settings.worker_user, settings.reader_user):
         own = [privilege for privilege in privileges if privilege.role == user]
         if not own:
-            yield Finding(_AREA, f"there is no role {user}", "run `globalmart migrate`")
+            yield Finding(_AREA, f"the role {user} does not exist", "run `globalmart migrate`")
         elif own[0].superuser:
             yield Finding(_AREA, f"{user} is a superuser", f"ALTER ROLE {user} NOSUPERUSER")
         else:
@@ -73,7 +73,7 @@ def _check_role(user: str, own: Sequence[Privilege], *, is_reader: bool) -> Iter
             )
     shown = [p.table for p in own if p.reads and p.table in hidden]
     written = [p.table for p in own if is_reader and (p.inserts or p.updates)]
-    removed = [p.table for p in own if p.removes and (is_reader or p.table not in _TIDIED)]
+    removed = [p.table for p in own if p.removes and (is_reader or p.table not in _DELETABLE)]
     for names, verb, right in (
         (shown, "read", "SELECT"),
         (written, "write", "INSERT, UPDATE"),

@@ -1,1 +1,1 @@
-"""`globalmart erase-user`: a user's data under a pseudonym, in every store."""
+"""`globalmart erase-user`: replaces a user by a pseudonym in every store."""

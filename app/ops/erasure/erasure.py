@@ -1,6 +1,6 @@
-"""`globalmart erase-user`, composed: tables, letters, lake, warehouse, and what remains where.
+"""The composition of `globalmart erase-user`: tables, dead letters, lake, warehouse, remaining copies.
 
-Every step may be done again: one that was killed is finished by the next run for the same user.
+Every step is idempotent: the next run for the same user finishes a killed one.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -30,14 +30,14 @@ from batch.postgres import batch_lock, require_lock
 from batch.runs import settle_dead_runs
 from batch.warehouse import drop_unused, open_warehouse
 
-_MOST: Final = 100
+_MAX_CHARACTERS: Final = 100
 
 
 @dataclass(slots=True)
 class Erased:
-    """Rows by table, files of the lake, documents of the warehouse; copies that remain.
+    """Number of rows by table, of lake files and warehouse documents; remaining copies.
 
-    It names neither the user nor the pseudonym. `unfinished` counts erasures of other users that were cut off.
+    It names neither the user nor the pseudonym. `unfinished` counts interrupted erasures of other users.
     """
 
     dry_run: bool
@@ -55,20 +55,20 @@ class Erased:
 async def erase(
     settings: Settings, user_id: str, *, dry_run: bool = False, reached: Reached = lambda _: None
 ) -> Erased:
-    """Put a pseudonym in the place of the user everywhere, now and in events to come; workers go on.
+    """Replaces the user by a pseudonym everywhere, now and in future events, while workers run.
 
-    Raises LockHeldError while the batch, other upkeep or a replay of letters is under way; LakeError, before anything
-    is changed, where the batch's lake is elsewhere; GlobalMartError for what is no id, and where a store is away: run
-    it again then. `reached` is told each step.
+    Raises LockHeldError while the batch, another maintenance command or a replay of dead letters is running; LakeError,
+    before any change, if the batch's lake is elsewhere; GlobalMartError for an invalid id, and if a store does not
+    answer: then run it again. `reached` is called after each step.
     """
-    if not 1 <= len(user_id) <= _MOST or user_id != _storable(user_id):
-        raise GlobalMartError(f"a user's id has 1 to {_MOST} characters of Unicode, and no NUL")
+    if not 1 <= len(user_id) <= _MAX_CHARACTERS or user_id != _storable(user_id):
+        raise GlobalMartError(f"a user's id has 1 to {_MAX_CHARACTERS} characters of Unicode, and no NUL")
     done = Erased(dry_run)
     with batch_lock(settings.postgres) as lock:
         require_published_lake(settings, open_lake(settings))
         async with _session(settings) as connection:
-            work = _Work(settings, user_id, done, reached, connection, lock)
-            await (work.count() if dry_run else work.erase())
+            eraser = _Eraser(settings, user_id, done, reached, connection, lock)
+            await (eraser.count() if dry_run else eraser.erase())
     done.remaining = remaining_copies(settings, datetime.now(UTC))
     return done
 
@@ -95,7 +95,7 @@ def _warehouse(settings: Settings) -> Iterator[Database[Document]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class _Eraser:
     settings: Settings
     user_id: str
     done: Erased
@@ -104,22 +104,22 @@ class _Work:
     batch_lock: Any
 
     async def count(self) -> None:
-        """What holds the id."""
-        letters = await DeadLetterEraser(self.connection, self.user_id).count()
-        self.done.rows |= {**await self._tables().count(), **letters}
+        """Counts what contains the id."""
+        dead_letters = await DeadLetterEraser(self.connection, self.user_id).count()
+        self.done.rows |= {**await self._tables().count(), **dead_letters}
         self.done.lake_files = count_files(self._lake(), self.user_id)
         if self.settings.mongo.url is not None:
             with _warehouse(self.settings) as database:
                 self.done.documents = count_documents(database, self.user_id)
 
     async def erase(self) -> None:
-        """PostgreSQL first: from then on nothing new holds the id."""
+        """Erases from PostgreSQL first: after that, nothing new is stored with the id."""
         tables = self._tables()
         pseudonym = await tables.begin()
         await tables.rename(pseudonym)
-        letters = await DeadLetterEraser(self.connection, self.user_id).blank()
+        dead_letters = await DeadLetterEraser(self.connection, self.user_id).blank()
         await tables.mark("renamed_at")
-        self.done.rows |= {**tables.done, **letters}
+        self.done.rows |= {**tables.done, **dead_letters}
         require_lock(self.batch_lock)
         self.done.lake_files = erase_from_lake(self._lake(), self.user_id, pseudonym, self.reached)
         if self.settings.mongo.url is not None:

@@ -1,7 +1,7 @@
-"""Erasing a user from the lake: affected files are written anew beside the old ones and take their place at once.
+"""Erases a user from the lake: writes new files next to the affected ones and switches the manifest to them.
 
-Rows and checksum of a day stay what they were, so PostgreSQL's account of it still equals the lake's and no day is
-read again for it. The caller holds the lock of the batch.
+Row count and checksum of a day do not change, so they still equal PostgreSQL's, and the batch reads no day again. The
+caller holds the lock of the batch.
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ from batch.sources import SOURCES, SourceTable
 
 
 def count_files(lake: Lake, user_id: str) -> int:
-    """Files that hold the id."""
+    """Counts the files that contain the id."""
     return sum(1 for _ in _days(lake, user_id)) + sum(1 for _ in _histories(lake, user_id))
 
 
 def erase_from_lake(lake: Lake, user_id: str, pseudonym: Pseudonym, reached: Reached) -> int:
-    """Rename the user in every file, and delete what no manifest names; how many files were written."""
+    """Renames the user in every file and deletes orphaned files; returns how many files were written."""
     written = 0
     for source, day, known in list(_days(lake, user_id)):
         with lake.new_file(source, day) as file:
@@ -32,7 +32,7 @@ def erase_from_lake(lake: Lake, user_id: str, pseudonym: Pseudonym, reached: Rea
                 file.write(renamed(rows, user_id, pseudonym))
         reached("lake file")
         manifest = lake.read_manifest()
-        lake.write_manifest(manifest.with_days(source.name, {day: LakeDay(known.print, file.name)}))
+        lake.write_manifest(manifest.with_days(source.name, {day: LakeDay(known.summary, file.name)}))
         written += 1
     lake.remove_orphans(lake.read_manifest(), (source.name for source in SOURCES))
     for name in list(_histories(lake, user_id)):
@@ -42,7 +42,7 @@ def erase_from_lake(lake: Lake, user_id: str, pseudonym: Pseudonym, reached: Rea
 
 
 def renamed(rows: pa.Table, user_id: str, pseudonym: Pseudonym) -> pa.Table:
-    """The rows with the user under the pseudonym, and the user's sessions under theirs."""
+    """Returns the rows with the pseudonyms of the user and of the user's sessions."""
     mine = pc.equal(rows["user_id"], user_id).combine_chunks()
     names = {"user_id": [pseudonym.user_id] * pc.sum(mine).as_py()}
     if "session_id" in rows.column_names:

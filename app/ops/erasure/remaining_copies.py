@@ -1,4 +1,4 @@
-"""Copies an erasure cannot reach, and when they go."""
+"""Copies that an erasure cannot reach, and until when they exist."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,16 +25,16 @@ _ELSEWHERE: Final = (
     ),
     ("memory of workers", "until the next event of the partition, or a restart"),
     (
-        "memory of the API, views kept by browsers and dashboards",
-        "the API's until it has looked at the warehouse again, some seconds; the others' until they are reloaded",
+        "memory of the API, pages in browsers and dashboards",
+        "the API's until it has polled the warehouse, some seconds; pages until they are reloaded",
     ),
-    ("logs that hold addresses of requests for the user, and what has read the topics or the API", "not known here"),
+    ("logs with URLs of requests for the user, and other consumers of the topics or the API", "not known here"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RemainingCopy:
-    """Where copies remain and until when, in words; `at_the_latest` where that is known."""
+    """A place where copies remain and until when, in words; `at_the_latest` if that is known."""
 
     where: str
     until: str
@@ -42,7 +42,7 @@ class RemainingCopy:
 
 
 def remaining_copies(settings: Settings, now: datetime) -> list[RemainingCopy]:
-    """All of them, topics with the retention the broker has; raises KafkaTopicError where it does not answer."""
+    """Returns all of them, topics with the broker's retention; raises KafkaTopicError if it does not answer."""
     topics = [_topic(found, now) for found in topic_retention(settings) if found.topic in _TOPICS]
     return [*topics, *(RemainingCopy(where, until) for where, until in _ELSEWHERE)]
 
@@ -50,7 +50,7 @@ def remaining_copies(settings: Settings, now: datetime) -> list[RemainingCopy]:
 def _topic(found: TopicRetention, now: datetime) -> RemainingCopy:
     where = f"Kafka topic {found.topic}"
     if found.found_ms < 0:
-        return RemainingCopy(where, "for ever: the topic has no retention")
+        return RemainingCopy(where, "forever: the topic has no retention")
     latest = now + timedelta(milliseconds=found.found_ms + found.segment_ms)
     hours = found.found_ms / 3_600_000
     return RemainingCopy(where, f"{hours:g} h and the rest of its segment", latest)

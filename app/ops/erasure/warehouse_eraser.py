@@ -1,7 +1,7 @@
-"""Erasing a user from the warehouse: documents of the published run and of the one before get other names.
+"""Erases a user from the warehouse: renames documents of the published run and of the previous one.
 
-A document is written under its new `_id` before the old one goes, so a kill loses none. The caller holds the lock of
-the batch. Sums stay; the next run gives the renamed sessions a version of their own.
+A document is written under its new `_id` before the old one is deleted, so a kill loses none. The caller holds the
+lock of the batch. Sums do not change; the next run writes the renamed sessions in a new version.
 """
 
 import re
@@ -22,12 +22,12 @@ _START: Final = re.compile(r"@\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 def count_documents(database: Database[Document], user_id: str) -> int:
-    """Documents of the user."""
+    """Counts the documents of the user."""
     return sum(collection.count_documents({"user_id": user_id}) for collection in _collections(database))
 
 
 def erase_from_warehouse(database: Database[Document], user_id: str, pseudonym: Pseudonym, reached: Reached) -> int:
-    """Rename the user's documents, and make readers forget what they keep; how many there were."""
+    """Renames the user's documents and invalidates readers' caches; returns how many were renamed."""
     renamed = 0
     for collection in _collections(database):
         for document in list(collection.find({"user_id": user_id})):
@@ -36,7 +36,7 @@ def erase_from_warehouse(database: Database[Document], user_id: str, pseudonym: 
             reached("document")
             collection.delete_one({"_id": document["_id"]})
             renamed += 1
-    _forget_errors(database, user_id)
+    _redact_errors(database, user_id)
     database[POINTER].update_one(CURRENT, {"$inc": {"erasures": 1}})
     return renamed
 
@@ -63,8 +63,8 @@ def _session(session_id: str, user_id: str, pseudonym: Pseudonym) -> str:
     return pseudonym.session(session_id)
 
 
-def _forget_errors(database: Database[Document], user_id: str) -> None:
-    """A failed check names rows."""
+def _redact_errors(database: Database[Document], user_id: str) -> None:
+    """Redacts errors of failed checks, which name rows."""
     for run in database[RUNS].find({"error": {"$ne": None}}, {"error": 1}):
         if user_id in str(run.get("error")):
             database[RUNS].update_one({"_id": run["_id"]}, {"$set": {"error": "it named a user who was erased"}})

@@ -1,8 +1,8 @@
-"""Days of sums compared with their rows, and set right beside a running stream.
+"""Compares rollups of some days with their rows and corrects them while the stream runs.
 
-The comparison takes no lock. A repair locks one partition of one hour at a time, for as long as that hour is added up:
-the lock is the partition's row of the ledger, which every chunk takes anyway, so a worker pays nothing while nobody
-repairs and waits for at most one such hour while somebody does.
+The comparison takes no lock. A repair locks one partition at a time, for as long as one hour is summed up. The lock is
+the partition's row of the ledger, which every chunk locks anyway: a worker pays nothing without a repair, and waits for
+at most one such hour during a repair.
 """
 
 import time
@@ -23,12 +23,12 @@ Report = Callable[[str], None]
 
 
 class RepairError(GlobalMartError):
-    """The sums of a range cannot be told from its rows."""
+    """The sums of a range cannot be computed from its rows."""
 
 
 @dataclass(slots=True)
 class Repair:
-    """Differences before and after, and the longest a partition was kept waiting."""
+    """Differences before and after, and the longest time that a partition was locked."""
 
     first: date
     last: date
@@ -39,7 +39,7 @@ class Repair:
 
     @property
     def agrees(self) -> bool:
-        """Whether every sum is what its rows add up to, now."""
+        """Whether every sum now equals that of its rows."""
         return not self.after
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,43 +58,43 @@ class Repair:
 async def repair(
     settings: Settings, first: date, last: date, *, apply: bool, report: Report = lambda _: None
 ) -> Repair:
-    """Compare the sums of the UTC days first to last with their rows; set them right if `apply`.
+    """Compares the sums of the UTC days first to last with their rows; corrects them if `apply`.
 
-    Raises RepairError where retention has deleted rows of these days.
+    Raises RepairError if retention has deleted rows of these days.
     """
     pane = timedelta(seconds=settings.stream.window_step_seconds)
     async with exclusive_owner(settings.postgres) as connection:
-        floor = await _refuse_deleted(connection, first)
-        work = _Work(connection, sum_tables(pane), Repair(first, last), floor)
+        floor = await _require_rows(connection, first)
+        repairer = _Repairer(connection, sum_tables(pane), Repair(first, last), floor)
         for number in range((last - first).days + 1):
             day = first + timedelta(days=number)
             report(day.isoformat())
-            await work.day(midnight(day), apply=apply)
-        for day in await work.weeks(midnight(first), midnight(last) + DAY, apply=apply):
-            report(f"its week is left as it is: {day:%Y-%m-%d} differs from its rows, repair it, too")
-        return work.done
+            await repairer.day(midnight(day), apply=apply)
+        for day in await repairer.weeks(midnight(first), midnight(last) + DAY, apply=apply):
+            report(f"its week was not corrected: {day:%Y-%m-%d} differs from its rows, repair it as well")
+        return repairer.done
 
 
-async def _refuse_deleted(connection: asyncpg.Connection, first: date) -> datetime | None:
-    """The instant from which rows are all there, None if none was deleted."""
+async def _require_rows(connection: asyncpg.Connection, first: date) -> datetime | None:
+    """Returns the time since which no row was deleted, None if none was; raises RepairError for an earlier day."""
     floor = await retention_floor(connection, TRANSACTIONS)
     if floor is not None and midnight(first) < floor:
         raise RepairError(
-            f"rows before {floor:%Y-%m-%d} were deleted after their retention, their sums are all there is; "
+            f"rows before {floor:%Y-%m-%d} were deleted after their retention, only their sums exist; "
             f"repair from {floor:%Y-%m-%d} on"
         )
     return floor
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class _Repairer:
     connection: asyncpg.Connection
     tables: tuple[SumTable, ...]
     done: Repair
     floor: datetime | None
 
     async def day(self, start: datetime, *, apply: bool) -> None:
-        """Compare one day, and repair what differs."""
+        """Compares one day and repairs the differences."""
         before = await self._compare(start)
         self.done.before.extend(before)
         if not (apply and before):
@@ -109,9 +109,9 @@ class _Work:
         self.done.after.extend(await self._compare(start))
 
     async def weeks(self, start: datetime, end: datetime, *, apply: bool) -> list[datetime]:
-        """Compare the weeks that touch [start, end) with their daily sums, and set right what differs.
+        """Compares the weeks that overlap [start, end) with their daily sums and corrects the differences.
 
-        Their other days are looked at, too: if one differs from its rows, no week is taken from it. These are answered.
+        Their other days are compared as well: if some differ from their rows, no week is corrected; returns those days.
         """
         monday = start - timedelta(days=start.weekday())
         before = await self._compare_weeks(monday, end)
@@ -120,8 +120,8 @@ class _Work:
             self.done.after.extend(before)
             return []
         days = {d.start + DAY * number for d in before for number in range(7)}
-        beside = {day for day in days if not start <= day < end and day >= (self.floor or day)}
-        wrong = [d for day in sorted(beside) for d in await self._compare(day)]
+        other_days = {day for day in days if not start <= day < end and day >= (self.floor or day)}
+        wrong = [d for day in sorted(other_days) for d in await self._compare(day)]
         if wrong:
             self.done.after.extend(before + wrong)
             return sorted({d.start.replace(hour=0, minute=0, second=0) for d in wrong})
@@ -131,16 +131,16 @@ class _Work:
         return []
 
     async def _compare(self, start: datetime) -> list[Difference]:
-        """All differences of a day in one snapshot; daily sums follow from hourly ones that are right."""
+        """Returns all differences of a day in one snapshot; daily sums are taken from correct hourly ones."""
         end = start + DAY
         found: list[Difference] = []
         async with self.connection.transaction(isolation="repeatable_read", readonly=True):
             for table in self.tables:
                 if not table.finer:
                     found += await table.differences(self.connection, start, end)
-            hourly_is_right = not found
+            hourly_is_correct = not found
             for table in self._of(DAY):
-                found += await table.differences(self.connection, start, end, from_finer=hourly_is_right)
+                found += await table.differences(self.connection, start, end, from_finer=hourly_is_correct)
         return found
 
     async def _compare_weeks(self, start: datetime, end: datetime) -> list[Difference]:
@@ -151,7 +151,7 @@ class _Work:
         return found
 
     def _of(self, width: timedelta) -> list[SumTable]:
-        """The tables whose sums of this width are taken from finer ones."""
+        """Returns the tables whose sums of this width are taken from finer ones."""
         return [table for table in self.tables if table.finer and table.width == width]
 
     async def _hour(self, partition: int, hour: datetime) -> None:
@@ -162,20 +162,20 @@ class _Work:
                 if not table.finer:
                     wrong = await table.differences(self.connection, hour, hour + HOUR, partition)
                     await table.correct(self.connection, wrong)
-        self._note(locked)
+        self._record_lock(locked)
         self.done.repaired_hours += 1
 
     async def _from_finer(self, partition: int, width: timedelta, start: datetime, end: datetime) -> None:
-        """Daily sums are taken from the hourly ones, weekly from the daily, which were just set right."""
+        """Corrects daily sums from the hourly ones, or weekly from the daily, which were just corrected."""
         async with self.connection.transaction():
             await lock_partition(self.connection, TRANSACTIONS, partition)
             locked = time.monotonic()
             for table in self._of(width):
                 wrong = await table.differences(self.connection, start, end, partition, from_finer=True)
                 await table.correct(self.connection, wrong)
-        self._note(locked)
+        self._record_lock(locked)
 
-    def _note(self, locked: float) -> None:
+    def _record_lock(self, locked: float) -> None:
         held = time.monotonic() - locked
         self.done.longest_lock_seconds = max(self.done.longest_lock_seconds, held)
 

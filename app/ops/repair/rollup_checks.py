@@ -1,6 +1,6 @@
-"""The tables of sums: what each should hold, told from the rows, and how it is set right.
+"""Computes what each rollup should contain from the rows, and corrects it.
 
-Rows and sums of a chunk commit together, so within one snapshot any difference is damage, whatever workers do.
+Rows and sums of a chunk commit together, so any difference within one snapshot is damage, even while workers run.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ _MONDAY: Final = datetime(1970, 1, 5, tzinfo=UTC)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 WEEK: Final = timedelta(days=7)
-#: What sums of a slot may be taken from instead of the rows.
+#: The finer bucket from which sums can be taken instead of the rows.
 _FINER: Final = {"day": "hour", "week": "day"}
 
 
 class Difference(NamedTuple):
-    """A sum that is not what its rows add up to; None stands for no row."""
+    """A sum that differs from that of its rows; None if there is no row."""
 
     table: str
     start: datetime
@@ -37,7 +37,7 @@ class Difference(NamedTuple):
 
     @property
     def plain(self) -> dict[str, Any]:
-        """As plain data; amounts as decimal text."""
+        """Plain data; amounts as decimal text."""
         return {
             name: value.isoformat()
             if isinstance(value, datetime)
@@ -50,7 +50,7 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SumTable:
-    """A table of sums per slot of `width`; those of days and weeks may be taken from `finer` ones."""
+    """A table of sums per time slot of `width`; sums of days and weeks can be taken from the `finer` table."""
 
     table: str
     start: str
@@ -68,14 +68,14 @@ class SumTable:
         *,
         from_finer: bool = False,
     ) -> list[Difference]:
-        """Slots that begin in [start, end) and differ from the rows, or from the finer table."""
+        """Returns the slots that begin in [start, end) and differ from the rows, or from the finer table."""
         sql = self._differences_sql(self._finer_sums if from_finer else self._row_sums)
         low, high = self._first_slot(start), self._first_slot(end)
         rows = await connection.fetch(sql, low, high, partition, self.width)
         return [Difference(self.table, *row) for row in rows]
 
     async def correct(self, connection: asyncpg.Connection, differences: Sequence[Difference]) -> None:
-        """Make the table hold what was expected; the caller keeps the partitions' writers out."""
+        """Writes the expected sums to the table; the caller has locked the partitions."""
         surplus = [d for d in differences if d.expected_orders is None]
         if surplus:
             await connection.execute(self._delete_sql, *_keys(surplus))
@@ -86,12 +86,12 @@ class SumTable:
             await connection.execute(self._upsert_sql, *keys, *sums)
 
     def _first_slot(self, instant: datetime) -> datetime:
-        """The first start of a slot at or after the instant."""
+        """Returns the first start of a slot at or after the time."""
         return instant + (self._origin - instant) % self.width
 
     @property
     def _origin(self) -> datetime:
-        """The start of one slot: weeks begin on Mondays, shorter ones are aligned to the epoch."""
+        """Start of one slot: weeks begin on Mondays, shorter slots are aligned to the epoch."""
         return _MONDAY if self.width == WEEK else _EPOCH
 
     @property
@@ -164,7 +164,7 @@ ON CONFLICT ON CONSTRAINT {self.table}_key DO UPDATE SET
 
 
 def sum_tables(pane: timedelta) -> tuple[SumTable, ...]:
-    """Every rollup of the sink, in its order."""
+    """Returns every rollup of the sink, in its order."""
     widths = {"pane_start": pane, "minute": timedelta(minutes=1), "hour": HOUR, "day": DAY, "week": WEEK}
     return tuple(
         SumTable(rollup.table, rollup.bucket, widths[rollup.bucket], "category" in rollup.names, *_finer(rollup))
@@ -173,7 +173,7 @@ def sum_tables(pane: timedelta) -> tuple[SumTable, ...]:
 
 
 def _finer(rollup: Rollup) -> tuple[str, str]:
-    """The table and bucket of the next finer sums with the same names, for days and weeks."""
+    """Returns the table and bucket of the next finer sums with the same names, for days and weeks."""
     if rollup.bucket not in _FINER:
         return "", ""
     return next(

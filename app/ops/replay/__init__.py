@@ -1,1 +1,1 @@
-"""`globalmart replay`: stores what PostgreSQL is missing, from Kafka or from files."""
+"""`globalmart replay`: restores rows that are missing in PostgreSQL, from Kafka or from files."""

@@ -1,8 +1,8 @@
-"""History out of Parquet, through Kafka and the worker's own sink: events of the lake PostgreSQL never had.
+"""Imports history from Parquet files through Kafka and the workers.
 
-Only ids PostgreSQL lacks are sent. What is sent twice all the same (a second run before the worker has consumed the
-first) counts as a duplicate. A day whose sums already count rows that are gone is refused: storing those again would
-count them twice.
+Only events whose id is missing in PostgreSQL are sent. An event sent twice (by a second run before the worker has
+consumed the first) is counted as a duplicate. A day whose sums count more rows than exist is refused: storing the
+missing rows again would count them twice.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ SELECT coalesce((SELECT sum(transaction_count) FROM sales_daily WHERE day = $1),
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:
-    """Some rows of one table, and where they come from."""
+    """Some rows of one table, and their source."""
 
     table: str
     origin: str
@@ -42,7 +42,7 @@ class RowBatch:
 
 @dataclass(slots=True)
 class ImportResult:
-    """Per table: rows looked at, events sent, events the worker would refuse; days left out and why."""
+    """Per table: rows read, events sent, events that the worker would reject; refused days and why."""
 
     read: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
@@ -52,7 +52,7 @@ class ImportResult:
 
 
 def lake_batches(location: str, first: date, last: date) -> Iterator[RowBatch]:
-    """The lake's rows of the UTC days first to last, day by day in batches; raises LakeError where there is no lake."""
+    """Yields the lake's rows of the UTC days first to last in batches; raises LakeError if there is no lake."""
     from app.ops.lake import filled_lake
     from batch.sources import SOURCES
 
@@ -66,7 +66,7 @@ def lake_batches(location: str, first: date, last: date) -> Iterator[RowBatch]:
 
 
 def parquet_batches(files: Sequence[Path], table: str) -> Iterator[RowBatch]:
-    """Rows of Parquet files with the columns of a table's events, in batches; raises LakeError for one that is none."""
+    """Yields rows of Parquet files with a table's columns in batches; raises LakeError for an unreadable file."""
     for path in files:
         try:
             with pq.ParquetFile(path) as file:
@@ -77,7 +77,7 @@ def parquet_batches(files: Sequence[Path], table: str) -> Iterator[RowBatch]:
 
 
 class HistoryImporter:
-    """Sends what PostgreSQL lacks of batches of history."""
+    """Sends the events of batches of history that are missing in PostgreSQL."""
 
     def __init__(self, settings: Settings, connection: asyncpg.Connection, sender: ReplaySender) -> None:
         self._connection = connection
@@ -86,14 +86,14 @@ class HistoryImporter:
         self._reasons: dict[tuple[str, date], str] = {}
         self.done = ImportResult()
 
-    async def feed(self, batch: RowBatch, sent_at_ms: int) -> None:
-        """Send the batch's events that are lacking, without those of days under retention or damaged."""
+    async def send(self, batch: RowBatch, sent_at_ms: int) -> None:
+        """Sends the batch's missing events, except those of days that retention has deleted or that are damaged."""
         for part in batch.rows.to_batches(max_chunksize=_BATCH):
             rows = part.to_pylist()
             self.done.read[batch.table] += len(rows)
-            rows = [row for row in rows if await self._may_come(batch.table, _day(row))]
-            lacking = await self._lacking(batch.table, rows)
-            self._send(batch, [row for row in rows if _id(batch.table, row) in lacking], sent_at_ms)
+            rows = [row for row in rows if await self._may_send(batch.table, _day(row))]
+            missing = await self._missing_ids(batch.table, rows)
+            self._send(batch, [row for row in rows if _id(batch.table, row) in missing], sent_at_ms)
 
     async def consumed(self) -> bool:
         """Whether workers have committed everything that was sent."""
@@ -101,29 +101,29 @@ class HistoryImporter:
         ledger = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
         return all(ledger.get(place, 0) >= end for place, end in self.done.ends.items())
 
-    async def _may_come(self, table: str, day: date | None) -> bool:
-        """Whether events of the day may be sent; a day is asked about once, before its first event."""
+    async def _may_send(self, table: str, day: date | None) -> bool:
+        """Whether events of the day may be sent; each day is checked once, before its first event."""
         if day is None:
             return True
         if (table, day) not in self._reasons:
-            reason = self._reasons[table, day] = await self._why_not(table, day)
+            reason = self._reasons[table, day] = await self._refusal(table, day)
             if reason:
                 self.done.left_out.append(f"{table} {day}: {reason}")
         return not self._reasons[table, day]
 
-    async def _why_not(self, table: str, day: date) -> str:
+    async def _refusal(self, table: str, day: date) -> str:
         floor = await retention_floor(self._connection, table)
         if floor is not None and midnight(day) < floor:
-            return "deleted after its retention; what its sums say stands"
+            return "deleted after its retention; its sums are final"
         if table != TRANSACTIONS:
             return ""
         start = midnight(day)
         gone = await self._connection.fetchval(_GONE, start, start + timedelta(days=1))
         if gone > 0:
-            return f"its sums count {gone} rows that are gone; put those back from Kafka first"
+            return f"its sums count {gone} rows that no longer exist; restore those from Kafka first"
         return ""
 
-    async def _lacking(self, table: str, rows: Sequence[dict[str, Any]]) -> set[Any]:
+    async def _missing_ids(self, table: str, rows: Sequence[dict[str, Any]]) -> set[Any]:
         key = stored_topic(table).key[0]
         found = await self._connection.fetch(
             f"SELECT {key} FROM {table} WHERE {key} = ANY($1::TEXT[])", [row[key] for row in rows]
@@ -140,10 +140,10 @@ class HistoryImporter:
             else:
                 self.done.refused[batch.table] += 1
         for place in self._sender.send(records, sent_at_ms):
-            self._note(batch.table, place)
+            self._record_end(batch.table, place)
         self.done.sent[batch.table] += len(records)
 
-    def _note(self, table: str, place: RecordPosition) -> None:
+    def _record_end(self, table: str, place: RecordPosition) -> None:
         at = (table, place.partition)
         self.done.ends[at] = max(self.done.ends.get(at, 0), place.offset + 1)
 
@@ -153,7 +153,7 @@ def _id(table: str, row: dict[str, Any]) -> Any:
 
 
 def _day(row: dict[str, Any]) -> date | None:
-    """The UTC day of an event; None where its time is no time, which the decoder will refuse."""
+    """Returns the UTC day of an event; None for an invalid time, which the decoder will reject."""
     timestamp = row.get("timestamp")
     if isinstance(timestamp, str):
         try:
@@ -173,7 +173,7 @@ def _outgoing(batch: RowBatch, row: dict[str, Any]) -> Outgoing:
 
 
 def _decimal_text(value: Any) -> str:
-    """Amounts travel as decimal strings; anything else has no place in an event."""
+    """Converts amounts to decimal strings; raises TypeError for other types, which no event has."""
     if isinstance(value, Decimal):
         return str(value)
-    raise TypeError(f"{type(value).__name__} is no field of an event")
+    raise TypeError(f"an event has no field of type {type(value).__name__}")

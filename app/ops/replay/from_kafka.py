@@ -1,8 +1,8 @@
-"""Rows PostgreSQL has lost, put back from the records they came from, at the place they came from.
+"""Restores rows that PostgreSQL has lost from their Kafka records, with their partition and offset.
 
-The ledger has counted these records, so it stays as it is, and so do the sums: where a sum does not fit the rows
-afterwards, a repair of that day sets it right. Only a record whose id is nowhere in its table is put back. Where lost
-rows had their id in several partitions, Kafka cannot tell which was committed first: the one sent first is taken.
+The ledger has counted these records, so it does not change, nor do the sums: if a sum differs from the rows afterwards,
+a repair of that day corrects it. Only a record whose id is not in its table is restored. If lost rows had one id in
+several partitions, Kafka does not show which was committed first: the record sent first is used.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import asyncpg
 
-from app.domain.anomalies import Anomaly, Measures, judge, standard_rules
+from app.domain.anomalies import Anomaly, Measures, evaluate, standard_rules
 from app.domain.money import decimal_from_cents
 from app.events.decoding import DECODERS
 from app.events.pseudonymize import without_erased
@@ -44,7 +44,7 @@ VALUES ($1, $2, $3, $4, $5, CURRENT_TIMESTAMP, $6, $7, $8) ON CONFLICT DO NOTHIN
 
 @dataclass(slots=True)
 class KafkaReplayResult:
-    """Per topic: records read, rows put back; partitions whose first records Kafka has deleted."""
+    """Per topic: records read, rows restored; partitions whose first records Kafka has deleted."""
 
     read: Counter[str] = field(default_factory=Counter)
     restored: Counter[str] = field(default_factory=Counter)
@@ -54,7 +54,7 @@ class KafkaReplayResult:
 
 
 class KafkaReplay:
-    """Walks the source topics below the ledger; `start` and `end` bound event time, [start, end)."""
+    """Reads the source topics up to the ledger; `start` and `end` bound event time, [start, end)."""
 
     def __init__(self, settings: Settings, connection: asyncpg.Connection, kafka: KafkaReader) -> None:
         self._connection = connection
@@ -64,14 +64,14 @@ class KafkaReplay:
         self.done = KafkaReplayResult()
 
     async def run(self, start: datetime, end: datetime) -> KafkaReplayResult:
-        """Put back what is lacking; answers what was found."""
+        """Restores the missing rows and returns the result."""
         for stored in STORED_TOPICS:
             floor = await retention_floor(self._connection, stored.name)
             await self._topic(stored, start if floor is None else max(start, floor), end)
         return self.done
 
     async def _topic(self, stored: StoredTopic, start: datetime, end: datetime) -> None:
-        """Collect what is lacking in all partitions, then choose among records of one id."""
+        """Collects missing rows of all partitions, then chooses among records with the same id."""
         await self._connection.execute(create_sql(stored))
         ledger = await self._connection.fetch(
             "SELECT partition, next_offset FROM stream_progress WHERE topic = $1 ORDER BY 1", stored.name
@@ -80,11 +80,11 @@ class KafkaReplay:
             await self._collect(stored, partition, next_offset, (start, end))
         await self._connection.execute(choose_sql(stored))
         for partition, _ in ledger:
-            await self._put_back(stored, partition)
-        await self._connection.execute("DROP TABLE lacking, chosen")
+            await self._restore(stored, partition)
+        await self._connection.execute("DROP TABLE missing, chosen")
 
     async def _collect(
-        self, stored: StoredTopic, partition: int, next_offset: int, span: tuple[datetime, datetime]
+        self, stored: StoredTopic, partition: int, next_offset: int, event_times: tuple[datetime, datetime]
     ) -> None:
         low, high = await self._kafka.bounds(stored.name, partition)
         if low > 0:
@@ -96,13 +96,13 @@ class KafkaReplay:
             self.done.read[stored.name] += len(batch)
             times = {record.offset: record.time_ms for record in batch}
             rows = without_erased(decoder.decode(map(_attempt, batch)), erased).rows
-            rows = [row for row in rows if span[0] <= row.timestamp < span[1]]
+            rows = [row for row in rows if event_times[0] <= row.timestamp < event_times[1]]
             if rows:
                 arrays = [list(column) for column in zip(*rows, strict=True)]
                 kafka_ms = [times[row.source_offset] for row in rows]
                 await self._connection.execute(collect_sql(stored), partition, kafka_ms, *arrays)
 
-    async def _put_back(self, stored: StoredTopic, partition: int) -> None:
+    async def _restore(self, stored: StoredTopic, partition: int) -> None:
         names = ", ".join(stored.column_names)
         last = -1
         while True:
@@ -119,7 +119,7 @@ class KafkaReplay:
             last = rows[-1].source_offset
 
     async def _insert(self, stored: StoredTopic, partition: int, rows: Sequence[Any]) -> None:
-        """Under the partition's fence, so that no chunk stores the same id meanwhile."""
+        """Inserts the rows under the partition's fence, so that no chunk stores the same id meanwhile."""
         names = ", ".join(column.stored_name for column in stored.columns)
         values = ", ".join(column.stored_value for column in stored.columns)
         arrays = [list(column) for column in zip(*rows, strict=True)]
@@ -135,15 +135,15 @@ class KafkaReplay:
             offsets = {row["source_offset"] for row in inserted}
             kept = [row for row in rows if row.source_offset in offsets]
             if stored.name == TRANSACTIONS:
-                await self._judge(partition, cast(Sequence[TransactionRow], kept))
+                await self._detect_anomalies(partition, cast(Sequence[TransactionRow], kept))
         self.done.restored[stored.name] += len(kept)
         self.done.days |= {_day(row.timestamp) for row in kept}
 
-    async def _judge(self, partition: int, rows: Sequence[TransactionRow]) -> None:
-        """Raise what the rows raised the first time, where it is gone as well."""
+    async def _detect_anomalies(self, partition: int, rows: Sequence[TransactionRow]) -> None:
+        """Stores the anomalies of the rows again if they were lost as well."""
         counts = await count_recent(self._connection, partition, rows)
         measures = Measures([row.amount_cents for row in rows], [row.quantity for row in rows], counts)
-        raised = [(rows[anomaly.place], anomaly) for anomaly in judge(self._rules, measures)]
+        raised = [(rows[anomaly.place], anomaly) for anomaly in evaluate(self._rules, measures)]
         for row, anomaly in raised:
             inserted = await self._connection.fetchval(_RAISE, *_anomaly_row(row, anomaly))
             self.done.anomalies += inserted is not None

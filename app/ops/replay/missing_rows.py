@@ -1,23 +1,23 @@
-"""The SQL that finds events a table lacks: collected from every partition first, then chosen among."""
+"""SQL that finds events missing in a table: collected from every partition, then chosen among equal ids."""
 
 from app.sink.tables import StoredTopic
 
 
 def create_sql(stored: StoredTopic) -> str:
-    """A temporary table for candidates: the columns of a row, its partition and its Kafka timestamp."""
+    """SQL of a temporary table for candidates: the columns of a row, its partition and its Kafka timestamp."""
     columns = ", ".join(f"{column.name} {column.type}" for column in stored.columns)
-    return f"CREATE TEMPORARY TABLE lacking ({columns}, partition INTEGER, kafka_ms BIGINT)"
+    return f"CREATE TEMPORARY TABLE missing ({columns}, partition INTEGER, kafka_ms BIGINT)"
 
 
 def collect_sql(stored: StoredTopic) -> str:
-    """Keep rows whose id is not stored and whose record the database did not refuse."""
+    """SQL that collects rows whose id is not stored and whose record is not a dead letter."""
     joined = " AND ".join(f"t.{name} = s.{name}" for name in stored.key)
     names = ", ".join(stored.column_names)
     values = ", ".join(f"s.{name}" for name in stored.column_names)
     source = stored.from_arrays(3).replace("unnest(", "unnest($2::BIGINT[], ")
     source = source.replace(" AS s (", " AS s (kafka_ms, ")
     return f"""
-INSERT INTO lacking ({names}, partition, kafka_ms) SELECT {values}, $1, s.kafka_ms
+INSERT INTO missing ({names}, partition, kafka_ms) SELECT {values}, $1, s.kafka_ms
 FROM {source}
 WHERE NOT EXISTS (SELECT FROM {stored.name} t WHERE {joined})
     AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.source_topic = '{stored.name}'
@@ -25,10 +25,10 @@ WHERE NOT EXISTS (SELECT FROM {stored.name} t WHERE {joined})
 
 
 def choose_sql(stored: StoredTopic) -> str:
-    """The first record of each id: the lowest offset of a partition; among partitions the earliest sent."""
+    """SQL that chooses the first record of each id: the lowest offset of a partition, then the earliest sent."""
     key = ", ".join(stored.key)
     return f"""
 CREATE TEMPORARY TABLE chosen AS
 SELECT DISTINCT ON ({key}) * FROM (
-    SELECT DISTINCT ON ({key}, partition) * FROM lacking ORDER BY {key}, partition, source_offset
+    SELECT DISTINCT ON ({key}, partition) * FROM missing ORDER BY {key}, partition, source_offset
 ) AS first_of_partition ORDER BY {key}, kafka_ms, partition"""

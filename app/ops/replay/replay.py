@@ -1,4 +1,4 @@
-"""`globalmart replay`, composed: out of Kafka in place, out of Parquet through the stream."""
+"""The composition of `globalmart replay`: from Kafka in place, from Parquet through the stream."""
 
 import asyncio
 import time
@@ -19,11 +19,11 @@ _POLL_SECONDS: Final = 0.2
 
 
 async def replay_kafka(settings: Settings, first: date, last: date) -> tuple[KafkaReplayResult, list[Repair]]:
-    """Put back rows of the days that Kafka still has; and how the sums of the days touched compare."""
+    """Restores rows of the days from Kafka; returns the result and checks of the sums of the affected days."""
     with KafkaReader(librdkafka_options(settings.kafka)) as kafka:
         async with exclusive_owner(settings.postgres) as connection:
-            restorer = KafkaReplay(settings, connection, kafka)
-            done = await restorer.run(midnight(first), midnight(last) + timedelta(days=1))
+            kafka_replay = KafkaReplay(settings, connection, kafka)
+            done = await kafka_replay.run(midnight(first), midnight(last) + timedelta(days=1))
     checks = [await repair(settings, day.date(), day.date(), apply=False) for day in sorted(done.days)]
     return done, checks
 
@@ -31,18 +31,18 @@ async def replay_kafka(settings: Settings, first: date, last: date) -> tuple[Kaf
 async def replay_batches(
     settings: Settings, batches: Iterable[RowBatch], *, wait_seconds: float
 ) -> tuple[ImportResult, bool]:
-    """Send what PostgreSQL lacks of batches of history; whether workers consumed it all in time."""
+    """Sends the events that PostgreSQL is missing; returns the result and whether workers consumed all in time."""
     sender = ReplaySender(settings.kafka)
     async with exclusive_owner(settings.postgres) as connection:
-        feeder = HistoryImporter(settings, connection, sender)
+        importer = HistoryImporter(settings, connection, sender)
         for batch in batches:
-            await feeder.feed(batch, _now_ms())
+            await importer.send(batch, _now_ms())
         deadline = time.monotonic() + wait_seconds
-        while not await feeder.consumed():
+        while not await importer.consumed():
             if time.monotonic() > deadline:
-                return feeder.done, False
+                return importer.done, False
             await asyncio.sleep(_POLL_SECONDS)
-        return feeder.done, True
+        return importer.done, True
 
 
 def _now_ms() -> int:

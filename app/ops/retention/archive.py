@@ -1,4 +1,4 @@
-"""What the batch's lake has of a day, asked before its rows are deleted."""
+"""Checks that the batch's lake has all rows of a day before they are deleted."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,41 +15,41 @@ _SOURCES: Final = {source.name: source for source in SOURCES}
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The lake beside PostgreSQL."""
+    """Compares the lake with PostgreSQL."""
 
     lake: Lake
 
-    async def lacks(self, connection: asyncpg.Connection, table: str, day: date) -> str:
-        """Why the day must not be deleted yet; empty if the lake has every row of it, or keeps no such rows."""
+    async def missing(self, connection: asyncpg.Connection, table: str, day: date) -> str:
+        """Returns why the day must not be deleted yet; empty if the lake has all its rows, or no such table."""
         source = _SOURCES.get(table)
         if source is None:
             return ""
         known = self.lake.read_manifest().days(table).get(day)
         if known is None:
             return "the lake does not have it; run the nightly batch first"
-        rows, checksum = await _account(connection, source, day)
-        if (rows, checksum) == (known.print.rows, known.print.checksum):
+        rows, checksum = await _checksum(connection, source, day)
+        if (rows, checksum) == (known.summary.rows, known.summary.checksum):
             return ""
-        if rows < known.print.rows and rows == await self._kept(connection, source, day, known.file):
+        if rows < known.summary.rows and rows == await self._count_archived(connection, source, day, known.file):
             return ""
         return "it has changed since the lake read it; run the nightly batch first"
 
-    async def _kept(self, connection: asyncpg.Connection, source: SourceTable, day: date, file: str) -> int:
-        """How many rows of a day that is deleted in part are in the lake, by key."""
-        start, kept = midnight(day), 0
+    async def _count_archived(self, connection: asyncpg.Connection, source: SourceTable, day: date, file: str) -> int:
+        """Returns how many rows of a partly deleted day are in the lake, by key."""
+        start, archived = midnight(day), 0
         for rows in self.lake.read_pieces(file, [source.key]):
-            kept += await connection.fetchval(
+            archived += await connection.fetchval(
                 f"SELECT count(*) FROM {source.name} WHERE {source.key} = ANY($1::TEXT[]) "
                 "AND timestamp >= $2 AND timestamp < $3",
                 rows[source.key].to_pylist(),
                 start,
                 start + timedelta(days=1),
             )
-        return kept
+        return archived
 
 
-async def _account(connection: asyncpg.Connection, source: SourceTable, day: date) -> tuple[int, int]:
-    """Rows of the day and their checksum as the lake's manifest tells it."""
+async def _checksum(connection: asyncpg.Connection, source: SourceTable, day: date) -> tuple[int, int]:
+    """Returns the day's number of rows and their checksum, in the form of the lake's manifest."""
     factor = 100 if source.checksum == "total_amount" else 1
     start = midnight(day)
     row: Any = await connection.fetchrow(

@@ -1,4 +1,4 @@
-"""`globalmart maintain`, composed: delete what is past its retention, then care for the stores."""
+"""The composition of `globalmart maintain`: deletes rows past their retention, then vacuums and compacts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Report = Callable[[str], None]
 
 @dataclass(slots=True)
 class MaintenanceResult:
-    """What a run did, and how large the stores are after it."""
+    """The result of a run, and the sizes of the stores after it."""
 
     deleted: Deleted = field(default_factory=Deleted)
     topics: list[TopicRetention] = field(default_factory=list)
@@ -33,9 +33,9 @@ async def maintain(
     now: datetime | None = None,
     report: Report = lambda _: None,
 ) -> MaintenanceResult:
-    """Delete, set topics, vacuum, compact; `now` (aware) is the clock's unless given.
+    """Deletes rows, sets the topics' retention, vacuums and compacts; `now` (aware) defaults to the clock.
 
-    Workers go on meanwhile. Without a lake nothing but system metrics is deleted, unless `without_lake`.
+    Workers keep running. Without a lake only system metrics are deleted, unless `without_lake`.
     """
     done = MaintenanceResult()
     longest = timedelta(seconds=settings.postgres.transaction_timeout_seconds)

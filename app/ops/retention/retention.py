@@ -1,7 +1,7 @@
-"""Deletes rows by whole UTC days, oldest first, in short transactions; sums and the ledger stay as they are.
+"""Deletes rows by whole UTC days, oldest first, in short transactions; sums and the ledger do not change.
 
-Each transaction deletes the rows of some pages and notes how many went, so the ledger's count of stored rows is the
-rows that are there and the rows noted here, at every moment.
+Each transaction deletes the rows of some pages and stores their number. So the ledger's count of stored rows always
+equals the existing rows plus the deleted ones.
 """
 
 from collections.abc import Callable
@@ -38,33 +38,33 @@ SELECT count(*) FROM gone"""
 _COUNT: Final = """
 SELECT count(*) FROM {table} WHERE timestamp >= $1 AND timestamp < $2 AND created_at < $3"""
 
-#: `created_at` is when a row's transaction began. From PostgreSQL 17 on none that began before this is open any more.
+#: `created_at` is the start of a row's transaction. From PostgreSQL 17 on, all that started before this have ended.
 _SETTLED: Final = "SELECT clock_timestamp() - $1::INTERVAL"
 
 Report = Callable[[str], None]
 
 
 class Archived(Protocol):
-    """Knows whether a day of a table is kept elsewhere."""
+    """Checks whether a day of a table is archived."""
 
-    async def lacks(self, connection: asyncpg.Connection, table: str, day: date) -> str:
-        """Why the day must not be deleted yet; empty if it may be."""
+    async def missing(self, connection: asyncpg.Connection, table: str, day: date) -> str:
+        """Returns why the day must not be deleted yet; empty if it may be."""
         ...
 
 
 @dataclass(slots=True)
 class Deleted:
-    """Rows deleted per table and day, and the days kept and why."""
+    """Number of rows deleted per table and day, and the days kept and why."""
 
     rows: dict[str, dict[date, int]] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
 
 
 def first_day_kept(settings: Settings, now: datetime) -> dict[str, date]:
-    """The oldest UTC day each table keeps at `now`; tables kept for ever are left out.
+    """Returns the oldest UTC day that each table keeps at `now`, without tables that are kept forever.
 
-    An order is accepted while its Kafka timestamp is within the retention, and may wait in Kafka for as long as that
-    keeps it: only after both can none of its repetitions come any more.
+    An order is accepted while its Kafka timestamp is within the retention, and may wait in Kafka for the topic's
+    retention: only after both has passed can no duplicate of it arrive.
     """
     retention = settings.retention
     kept = {
@@ -90,20 +90,20 @@ async def delete_days(
     done: Deleted,
     report: Report,
 ) -> None:
-    """Delete the table's days before `before`; a day the archive lacks, and every later one, is kept.
+    """Deletes the table's days before `before`; keeps a day that is not archived, and every later one.
 
-    A late row that arrives while its day is looked into and deleted stays for the next run: the look has not seen it.
+    A late row that arrives while its day is checked and deleted is kept for the next run: the check did not include it.
     """
     rows = await connection.fetch(_DAYS.format(table=table), midnight(before))
     for (day,) in rows:
         settled = await connection.fetchval(_SETTLED, longest_transaction)
-        lacking = await archive.lacks(connection, table, day) if archive else ""
-        if lacking:
-            done.kept.append(f"{table} {day}: {lacking}")
+        reason = await archive.missing(connection, table, day) if archive else ""
+        if reason:
+            done.kept.append(f"{table} {day}: {reason}")
             return
         count = await _delete_day(connection, table, day, settled, pages, dry_run=dry_run)
         done.rows.setdefault(table, {})[day] = count
-        report(f"{table} {day}: {count:,} rows{' would go' if dry_run else ' deleted'}")
+        report(f"{table} {day}: {count:,} rows {'would be ' if dry_run else ''}deleted")
 
 
 async def _delete_day(

@@ -1,4 +1,4 @@
-"""How long each topic keeps its records: read from the broker, and set."""
+"""Reads each topic's retention from the broker, and sets it."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -18,9 +18,9 @@ _SEGMENT: Final = "segment.ms"
 
 @dataclass(frozen=True, slots=True)
 class TopicRetention:
-    """A topic's retention in milliseconds: as found, and as the settings want it.
+    """A topic's retention in milliseconds: the current one, and that of the settings.
 
-    A record may stay for `segment_ms` longer: Kafka deletes whole segments. Below 0 is for ever.
+    A record may stay for `segment_ms` longer: Kafka deletes whole segments. A negative retention is forever.
     """
 
     topic: str
@@ -30,7 +30,7 @@ class TopicRetention:
 
 
 def wanted_hours(settings: Settings) -> dict[str, float]:
-    """Hours by topic, from the settings; raises SettingsError for a topic that is none of ours."""
+    """Returns hours by topic, from the settings; raises SettingsError for an unknown topic."""
     exceptions = settings.retention.hours_by_topic
     unknown = sorted(exceptions.keys() - {topic.name for topic in TOPICS})
     if unknown:
@@ -40,7 +40,7 @@ def wanted_hours(settings: Settings) -> dict[str, float]:
 
 
 def topic_retention(settings: Settings) -> list[TopicRetention]:
-    """What the broker has and what it should have; raises KafkaTopicError where it does not answer."""
+    """Returns the current and the wanted retention; raises KafkaTopicError if the broker does not answer."""
     admin = KafkaAdmin(settings.kafka)
     wanted = wanted_hours(settings)
     present = admin.metadata().topics
@@ -49,15 +49,15 @@ def topic_retention(settings: Settings) -> list[TopicRetention]:
         answers = admin.client.describe_configs(resources) if resources else {}
         found = {r.name: a.result(_ANSWER_SECONDS) for r, a in answers.items()}
     except KafkaException as error:
-        raise admin.unanswered(error) from error
+        raise admin.request_error(error) from error
     return [
-        TopicRetention(name, int(told[_NAME].value), round(wanted[name] * 3_600_000), int(told[_SEGMENT].value))
-        for name, told in found.items()
+        TopicRetention(name, int(config[_NAME].value), round(wanted[name] * 3_600_000), int(config[_SEGMENT].value))
+        for name, config in found.items()
     ]
 
 
 def set_retention(settings: Settings, topics: list[TopicRetention]) -> None:
-    """Give the topics the retention they should have."""
+    """Sets the wanted retention of the topics."""
     resources = [
         ConfigResource(
             ResourceType.TOPIC,
@@ -73,4 +73,4 @@ def set_retention(settings: Settings, topics: list[TopicRetention]) -> None:
         for answer in admin.client.incremental_alter_configs(resources).values():
             answer.result(_ANSWER_SECONDS)
     except KafkaException as error:
-        raise admin.unanswered(error) from error
+        raise admin.request_error(error) from error

@@ -1,4 +1,4 @@
-"""Care of the stores after deletions: vacuum, compaction, and how large everything is."""
+"""Vacuums and compacts the stores after deletions, and reads their sizes."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +19,7 @@ ORDER BY pg_total_relation_size(c.oid) DESC, 1"""
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A table or collection: rows (PostgreSQL's estimate), bytes of rows and of indexes."""
+    """Size of a table: rows (PostgreSQL's estimate), bytes of rows and of indexes."""
 
     name: str
     rows: int
@@ -28,20 +28,20 @@ class Size:
 
 
 async def vacuum(connection: asyncpg.Connection, tables: list[str]) -> None:
-    """Give deleted rows' space to new ones and renew statistics and BRIN ranges."""
+    """Makes the space of deleted rows reusable and updates statistics and BRIN ranges."""
     for table in tables:
         await connection.execute(f"VACUUM (ANALYZE) {table}")
 
 
 async def postgres_sizes(connection: asyncpg.Connection) -> list[Size]:
-    """Every table, the largest first."""
+    """Returns the sizes of all tables, the largest first."""
     return [Size(*row) for row in await connection.fetch(_SIZES)]
 
 
 def compact_mongo(settings: MongoSettings) -> str:
-    """Compact the warehouse's collections where the server can; what was done, in a sentence."""
+    """Compacts the warehouse's collections if the server can; returns a sentence about the result."""
     if settings.url is None:
-        return "MongoDB: not set up"
+        return "MongoDB: not configured"
     timeout_ms = round(settings.connect_timeout_seconds * 1000)
     try:
         with MongoClient[dict[str, object]](
@@ -52,7 +52,7 @@ def compact_mongo(settings: MongoSettings) -> str:
             for name in names:
                 database.command("compact", name)
     except OperationFailure as error:
-        return f"MongoDB: this server does not compact ({error.details or error})"
+        return f"MongoDB: this server does not support compaction ({error.details or error})"
     except PyMongoError as error:
         return f"MongoDB: not compacted, {error}"
     return f"MongoDB: {len(names)} collections compacted"

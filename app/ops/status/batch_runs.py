@@ -1,4 +1,4 @@
-"""What MongoDB tells an operator: the published run, the last runs, its size."""
+"""Reads the batch's state from MongoDB: the published run, the last run, the database's size."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """The run readers see, the newest one, and the warehouse's size in bytes."""
+    """The published run, the newest one, and the warehouse's size in bytes."""
 
     published: Run | None
     last: Run | None
@@ -38,7 +38,7 @@ class Runs:
 
 
 def read_runs(settings: MongoSettings) -> Runs:
-    """Look once. Raises StoreUnavailableError, and SettingsError when no address is set."""
+    """Reads the runs once. Raises StoreUnavailableError, and SettingsError when no URL is set."""
     with open_database(settings) as database:
         pointer = database[POINTER].find_one(CURRENT) or {}
         published = database[RUNS].find_one({"_id": pointer.get("run_id")})
@@ -49,7 +49,7 @@ def read_runs(settings: MongoSettings) -> Runs:
 
 @contextmanager
 def open_database(settings: MongoSettings) -> Iterator[Database[dict[str, Any]]]:
-    """The warehouse's database; raises StoreUnavailableError for whatever its client raises."""
+    """Opens the warehouse's database; raises StoreUnavailableError for the errors of its client."""
     if settings.url is None:
         variable = settings.variable("url")
         raise SettingsError(f"{variable} is not set; `globalmart init` writes one into .env")

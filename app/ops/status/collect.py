@@ -1,4 +1,4 @@
-"""How the system fares, read from its stores; one that is away is named and the rest is still told."""
+"""Reads the state of the system from its stores; an unavailable store is reported, the others are still read."""
 
 import asyncio
 import shutil
@@ -21,7 +21,7 @@ AnswerT = TypeVar("AnswerT")
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """A store and what is wrong with it, if anything."""
+    """A store and its problem, if any."""
 
     name: str
     address: str
@@ -30,7 +30,7 @@ class StoreState:
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """One source topic; what its missing store would tell is None. `rate` is records committed per second."""
+    """State of a source topic; a figure is None if its store is unavailable. `rate` is records committed per second."""
 
     topic: str
     lag: int | None
@@ -44,7 +44,7 @@ class TopicState:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One look at everything; sizes in bytes."""
+    """The state of the whole system; sizes in bytes."""
 
     taken_at: datetime
     stores: tuple[StoreState, ...]
@@ -57,18 +57,18 @@ class Status:
 
     @property
     def all_answer(self) -> bool:
-        """Whether no store is away."""
+        """Whether every store answers."""
         return all(store.problem is None for store in self.stores)
 
 
 async def collect_status(settings: Settings, over_seconds: float) -> Status:
-    """Look at all stores at once; rates are of the ledger over so many seconds."""
+    """Reads all stores concurrently; rates are the ledger's over this many seconds."""
     (postgres, ledger), (kafka, ends), (mongo, runs) = await asyncio.gather(
-        _look("PostgreSQL", _postgres_address(settings), _read_ledger(settings, over_seconds)),
-        _look("Kafka", settings.kafka.bootstrap, _read_ends(settings, over_seconds)),
-        _look("MongoDB", settings.mongo.database, asyncio.to_thread(read_runs, settings.mongo)),
+        _try("PostgreSQL", _postgres_address(settings), _read_ledger(settings, over_seconds)),
+        _try("Kafka", settings.kafka.bootstrap, _read_ends(settings, over_seconds)),
+        _try("MongoDB", settings.mongo.database, asyncio.to_thread(read_runs, settings.mongo)),
     )
-    disk_path = _present(settings.general.var_dir.absolute())
+    disk_path = _existing(settings.general.var_dir.absolute())
     disk = shutil.disk_usage(disk_path)
     return Status(
         datetime.now(UTC),
@@ -82,8 +82,8 @@ async def collect_status(settings: Settings, over_seconds: float) -> Status:
     )
 
 
-async def _look(name: str, address: str, answer: Awaitable[AnswerT]) -> tuple[StoreState, AnswerT | None]:
-    """What a store answers. Our own errors name its cure; anything else is a bug and goes on."""
+async def _try(name: str, address: str, answer: Awaitable[AnswerT]) -> tuple[StoreState, AnswerT | None]:
+    """Awaits a store's answer; a GlobalMartError becomes its problem, anything else is a bug and is raised."""
     try:
         return StoreState(name, address, None), await answer
     except GlobalMartError as error:
@@ -98,7 +98,7 @@ async def _read_ledger(settings: Settings, over_seconds: float) -> Ledger:
 
 
 async def _read_ends(settings: Settings, over_seconds: float) -> Mapping[RecordPosition, int]:
-    """After the ledger, so that a lag is never below zero."""
+    """Reads the ends after the ledger, so that a lag is never below zero."""
     await asyncio.sleep(over_seconds)
     return await asyncio.to_thread(end_offsets, settings.kafka, SOURCE_TOPICS)
 
@@ -121,6 +121,6 @@ def _postgres_address(settings: Settings) -> str:
     return f"{postgres.host}:{postgres.port}/{postgres.database}"
 
 
-def _present(folder: Path) -> Path:
-    """The folder or the nearest one above it that exists."""
+def _existing(folder: Path) -> Path:
+    """Returns the folder or its nearest existing parent."""
     return next(path for path in (folder, *folder.parents) if path.exists())

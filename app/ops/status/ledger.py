@@ -1,4 +1,4 @@
-"""The ledger in PostgreSQL as an operator looks at it."""
+"""Reads the ledger, the workers and the sizes from PostgreSQL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class TopicEntry:
 
 @dataclass(frozen=True, slots=True)
 class WorkerEntry:
-    """A worker by its last heartbeat; `rss_bytes` is None where its system does not tell."""
+    """A worker by its last heartbeat; `rss_bytes` is None if its system does not report it."""
 
     worker_id: str
     host: str
@@ -45,7 +45,7 @@ class WorkerEntry:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What PostgreSQL tells: the ledger, the workers that are alive, its size in bytes."""
+    """PostgreSQL's part of the status: the ledger, the live workers, the database's size in bytes."""
 
     topics: Mapping[str, TopicEntry]
     next_offsets: Mapping[RecordPosition, int]
@@ -55,7 +55,7 @@ class Ledger:
 
 
 class LedgerReader:
-    """A connection as the role that only reads, for one look; raises StoreUnavailableError."""
+    """Reads through one connection of the read-only role; raises StoreUnavailableError."""
 
     def __init__(self, settings: PostgresSettings) -> None:
         self._settings = settings
@@ -72,13 +72,13 @@ class LedgerReader:
         await self._connection.close(timeout=5)
 
     async def consumed(self) -> Mapping[str, int]:
-        """Records consumed per topic so far."""
+        """Returns the records consumed per topic so far."""
         with translate_errors(self._settings):
             rows = await self._connection.fetch(_TOPICS)
         return {row["topic"]: row["consumed"] for row in rows}
 
     async def read(self, before: Mapping[str, int], seconds: float) -> Ledger:
-        """The ledger now, with rates since `before`, so many seconds ago."""
+        """Returns the ledger now, with rates since `before`, this many seconds ago."""
         with translate_errors(self._settings):
             rows = {row["topic"]: dict(row) for row in await self._connection.fetch(_TOPICS)}
             offsets = await self._connection.fetch("SELECT topic, partition, next_offset FROM stream_progress")

@@ -7,10 +7,10 @@ from typing import Any, Final
 from app.reconcile.stream.strict_json import Number
 
 CENT: Final = Decimal("0.01")
-LIMIT: Final = Decimal("9999999999.995")  # the least amount that rounds beyond 9,999,999,999.99
+LIMIT: Final = Decimal("9999999999.995")  # the smallest amount that rounds to more than 9,999,999,999.99
 
 _NUMBER: Final = re.compile(r"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)(?:[eE]([+-]?[0-9]+))?")
-_EXPONENT_CAP: Final = 10**9  # beyond the length of any record: digits cannot bring it back into range
+_EXPONENT_CAP: Final = 10**9  # more than any record has digits, so the amount stays out of range
 
 
 class BadAmountError(ValueError):
@@ -18,9 +18,9 @@ class BadAmountError(ValueError):
 
 
 def parse_amount(value: Any) -> tuple[Decimal, bool]:
-    """The amount in whole cents, half up, and whether that changed it.
+    """Parses an amount, rounded half up to the cent; also returns whether rounding changed it.
 
-    Trailing zeros are no decimals: `1.230` has two and is not rounded.
+    Trailing zeros do not count: `1.230` has two decimals and is not rounded.
     """
     match = _NUMBER.fullmatch(value) if isinstance(value, str) else None
     if match is None:
@@ -40,7 +40,7 @@ def _capped(exponent: str) -> int:
 
 
 def _shifted(mantissa: Decimal, shift: int) -> Decimal:
-    """Mantissa times ten to the shift; unlike scaleb() never rounded to a context's precision."""
+    """Returns mantissa times ten to the shift; unlike scaleb() never rounded to a context's precision."""
     sign, digits, exponent = mantissa.as_tuple()
     assert isinstance(exponent, int)
     return Decimal((sign, digits, exponent + shift))

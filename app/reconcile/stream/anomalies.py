@@ -16,14 +16,14 @@ _SCORE: Final = Decimal("0.0001")
 
 
 class AnomalyRules:
-    """Keeps every accepted time of every user of one partition: naive, and nothing expires."""
+    """Keeps every accepted time of every user of one partition: a naive list that never expires."""
 
     def __init__(self, settings: AnomalySettings) -> None:
         self._settings = settings
         self._times_us: defaultdict[str, list[int]] = defaultdict(list)
 
-    def judge(self, values: tuple[object, ...]) -> list[Anomaly]:
-        """Anomalies of the next accepted order; `values` in the order of COLUMNS[transactions]."""
+    def evaluate(self, values: tuple[object, ...]) -> list[Anomaly]:
+        """Returns the anomalies of the next accepted order; `values` in the order of COLUMNS[transactions]."""
         order = dict(zip(COLUMNS[TRANSACTIONS], values, strict=True))
         amount, quantity = order["total_amount"], order["quantity"]
         assert isinstance(amount, Decimal) and isinstance(quantity, int)
@@ -43,7 +43,7 @@ class AnomalyRules:
         return found
 
     def _count_recent(self, user: str, time_us: object) -> int:
-        """Orders of the user in (t - 60 s, t] so far, this one included."""
+        """Counts the user's orders in (t - 60 s, t] so far, this one included."""
         assert isinstance(time_us, int)
         times = self._times_us[user]
         insort(times, time_us)

@@ -1,4 +1,4 @@
-"""What the recount of every partition shares."""
+"""The objects shared by the recounts of all partitions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,13 +15,12 @@ from app.reconcile.stream.validation import Rules
 
 @dataclass(slots=True)
 class RecountContext:
-    """Stores, rules and findings, handed from partition to partition.
+    """Stores, rules and findings, passed from partition to partition.
 
-    `erasures` are users whose rows stand under pseudonyms. `deletions` says what retention has deleted, by topic and
-    partition. `hidden_before_us` is set where orders are gone from PostgreSQL and from Kafka: sums of slots that begin
-    before it cannot be recounted.
-    `settled` holds the content of accepted events whose row is missing or stands at a wrong place,
-    by topic and identity. `next_offsets` is the ledger by topic and partition.
+    `erasures` are the users whose rows have pseudonyms. `deletions` are those by retention, by topic and partition.
+    `hidden_before_us` is set if orders were deleted in PostgreSQL and in Kafka: sums of slots that begin before it
+    cannot be recounted. `settled` is the content of accepted events whose row is missing or has a wrong offset, by
+    topic and identity. `next_offsets` is the ledger by topic and partition.
     """
 
     kafka: KafkaReader

@@ -1,4 +1,4 @@
-"""What became of each record of one partition: the recount's own ledger line."""
+"""Counts the records of one partition by outcome: the expected row of the ledger."""
 
 from collections import Counter
 from decimal import Decimal
@@ -14,7 +14,7 @@ from app.topics import TRANSACTIONS
 
 
 class PartitionCounters:
-    """Counters and watermark of a partition; accepted orders go on to the expected_store."""
+    """Counters and watermark of a partition; accepted orders are passed to the ExpectedStore."""
 
     def __init__(self, topic: str, partition: int, lateness_seconds: int, anomaly: AnomalySettings) -> None:
         self.counters: Counter[str] = Counter()
@@ -28,7 +28,7 @@ class PartitionCounters:
         self._anomalies: list[Anomaly] = []
 
     def accept(self, event: Event) -> None:
-        """The next event in offset order that is stored."""
+        """Counts the next event in offset order that is stored."""
         self.counters["stored"] += 1
         self.counters["rounded"] += event.rounded
         self.counters["assumed_utc"] += event.assumed_utc
@@ -37,24 +37,24 @@ class PartitionCounters:
             self._add_order(event)
 
     def note_deleted(self) -> None:
-        """The event accepted next has no row, because retention has deleted it."""
+        """Counts that the next accepted event has no row because retention has deleted it."""
         self.deleted += 1
 
     def raise_watermark(self, time_us: int) -> None:
-        """A deleted row nobody can read any more may have carried this time."""
+        """Raises the watermark to the time of an event that was deleted in both stores."""
         self.watermark_us = max(self.watermark_us or time_us, time_us)
 
-    def refuse(self) -> None:
-        """The next record is a dead letter."""
+    def reject(self) -> None:
+        """Counts the next record as a dead letter."""
         self.counters["dead_lettered"] += 1
 
     def repeat(self, *, conflicting: bool) -> None:
-        """The next record repeats a stored event, `conflicting` with other content."""
+        """Counts the next record as a duplicate of a stored event, `conflicting` if its content differs."""
         self.counters["duplicates"] += 1
         self.counters["conflicting"] += conflicting
 
     def flush(self, expected_store: ExpectedStore) -> None:
-        """Hand the accepted orders and their anomalies over."""
+        """Passes the accepted orders and their anomalies to the ExpectedStore."""
         expected_store.accept(self._orders)
         expected_store.raise_anomalies(self._anomalies)
         self._orders.clear()
@@ -77,4 +77,4 @@ class PartitionCounters:
                 int(Decimal(order["total_amount"]).scaleb(2)),
             )
         )
-        self._anomalies.extend(self._rules.judge(event.values))
+        self._anomalies.extend(self._rules.evaluate(event.values))

@@ -1,10 +1,10 @@
-"""What retention has deleted, as `globalmart maintain` has noted it."""
+"""Deletions by retention, as recorded by `globalmart maintain`."""
 
 from typing import Final, NamedTuple
 
 
 class Deletion(NamedTuple):
-    """Rows of a partition that retention has deleted: how many, and the event time all of them lie before."""
+    """Rows of a partition that retention has deleted: their number, and an upper bound of their event time."""
 
     before_us: int
     rows: int

@@ -1,4 +1,4 @@
-"""Erased users, as the recount has to expect them: under their pseudonyms, their dead letters blank."""
+"""Applies erasures to the expected rows: pseudonyms, and blank dead letters."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ _SESSION_DIGITS: Final = 32
 
 
 class Pseudonym(NamedTuple):
-    """What stands for an erased user: the pseudonym, and the key of the sessions' pseudonyms."""
+    """The pseudonym of an erased user, and the key of the sessions' pseudonyms."""
 
     user: str
     session_key: bytes
@@ -29,24 +29,24 @@ class Erasures:
     users: Mapping[bytes, Pseudonym] = field(default_factory=dict)
 
     def apply(self, topic: str, event: Event) -> Event:
-        """The event as it is stored: of an erased user, under the pseudonyms."""
+        """Returns the event as it is stored: with pseudonyms, if its user was erased."""
         columns = COLUMNS[topic]
         if not self.users or "user_id" not in columns:
             return event
         fields = dict(zip(columns, event.values, strict=True))
-        stand = self._stand(fields["user_id"])
-        if stand is None:
+        pseudonym = self._find(fields["user_id"])
+        if pseudonym is None:
             return event
-        fields["user_id"] = stand.user
+        fields["user_id"] = pseudonym.user
         if fields["session_id"] is not None:
-            digest = hashlib.sha256(stand.session_key + fields["session_id"].encode()).hexdigest()
+            digest = hashlib.sha256(pseudonym.session_key + fields["session_id"].encode()).hexdigest()
             fields["session_id"] = f"erased-{digest[:_SESSION_DIGITS]}"
         return Event(tuple(fields.values()), event.time_us, event.rounded, event.assumed_utc)
 
     def name(self, user: Any) -> Any:
-        """A user's id as it is stored."""
-        stand = self._stand(user)
-        return user if stand is None else stand.user
+        """Returns a user's id as it is stored."""
+        pseudonym = self._find(user)
+        return user if pseudonym is None else pseudonym.user
 
     def concern(self, record: Record) -> bool:
         """Whether the record's key or its `user_id` is that of an erased user."""
@@ -59,9 +59,9 @@ class Erasures:
             document = None
         if isinstance(document, dict):
             names.append(document.get("user_id"))
-        return any(self._stand(name) is not None for name in names)
+        return any(self._find(name) is not None for name in names)
 
-    def _stand(self, user: Any) -> Pseudonym | None:
+    def _find(self, user: Any) -> Pseudonym | None:
         if not self.users or not isinstance(user, str):
             return None
         try:

@@ -1,6 +1,6 @@
-"""What should be there, kept on disk: accepted orders and anomalies in a temporary SQLite file.
+"""The expected content of PostgreSQL: accepted orders and anomalies in a temporary SQLite file.
 
-Sums are whole cents in 64-bit integers, which SQLite adds up exactly or refuses to.
+Sums are integer cents of 64 bits: SQLite adds them exactly or raises an overflow.
 """
 
 import sqlite3
@@ -42,7 +42,7 @@ class Anomaly(NamedTuple):
 
 
 class SalesLine(NamedTuple):
-    """Expected sums of a time slot; `partition` is None where all partitions are added up."""
+    """Expected sums of a time slot; `partition` is None for the sum over all partitions."""
 
     start_us: int
     partition: int | None
@@ -53,10 +53,9 @@ class SalesLine(NamedTuple):
 
 
 class ExpectedStore:
-    """Write everything, then ask for sorted sums; use as a context manager.
+    """First receives all orders, then returns sorted sums; used as a context manager.
 
-    The file lives in a folder of its own below `parent`; SQLite sorts beside it or in its own
-    temporary folder.
+    The file is in a new folder below `parent`; SQLite sorts there or in its own temporary folder.
     """
 
     def __init__(self, window_seconds: int, step_seconds: int, parent: Path) -> None:
@@ -74,7 +73,7 @@ class ExpectedStore:
         self._folder.cleanup()
 
     def accept(self, orders: list[tuple[int, int, str | None, str | None, int]]) -> None:
-        """Add accepted orders: (partition, time_us, category, country, cents)."""
+        """Adds accepted orders: (partition, time_us, category, country, cents)."""
         self._database.executemany(
             "INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -95,13 +94,13 @@ class ExpectedStore:
         )
 
     def raise_anomalies(self, anomalies: list[Anomaly]) -> None:
-        """Add expected anomalies."""
+        """Adds expected anomalies."""
         self._database.executemany("INSERT INTO anomalies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", anomalies)
 
     def slots(self, kind: str, *, by_category: bool) -> Iterator[SalesLine]:
-        """Sums per (slot, partition, category, country), so sorted; kind is pane, minute, hour, day or week.
+        """Yields sums per (slot, partition, category, country), in this order; kind is pane, minute, hour, day or week.
 
-        Without `by_category` the categories are added up and None stands for them.
+        Without `by_category` the sums are over all categories, and the category is None.
         """
         category = "category" if by_category else "NULL"
         query = (
@@ -111,7 +110,7 @@ class ExpectedStore:
         return map(SalesLine._make, self._database.execute(query))
 
     def windows(self) -> Iterator[SalesLine]:
-        """Sums per (window, category, country) over all windows [start, end) that hold an order."""
+        """Yields sums per (window, category, country) over all windows [start, end) that contain an order."""
         query = (
             "WITH RECURSIVE shift (us) AS ("
             " SELECT 0 UNION ALL SELECT us + :step FROM shift WHERE us + :step < :window) "
@@ -124,25 +123,25 @@ class ExpectedStore:
         return map(SalesLine._make, self._database.execute(query, geometry))
 
     def anomalies(self) -> Iterator[Anomaly]:
-        """Expected anomalies sorted by transaction and type."""
+        """Yields the expected anomalies, sorted by transaction and type."""
         query = "SELECT * FROM anomalies ORDER BY transaction_id, type"
         return map(Anomaly._make, self._database.execute(query))
 
     def revenue(self, column: str, after_us: int, until_us: int) -> dict[str | None, int]:
-        """Cents per category or country of the orders with after < time <= until."""
+        """Returns cents per category or country of the orders with after < time <= until."""
         query = f"SELECT {column}, sum(cents) FROM accepted WHERE time_us > ? AND time_us <= ? GROUP BY 1"
         return dict(self._database.execute(query, (after_us, until_us)))
 
     def add_copies(self, copies: list[tuple[str, str, bytes]]) -> None:
-        """Add what was read from an output topic: (stream, key, content)."""
+        """Adds the records of an output topic: (stream, key, content)."""
         self._database.executemany("INSERT INTO copies VALUES (?, ?, ?)", copies)
 
     def index_copies(self) -> None:
-        """Make `copies` quick; call once, after the last `add_copies`."""
+        """Creates the index for `copies`; called once, after the last `add_copies`."""
         self._database.execute("CREATE INDEX copies_key ON copies (stream, key)")
 
     def copies(self, stream: str, key: str) -> list[Any]:
-        """Contents of all copies with that key."""
+        """Returns the contents of all copies with that key."""
         query = "SELECT content FROM copies WHERE stream = ? AND key = ?"
         return [row[0] for row in self._database.execute(query, (stream, key))]
 
@@ -152,5 +151,5 @@ def _floor(time_us: int, length_us: int) -> int:
 
 
 def _monday(time_us: int) -> int:
-    """Midnight of the Monday before; the epoch was a Thursday."""
+    """Returns the start of the week, Monday 00:00; the epoch was a Thursday."""
     return _floor(time_us + 3 * _DAY_US, 7 * _DAY_US) - 3 * _DAY_US

@@ -1,6 +1,6 @@
-"""The fields of each topic's events: how one is read from JSON, and what identifies an event.
+"""The fields of each topic's events, how each is read from JSON, and the identity of an event.
 
-Written from the contract alone, field by field, and sharing nothing with the worker it judges.
+Written from the contract alone, field by field; it shares no code with the worker.
 """
 
 import math
@@ -17,8 +17,8 @@ MAX_QUANTITY: Final = 1_000_000
 ACTIONS: Final = ("add", "remove", "checkout")
 
 
-class RefusedError(ValueError):
-    """The record is a dead letter; `reason` is its name in the contract."""
+class RejectedError(ValueError):
+    """The record is a dead letter; `reason` is that of the contract."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -31,63 +31,63 @@ ABSENT: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column and how its JSON value is read; a default stands in where it is absent."""
+    """A column, the reader of its JSON value, and the default if it is absent."""
 
     name: str
     read: Reader
     default: Any = ABSENT
 
-    def take(self, document: Mapping[str, Any]) -> Any:
-        """The value in a JSON object; null is absence only where absence is null."""
+    def value(self, document: Mapping[str, Any]) -> Any:
+        """Reads the value from a JSON object; null counts as absent only if the default is null."""
         value = document.get(self.name, ABSENT)
         if value is None and self.default is None:
             return None
         if value is not ABSENT:
             return self.read(value)
         if self.default is ABSENT:
-            raise RefusedError(INVALID_FIELD)
+            raise RejectedError(INVALID_FIELD)
         return self.default
 
 
 def _text(shortest: int, longest: int) -> Reader:
     def read(value: Any) -> str:
         if not isinstance(value, str) or is_number(value):
-            raise RefusedError(INVALID_FIELD)
+            raise RejectedError(INVALID_FIELD)
         if not shortest <= len(value) <= longest:
-            raise RefusedError(INVALID_FIELD)
+            raise RejectedError(INVALID_FIELD)
         return value
 
     return read
 
 
 def _quantity(value: Any) -> int:
-    """A whole number written as one: `1.0` is mistyped, as msgspec sees it for an `int`."""
+    """Reads an integer without fraction: `1.0` is invalid, as msgspec decides for an `int`."""
     digits = value if is_number(value) and len(value) <= 7 else ""
     if not digits.isdigit() or not 1 <= int(digits) <= MAX_QUANTITY:
-        raise RefusedError(INVALID_FIELD)
+        raise RejectedError(INVALID_FIELD)
     return int(digits)
 
 
 def _action(value: Any) -> str:
     if is_number(value) or value not in ACTIONS:
-        raise RefusedError(INVALID_FIELD)
+        raise RejectedError(INVALID_FIELD)
     return str(value)
 
 
 def _measurement(value: Any) -> float:
     number = float(value) if is_number(value) else math.nan
     if not math.isfinite(number):
-        raise RefusedError(INVALID_FIELD)
+        raise RejectedError(INVALID_FIELD)
     return number
 
 
 def _instant(value: Any) -> tuple[int, bool]:
     if not isinstance(value, str) or is_number(value):
-        raise RefusedError(INVALID_FIELD)
+        raise RejectedError(INVALID_FIELD)
     try:
         return parse_timestamp(value)
     except BadTimestampError:
-        raise RefusedError(INVALID_FIELD) from None
+        raise RejectedError(INVALID_FIELD) from None
 
 
 def _unread(value: Any) -> Any:

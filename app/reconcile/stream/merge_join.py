@@ -1,4 +1,4 @@
-"""Expected and found rows side by side, both already sorted by the same key."""
+"""Merge join of expected and found rows, both sorted by the same key."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypeVar
@@ -8,7 +8,7 @@ Right = TypeVar("Right")
 
 
 def nulls_first(*parts: Any) -> tuple[Any, ...]:
-    """A sort key in which None comes before everything, as the queries order it."""
+    """Returns a sort key with None first, like the queries' NULLS FIRST."""
     return tuple((part is not None, part) if part is not None else (False, 0) for part in parts)
 
 
@@ -18,7 +18,7 @@ async def merge(
     expected_key: Callable[[Left], Any],
     found_key: Callable[[Right], Any],
 ) -> AsyncIterator[tuple[Left | None, Right | None]]:
-    """Pairs with equal keys; None stands for what the other side lacks."""
+    """Yields pairs with equal keys; None where one side has no such key."""
     left, right = next(expected, None), await anext(found, None)
     while left is not None or right is not None:
         left_key = expected_key(left) if left is not None else None

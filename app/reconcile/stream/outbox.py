@@ -1,4 +1,4 @@
-"""Anomaly rows against the recount, and copies in Kafka of anomalies and dead letters."""
+"""Compares anomaly rows with the recount, and their and the dead letters' copies in Kafka."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -14,7 +14,7 @@ from app.reconcile.stream.strict_json import MalformedError, parse
 from app.reconcile.stream.timestamps import SECOND_US
 from app.topics import ANOMALIES, DEAD_LETTERS
 
-#: Columns of `transaction_anomalies` the recount expects, in the order of `expected_store.Anomaly`.
+#: Columns of `transaction_anomalies` that are compared, in the order of `expected_store.Anomaly`.
 _COLUMNS: Final = (
     "transaction_id",
     "anomaly_type",
@@ -25,7 +25,7 @@ _COLUMNS: Final = (
     "event_time",
     "threshold",
 )
-#: How far before an order those lie that count for the velocity rule.
+#: Event time of the orders before an order that count for the velocity rule.
 _RAPID_US: Final = 60 * SECOND_US
 _COPIED_TEXTS: Final = ("transaction_id", "anomaly_type", "user_id", "description")
 _COPIED_DECIMALS: Final = ("amount", "anomaly_score", "threshold")
@@ -33,7 +33,7 @@ _TABLES: Final[Mapping[str, str]] = {ANOMALIES: "transaction_anomalies", DEAD_LE
 
 
 class Outbox:
-    """Copies read from the two output topics, and how far the publisher says it has come."""
+    """The copies in the two output topics, and the publisher's progress."""
 
     def __init__(
         self,
@@ -47,18 +47,18 @@ class Outbox:
         self._snapshot = snapshot
         self._report = report
         self._erasures = erasures
-        self._judged_from_us = None if hidden_us is None else hidden_us + _RAPID_US
+        self._complete_from_us = None if hidden_us is None else hidden_us + _RAPID_US
         self._published: dict[str, int] = {}
-        self._headless: set[str] = set()
+        self._truncated: set[str] = set()
 
     async def load(self, kafka: KafkaReader) -> None:
-        """Read the publisher's progress and every copy Kafka holds."""
+        """Reads the publisher's progress and every copy in Kafka."""
         for stream, identify in ((ANOMALIES, self._anomaly_copy), (DEAD_LETTERS, _dead_letter_copy)):
             await self._load_progress(stream)
             for partition in await kafka.partitions(stream):
                 low, high = await kafka.bounds(stream, partition)
                 if low > 0:
-                    self._headless.add(stream)
+                    self._truncated.add(stream)
                     self._report.lost_ranges.append(LostRange(stream, partition, 0, low))
                 async for batch in kafka.read(stream, partition, low, high):
                     self._expected_store.add_copies([(stream, *identify(record)) for record in batch])
@@ -74,23 +74,23 @@ class Outbox:
             return name, b"unreadable"
 
     async def compare_anomalies(self) -> None:
-        """Every anomaly row, field by field, and its copy."""
+        """Compares every anomaly row, field by field, and its copy."""
         found = self._snapshot.stream(
             f"SELECT {', '.join(_COLUMNS)}, position FROM transaction_anomalies "
             'ORDER BY transaction_id COLLATE "C", anomaly_type COLLATE "C"'
         )
         async for expected, row in merge(self._expected_store.anomalies(), found, _pair, _pair):
-            if self._is_judged(expected, row):
+            if self._is_comparable(expected, row):
                 self._compare_anomaly(expected, row)
             if row is not None:
                 name = f"{row['transaction_id']}:{row['anomaly_type']}"
                 self._check_copy(ANOMALIES, row["position"], name, _anomaly_content(row))
 
     async def compare_dead_letter_copies(self) -> None:
-        """The copy of every dead letter; the rows themselves are judged with their partition.
+        """Compares the copy of every dead letter; the rows themselves are compared with their partition.
 
-        Kafka takes no record without key and value: such a row's copy has an empty value. Copies made before a letter
-        was erased still have its bytes.
+        Kafka accepts no record without key and value: such a row's copy has an empty value. Copies made before a dead
+        letter was erased still have its bytes.
         """
         async for row in self._snapshot.stream("SELECT * FROM dead_letters ORDER BY id"):
             name = f"{row['source_topic']}[{row['source_partition']}]@{row['source_offset']}"
@@ -109,19 +109,19 @@ class Outbox:
             stream,
         )
         if row is None:
-            self._report.disagree("outbox", f"outbox_progress has no line for {stream}")
+            self._report.disagree("outbox", f"outbox_progress has no row for {stream}")
             return
         self._published[stream] = row["published_position"]
         if row["highest"] > row["numbered_position"]:
-            text = f"position {row['highest']} is given, numbered are {row['numbered_position']}"
+            text = f"a row has position {row['highest']}, the progress is {row['numbered_position']}"
             self._report.disagree("outbox", f"{stream}: {text}")
 
-    def _is_judged(self, expected: Anomaly | None, row: Any) -> bool:
-        """Not where orders that count for it may be gone from both stores."""
-        if self._judged_from_us is None:
+    def _is_comparable(self, expected: Anomaly | None, row: Any) -> bool:
+        """Whether no order that counts for it may have been deleted in both stores."""
+        if self._complete_from_us is None:
             return True
         time_us: int = row["event_time"] if expected is None else expected.time_us
-        return time_us >= self._judged_from_us
+        return time_us >= self._complete_from_us
 
     def _compare_anomaly(self, expected: Anomaly | None, row: Any) -> None:
         _, kind = _pair(expected or row)
@@ -143,7 +143,7 @@ class Outbox:
         tally = self._report.table(f"copies of {stream}")
         tally.expected += 1
         tally.found += bool(copies)
-        if not copies and stream in self._headless:
+        if not copies and stream in self._truncated:
             return
         if not any(copy.endswith(content) for copy in copies):
             tally.mismatches += 1

@@ -1,8 +1,7 @@
-"""The recount of one partition: every record from Kafka beside what PostgreSQL says became of it.
+"""The recount of one partition: compares every record of Kafka with its outcome in PostgreSQL.
 
-Kafka cannot tell which of two equal ids in two partitions was committed first, so that alone is
-taken from PostgreSQL; a stored row counts only where the record at its offset is a candidate with
-its content.
+Kafka does not show which of two equal ids in two partitions was committed first: only this is taken from PostgreSQL. A
+stored row counts only if the record at its offset is a candidate with the same content.
 """
 
 from collections.abc import Mapping
@@ -12,15 +11,15 @@ from app.kafka.reader import Record
 from app.reconcile.stream.context import RecountContext
 from app.reconcile.stream.counters import PartitionCounters
 from app.reconcile.stream.deletions import NO_DELETION
-from app.reconcile.stream.fields import COLUMNS, IDENTITY, RefusedError
+from app.reconcile.stream.fields import COLUMNS, IDENTITY, RejectedError
 from app.reconcile.stream.rows import ByOffset, DeadRow, dead_rows
 from app.reconcile.stream.snapshot import StoredRow
 from app.reconcile.stream.timestamps import show_timestamp, stored_kafka_us
-from app.reconcile.stream.validation import REJECTED_BY_DATABASE, SINK_STAGE, Event, judge
+from app.reconcile.stream.validation import REJECTED_BY_DATABASE, SINK_STAGE, Event, validate
 
 
 class PartitionRecount:
-    """Walks one partition of a source topic, batch by batch, in offset order."""
+    """Recounts one partition of a source topic, batch by batch, in offset order."""
 
     def __init__(self, context: RecountContext, topic: str, partition: int, counters: PartitionCounters) -> None:
         self._context = context
@@ -35,14 +34,14 @@ class PartitionRecount:
         self._dead: ByOffset[DeadRow] = ByOffset(dead_rows(context.snapshot, topic, partition))
 
     async def run(self, first: int, end: int) -> None:
-        """Recount offsets [first, end); rows below are taken as they are, beyond are reported."""
-        await self._trust_below(first)
+        """Recounts offsets [first, end); rows below are accepted unchecked, rows beyond are reported."""
+        await self._accept_rows_below(first)
         async for batch in self._context.kafka.read(self._topic, self._partition, first, end):
-            await self._walk(batch)
+            await self._compare_batch(batch)
         await self._report_rest()
 
-    async def _trust_below(self, first: int) -> None:
-        """Kafka no longer holds these records: their rows stand for them, and sums still fit."""
+    async def _accept_rows_below(self, first: int) -> None:
+        """Counts the rows of records that Kafka has deleted, so that the sums are complete."""
         time_at = COLUMNS[self._topic].index("timestamp")
         low = 0
         while low < first:
@@ -51,14 +50,14 @@ class PartitionRecount:
                 self._report.topic(self._topic).rows += 1
                 self._counters.accept(Event(row.values, row.values[time_at], False, False))
             for _ in await self._dead.below(low):
-                self._counters.refuse()
+                self._counters.reject()
             self._counters.flush(self._context.expected_store)
 
-    async def _walk(self, batch: list[Record]) -> None:
+    async def _compare_batch(self, batch: list[Record]) -> None:
         end = batch[-1].offset + 1
         rows, dead = await self._rows.below(end), await self._dead.below(end)
         self._report.topic(self._topic).rows += len(rows)
-        verdicts = [self._judge(record) for record in batch]
+        verdicts = [self._validate(record) for record in batch]
         absent = [
             self._id(verdict.values)
             for record, verdict in zip(batch, verdicts, strict=True)
@@ -72,11 +71,11 @@ class PartitionRecount:
         self._report_extra(rows.values(), dead.values())
         self._counters.flush(self._context.expected_store)
 
-    def _judge(self, record: Record) -> Event | str:
+    def _validate(self, record: Record) -> Event | str:
         try:
-            event = judge(self._topic, record, self._context.rules)
+            event = validate(self._topic, record, self._context.rules)
             return self._context.erasures.apply(self._topic, event)
-        except RefusedError as refusal:
+        except RejectedError as refusal:
             return refusal.reason
 
     def _settle(
@@ -126,11 +125,11 @@ class PartitionRecount:
         return row is not None and self._id(row.values) == self._id(event.values)
 
     def _is_stray(self, row: StoredRow, winner: StoredRow | None) -> bool:
-        """Whether the row at a record's offset is not its own: its id is stored elsewhere."""
+        """Whether the row at a record's offset belongs to another record: its id is stored elsewhere."""
         return winner is not None and winner[:2] != row[:2]
 
     def _may_win(self, record: Record, winner: StoredRow) -> bool:
-        """The lowest offset of the same partition, or any of another one that the ledger covers."""
+        """Whether the winner has a lower offset of the same partition, or a committed one of another."""
         if winner.partition == self._partition:
             return winner.offset < record.offset
         end = self._context.next_offsets.get((self._topic, winner.partition), 0)
@@ -147,12 +146,12 @@ class PartitionRecount:
     def _report_missing(self, record: Record, event: Event, winner: StoredRow | None) -> None:
         if winner is not None:
             place = f"{self._topic}[{winner.partition}]@{winner.offset}"
-            self._disagree("winner", record.offset, f"should be stored, but {place} is, for its id")
+            self._disagree("winner", record.offset, f"should be stored, but its id is stored from {place}")
         else:
             self._disagree("missing_row", record.offset, f"no row {self._id(event.values)!r}")
 
     def _expect_dead(self, record: Record, reason: str, letter: DeadRow | None) -> None:
-        self._counters.refuse()
+        self._counters.reject()
         if letter is None:
             self._disagree("missing_dead_letter", record.offset, f"no dead letter, reason {reason}")
             return
@@ -161,7 +160,7 @@ class PartitionRecount:
         elif (letter.stage == SINK_STAGE) != (reason == REJECTED_BY_DATABASE):
             self._disagree("stage", record.offset, f"stage {letter.stage} for reason {reason}")
         if self._context.erasures.concern(record) and not letter.erased:
-            self._disagree("dead_letter", record.offset, "it names a user who is erased")
+            self._disagree("dead_letter", record.offset, "it contains the id of an erased user")
         key, value = (None, None) if letter.erased else (record.key, record.value)
         for name, expected, found in (
             ("key", key, letter.key),

@@ -1,4 +1,4 @@
-"""The whole recount: composition of reading, judging, expecting and comparing."""
+"""The composition of the recount: reads, validates, computes the expected rows and compares."""
 
 import time
 from typing import Final
@@ -19,16 +19,16 @@ from app.security.kafka import librdkafka_options
 from app.settings import Settings
 from app.topics import SOURCE_TOPICS, TRANSACTIONS
 
-#: Counters that rows alone still tell when Kafka has deleted the records behind them.
+#: Counters that can be computed from rows alone if Kafka has deleted their records.
 _FROM_ROWS: Final = ("stored", "dead_lettered", "late")
 
 
 async def reconcile(settings: Settings, *, live_tables: LiveFigures | None = None) -> ReconcileReport:
-    """Recount every source record up to the ledger and compare all that PostgreSQL holds with it.
+    """Recounts every source record up to the ledger and compares everything in PostgreSQL with it.
 
-    Workers may write meanwhile: one snapshot of PostgreSQL decides how far Kafka is read.
-    `live_tables` are compared with the rows of that snapshot, so the stream has to be quiet for
-    them. Raises KafkaReadError or RecountError when Kafka or PostgreSQL cannot be read.
+    Workers may write meanwhile: one snapshot of PostgreSQL decides up to which offset Kafka is read. `live_tables` are
+    compared with the rows of that snapshot, so for them the stream has to be idle. Raises KafkaReadError or
+    RecountError when Kafka or PostgreSQL cannot be read.
     """
     started = time.monotonic()
     report = ReconcileReport()
@@ -66,7 +66,7 @@ async def _recount_ledger(context: RecountContext, settings: Settings) -> None:
         if line.topic in SOURCE_TOPICS:
             await _recount_line(context, settings, line)
         else:
-            context.report.disagree("ledger", f"{line.topic} is in the ledger and is no source topic")
+            context.report.disagree("ledger", f"{line.topic} is in the ledger and is not a source topic")
     await _report_unknown_partitions(context, ledger)
 
 
@@ -74,7 +74,7 @@ async def _check_cluster(context: RecountContext) -> None:
     row = await context.snapshot.row("SELECT cluster_id FROM stream_source")
     cluster_id = await context.kafka.cluster_id()
     if row is not None and row["cluster_id"] != cluster_id:
-        text = f"the ledger is of cluster {row['cluster_id']}, Kafka says {cluster_id}"
+        text = f"the ledger is of cluster {row['cluster_id']}, this Kafka is {cluster_id}"
         context.report.disagree("ledger", text)
 
 
@@ -83,7 +83,7 @@ async def _check_windows(context: RecountContext, settings: Settings) -> None:
     stored = None if row is None else tuple(row)
     wanted = (settings.stream.window_seconds, settings.stream.window_step_seconds)
     if stored != wanted:
-        text = f"panes are of windows and steps of {stored} s, the settings say {wanted}"
+        text = f"the panes are of windows and steps of {stored} s, the settings are {wanted}"
         context.report.disagree("ledger", text)
 
 
@@ -105,7 +105,7 @@ async def _recount_line(context: RecountContext, settings: Settings, line: Ledge
 
 
 async def _readable(context: RecountContext, line: LedgerRow) -> tuple[int, int]:
-    """The offsets [first, end) to recount; what Kafka deleted or never had is reported."""
+    """Returns the offsets [first, end) to recount; reports those that Kafka has deleted or never had."""
     if line.partition not in await context.kafka.partitions(line.topic):
         context.report.disagree("ledger", f"{line.topic}[{line.partition}] does not exist in Kafka")
         return 0, 0
@@ -139,16 +139,16 @@ def _compare_counters(
 
 
 async def _report_unknown_partitions(context: RecountContext, ledger: list[LedgerRow]) -> None:
-    """Rows and dead letters of partitions the ledger has no line for."""
+    """Reports rows and dead letters of partitions without a row in the ledger."""
     known = {(line.topic, line.partition) for line in ledger}
     for topic in SOURCE_TOPICS:
         for partition, count in (await context.snapshot.stored_counts(topic)).items():
             if (topic, partition) not in known:
-                text = f"{count} rows of {topic}[{partition}], which the ledger does not know"
+                text = f"{count} rows of {topic}[{partition}], which is not in the ledger"
                 context.report.disagree("extra_row", text)
     for (topic, partition), count in (await context.snapshot.dead_letter_counts()).items():
         if (topic, partition) not in known:
-            text = f"{count} dead letters of {topic}[{partition}], which the ledger does not know"
+            text = f"{count} dead letters of {topic}[{partition}], which is not in the ledger"
             context.report.disagree("extra_dead_letter", text)
 
 

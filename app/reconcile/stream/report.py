@@ -1,17 +1,17 @@
-"""What the recount found: figures expected and found, and every disagreement up to a limit."""
+"""The report of the recount: figures expected and found, and the mismatches up to a limit."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-#: Columns of the ledger that the recount computes for itself.
+#: Columns of the ledger that the recount computes.
 COUNTERS: Final = ("consumed", "stored", "duplicates", "conflicting", "dead_lettered", "late", "rounded", "assumed_utc")
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """One disagreement: its kind, and a sentence that names the row."""
+    """A mismatch: its kind, and a sentence that names the row."""
 
     kind: str
     message: str
@@ -19,7 +19,7 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class LostRange:
-    """Offsets [start, end) that the ledger covers and Kafka no longer holds."""
+    """Offsets [start, end) below the ledger that Kafka has deleted."""
 
     topic: str
     partition: int
@@ -48,7 +48,7 @@ class TableFigures:
 
 @dataclass(slots=True)
 class ReconcileReport:
-    """The verdict; `mismatches` holds the first `limit`, `total_mismatches` counts all of them."""
+    """The report; `mismatches` has the first `limit`, `total_mismatches` counts all of them."""
 
     limit: int = 100
     topics: dict[str, TopicFigures] = field(default_factory=dict)
@@ -62,42 +62,42 @@ class ReconcileReport:
 
     @property
     def total_mismatches(self) -> int:
-        """All disagreements, listed or not."""
+        """Number of all mismatches, listed or not."""
         return sum(self.kinds.values())
 
     @property
     def agrees(self) -> bool:
-        """Nothing that could be recounted disagrees."""
+        """Whether everything that could be recounted agrees."""
         return not self.kinds
 
     @property
     def complete(self) -> bool:
-        """Kafka still held every record the ledger speaks of."""
+        """Whether Kafka still had every record up to the ledger."""
         return not self.lost_ranges
 
     def disagree(self, kind: str, message: str) -> None:
-        """Note one disagreement."""
+        """Records a mismatch."""
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if len(self.mismatches) < self.limit:
             self.mismatches.append(Mismatch(kind, message))
 
     def topic(self, name: str) -> TopicFigures:
-        """Figures of a topic, made on first use."""
+        """Returns the figures of a topic, created on first use."""
         return self.topics.setdefault(name, TopicFigures())
 
     def table(self, name: str) -> TableFigures:
-        """Figures of a derived table, made on first use."""
+        """Returns the figures of a derived table, created on first use."""
         return self.tables.setdefault(name, TableFigures())
 
     def anomaly(self, anomaly_type: str) -> TableFigures:
-        """Figures of an anomaly type, made on first use."""
+        """Returns the figures of an anomaly type, created on first use."""
         return self.anomalies.setdefault(anomaly_type, TableFigures())
 
     def to_dict(self) -> Mapping[str, Any]:
-        """Plain data with the verdict first."""
+        """Returns plain data with the verdict first."""
         verdict = {"agrees": self.agrees, "complete": self.complete, "total_mismatches": self.total_mismatches}
         return verdict | asdict(self)
 
     def to_json(self) -> str:
-        """The whole report as indented JSON."""
+        """Returns the whole report as indented JSON."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)

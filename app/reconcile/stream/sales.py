@@ -1,4 +1,4 @@
-"""Panes, rollups, windows and live figures against the accepted orders."""
+"""Compares panes, rollups, windows and live figures with the accepted orders."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from app.reconcile.stream.timestamps import SECOND_US, show_timestamp, to_us
 
 
 class Slots(NamedTuple):
-    """A table of sums per slot: its name, the column and the kind of slot, and whether it has categories."""
+    """A table of sums per slot: its name, the slot's column and kind, and whether it has categories."""
 
     table: str
     start: str
@@ -40,7 +40,7 @@ _ORDER: Final = f'category COLLATE "C" NULLS FIRST, {_COUNTRY_ORDER}'
 
 @dataclass(frozen=True, slots=True)
 class LiveFigures:
-    """Live tables summed over all workers at `now` (aware): cents by key, by table name."""
+    """The live tables summed over all workers at `now` (aware): cents by key, by table name."""
 
     now: datetime
     cents: Mapping[str, Mapping[str | None, int]]
@@ -49,7 +49,7 @@ class LiveFigures:
 async def compare_slots(
     expected_store: ExpectedStore, snapshot: Snapshot, report: ReconcileReport, from_us: int | None = None
 ) -> None:
-    """Every pane, minute, hour, day and week of every partition that begins at or after `from_us`."""
+    """Compares every pane, minute, hour, day and week of every partition that begins at or after `from_us`."""
     for table, start, kind, by_category in SLOTS:
         category = "category" if by_category else "NULL::TEXT AS category"
         order = _ORDER if by_category else _COUNTRY_ORDER
@@ -70,7 +70,7 @@ async def compare_windows(
     window_seconds: int,
     from_us: int | None = None,
 ) -> None:
-    """Rows of `sales_metrics` from `from_us` on, with end and average (half up to the cent)."""
+    """Compares the rows of `sales_metrics` from `from_us` on, with end and average (half up to the cent)."""
     found = snapshot.stream(
         "SELECT window_start, NULL::integer, category, country, transaction_count, total_amount, "
         "window_end, avg_transaction_value "
@@ -87,7 +87,7 @@ async def compare_windows(
 
 
 def compare_live(expected_store: ExpectedStore, live: LiveFigures, report: ReconcileReport) -> None:
-    """The live tables against the orders in (now - 60 s, now]; keys without any may be absent."""
+    """Compares the live tables with the orders in (now - 60 s, now]; keys without orders may be absent."""
     until_us = to_us(live.now)
     for table, column in LIVE_TABLES.items():
         expected = expected_store.revenue(column, until_us - LIVE_SECONDS * SECOND_US, until_us)

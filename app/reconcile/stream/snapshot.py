@@ -1,4 +1,4 @@
-"""One read-only view of PostgreSQL: everything the recount compares comes from the same instant."""
+"""Reads PostgreSQL through one snapshot, so that everything compared is from the same instant."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from app.reconcile.stream.fields import COLUMNS, IDENTITY
 from app.reconcile.stream.timestamps import show_timestamp
 from app.settings import PostgresSettings
 
-#: asyncpg's raw form of a timestamp counts microseconds from 2000-01-01; this is that day.
+#: asyncpg's raw timestamps count microseconds from this instant, 2000-01-01.
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000
 _PREFETCH: Final = 5_000
 
@@ -28,7 +28,7 @@ class StoredRow(NamedTuple):
 
 
 class LedgerRow(NamedTuple):
-    """A line of `stream_progress`; `counters` holds its columns by name."""
+    """A row of `stream_progress`; `counters` has its columns by name."""
 
     topic: str
     partition: int
@@ -44,7 +44,7 @@ class Snapshot:
         self._connection = connection
 
     async def ledger(self) -> list[LedgerRow]:
-        """Every line of the ledger, by topic and partition."""
+        """Returns every row of the ledger, by topic and partition."""
         rows = await self._connection.fetch("SELECT * FROM stream_progress ORDER BY topic, partition")
         return [
             LedgerRow(
@@ -58,14 +58,14 @@ class Snapshot:
         ]
 
     async def deletions(self) -> dict[tuple[str, int], Deletion]:
-        """What retention has deleted, by topic and partition."""
+        """Returns the deletions by retention, by topic and partition."""
         rows = await self._connection.fetch(
             "SELECT topic, source_partition, deleted_before, deleted FROM retention_progress"
         )
         return {(row[0], row[1]): Deletion(row[2], row[3]) for row in rows}
 
     async def erasures(self) -> Erasures:
-        """Who is erased; raises RecountError while an erasure is under way or was cut off."""
+        """Returns the erased users; raises RecountError while an erasure is running or was interrupted."""
         rows = await self._connection.fetch(
             "SELECT key, user_hash, pseudonym, session_key, erased_at, renamed_at "
             "FROM erased_users CROSS JOIN erasure_key"
@@ -80,26 +80,26 @@ class Snapshot:
         return Erasures(rows[0]["key"] if rows else b"", users)
 
     async def row(self, query: str, *args: Any) -> Any:
-        """First row of a query, or None."""
+        """Returns the first row of a query, or None."""
         return await self._connection.fetchrow(query, *args)
 
     async def stream(self, query: str, *args: Any) -> AsyncIterator[Any]:
-        """Rows of a query, a few thousand in memory at a time."""
+        """Yields the rows of a query, a few thousand in memory at a time."""
         async for row in self._connection.cursor(query, *args, prefetch=_PREFETCH):
             yield row
 
     async def stored_counts(self, topic: str) -> dict[int, int]:
-        """Stored events of a topic per source partition."""
+        """Counts the stored events of a topic per source partition."""
         query = f"SELECT source_partition, count(*) FROM {topic} GROUP BY 1"
         return {row[0]: row[1] for row in await self._connection.fetch(query)}
 
     async def dead_letter_counts(self) -> dict[tuple[str, int], int]:
-        """Dead letters per source topic and partition."""
+        """Counts the dead letters per source topic and partition."""
         query = "SELECT source_topic, source_partition, count(*) FROM dead_letters GROUP BY 1, 2"
         return {(row[0], row[1]): row[2] for row in await self._connection.fetch(query)}
 
     async def stored(self, topic: str, partition: int) -> AsyncIterator[StoredRow]:
-        """Stored events that came from a partition, in offset order."""
+        """Yields the stored events of a partition, in offset order."""
         query = (
             f"SELECT source_partition, source_offset, {', '.join(COLUMNS[topic])} FROM {topic} "
             "WHERE source_partition = $1 ORDER BY source_offset"
@@ -108,7 +108,7 @@ class Snapshot:
             yield _stored_row(row)
 
     async def winners(self, topic: str, ids: Iterable[tuple[Any, ...]]) -> dict[Any, StoredRow]:
-        """Stored events by identity, for those of the ids that have one."""
+        """Returns the stored events with these ids, by identity."""
         keys = list(set(ids))
         if not keys:
             return {}
@@ -120,7 +120,7 @@ class Snapshot:
 
 
 def _winners_query(topic: str) -> str:
-    """Identities go in as one array per column; `timestamp` as the only one that is not text."""
+    """SQL with one array per column of the identity; only `timestamp` is not text."""
     columns = IDENTITY[topic]
     arrays = ", ".join(
         f"${number}::{'timestamptz' if column == 'timestamp' else 'text'}[]" for number, column in enumerate(columns, 1)
@@ -145,9 +145,9 @@ def _stored_row(row: Any) -> StoredRow:
 
 @asynccontextmanager
 async def open_snapshot(settings: PostgresSettings) -> AsyncIterator[Snapshot]:
-    """Connect and hold one snapshot.
+    """Connects and opens one snapshot.
 
-    Raises RecountError when PostgreSQL fails, and SettingsError when it refuses us or is not trusted.
+    Raises RecountError when PostgreSQL fails, and SettingsError when it rejects the login or is not trusted.
     """
     try:
         connection = await connect_auditor(settings, "globalmart-reconcile")
@@ -162,7 +162,7 @@ async def open_snapshot(settings: PostgresSettings) -> AsyncIterator[Snapshot]:
 
 
 async def _use_microseconds(connection: "asyncpg.Connection[Any]") -> None:
-    """Exchange instants as integers: exact, and wider than a Python datetime."""
+    """Reads and sends timestamps as integers: exact, and of a wider range than a Python datetime."""
     await connection.set_type_codec(
         "timestamptz",
         schema="pg_catalog",

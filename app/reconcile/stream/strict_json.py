@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it and nothing more, numbers kept as they were written."""
+"""Parses JSON strictly by RFC 8259; numbers keep their text."""
 
 import json
 import re
@@ -10,7 +10,7 @@ class MalformedError(ValueError):
 
 
 class Document(dict[str, Any]):
-    """A JSON object; the last of equal keys wins, `overridden` keeps the earlier ones."""
+    """A JSON object; the last of equal keys wins, `overridden` has the earlier ones."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -19,17 +19,19 @@ class Document(dict[str, Any]):
 
 
 class Number(str):
-    """The literal of a JSON number, so that no digit is lost before a rule asks for it."""
+    """The literal of a JSON number, so that no digit is lost."""
 
     __slots__ = ()
 
 
-# In this order: an escaped backslash, a whole surrogate pair, and what is left is half a pair.
-_HALF_PAIR: Final = re.compile(r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F])")
+# In this order: an escaped backslash, a surrogate pair; the rest is an unpaired surrogate.
+_UNPAIRED_SURROGATE: Final = re.compile(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F])"
+)
 
 
 def parse(raw: bytes) -> Any:
-    """Parse one document, objects as Documents. Raises MalformedError.
+    """Parses one document, objects as Documents. Raises MalformedError.
 
     Nesting beyond the interpreter's recursion limit counts as malformed: no event is nested at all.
     """
@@ -40,8 +42,8 @@ def parse(raw: bytes) -> Any:
         )
     except (ValueError, RecursionError) as error:
         raise MalformedError(str(error)) from None
-    if "\\u" in text and any(match.group(1) for match in _HALF_PAIR.finditer(text)):
-        raise MalformedError("half a surrogate pair")
+    if "\\u" in text and any(match.group(1) for match in _UNPAIRED_SURROGATE.finditer(text)):
+        raise MalformedError("an unpaired surrogate")
     return document
 
 

@@ -1,4 +1,4 @@
-"""Instants as whole microseconds since 1970-01-01T00:00:00Z, read from RFC 3339 text."""
+"""Timestamps as microseconds since 1970-01-01T00:00:00Z, parsed from RFC 3339 text."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -18,15 +18,14 @@ _RFC_3339: Final = re.compile(
 
 
 class BadTimestampError(ValueError):
-    """The text is not a date and time after 0001-01-01T00:00:00Z, an instant that stands for -infinity."""
+    """The text is not a date and time after 0001-01-01T00:00:00Z, which asyncpg sends as -infinity."""
 
 
 def parse_timestamp(text: str) -> tuple[int, bool]:
-    """Microseconds since the epoch, and whether an offset was missing and UTC assumed.
+    """Returns microseconds since the epoch, and whether the offset was missing and UTC assumed.
 
-    The seventh digit of a fraction rounds half up and what follows it is not looked at, as msgspec
-    0.22 does it. Leap seconds, 24:00, offsets of a day or more, and offsets without minutes are
-    refused, as there.
+    As in msgspec 0.22, the seventh digit of a fraction rounds half up and further digits are ignored; leap seconds,
+    24:00, offsets of a day or more, and offsets without minutes are invalid.
     """
     match = _RFC_3339.fullmatch(text)
     if match is None:
@@ -59,17 +58,17 @@ def _offset_us(sign: str, hours: str, minutes: str) -> int:
 
 
 def stored_kafka_us(time_ms: int) -> int:
-    """A Kafka timestamp as a dead letter keeps it: from the second second of year 1 to the last of 9999."""
+    """Converts a Kafka timestamp to that of a dead letter: from the second second of year 1 to the last of 9999."""
     return min(max(time_ms * 1000, _FIRST_US + SECOND_US), _LAST_US - _LAST_US % SECOND_US)
 
 
 def to_us(moment: datetime) -> int:
-    """Whole microseconds since the epoch of an aware datetime."""
+    """Converts an aware datetime to microseconds since the epoch."""
     return (moment - EPOCH) // MICROSECOND
 
 
 def show_timestamp(micros: int) -> str:
-    """ISO 8601 in UTC where a datetime can hold it, else the plain number."""
+    """Formats as ISO 8601 in UTC if a datetime can represent it, else as a number."""
     if _FIRST_US <= micros <= _LAST_US:
         return (EPOCH + micros * MICROSECOND).isoformat()
     return f"{micros} us"

@@ -1,4 +1,4 @@
-"""The contract's rules for one record: accepted as a candidate event, or refused with a reason."""
+"""The contract's rules for one record: accepted as a candidate event, or rejected with a reason."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from app.kafka.reader import Record
 from app.reconcile.stream.amounts import BadAmountError, parse_amount
-from app.reconcile.stream.fields import FIELDS, INVALID_FIELD, KEY_COLUMN, RefusedError
+from app.reconcile.stream.fields import FIELDS, INVALID_FIELD, KEY_COLUMN, RejectedError
 from app.reconcile.stream.strict_json import Document, MalformedError, parse
 from app.reconcile.stream.timestamps import SECOND_US
 from app.topics import TRANSACTIONS
@@ -26,7 +26,7 @@ DAY_US: Final = 86_400 * SECOND_US
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Settings the verdict depends on; the retention of transactions bounds every topic."""
+    """The settings used for validation; the retention of transactions applies to every topic."""
 
     future_tolerance_seconds: int
     retention_days: int | None
@@ -42,29 +42,29 @@ class Event:
     assumed_utc: bool
 
 
-def judge(topic: str, record: Record, rules: Rules) -> Event:
-    """The candidate event of a record; raises RefusedError with the first reason that applies."""
+def validate(topic: str, record: Record, rules: Rules) -> Event:
+    """Returns the candidate event of a record; raises RejectedError with the first reason that applies."""
     event = _decode(topic, record)
     if any(isinstance(value, str) and "\0" in value for value in event.values):
-        raise RefusedError(NUL_CHARACTER)
+        raise RejectedError(NUL_CHARACTER)
     if record.key != event.values[KEY_COLUMN[topic]].encode("utf-8"):
-        raise RefusedError(KEY_MISMATCH)
+        raise RejectedError(KEY_MISMATCH)
     _check_time(event.time_us - record.time_ms * 1000, rules)
     return event
 
 
 def _decode(topic: str, record: Record) -> Event:
     if not record.value:
-        raise RefusedError(EMPTY_VALUE)
+        raise RejectedError(EMPTY_VALUE)
     try:
         document = parse(record.value)
     except MalformedError:
-        raise RefusedError(MALFORMED_JSON) from None
+        raise RejectedError(MALFORMED_JSON) from None
     if not isinstance(document, Document):
-        raise RefusedError(INVALID_FIELD)
+        raise RejectedError(INVALID_FIELD)
     for name, value in document.overridden:
         _check_overridden(topic, name, value)
-    fields = {field.name: field.take(document) for field in FIELDS[topic]}
+    fields = {field.name: field.value(document) for field in FIELDS[topic]}
     fields["timestamp"], assumed_utc = fields["timestamp"]
     rounded = False
     if topic == TRANSACTIONS:
@@ -73,22 +73,22 @@ def _decode(topic: str, record: Record) -> Event:
 
 
 def _check_overridden(topic: str, name: str, value: Any) -> None:
-    """A field given twice must be of its type both times; the last one counts."""
+    """Checks the earlier values of a repeated field: each must be valid, the last one counts."""
     for field in FIELDS[topic]:
         if field.name == name:
-            field.take({name: value})
+            field.value({name: value})
 
 
 def _amount(value: Any) -> tuple[Decimal, bool]:
     try:
         return parse_amount(value)
     except BadAmountError:
-        raise RefusedError(INVALID_AMOUNT) from None
+        raise RejectedError(INVALID_AMOUNT) from None
 
 
 def _check_time(ahead_us: int, rules: Rules) -> None:
     if ahead_us > rules.future_tolerance_seconds * SECOND_US:
-        raise RefusedError(FUTURE_TIMESTAMP)
+        raise RejectedError(FUTURE_TIMESTAMP)
     days = rules.retention_days
     if days is not None and -ahead_us > days * DAY_US:
-        raise RefusedError(BEYOND_RETENTION)
+        raise RejectedError(BEYOND_RETENTION)

@@ -23,7 +23,7 @@ _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 _DEADLINE_SECONDS: Final = 60.0
 _CARD_SECONDS: Final = 30.0
-#: The page at the bare address.
+#: The page at the dashboard's root URL.
 _LANDING: Final = "overview"
 _EVERYTHING: Final = {"period": "Everything stored"}
 _FLAGS: Final = (
@@ -40,7 +40,7 @@ _FLAGS: Final = (
 
 @contextmanager
 def page_reader(dashboard_url: str) -> Iterator["BrowserReader"]:
-    """A reader of the dashboard at this address; raises EmbeddedStackError where there is no browser."""
+    """Yields a reader of the dashboard at this URL; raises EmbeddedStackError if there is no browser."""
     program = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if program is None:
         raise EmbeddedStackError(f"none of {', '.join(_BROWSERS)} is installed; `make packages` installs one")
@@ -56,8 +56,8 @@ class BrowserReader:
         self._url = url
 
     def read(self, page: PageTexts) -> dict[str, Any]:
-        """Every card asked for and the page's file; raises EmbeddedStackError where one is missing."""
-        with _explained():
+        """Returns every requested card and the page's file; raises EmbeddedStackError if one is missing."""
+        with _translated_errors():
             return self._read(page)
 
     def _read(self, page: PageTexts) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class BrowserReader:
 
 
 def read_pages(reader: BrowserReader, wanted: Sequence[PageTexts]) -> dict[str, Any]:
-    """What all these pages show."""
+    """Returns the content of all these pages."""
     return {name: value for page in wanted for name, value in reader.read(page).items()}
 
 
@@ -87,7 +87,7 @@ def read_pages(reader: BrowserReader, wanted: Sequence[PageTexts]) -> dict[str, 
 def _tab(program: str) -> Iterator["Page"]:
     from playwright.sync_api import sync_playwright
 
-    with _explained(), tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+    with _translated_errors(), tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
             profile,
             executable_path=program,
@@ -104,7 +104,7 @@ def _tab(program: str) -> Iterator["Page"]:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     from playwright.sync_api import Error
 
     try:
@@ -114,5 +114,5 @@ def _explained() -> Iterator[None]:
 
 
 def _shortest(cell: str) -> str:
-    """A number of a file without zeros at its end; other text as it is."""
+    """Strips trailing zeros of a number; returns other text unchanged."""
     return written(Decimal(cell)) if _NUMBER.fullmatch(cell) else cell

@@ -1,4 +1,4 @@
-"""What each page of the dashboard must show, written here once more from the stores' figures."""
+"""The expected texts of each page of the dashboard, computed independently from the stores' figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PageTexts:
-    """A page at an address: the cards it must show by label, and the title of the rows in its file."""
+    """A page with its query: its expected cards by label, and the title of the rows in its file."""
 
     view: str
     query: Mapping[str, str]
@@ -28,24 +28,24 @@ class PageTexts:
 
     @property
     def name(self) -> str:
-        """How the page is told."""
+        """The page's name in the report."""
         return " ".join((self.view, *self.query.values()))
 
     def expected(self, figures: Account) -> dict[str, Any]:
-        """Cards and, where it can be downloaded, the file's figures by name."""
-        told: dict[str, Any] = {f"{self.name}: {label}": text for label, text in self.cards.items()}
+        """Returns the cards and the file's figures by name."""
+        expected: dict[str, Any] = {f"{self.name}: {label}": text for label, text in self.cards.items()}
         if self.file is not None:
             titles = f"{self.file} "
-            told |= {
+            expected |= {
                 f"{self.name} file, {name}": written(value)
                 for name, value in figures.items()
                 if name.startswith(titles) and name.rpartition(": ")[2] in file_fields(self.file)
             }
-        return told
+        return expected
 
 
 def pages(figures: Account, customer: str, newest_anomalies: Mapping[str, int]) -> list[PageTexts]:
-    """Every page over everything stored, all countries, after the traffic is over."""
+    """Returns every page for the whole period and all countries, after the traffic has ended."""
     found = _Finder(figures)
     return [
         PageTexts("overview", {}, _overview(found)),
@@ -62,12 +62,12 @@ def pages(figures: Account, customer: str, newest_anomalies: Mapping[str, int]) 
 
 
 def file_fields(title: str) -> tuple[str, ...]:
-    """Figures that the file of a table has; conflicting duplicates are not on the page."""
+    """Returns the figures in the file of a table; the page does not show conflicting duplicates."""
     return tuple(name for name in SHAPES[title][1] if name != "conflicting")
 
 
 def written(value: Any) -> str:
-    """A value of a file with as many decimals as it needs."""
+    """Formats a value of a file with as many decimals as it needs."""
     if isinstance(value, Decimal | int) and not isinstance(value, bool):
         return format(Decimal(value).normalize(), "f")
     return "" if value is None else str(value)
@@ -83,7 +83,7 @@ class _Finder:
         return self._figures[f"{title}: {field}"]
 
     def rows(self, title: str) -> list[dict[str, Any]]:
-        """The rows under a title in their order, with their name as `row`."""
+        """Returns the rows under a title in their order, with their name as `row`."""
         rows: dict[str, dict[str, Any]] = {}
         for name, value in self._figures.items():
             row, _, field_name = name.rpartition(": ")
@@ -132,7 +132,7 @@ def _shown(found: _Finder, title: str) -> dict[str, str]:
 
 
 def _trend(found: _Finder, kind: str, unit: str) -> dict[str, str]:
-    """Cards of the newest period that is over; none while there is none."""
+    """Returns the cards of the newest completed period; empty if there is none."""
     whole = [row for row in found.rows(f"trends {kind}") if not row["partial"]]
     if not whole:
         return {}

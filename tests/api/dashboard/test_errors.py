@@ -126,7 +126,7 @@ def test_an_address_the_api_refuses(dashboard: Dashboard) -> None:
 
 def test_what_the_api_refuses(address: str) -> None:
     with _client(address) as client:
-        with pytest.raises(errors.RefusedError, match="refuses limit"):
+        with pytest.raises(errors.RejectedError, match="refuses limit"):
             client.get("anomalies", limit=0)
         with pytest.raises(errors.NotFoundError):
             client.one("transactions", "a/b?c")

@@ -78,6 +78,6 @@ def _served(environment: dict[str, str], log: Path) -> Iterator[tuple[str, psuti
 
 def _environment(stack: EmbeddedStack) -> dict[str, str]:
     """The embedded servers and nothing of the user's own settings."""
-    cached = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
     # On a busy machine the demo's server takes minutes for a sum over a mart.
-    return {**cached, **stack.environment(), "GLOBALMART_API_RUN_PREPARE_SECONDS": "900"}
+    return {**inherited, **stack.environment(), "GLOBALMART_API_RUN_PREPARE_SECONDS": "900"}

@@ -84,10 +84,10 @@ async def test_a_restored_stream_goes_on_and_agrees(world: World, warehouse: Emb
     async with world.load():
         await world.consuming(worker)
         await world.progress(500)
-        told = await run("backup", str(tmp_path))
-        assert told.exit_code == 0, told.output
+        result = await run("backup", str(tmp_path))
+        assert result.exit_code == 0, result.output
         await world.progress(500)
-    assert "300 documents" in told.stdout
+    assert "300 documents" in result.stdout
     (folder,) = tmp_path.glob("globalmart-*")
     assert folder.suffix == ""
 
@@ -101,8 +101,8 @@ async def test_a_restored_stream_goes_on_and_agrees(world: World, warehouse: Emb
 
     async with empty_database(world.stack) as restored:
         world.database = world.group = restored
-        told = await run("restore", str(folder), MONGO_DATABASE="copy")
-        assert told.exit_code == 0, told.exception or told.output
+        result = await run("restore", str(folder), MONGO_DATABASE="copy")
+        assert result.exit_code == 0, result.exception or result.output
         after = await asyncio.to_thread(seen, url, "copy")
         assert after == before
         ledger = await world.ledger()
@@ -115,12 +115,12 @@ async def test_a_restored_stream_goes_on_and_agrees(world: World, warehouse: Emb
         # replaced on purpose, PostgreSQL is as old as the backup again; a damaged file of MongoDB is found out
         file = folder / "mongo" / "facts.bson"
         file.write_bytes(file.read_bytes().replace(b"x", b"y", 1))
-        told = await run("restore", str(folder), "--replace", MONGO_DATABASE="copy")
-        assert "MongoDB was restored and is not what was backed up: facts" in str(told.exception)
+        result = await run("restore", str(folder), "--replace", MONGO_DATABASE="copy")
+        assert "MongoDB was restored and differs from the backup: facts" in str(result.exception)
         assert await world.ledger() == ledger
         (folder / "postgres.dump").write_bytes(b"rubbish")
-        told = await run("restore", str(folder), "--replace", "--no-mongo")
-        assert "pg_restore failed" in str(told.exception)
+        result = await run("restore", str(folder), "--replace", "--no-mongo")
+        assert "pg_restore failed" in str(result.exception)
 
 
 def test_no_older_program_than_the_server_is_taken() -> None:
@@ -145,5 +145,5 @@ def test_what_a_program_says_is_told(stack: EmbeddedStack) -> None:
 def test_compaction_says_what_it_did(warehouse: EmbeddedStack) -> None:
     url = MongoSettings(url=SecretStr(warehouse.mongo.url), database="shop")
     assert re.match(r"MongoDB: (\d+ collections compacted|this server does not)", compact_mongo(url))
-    away = MongoSettings(url=SecretStr("mongodb://127.0.0.1:1"), connect_timeout_seconds=0.2)
-    assert compact_mongo(away).startswith("MongoDB: not compacted")
+    down = MongoSettings(url=SecretStr("mongodb://127.0.0.1:1"), connect_timeout_seconds=0.2)
+    assert compact_mongo(down).startswith("MongoDB: not compacted")

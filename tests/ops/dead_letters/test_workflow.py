@@ -68,12 +68,12 @@ async def test_letters_are_listed_shown_corrected_and_put_back_once(world: World
     missing = await asyncio.to_thread(globalmart, world, "dead-letters", "show", "987654")
     assert "no such dead letter: 987654" in str(missing.exception)
 
-    # what would be refused again is not sent, what is corrected is stored
+    # what would be rejected again is not sent, what is corrected is stored
     hopeless = await asyncio.to_thread(
         globalmart, world, "dead-letters", "replay", "--reason", "invalid_amount", "--wait", "0"
     )
     assert hopeless.exit_code == 1
-    assert hopeless.stdout.count("would be refused again") == 2
+    assert hopeless.stdout.count("would be rejected again") == 2
     fixed = await asyncio.to_thread(
         globalmart, world, "dead-letters", "replay", str(ids["words"]), "--set", "total_amount=12.50", "--by", "grace"
     )
@@ -86,7 +86,7 @@ async def test_letters_are_listed_shown_corrected_and_put_back_once(world: World
     assert await stored(world) == {"good": "10.00", "words": "12.50", "other-key": "10.00"}
 
     # sent against advice it is a dead letter once more, and so are its books
-    again = await asyncio.to_thread(globalmart, world, "dead-letters", "replay", str(ids["hopeless"]), "--anyway")
+    again = await asyncio.to_thread(globalmart, world, "dead-letters", "replay", str(ids["hopeless"]), "--force")
     assert "dead_lettered (refused again: invalid_amount)" in again.stdout
 
     # a second time nothing happens

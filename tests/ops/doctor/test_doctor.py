@@ -1,4 +1,4 @@
-"""`globalmart doctor --stores`: every fault is found, named and given its cure, on real stores."""
+"""`globalmart doctor --stores`: every fault is found and reported with its fix, on real stores."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from app.kafka.admin import create_topics
 from app.ops.doctor.checks import run_checks
 from app.ops.doctor.kafka import KafkaState, check_kafka, check_ledger_against_kafka
-from app.ops.doctor.mongo import _judge
+from app.ops.doctor.mongo import _check
 from app.ops.doctor.postgres import PostgresState, check_postgres
 from app.settings import KafkaSettings, Settings
 from app.topics import CART_EVENTS, TOPICS, TRANSACTIONS
@@ -104,7 +104,7 @@ _CHANGES = (
 
 
 async def test_a_database_that_was_changed(shop: Shop) -> None:
-    """Everything is told at once, each with its cure."""
+    """All problems are reported at once, each with its fix."""
     async with shop.database.owner() as connection:
         for statement, _ in _CHANGES:
             await connection.execute(statement)
@@ -163,11 +163,11 @@ def test_clocks_and_versions() -> None:
     texts = [str(finding) for finding in check_postgres(old, Settings({}))]
     assert texts[:2] == [
         "PostgreSQL: version 14 is too old; upgrade to 15 or newer",
-        "PostgreSQL: its clock differs from ours by -9.0 s; set both by NTP",
+        "PostgreSQL: its clock differs from this machine's by -9.0 s; set both by NTP",
     ]
-    assert [str(finding) for finding in _judge("5.0.1", 9.0)] == [
+    assert [str(finding) for finding in _check("5.0.1", 9.0)] == [
         "MongoDB: version 5.0.1 is too old; upgrade to 6 or newer",
-        "MongoDB: its clock differs from ours by +9.0 s; set both by NTP",
+        "MongoDB: its clock differs from this machine's by +9.0 s; set both by NTP",
     ]
 
 

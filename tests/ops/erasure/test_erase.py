@@ -71,7 +71,7 @@ def lake_equals_postgres(world: World, lake: Path) -> bool:
     with open_snapshot(Settings(world.environment()).postgres) as snapshot:
         prints = {source.name: snapshot.day_checksums(source, TODAY) for source in SOURCES}
     return all(
-        known.print == prints[name][day] for name, days in manifest.tables.items() for day, known in days.items()
+        known.summary == prints[name][day] for name, days in manifest.tables.items() for day, known in days.items()
     )
 
 
@@ -86,9 +86,9 @@ async def test_a_user_is_forgotten_under_live_traffic(world: World, tmp_path: Pa
     assert await places(world, lake, warehouse) == everywhere
     before = await world.sql(_TOTALS)
 
-    told = await erase(world, lake, "--dry-run", "--json")
-    assert told.exit_code == 0, told.output
-    counted = json.loads(told.stdout)
+    result = await erase(world, lake, "--dry-run", "--json")
+    assert result.exit_code == 0, result.output
+    counted = json.loads(result.stdout)
     assert (counted["rows"]["transactions"], counted["rows"]["product_views"]) == (8, 1500)
     assert (counted["rows"]["dead_letters"], counted["documents"]) == (4, 2 + 4)
     assert await places(world, lake, warehouse) == everywhere
@@ -97,10 +97,10 @@ async def test_a_user_is_forgotten_under_live_traffic(world: World, tmp_path: Pa
         assert (await erase(world, lake)).exit_code == 75
 
     # the very same counts, once
-    told = await erase(world, lake, "--json")
-    assert told.exit_code == 0, told.output
-    done = json.loads(told.stdout)
-    assert USER not in told.stdout
+    result = await erase(world, lake, "--json")
+    assert result.exit_code == 0, result.output
+    done = json.loads(result.stdout)
+    assert USER not in result.stdout
     assert done["rows"] == counted["rows"]
     assert (done["lake_files"], done["documents"]) == (counted["lake_files"], 6)
     assert await places(world, lake, warehouse) == set()
@@ -133,14 +133,14 @@ async def test_a_user_is_forgotten_under_live_traffic(world: World, tmp_path: Pa
     )
     assert rapid[0][0] >= 8
 
-    # rows put back from Kafka come back under the pseudonym, and a second erasure finds nothing
+    # rows restored from Kafka have the pseudonym, and a second erasure finds nothing
     await world.execute("DELETE FROM transactions WHERE transaction_id IN ('e0', 'alone')")
     await world.execute("DELETE FROM cart_events WHERE event_id = 'c1'")
     restored, _ = await replay_kafka(Settings(world.environment()), TODAY, TODAY)
     assert restored.restored.total() == 3
     assert await places(world, lake, warehouse) == set()
-    told = await erase(world, lake)
-    assert "transactions: 0 rows changed" in told.stdout
+    result = await erase(world, lake)
+    assert "transactions: 0 rows changed" in result.stdout
     await world.exact()
     assert worker.exit_code is None, worker.tail()
 
@@ -150,14 +150,14 @@ async def test_a_lake_that_is_elsewhere_is_not_taken_for_an_empty_one(
 ) -> None:
     """A batch in a container fills a lake this machine does not see; the user would stay in it."""
     lake = tmp_path / "elsewhere"
-    told = await erase(world, lake, "--dry-run")
-    assert told.exit_code == 0, "no batch has run, so there is none: " + told.output
+    result = await erase(world, lake, "--dry-run")
+    assert result.exit_code == 0, "no batch has run, so there is none: " + result.output
     publish(warehouse)
     for options in (("--dry-run",), ()):
-        told = await erase(world, lake, *options)
-        assert isinstance(told.exception, LakeError)
-        assert "GLOBALMART_BATCH_LAKE" in str(told.exception)
-        assert "docker exec -i globalmart-maintain" in str(told.exception)
+        result = await erase(world, lake, *options)
+        assert isinstance(result.exception, LakeError)
+        assert "GLOBALMART_BATCH_LAKE" in str(result.exception)
+        assert "docker exec -i globalmart-maintain" in str(result.exception)
     assert not lake.exists()
     assert await world.sql("SELECT 1 FROM erased_users") == []
 
@@ -177,8 +177,8 @@ async def test_a_killed_erasure_is_finished_by_the_next(world: World, tmp_path: 
                     await world.recount()
                 world.sender.send(earlier)
                 await world.progress(2 * len(earlier))
-        told = await erase(world, lake)
-        assert told.exit_code == 0, told.output
+        result = await erase(world, lake)
+        assert result.exit_code == 0, result.output
     await world.exact()
     assert await places(world, lake, warehouse) == set()
     for table, key in (("product_views", "event_id"), ("cart_events", "event_id")):

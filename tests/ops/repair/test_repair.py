@@ -67,7 +67,7 @@ def one_user_per_id(records: Iterable[Sent]) -> Iterator[Sent]:
 
 
 def new_orders(world: World) -> AbstractAsyncContextManager[None]:
-    """Live traffic without repetitions: a repeated order whose row is lost would be stored anew."""
+    """Live traffic without repetitions: a repeated order whose row is lost would be stored again."""
     orders = (order(f"live-{number}", f"user-{number % 30}") for number in count())
     return world.sending(([one] for one in orders), 0.005)
 
@@ -116,8 +116,8 @@ async def test_lost_rows_come_back_from_kafka_under_live_traffic(world: World) -
         assert not all(check.agrees for check in checks)
         first, last = days()
         arguments = ("--date", first.isoformat(), "--through", last.isoformat(), "--repair")
-        told = await asyncio.to_thread(globalmart, world, "reconcile", *arguments)
-        assert told.exit_code == 0, told.output
-        assert "sums set right" in told.stdout
+        result = await asyncio.to_thread(globalmart, world, "reconcile", *arguments)
+        assert result.exit_code == 0, result.output
+        assert "sums corrected" in result.stdout
     await world.exact()
     assert worker.exit_code is None, worker.tail()

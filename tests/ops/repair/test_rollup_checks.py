@@ -1,4 +1,4 @@
-"""Sums told from rows in a database of its own: any length of panes, and one upkeep at a time."""
+"""Sums compared with rows: any length of panes, and one maintenance command at a time."""
 
 import asyncio
 from datetime import date
@@ -60,9 +60,9 @@ async def test_other_days_are_left_alone(stack: EmbeddedStack, database: Databas
     assert {d.table for d in done.after if d.start.date() == _DAY} == {"sales_weekly"}, "its week waits"
     days = "SELECT DISTINCT (day AT TIME ZONE 'UTC')::DATE FROM sales_daily"
     assert [row[0] for row in await database.fetch(days)] == [_DAY]
-    told = (await repair(settings, date(2025, 11, 30), _DAY, apply=False)).to_dict()
-    days_told = {wrong["start"][:10] for wrong in told["before"] if wrong["table"] != "sales_weekly"}
-    assert days_told == {"2025-11-30"}
+    report = (await repair(settings, date(2025, 11, 30), _DAY, apply=False)).to_dict()
+    days_reported = {wrong["start"][:10] for wrong in report["before"] if wrong["table"] != "sales_weekly"}
+    assert days_reported == {"2025-11-30"}
 
 
 async def test_a_week_is_not_taken_from_days_that_are_wrong(stack: EmbeddedStack, database: Database) -> None:
@@ -95,10 +95,10 @@ async def test_one_upkeep_at_a_time(stack: EmbeddedStack, database: Database) ->
 
     async with exclusive_owner(database.postgres):
         for command in commands:
-            told = await asyncio.to_thread(run, *command)
-            assert told.exit_code == 75, (command, told.output, told.exception)
-    told = await asyncio.to_thread(run, *commands[0])
-    assert told.exit_code == 0, told.output
+            result = await asyncio.to_thread(run, *command)
+            assert result.exit_code == 75, (command, result.output, result.exception)
+    result = await asyncio.to_thread(run, *commands[0])
+    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize(
@@ -113,5 +113,5 @@ async def test_one_upkeep_at_a_time(stack: EmbeddedStack, database: Database) ->
     ],
 )
 def test_wrong_usage_is_said(arguments: tuple[str, ...]) -> None:
-    told = CliRunner().invoke(build_app(arguments), list(arguments), env={"GLOBALMART_ENV_FILE": ""})
-    assert told.exit_code == 2, told.output
+    result = CliRunner().invoke(build_app(arguments), list(arguments), env={"GLOBALMART_ENV_FILE": ""})
+    assert result.exit_code == 2, result.output

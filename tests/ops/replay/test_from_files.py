@@ -1,4 +1,4 @@
-"""History from the lake and from Parquet files, through the stream: what is lacking, once."""
+"""History from the lake and from Parquet files, through the stream: missing events, once."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
@@ -76,18 +76,18 @@ async def test_the_lake_and_files_feed_what_is_lacking(world: World, tmp_path: P
     async def run(*arguments: str) -> Any:
         return await asyncio.to_thread(globalmart, world, *arguments, **environ)
 
-    told = await run(*span)
-    assert told.exit_code == 0, told.output
-    assert f"{TRANSACTIONS}: 3 rows read, 2 sent" in told.stdout
-    assert "product_views: 2 rows read, 2 sent" in told.stdout
-    told = await run(*span)
-    assert f"{TRANSACTIONS}: 3 rows read, 0 sent" in told.stdout
+    result = await run(*span)
+    assert result.exit_code == 0, result.output
+    assert f"{TRANSACTIONS}: 3 rows read, 2 sent" in result.stdout
+    assert "product_views: 2 rows read, 2 sent" in result.stdout
+    result = await run(*span)
+    assert f"{TRANSACTIONS}: 3 rows read, 0 sent" in result.stdout
 
     path = tmp_path / "old.parquet"
     later = DAY + timedelta(days=1)
     pq.write_table(pa.Table.from_pylist([*orders, kept_order("d", 4, "4.40", later)]), path)
-    told = await run("replay", "--parquet", str(path))
-    assert f"{TRANSACTIONS}: 4 rows read, 1 sent" in told.stdout
+    result = await run("replay", "--parquet", str(path))
+    assert f"{TRANSACTIONS}: 4 rows read, 1 sent" in result.stdout
 
     rows = await world.sql("SELECT transaction_id, total_amount FROM transactions ORDER BY 1")
     expected = [("a", "1.10"), ("b", "2.20"), ("c", "3.30"), ("d", "4.40")]
@@ -98,12 +98,12 @@ async def test_the_lake_and_files_feed_what_is_lacking(world: World, tmp_path: P
 
     # a day whose sums count rows that are gone is not sent again: it would count twice
     await world.execute("DELETE FROM transactions WHERE transaction_id = 'b'")
-    told = await run(*span)
-    assert told.exit_code == 1
-    assert f"left out: transactions {DAY}: its sums count 1 rows that are gone" in told.stdout
-    told = await run("replay", "--parquet", str(path))
-    assert f"left out: transactions {DAY}" in told.stdout
-    assert f"{TRANSACTIONS}: 4 rows read, 0 sent" in told.stdout
-    told = await run("replay", "--from", DAY.isoformat(), "--to", DAY.isoformat())
-    assert "transactions: 4 records read, 1 rows put back" in told.stdout
+    result = await run(*span)
+    assert result.exit_code == 1
+    assert f"skipped: transactions {DAY}: its sums count 1 rows that no longer exist" in result.stdout
+    result = await run("replay", "--parquet", str(path))
+    assert f"skipped: transactions {DAY}" in result.stdout
+    assert f"{TRANSACTIONS}: 4 rows read, 0 sent" in result.stdout
+    result = await run("replay", "--from", DAY.isoformat(), "--to", DAY.isoformat())
+    assert "transactions: 4 records read, 1 rows restored" in result.stdout
     await world.exact()

@@ -1,4 +1,4 @@
-"""Retention beside live traffic: whole days go once the lake has them, sums and the recount stay exact."""
+"""Retention during live traffic: whole days are deleted once the lake has them, sums and recount stay exact."""
 
 import asyncio
 import json
@@ -78,22 +78,22 @@ async def test_old_days_go_once_the_lake_has_them(world: World, tmp_path: Path) 
         return await asyncio.to_thread(globalmart, world, "maintain", *options, **changes)
 
     # the lake has nothing: only what is never archived goes
-    told = await maintain()
-    assert told.exit_code == 1, told.output
-    assert f"transactions {OLD[0].date()}: the lake does not have it" in told.stdout
+    result = await maintain()
+    assert result.exit_code == 1, result.output
+    assert f"transactions {OLD[0].date()}: the lake does not have it" in result.stdout
     assert await counts(world) == {"transactions": 120, "product_views": 120, "cart_events": 0, "system_metrics": 0}
 
     await asyncio.to_thread(fill, lake, world, TODAY.date())
     await deliver(world, [view("late", OLD[1])])
-    told = await maintain("--dry-run")
-    assert f"product_views {OLD[1].date()}: it has changed since the lake read it" in told.stdout
-    assert f"transactions {OLD[1].date()}: 60 rows would go" in told.stdout
+    result = await maintain("--dry-run")
+    assert f"product_views {OLD[1].date()}: it has changed since the lake read it" in result.stdout
+    assert f"transactions {OLD[1].date()}: 60 rows would be deleted" in result.stdout
     assert (await counts(world))["transactions"] == 120
     await asyncio.to_thread(fill, lake, world, TODAY.date())
     async with world.load():
-        told = await maintain()
-    assert told.exit_code == 0, told.output
-    assert "MongoDB: " in told.stdout
+        result = await maintain()
+    assert result.exit_code == 0, result.output
+    assert "MongoDB: " in result.stdout
     assert set((await counts(world)).values()) == {0}
     assert await world.sql(revenue) == before
     kept = {t.topic: t.found_ms for t in topic_retention(Settings(world.environment()))}
@@ -122,8 +122,8 @@ async def test_old_days_go_once_the_lake_has_them(world: World, tmp_path: Path) 
 
     # what is gone for good is left alone by repair and replay
     day = OLD[0].date().isoformat()
-    told = await asyncio.to_thread(globalmart, world, "reconcile", "--date", day, "--repair")
-    assert "were deleted after their retention" in str(told.exception)
+    result = await asyncio.to_thread(globalmart, world, "reconcile", "--date", day, "--repair")
+    assert "were deleted after their retention" in str(result.exception)
     span = ("--lake", "--from", day, "--to", day)
-    told = await asyncio.to_thread(globalmart, world, "replay", *span, BATCH_LAKE=str(lake))
-    assert "left out: transactions" in told.stdout
+    result = await asyncio.to_thread(globalmart, world, "replay", *span, BATCH_LAKE=str(lake))
+    assert "skipped: transactions" in result.stdout

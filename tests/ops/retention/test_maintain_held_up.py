@@ -113,8 +113,8 @@ async def test_a_row_that_comes_while_its_day_is_deleted_stays_for_the_next_run(
 
 async def _maintain(world: World) -> None:
     changes = AT_ONCE | {"RETENTION_DELETE_PAGES": "1"}
-    told = await asyncio.to_thread(globalmart, world, "maintain", **changes)
-    assert told.exit_code == 0, told.output
+    result = await asyncio.to_thread(globalmart, world, "maintain", **changes)
+    assert result.exit_code == 0, result.output
 
 
 async def _some(world: World, query: str) -> bool:

@@ -53,7 +53,7 @@ def test_watermark_and_lateness(seconds: list[float], late: int, watermark: floa
 
 def test_refused_and_repeated_records_leave_the_watermark_alone() -> None:
     line = counters()
-    line.refuse()
+    line.reject()
     line.repeat(conflicting=False)
     line.repeat(conflicting=True)
     assert line.watermark_us is None

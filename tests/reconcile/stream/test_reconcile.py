@@ -85,7 +85,7 @@ async def test_agrees_with_a_faultless_store(world: World) -> None:
             "UPDATE transactions SET source_partition = 5 WHERE transaction_id = 't6'",
             [
                 "winner: transactions[1]@1: should be stored, but transactions[5]@1 is",
-                "extra_row: 1 rows of transactions[5], which the ledger does not know",
+                "extra_row: 1 rows of transactions[5], which is not in the ledger",
             ],
         ),
         (
@@ -207,14 +207,17 @@ async def test_agrees_with_a_faultless_store(world: World) -> None:
             "UPDATE stream_progress SET next_offset = 9 WHERE topic = 'cart_events'",
             ["ledger: cart_events[0] ends at 2, the ledger is at 9"],
         ),
-        ("UPDATE stream_source SET cluster_id = 'another'", ["ledger: the ledger is of cluster another, Kafka says"]),
+        (
+            "UPDATE stream_source SET cluster_id = 'another'",
+            ["ledger: the ledger is of cluster another, this Kafka is"],
+        ),
         (
             "UPDATE stream_windows SET step_seconds = 60",
-            ["ledger: panes are of windows and steps of (60, 60) s, the settings say (60, 30)"],
+            ["ledger: the panes are of windows and steps of (60, 60) s, the settings are (60, 30)"],
         ),
         (
             "UPDATE outbox_progress SET numbered_position = 2, published_position = 2 WHERE stream = 'anomalies'",
-            ["outbox: anomalies: position 3 is given, numbered are 2"],
+            ["outbox: anomalies: a row has position 3, the progress is 2"],
         ),
     ],
 )

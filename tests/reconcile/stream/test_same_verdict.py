@@ -12,8 +12,8 @@ import pytest
 
 from app.events.decoding import DECODERS, EPOCH, MICROSECOND, TimeLimits
 from app.kafka.reader import Record as RecountRecord
-from app.reconcile.stream.fields import COLUMNS, RefusedError
-from app.reconcile.stream.validation import Rules, judge
+from app.reconcile.stream.fields import COLUMNS, RejectedError
+from app.reconcile.stream.validation import Rules, validate
 from app.topics import SOURCE_TOPICS, TRANSACTIONS
 from tests.events.records import Record
 from tests.reconcile.stream.examples import KEYS, TIME_MS, VALID
@@ -41,8 +41,8 @@ def _ours(topic: str, key: bytes | None, value: bytes) -> tuple[Any, ...]:
 
 def _theirs(topic: str, key: bytes | None, value: bytes) -> tuple[Any, ...]:
     try:
-        event = judge(topic, RecountRecord(0, key, value, TIME_MS), _RULES)
-    except RefusedError as refusal:
+        event = validate(topic, RecountRecord(0, key, value, TIME_MS), _RULES)
+    except RejectedError as refusal:
         return (refusal.reason,)
     fields = dict(zip(COLUMNS[topic], event.values, strict=True))
     if topic == TRANSACTIONS:

@@ -7,8 +7,8 @@ import pytest
 
 from app.events.schemas import CartEvent, ProductViewEvent, SystemMetricEvent
 from app.kafka.reader import Record
-from app.reconcile.stream.fields import COLUMNS, RefusedError
-from app.reconcile.stream.validation import Event, Rules, judge
+from app.reconcile.stream.fields import COLUMNS, RejectedError
+from app.reconcile.stream.validation import Event, Rules, validate
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SOURCE_TOPICS, SYSTEM_METRICS, TRANSACTIONS
 from tests.reconcile.stream.examples import KEYS, RULES, TIME_MS, VALID, encode, literal, record
 
@@ -20,8 +20,8 @@ def verdict(topic: str, value: bytes | None, rules: Rules = RULES) -> str:
 
 def verdict_of(topic: str, candidate: Record, rules: Rules = RULES) -> str:
     try:
-        judge(topic, candidate, rules)
-    except RefusedError as refusal:
+        validate(topic, candidate, rules)
+    except RejectedError as refusal:
         return refusal.reason
     return "accepted"
 
@@ -32,7 +32,7 @@ def columns(topic: str, event: Event) -> dict[str, Any]:
 
 @pytest.mark.parametrize("topic", SOURCE_TOPICS)
 def test_valid_event_is_accepted(topic: str) -> None:
-    event = judge(topic, record(topic, encode(topic, unknown={"deep": [1, None]})), RULES)
+    event = validate(topic, record(topic, encode(topic, unknown={"deep": [1, None]})), RULES)
     assert event.time_us == TIME_MS * 1000
     assert (event.rounded, event.assumed_utc) == (False, False)
     expected = {name: VALID[topic].get(name) for name in COLUMNS[topic]}
@@ -84,7 +84,7 @@ def test_malformed_json(value: bytes) -> None:
 )
 def test_escapes_that_are_whole(text: str, expected: str) -> None:
     value = literal(PRODUCT_VIEWS, "category", text)
-    event = judge(PRODUCT_VIEWS, record(PRODUCT_VIEWS, value), RULES)
+    event = validate(PRODUCT_VIEWS, record(PRODUCT_VIEWS, value), RULES)
     assert columns(PRODUCT_VIEWS, event)["category"] == expected
 
 
