@@ -1,5 +1,6 @@
 """Settings: every problem at once, each with its variable and a fix."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,29 @@ def test_nothing_is_required_to_read_the_settings() -> None:
     assert (settings.stream.window_seconds, settings.stream.window_step_seconds) == (60, 30)
     assert settings.general.bind == "127.0.0.1"
     assert settings.stream.retention_days is None
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2020-01-01", datetime(2020, 1, 1, tzinfo=UTC)),
+        ("2020-01-01T12:30:00+01:00", datetime(2020, 1, 1, 11, 30, tzinfo=UTC)),
+        ("2020-01-01 12:30", datetime(2020, 1, 1, 12, 30, tzinfo=UTC)),
+        ("0001-01-01", datetime(1, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_the_earliest_time_is_a_date_or_a_time(written: str, read: datetime) -> None:
+    variable = "GLOBALMART_STREAM_EARLIEST_TIMESTAMP"
+    assert Settings({variable: written}).stream.earliest_timestamp == read
+    default = Settings({}).stream.earliest_timestamp
+    assert Settings({variable: str(default)}).stream.earliest_timestamp == default
+
+
+@pytest.mark.parametrize("wrong", ["1762041600", "20251102", "yesterday", "2025-02-30", "0"])
+def test_an_earliest_time_that_is_none_is_named(wrong: str) -> None:
+    (problem,) = _problems({"GLOBALMART_STREAM_EARLIEST_TIMESTAMP": wrong})
+    assert problem.startswith("GLOBALMART_STREAM_EARLIEST_TIMESTAMP: ")
+    assert "write a date such as 2025-12-01" in problem
 
 
 def test_hours_of_topics_are_read_and_checked() -> None:

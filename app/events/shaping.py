@@ -17,9 +17,10 @@ def shape_transaction(
         cents, rounded = parse_cents(bytes(event.total_amount))
     except AmountError as error:
         raise Refused(Reason.INVALID_AMOUNT, f"total_amount: {error}") from None
+    quantity = 1 if event.quantity is None else event.quantity
     row = TransactionRow(
         event.transaction_id, event.user_id, timestamp, cents, event.category, event.country,
-        event.payment_method, event.quantity, event.product_id, event.session_id, offset,
+        event.payment_method, quantity, event.product_id, event.session_id, offset,
     )  # fmt: skip
     return row, rounded
 

@@ -6,7 +6,7 @@ from typing import Final
 from app.reconcile.book import Book
 from app.reconcile.deletions import NO_DELETION
 from app.reconcile.expected import PartitionRecount
-from app.reconcile.instants import show_instant
+from app.reconcile.instants import show_instant, to_us
 from app.reconcile.judging import Rules
 from app.reconcile.outbox import Outbox
 from app.reconcile.reading import KafkaReader
@@ -58,7 +58,9 @@ async def _scene(
     report: ReconcileReport,
 ) -> Scene:
     stream = settings.stream
-    rules = Rules(stream.future_tolerance_seconds, stream.retention_days)
+    rules = Rules(
+        stream.future_tolerance_seconds, stream.retention_days, to_us(stream.earliest_timestamp)
+    )
     erasures = await snapshot.erasures()
     return Scene(kafka, snapshot, spool, report, rules, erasures, await snapshot.deletions())
 

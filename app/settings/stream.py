@@ -1,11 +1,24 @@
 """Settings of the stream: event-time rules, anomalies, the worker."""
 
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 
+from app.domain.timestamps import as_utc, parse_timestamp
 from app.settings.group import Port, SettingsGroup, setting
+
+
+def _instant(value: Any) -> Any:
+    """A date is its first moment; without an offset a time is UTC."""
+    if not isinstance(value, str):
+        return value
+    read: date | datetime = parse_timestamp(value)
+    return as_utc(read if isinstance(read, datetime) else datetime.combine(read, time()))
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
 class StreamSettings(SettingsGroup):
@@ -29,6 +42,10 @@ class StreamSettings(SettingsGroup):
         "how far ahead of its Kafka timestamp an event may be before it is refused",
         unit="s",
         ge=0,
+    )
+    earliest_timestamp: Instant = setting(
+        datetime(1970, 1, 1, tzinfo=UTC),
+        "date or time before which an event is refused as implausible",
     )
     retention_days: int | None = setting(
         None, "age from which transactions are refused, and may be deleted; unset keeps them for ever",

@@ -51,7 +51,9 @@ class StreamRuntime:
         self.metrics = metrics
         self.clock = clock
         stream = settings.stream
-        self.limits = TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days)
+        self.limits = TimeLimits.of(
+            stream.future_tolerance_seconds, stream.retention_days, stream.earliest_timestamp
+        )
         self.tried_at = 0.0
         self._app = app
         self._partitions = partitions
