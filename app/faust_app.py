@@ -15,6 +15,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from faust.types.auth import CredentialsT
 from faust.types.transports import ConsumerT
 
+from app.errors import text_of
 from app.kafka.lenient_records import accept_any_header_name
 from app.security.kafka import aiokafka_security
 from app.settings import KafkaSettings, WorkerSettings
@@ -81,7 +82,7 @@ class GlobalMartApp(faust.App):
             await super().stop()
         reason = self.crash_reason or self._start_error
         if reason is not None:
-            logger.critical("the worker ended: %s", str(reason) or repr(reason))
+            logger.critical("the worker ended: %s", text_of(reason))
 
 
 @contextmanager

@@ -19,11 +19,15 @@ from batch.marts.segment_migrations import segment_migrations
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds marts from one snapshot; what several of them read is computed once and kept."""
+    """Builds marts from one snapshot; what several of them read is computed once and kept.
+
+    Days before `complete_before` are over.
+    """
 
     events: Events
     previous_segments: DataFrame
     as_of: date
+    complete_before: date
     session_gap: timedelta
 
     def build(self, marts: Iterable[Mart]) -> Iterator[tuple[Mart, DataFrame]]:
@@ -33,7 +37,9 @@ class Builder:
             "fact_sessions": lambda: fact_sessions(self.events, self.session_gap),
             "customer_segments": lambda: self._segments,
             "segment_migrations": lambda: kept(segment_migrations(self._segments)),
-            "sales_trends": lambda: kept(sales_trends(self._sales, self.as_of)),
+            "sales_trends": lambda: kept(
+                sales_trends(self._sales, self.as_of, self.complete_before)
+            ),
             "product_performance": lambda: kept(
                 product_performance(kept(product_events(self.events)))
             ),

@@ -43,7 +43,8 @@ def compute(
     gap = timedelta(minutes=settings.session_gap_minutes)
     totals = manifest.totals(TRANSACTIONS.name, bounds.as_of)
     computed = []
-    for mart, frame in Builder(events, known.segments, bounds.as_of, gap).build(marts):
+    builder = Builder(events, known.segments, bounds.as_of, bounds.complete_before, gap)
+    for mart, frame in builder.build(marts):
         expected = with_product(events.transactions) if mart.products_only else totals
         one = checked(mart, frame, expected, known.published.get(mart.name, {}), bounds)
         report(f"{mart.name}: {one.rows:,} rows")

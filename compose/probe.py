@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from app.errors import text_of
+
 _HTTP_SECONDS: Final = 5.0
 
 
@@ -19,7 +21,7 @@ def http(url: str) -> str | None:
         with urllib.request.urlopen(url, timeout=_HTTP_SECONDS):
             return None
     except (urllib.error.URLError, TimeoutError) as error:
-        return f"{url}: {error}"
+        return f"{url}: {text_of(error)}"
 
 
 def records(seconds: str) -> str | None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from app.cli.commands import build_app
-from app.errors import GlobalMartError, SettingsError
+from app.errors import GlobalMartError, SettingsError, text_of
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         build_app(arguments)(list(arguments), prog_name="globalmart")
     except GlobalMartError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(text_of(error))}", soft_wrap=True)
         sys.exit(EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILURE)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)

@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, Self
 
 import msgspec
 
+from app.errors import text_of
 from app.events.refusals import STAGE_DECODE, DeadLetter, Reason, Refused
 from app.events.rows import (
     CartEventRow,
@@ -195,7 +196,7 @@ def _refuse_nul(row: Iterable[object]) -> None:
 def _invalid_or_malformed(value: bytes, error: Exception) -> Refused:
     """A typed decoder stops at the first fault; JSON that is broken elsewhere takes precedence."""
     reason = Reason.INVALID_FIELD if _is_json(value) else Reason.MALFORMED_JSON
-    return Refused(reason, str(error))
+    return Refused(reason, text_of(error))
 
 
 def _is_json(value: bytes) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from app.errors import text_of
 from app.letters.errors import LetterError
 from app.reconcile.reading import KafkaReader
 from app.security.kafka import librdkafka_options
@@ -83,7 +84,9 @@ class ReplaySender:
                 record.topic, record.value, record.key, headers=headers, on_delivery=told
             )
         except (BufferError, KafkaException) as error:
-            raise LetterError(f"Kafka at {self._bootstrap} takes no record: {error}") from error
+            raise LetterError(
+                f"Kafka at {self._bootstrap} takes no record: {text_of(error)}"
+            ) from error
         self._producer.poll(0)
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from app.errors import GlobalMartError
+from app.errors import GlobalMartError, text_of
 from app.kafka.offsets import Place, end_offsets
 from app.operate.ledger import Ledger, LedgerReader
 from app.operate.warehouse import Runs, read_runs
@@ -89,7 +89,7 @@ async def _look(
     try:
         return StoreState(name, address, None), await answer
     except GlobalMartError as error:
-        return StoreState(name, address, str(error)), None
+        return StoreState(name, address, text_of(error)), None
 
 
 async def _read_ledger(settings: Settings, over_seconds: float) -> Ledger:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from app.errors import StoreAwayError
+from app.errors import StoreAwayError, text_of
 from app.settings import PostgresSettings
 
 
@@ -17,15 +17,14 @@ def told_as_away(settings: PostgresSettings) -> Iterator[None]:
         yield
     except asyncpg.UndefinedTableError as error:
         raise StoreAwayError(
-            f"{place} lacks our schema ({error}); run `globalmart migrate`"
+            f"{place} lacks our schema ({text_of(error)}); run `globalmart migrate`"
         ) from error
     except asyncpg.InvalidCatalogNameError as error:
         variable = settings.variable("database")
         raise StoreAwayError(
-            f"{place} is not there ({error}); create it or correct {variable}"
+            f"{place} is not there ({text_of(error)}); create it or correct {variable}"
         ) from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        cause = str(error) or type(error).__name__
         raise StoreAwayError(
-            f"{place} does not answer ({cause}); start it or correct GLOBALMART_POSTGRES_HOST and _PORT"
+            f"{place} does not answer ({text_of(error)}); start it or correct GLOBALMART_POSTGRES_HOST and _PORT"
         ) from error

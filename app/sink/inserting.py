@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, Self, cast
 
 import asyncpg
 
+from app.errors import text_of
 from app.events.rows import RowT
 from app.sink.failures import UnencodableError
 from app.sink.ledger import NO_PARTITION
@@ -111,4 +112,4 @@ def _encoding() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, OverflowError) as error:
-        raise UnencodableError(str(error)) from error
+        raise UnencodableError(text_of(error)) from error

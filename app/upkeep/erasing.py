@@ -13,7 +13,7 @@ import asyncpg
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from app.errors import GlobalMartError, StoreAwayError
+from app.errors import GlobalMartError, StoreAwayError, text_of
 from app.letters.claims import only_replay
 from app.settings import Settings
 from app.upkeep.care import vacuum
@@ -90,7 +90,7 @@ def _warehouse(settings: Settings) -> Iterator[Database[Document]]:
             yield database
     except PyMongoError as error:
         raise StoreAwayError(
-            f"MongoDB: {error}. PostgreSQL and the lake are done; run this again once it answers"
+            f"MongoDB: {text_of(error)}. PostgreSQL and the lake are done; run this again once it answers"
         ) from error
 
 

@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from app.errors import LakeError
+from app.errors import LakeError, text_of
 from app.letters.sending import Outgoing, Place, ReplaySender
 from app.letters.verdicts import Attempt, refusal, stored_topic, time_limits
 from app.settings import Settings
@@ -73,7 +73,7 @@ def parquet_pieces(files: Sequence[Path], table: str) -> Iterator[Piece]:
                 for rows in file.iter_batches(_BATCH):
                     yield Piece(table, f"file {path.name}", pa.Table.from_batches([rows]))
         except (OSError, pa.ArrowException) as error:
-            raise LakeError(f"{path} cannot be read as Parquet: {error}") from error
+            raise LakeError(f"{path} cannot be read as Parquet: {text_of(error)}") from error
 
 
 class Feeder:

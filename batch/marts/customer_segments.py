@@ -15,7 +15,7 @@ from pyspark.sql import types as t
 
 from batch import rfm
 from batch.arithmetic import MONEY, money, order_cents, total_cents
-from batch.frames import contract
+from batch.frames import calendar_day, contract
 from batch.labels import labelled
 
 SCHEMA: Final = t.StructType(
@@ -49,10 +49,10 @@ def customer_segments(customers: DataFrame, previous: DataFrame, as_of: date) ->
     scored = _scored(customers)
     former = previous.select("user_id", f.col("segment_name").alias("previous_segment"))
     columns = {
-        "recency": f.date_diff(f.lit(as_of), f.to_date("last_purchase")),
+        "recency": f.date_diff(calendar_day(as_of), f.to_date("last_purchase")),
         "rfm_segment": f.concat("r_score", "f_score", "m_score"),
         "segment_name": rfm.segment_name(f.col("r_score"), f.col("f_score")),
-        "analysis_date": f.lit(as_of).cast("timestamp"),
+        "analysis_date": calendar_day(as_of).cast("timestamp"),
     }
     return contract(scored.withColumns(columns).join(former, "user_id", "left"), SCHEMA)
 

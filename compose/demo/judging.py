@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Table
 
-from app.errors import EmbeddedStackError
+from app.errors import EmbeddedStackError, text_of
 from app.settings import Settings
 from app.terminal import figures_table
 from compose.demo.account import FAILURES, Account, Comparison, settled
@@ -54,7 +54,7 @@ class Judge:
             found = published_totals(self.settings.mongo, as_of)
             return WarehouseReport(as_of, seconds, expected, found)
         except (EmbeddedStackError, PyMongoError) as error:
-            return WarehouseReport(as_of, failure=str(error))
+            return WarehouseReport(as_of, failure=text_of(error))
 
     def pages(self, as_of: date) -> tuple[Comparison, Comparison]:
         """What the API answers and what the dashboard shows, beside the stores."""
@@ -63,7 +63,9 @@ class Judge:
             with published(self.settings.mongo, as_of) as rows:
                 figures = {**stored.figures, **published_answers(rows, stored.customer)}
         except (EmbeddedStackError, PyMongoError) as error:
-            return Comparison(API, failure=str(error)), Comparison(DASHBOARD, failure=str(error))
+            return Comparison(API, failure=text_of(error)), Comparison(
+                DASHBOARD, failure=text_of(error)
+            )
         return self._api(figures, stored), self._dashboard(figures, stored)
 
     def _api(self, figures: Account, stored: StoredAnswers) -> Comparison:

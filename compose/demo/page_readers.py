@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlencode
 
-from app.errors import EmbeddedStackError
+from app.errors import EmbeddedStackError, text_of
 from compose.demo.account import named
 from compose.demo.answer_shapes import SHAPES
 from compose.demo.page_texts import PageTexts, file_fields, written
@@ -139,7 +139,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except Error as error:
-        raise EmbeddedStackError(f"the browser could not read a page: {error}") from error
+        raise EmbeddedStackError(f"the browser could not read a page: {text_of(error)}") from error
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 -- Every mart once more, in DuckDB's SQL, from the definitions. Times are UTC without saying so.
--- Given: transactions, product_views, cart_events, previous (user_id, segment_name), as_of, gap.
+-- Given: transactions, product_views, cart_events, previous (user_id, segment_name), as_of, complete_before, gap.
 
 CREATE MACRO label(text) AS coalesce(text, 'unknown');
 CREATE MACRO cents(money) AS CAST(CAST(money AS DECIMAL(30, 2)) * 100 AS HUGEINT);
@@ -72,7 +72,7 @@ CREATE VIEW sales_trends AS
 SELECT now.period_type, now.period, now.start AS period_start, now.country, now.revenue, now.transactions,
        ten_thousandths(half_up((cents(now.revenue) - cents(before.revenue)) * 10000, cents(before.revenue)))
            AS revenue_growth_rate,
-       now.start + now.length > CAST(getvariable('as_of') AS TIMESTAMP) + INTERVAL 1 DAY AS partial,
+       now.start + now.length > CAST(getvariable('complete_before') AS TIMESTAMP) AS partial,
        CAST(getvariable('as_of') AS TIMESTAMP) AS analysis_date
 FROM periods now LEFT JOIN periods before
      ON before.period_type = now.period_type AND before.start + before.length = now.start
