@@ -7,12 +7,15 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from app.errors import KafkaTopicError
+from app.kafka.asking import topic_settings
+from app.kafka.compaction import CLEANUP_POLICY, compacting, compacts, cure
 from app.security.refusals import BrokerRefusals, list_topics
-from app.topics import DEAD_LETTERS, TOPICS
+from app.topics import DEAD_LETTERS, SOURCE_TOPICS, TOPICS
 
 _ANSWER_SECONDS: Final = 20.0
 _LARGEST_RECORD_BYTES: Final = 10 * 1024 * 1024
-_HEADER_BYTES: Final = 64 * 1024
+#: What the headers of a dead letter may take.
+HEADER_BYTES: Final = 64 * 1024
 
 
 def create_topics(
@@ -27,7 +30,8 @@ def create_topics(
     `options` are the client's, security included, where brokers ask for any.
 
     Raises KafkaTopicError when a topic exists with another number of partitions (users would then
-    meet in other partitions than before), or when the broker does not answer or refuses.
+    meet in other partitions than before), when a source topic compacts (it would lose records), or when the broker
+    does not answer or refuses.
     """
     # Faults reach us as exceptions; the client's own log on stderr would only repeat them.
     refusals = BrokerRefusals()
@@ -40,7 +44,10 @@ def create_topics(
     wanted = [
         NewTopic(
             name, partitions, replication,
-            config={"retention.ms": retention_ms, "max.message.bytes": str(_largest_bytes(name))},
+            config={
+                CLEANUP_POLICY: "delete", "retention.ms": retention_ms,
+                "max.message.bytes": str(_largest_bytes(name)),
+            },
         )
         for name in missing
     ]  # fmt: skip
@@ -55,7 +62,7 @@ def create_topics(
 
 def _largest_bytes(topic: str) -> int:
     """A dead letter is a whole source record and the headers that say why it was refused."""
-    return _LARGEST_RECORD_BYTES + (_HEADER_BYTES if topic == DEAD_LETTERS else 0)
+    return _LARGEST_RECORD_BYTES + (HEADER_BYTES if topic == DEAD_LETTERS else 0)
 
 
 def _missing_topics(
@@ -81,7 +88,21 @@ def _missing_topics(
             f"{', '.join(differing)}; "
             "set GLOBALMART_KAFKA_PARTITIONS to theirs, or drain and re-create the topics"
         )
+    _refuse_compaction(admin, bootstrap, [name for name in SOURCE_TOPICS if name in present])
     return [topic.name for topic in TOPICS if topic.name not in present]
+
+
+def _refuse_compaction(admin: AdminClient, bootstrap: str, topics: list[str]) -> None:
+    try:
+        policies = topic_settings(admin, topics, CLEANUP_POLICY, _ANSWER_SECONDS)
+    except KafkaException as error:
+        raise KafkaTopicError(
+            f"Kafka at {bootstrap} does not say how its topics are set ({error.args[0].str()}); try again"
+        ) from error
+    if found := compacting(policies, topics):
+        raise KafkaTopicError(
+            f"{compacts(policies, found)}, so Kafka deletes records; {cure(found)}"
+        )
 
 
 def _unless_just_created(name: str, error: KafkaException) -> None:

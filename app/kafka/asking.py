@@ -1,9 +1,10 @@
 """The admin client that follows the settings, and says which of them to correct where brokers refuse it."""
 
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from app.errors import KafkaTopicError
 from app.security.kafka import librdkafka_options
@@ -11,6 +12,29 @@ from app.security.refusals import BrokerRefusals, list_topics
 from app.settings import KafkaSettings
 
 ANSWER_SECONDS: Final = 10.0
+#: Who may not ask for a topic's settings, or asks a broker that knows none, goes on without.
+_UNKNOWABLE: Final = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError._UNSUPPORTED_FEATURE,
+    KafkaError.UNSUPPORTED_VERSION,
+)
+
+
+def topic_settings(
+    client: AdminClient, topics: Collection[str], name: str, seconds: float = ANSWER_SECONDS
+) -> Mapping[str, str]:
+    """One setting of topics that exist, without those that may not be asked; raises KafkaException."""
+    resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+    answers = client.describe_configs(resources, request_timeout=seconds) if resources else {}
+    found: dict[str, str] = {}
+    for resource, answer in answers.items():
+        try:
+            found[resource.name] = str(answer.result(seconds)[name].value)
+        except KafkaException as error:
+            if error.args[0].code() not in _UNKNOWABLE:
+                raise
+    return found
 
 
 class KafkaAdmin:

@@ -39,9 +39,10 @@ async def reconcile(
     async with open_snapshot(settings.postgres) as snapshot:
         with (
             KafkaReader(librdkafka_options(settings.kafka)) as kafka,
+            KafkaReader(librdkafka_options(settings.kafka), uncommitted=True) as everything,
             Spool(stream.window_seconds, stream.window_step_seconds, var_dir) as spool,
         ):
-            scene = await _scene(settings, kafka, snapshot, spool, report)
+            scene = await _scene(settings, (kafka, everything), snapshot, spool, report)
             await _recount_ledger(scene, settings)
             await _compare_derived(scene, settings)
             if live_tables is not None:
@@ -52,7 +53,7 @@ async def reconcile(
 
 async def _scene(
     settings: Settings,
-    kafka: KafkaReader,
+    readers: tuple[KafkaReader, KafkaReader],
     snapshot: Snapshot,
     spool: Spool,
     report: ReconcileReport,
@@ -62,7 +63,7 @@ async def _scene(
         stream.future_tolerance_seconds, stream.retention_days, to_us(stream.earliest_timestamp)
     )
     erasures = await snapshot.erasures()
-    return Scene(kafka, snapshot, spool, report, rules, erasures, await snapshot.deletions())
+    return Scene(*readers, snapshot, spool, report, rules, erasures, await snapshot.deletions())
 
 
 async def _recount_ledger(scene: Scene, settings: Settings) -> None:
@@ -70,6 +71,7 @@ async def _recount_ledger(scene: Scene, settings: Settings) -> None:
     scene.next_offsets = {(line.topic, line.partition): line.next_offset for line in ledger}
     await _check_cluster(scene)
     await _check_windows(scene, settings)
+    await _find_compacting(scene, {line.topic for line in ledger})
     for line in ledger:
         if line.topic in SOURCE_TOPICS:
             await _recount_line(scene, settings, line)
@@ -95,11 +97,19 @@ async def _check_windows(scene: Scene, settings: Settings) -> None:
         scene.report.disagree("ledger", text)
 
 
+async def _find_compacting(scene: Scene, topics: set[str]) -> None:
+    for topic in (name for name in SOURCE_TOPICS if name in topics):
+        if await scene.kafka.compacts(topic):
+            scene.compacting.add(topic)
+            scene.report.compacting.append(topic)
+
+
 async def _recount_line(scene: Scene, settings: Settings, line: LedgerRow) -> None:
     first, end = await _readable(scene, line)
     lateness = settings.stream.allowed_lateness_seconds
     book = Book(line.topic, line.partition, lateness, settings.anomaly)
-    await PartitionRecount(scene, line.topic, line.partition, book).run(first, end)
+    partition = PartitionRecount(scene, line.topic, line.partition, book)
+    await partition.run(first, end)
     deletion = scene.deletions.get((line.topic, line.partition), NO_DELETION)
     hidden = deletion.rows - book.deleted
     book.counters["stored"] += hidden
@@ -107,7 +117,8 @@ async def _recount_line(scene: Scene, settings: Settings, line: LedgerRow) -> No
         scene.hidden_before_us = max(
             scene.hidden_before_us or deletion.before_us, deletion.before_us
         )
-    names: tuple[str, ...] = COUNTERS if first == 0 else _FROM_ROWS
+    whole = first == 0 and not partition.has_gaps
+    names: tuple[str, ...] = COUNTERS if whole else _FROM_ROWS
     if hidden and first > 0:
         names = tuple(name for name in names if name != "late")
         book.see_at_least(min(line.watermark_us or deletion.before_us, deletion.before_us - 1))

@@ -4,7 +4,13 @@ import time
 from typing import Final
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from app.kafka.admin import create_topics
 from app.topics import SOURCE_TOPICS, TOPICS
@@ -37,6 +43,18 @@ def delete_topics(bootstrap: str) -> None:
     while names & set(admin.list_topics(timeout=10).topics):
         assert time.monotonic() < deadline, "Kafka does not delete topics"
         time.sleep(0.1)
+
+
+def set_topic(bootstrap: str, topic: str, **settings: str) -> None:
+    """Change settings of a topic; `__` in a name stands for a dot."""
+    entries = [
+        ConfigEntry(name.replace("__", "."), value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in settings.items()
+    ]
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+    admin = admin_client(bootstrap)
+    for answer in admin.incremental_alter_configs([resource]).values():
+        answer.result(_WAIT_SECONDS)
 
 
 def end_offsets(bootstrap: str, partitions: int = PARTITIONS) -> dict[Partition, int]:
@@ -85,3 +103,24 @@ def committed_offsets(bootstrap: str, group: str) -> dict[Partition, int]:
     asked = [ConsumerGroupTopicPartitions(group)]
     answer = admin.list_consumer_group_offsets(asked)[group].result(10)
     return {(p.topic, p.partition): p.offset for p in answer.topic_partitions}
+
+
+def count_records(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> int:
+    """How many records Kafka still holds of a topic; compaction leaves fewer than there are offsets."""
+    reader = Consumer(
+        {
+            "bootstrap.servers": bootstrap, "group.id": "faults-count", "log_level": 0,
+            "enable.partition.eof": True, "auto.offset.reset": "earliest",
+        }
+    )  # fmt: skip
+    try:
+        reader.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+        count = ended = 0
+        while ended < partitions:
+            message = reader.poll(_WAIT_SECONDS)
+            assert message is not None, "Kafka has sent nothing"
+            ended += message.error() is not None
+            count += message.error() is None
+        return count
+    finally:
+        reader.close()

@@ -1,6 +1,7 @@
 """`globalmart doctor --stores`: every fault is found, named and given its cure, on real stores."""
 
 import asyncio
+import io
 import os
 import subprocess
 import sys
@@ -8,14 +9,17 @@ from datetime import UTC, datetime
 
 import pytest
 from confluent_kafka.admin import AdminClient
+from rich.console import Console
 
+from app.cli.status_view import view
 from app.kafka.admin import create_topics
 from app.operate.doctor import examine
 from app.operate.doctor_kafka import KafkaSight, check_kafka, check_ledger_against_kafka
 from app.operate.doctor_mongo import _judge
 from app.operate.doctor_postgres import PostgresSight, check_postgres
+from app.operate.status import Status, take_status
 from app.settings import KafkaSettings, Settings
-from app.topics import CART_EVENTS, TOPICS, TRANSACTIONS
+from app.topics import CART_EVENTS, DEAD_LETTERS, TOPICS, TRANSACTIONS
 from tests.operate.conftest import Shop
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -195,3 +199,38 @@ async def test_the_command(shop: Shop, changed: dict[str, str], code: int, said:
         env=os.environ | environ, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert (done.returncode, said in done.stdout) == (code, True), done.stdout + done.stderr
+
+
+async def test_copies_that_stand_still(shop: Shop) -> None:
+    async with shop.database.owner() as connection:
+        await connection.execute(
+            "INSERT INTO dead_letters (source_topic, source_partition, source_offset, reason, detail, stage, "
+            "kafka_time, position, created_at) "
+            "SELECT 'transactions', 0, n, 'malformed_json', '', 'decode', now(), nullif(n, 3), "
+            "now() - interval '5 minutes' FROM generate_series(1, 3) AS n"
+        )
+        await connection.execute(
+            "UPDATE outbox_progress SET numbered_position = 2, published_position = 1 WHERE stream = 'dead_letters'"
+        )
+    found = await _one(shop)
+    assert "2 rows are not copied to the topic dead_letters, the oldest for 30" in found
+    assert "its log says what Kafka answers" in found
+    shown = _console(await take_status(shop.settings(), 0.1))
+    assert "dead_letters: 2 copies wait, the oldest for 30" in shown
+
+
+def test_a_topic_that_has_no_room_for_dead_letters() -> None:
+    roomy = {topic.name: 1_000_000 for topic in TOPICS} | {DEAD_LETTERS: 1_065_536}
+    assert list(check_kafka(_kafka(largest_bytes=roomy), KafkaSettings(), 300)) == []
+    narrow = roomy | {DEAD_LETTERS: 1_065_535}
+    (found,) = check_kafka(_kafka(largest_bytes=narrow), KafkaSettings(), 300)
+    assert "dead_letters takes records of 1,065,535 bytes, the source topics of 1,000,000" in str(
+        found
+    )
+    assert "set max.message.bytes=1065536 on dead_letters" in str(found)
+
+
+def _console(status: Status) -> str:
+    console = Console(width=220, record=True, file=io.StringIO())
+    console.print(view(status))
+    return console.export_text()

@@ -192,9 +192,9 @@ async def test_large_dead_letters_go_in_batches_that_fit(
     sizes = []
 
     class Weighing(OutboxPublisher):
-        async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
+        async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> int:
             sizes.append([len(row["value"]) for row in rows])
-            await super()._send(stream, rows)
+            return await super()._send(stream, rows)
 
     async with database.worker() as worker, publishing(database, Weighing):
         await insert_dead_letters(worker, "transactions", 0, [*large, huge, letter(8)])
@@ -253,11 +253,12 @@ class Dying(OutboxPublisher):
     database: Database
     died = False
 
-    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
-        await super()._send(stream, rows)
+    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> int:
+        count = await super()._send(stream, rows)
         if rows and not type(self).died:
             type(self).died = True
             await self.database.terminate((await self._connection.get()).get_server_pid())
+        return count
 
 
 async def test_sent_but_not_noted_is_sent_again(database: Database, anomalies: Topic) -> None:
@@ -290,9 +291,10 @@ class _Recorder(OutboxPublisher):
         self.when_new = await _prepared(connection)
         return connection
 
-    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
-        await super()._send(stream, rows)
+    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> int:
+        count = await super()._send(stream, rows)
         self.while_held |= await _prepared(await self._connection.get())
+        return count
 
 
 async def _prepared(connection: asyncpg.Connection) -> set[str]:
@@ -317,11 +319,11 @@ class _Interrupted(OutboxPublisher):
 
     stopping: "asyncio.Task[None] | None" = None
 
-    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
+    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> int:
         if rows and self.stopping is None:
             self.stopping = asyncio.create_task(self.stop())
             await asyncio.sleep(0.5)
-        await super()._send(stream, rows)
+        return await super()._send(stream, rows)
 
 
 async def test_a_stop_waits_until_what_was_sent_is_noted(
