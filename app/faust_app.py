@@ -16,6 +16,7 @@ from faust.types.auth import CredentialsT
 from faust.types.transports import ConsumerT
 
 from app.errors import text_of
+from app.kafka.first_coordinator import wait_quietly_for_the_coordinator
 from app.kafka.lenient_records import accept_any_header_name
 from app.security.kafka import aiokafka_security
 from app.settings import KafkaSettings, WorkerSettings
@@ -39,10 +40,31 @@ class NoWebServer(BootStrategy):
     enable_web = False
 
 
+class NoWebSettings(faust.Settings):
+    """Whatever the command line says: else the banner would name a port where nothing listens."""
+
+    @property
+    def web_enabled(self) -> bool:
+        """Never."""
+        return False
+
+    @web_enabled.setter
+    def web_enabled(self, enabled: bool) -> None:
+        """Changes nothing."""
+
+
+class NoWebWorker(faust.Worker):
+    """The process title names no port either."""
+
+    def _proc_ident(self) -> str:
+        return f"{self.app.conf.id} {self.app.conf.datadir.absolute()}"
+
+
 class GlobalMartApp(faust.App):
     """Drains its lanes before partitions are given away."""
 
     BootStrategy = NoWebServer
+    Settings = NoWebSettings
 
     lanes: dict[str, Lanes]
     partitions: Partitions
@@ -106,6 +128,7 @@ def _end_hard(seconds: float) -> None:
 def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path) -> GlobalMartApp:
     """The configured app, without agents; nothing is connected before it is started."""
     accept_any_header_name()
+    wait_quietly_for_the_coordinator()
     # Time to hear of a rebalance, drain and note the offsets. All wait for whoever is late, by default for 60 s: the
     # broker answers a request to join once all have come or this is over, and a client that gives up before asks anew.
     rebalance_seconds = kafka.session_timeout_seconds + worker.drain_seconds + _COMMIT_SECONDS + 1.0
@@ -131,6 +154,7 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path
         topic_allow_declare=False,
         topic_disable_leader=True,
         store="memory://",
+        Worker=NoWebWorker,
         Table=LocalTable,
         TableManager=LocalTableManager,
         loghandlers=[],

@@ -19,7 +19,7 @@ from compose.demo.children import Children
 from compose.demo.nightly import NightlyRun, run_nightly
 from compose.demo.page_readers import page_reader, read_pages
 from compose.demo.page_texts import pages
-from compose.demo.published import published
+from compose.demo.published import published, read_on
 from compose.demo.published_answers import published_answers
 from compose.demo.published_totals import published_totals
 from compose.demo.stored_answers import StoredAnswers, stored_answers
@@ -59,7 +59,8 @@ class Judge:
     def pages(self, as_of: date) -> tuple[Comparison, Comparison]:
         """What the API answers and what the dashboard shows, beside the stores."""
         try:
-            stored = asyncio.run(stored_answers(self.dsn, as_of))
+            read = read_on(self.settings.mongo)
+            stored = asyncio.run(stored_answers(self.dsn, as_of, read))
             with published(self.settings.mongo, as_of) as rows:
                 figures = {**stored.figures, **published_answers(rows, stored.customer)}
         except (EmbeddedStackError, PyMongoError) as error:

@@ -60,9 +60,13 @@ class StoredAnswers:
     newest_anomalies: Mapping[str, int]
 
 
-async def stored_answers(dsn: str, as_of: date) -> StoredAnswers:
-    """Everything stored; trends and the customer up to the end of `as_of`, UTC."""
+async def stored_answers(dsn: str, as_of: date, read_on: date) -> StoredAnswers:
+    """Everything stored; trends and the customer up to the end of `as_of`, UTC.
+
+    `read_on` is the day the batch has read PostgreSQL on: no period is over before its end.
+    """
     end = datetime.combine(as_of + timedelta(days=1), datetime.min.time(), UTC)
+    complete_before = min(as_of + timedelta(days=1), read_on)
     connection = await asyncpg.connect(dsn)
     try:
         days = await connection.fetch(_DAYS, end)
@@ -76,7 +80,9 @@ async def stored_answers(dsn: str, as_of: date) -> StoredAnswers:
             **shaped("topic", await connection.fetch(_TOPICS)),
             **shaped("customer's order", await connection.fetch(_NEWEST, customer["user_id"])),
             **shaped("order", [order]),
-            **_trends({row["day"]: (row["revenue"], row["orders"]) for row in days}, as_of),
+            **_trends(
+                {row["day"]: (row["revenue"], row["orders"]) for row in days}, complete_before
+            ),
         }
     finally:
         await connection.close()
@@ -92,8 +98,8 @@ async def _sales(connection: asyncpg.Connection) -> dict[str, Any]:
     return figures
 
 
-def _trends(days: Mapping[date, tuple[Decimal, int]], as_of: date) -> dict[str, Any]:
+def _trends(days: Mapping[date, tuple[Decimal, int]], complete_before: date) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for kind in TRENDS:
-        figures |= shaped(f"trends {kind}", trend(kind, days, as_of))
+        figures |= shaped(f"trends {kind}", trend(kind, days, complete_before))
     return figures
