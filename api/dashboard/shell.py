@@ -8,6 +8,7 @@ from typing import Final
 import streamlit as st
 
 from api.dashboard import filters, parts
+from api.dashboard.address import read_address
 from api.dashboard.client import ApiClient
 from api.dashboard.faults import ApiAwayError, NotPublishedError, StoreDownError
 from api.dashboard.page import Page
@@ -57,15 +58,20 @@ def show(landing: str = "overview") -> None:
         for v in VIEWS
     }
     view = menu[st.navigation(list(menu))]
-    page = Page(
-        client, filters.choose(client, datetime.now(UTC)), settings.dashboard.refresh_seconds
-    )
+    address = read_address(view.path)
+    chosen = filters.choose(client, address, datetime.now(UTC))
+    page = Page(client, address, chosen, settings.dashboard.refresh_seconds)
     parts.heading(view.title)
+    misread = st.empty()
+    with misread:
+        address.say()
     try:
         view.show(page)
     except ApiAwayError as error:
         page.told[error.what] = error
         parts.tell(error)
+    with misread:  # the page has choices of its own
+        address.say()
     if any(isinstance(error, _PASSING) for error in page.told.values()):
         _try_again()
 

@@ -94,9 +94,9 @@ def _request(given: Mapping[str, Any]) -> Request:
         day_curve=given["day_curve"],
         seconds=given["duration"],
         count=given["count"],
-        start=parse_time(given["start"]) if given["start"] else None,
+        start=parse_time(given["start"], "--start") if given["start"] is not None else None,
         backfill=parse_length(given["backfill"]) if given["backfill"] else None,
-        until=parse_time(given["until"]) if given["until"] else None,
+        until=parse_time(given["until"], "--until") if given["until"] is not None else None,
         record_now=_record_now(given["record_time"]),
         file=_file_request(given),
     )

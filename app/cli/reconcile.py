@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.cli.dates import day_option
 from app.cli.locking import exits_while_locked
 from app.reconcile import ReconcileReport, reconcile
 from app.reconcile.report import COUNTERS, TableFigures
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 EXIT_DISAGREE = 1
 EXIT_INCOMPLETE = 3
-_DATE = ["%Y-%m-%d"]
 
 
 def reconcile_command(
@@ -29,12 +29,9 @@ def reconcile_command(
         Path | None, typer.Option("--json", help="Write the whole report to this file.")
     ] = None,
     first: Annotated[
-        datetime | None,
-        typer.Option("--date", formats=_DATE, help="Only the sums of this UTC day, from its rows."),
+        date | None, day_option("--date", "Only the sums of this UTC day, from its rows.")
     ] = None,
-    last: Annotated[
-        datetime | None, typer.Option("--through", formats=_DATE, help="And of the days up to it.")
-    ] = None,
+    last: Annotated[date | None, day_option("--through", "And of the days up to it.")] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Set wrong sums of these days right.")
     ] = False,
@@ -62,16 +59,14 @@ def reconcile_command(
     raise typer.Exit(exit_code(report))
 
 
-def _compare_days(first: datetime, last: datetime, apply: bool, json_file: Path | None) -> int:
+def _compare_days(first: date, last: date, apply: bool, json_file: Path | None) -> int:
     from app.upkeep.repairing import repair
 
     if last < first:
         raise typer.BadParameter("--through is before --date")
     console = Console()
     with exits_while_locked():
-        done = asyncio.run(
-            repair(load_settings(), first.date(), last.date(), apply=apply, report=console.log)
-        )
+        done = asyncio.run(repair(load_settings(), first, last, apply=apply, report=console.log))
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(done.to_dict(), indent=2), encoding="utf-8")

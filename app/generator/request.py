@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
 
+from app.domain.timestamps import TimestampError, as_utc, parse_timestamp
 from app.generator.csv_orders import FIELDS, WHITESPACE, CsvFormat, read_orders, shifted_to
 from app.generator.jobs import (
     Job,
@@ -24,6 +25,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LENGTH: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TOO_LATE: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +156,21 @@ def parse_length(text: str) -> timedelta:
     return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
 
 
-def parse_time(text: str) -> datetime:
-    """Return an ISO 8601 time, in UTC if it has no offset; raises JobError."""
+def parse_time(text: str, option: str = "") -> datetime:
+    """Return an ISO 8601 time (a day is its midnight) in UTC; raises JobError, which names the option."""
+    named = f"{option}: " if option else ""
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        parsed = parse_timestamp(text)
+        moment = as_utc(
+            parsed if isinstance(parsed, datetime) else datetime.combine(parsed, time())
+        )
+    except TimestampError as error:
+        raise JobError(f"{named}{error}") from None
+    if not _EPOCH <= moment < _TOO_LATE:
         raise JobError(
-            f"{text!r} is no time: write it as 2025-06-30 or 2025-06-30T12:00:00Z"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            f"{named}{text!r} lies outside the years 1970 to 9998, which traffic can have"
+        )
+    return moment
 
 
 def parse_columns(pairs: Iterable[str]) -> dict[str, str]:

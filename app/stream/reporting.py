@@ -4,7 +4,7 @@ from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from app.domain.sales_state import UNNAMED
+from app.domain.names import name_or_unknown
 from app.events.rows import SourceRecord, TransactionRow
 from app.metrics import WorkerMetrics
 from app.sink.work import Outcome
@@ -41,11 +41,11 @@ def report_sales(metrics: WorkerMetrics, rows: Sequence[TransactionRow]) -> None
         by_category.setdefault(row.category, []).append(row.amount_cents)
         by_country.setdefault(row.country, []).append(row.amount_cents)
     for category, cents in by_category.items():
-        label = metrics.category_label(category or UNNAMED)
+        label = metrics.category_label(name_or_unknown(category))
         metrics.transactions_by_category.labels(label).inc(len(cents))
         metrics.revenue_by_category.labels(label).inc(sum(cents) / 100)
     for country, cents in by_country.items():
-        label = metrics.country_label(country or UNNAMED)
+        label = metrics.country_label(name_or_unknown(country))
         metrics.transactions_by_country.labels(label).inc(len(cents))
         metrics.revenue_by_country.labels(label).inc(sum(cents) / 100)
 

@@ -63,7 +63,7 @@ def customer_totals(transactions: DataFrame) -> DataFrame:
     Sums are made per customer and country, so no text is aggregated over orders: that would sort them all.
     """
     orders = transactions.withColumn("cents", order_cents("total_amount"))
-    per_country = orders.groupBy("user_id", labelled("country").alias("country")).agg(
+    per_country = orders.groupBy("user_id", "country").agg(
         f.max("timestamp").alias("last"),
         f.count("*").alias("orders"),
         total_cents("cents").alias("cents"),
@@ -92,7 +92,7 @@ def _with_last_country(customers: DataFrame, transactions: DataFrame) -> DataFra
     decided = candidates.groupBy("user_id").agg(
         f.max_by(labelled("country"), "transaction_id").alias("decided")
     )
-    country = f.coalesce("decided", "country")
+    country = f.coalesce(f.col("decided"), labelled("country"))
     return (
         customers.join(decided, "user_id", "left")
         .withColumn("country", country)

@@ -6,7 +6,6 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.domain.sales_state import UNNAMED
 from app.reconcile import LiveFigures
 from compose.demo.latency import read_metrics
 
@@ -41,7 +40,7 @@ def read_settled_live_figures(port: int) -> LiveFigures | None:
 
 def parse_live_figures(page: str) -> LiveFigures:
     """Read a metrics page; the gauges hold currency units with exact cents below 2**53."""
-    cents: dict[str, dict[str | None, int]] = {table: {} for table in _TABLES}
+    cents: dict[str, dict[str, int]] = {table: {} for table in _TABLES}
     now_seconds = 0.0
     for family in text_string_to_metric_families(page):
         if family.name == _WINDOW_END:
@@ -50,5 +49,5 @@ def parse_live_figures(page: str) -> LiveFigures:
         if family.name.startswith(_PREFIX) and table in cents:
             for sample in family.samples:
                 name = next(iter(sample.labels.values()))
-                cents[table][None if name == UNNAMED else name] = round(sample.value * 100)
+                cents[table][name] = round(sample.value * 100)
     return LiveFigures(datetime.fromtimestamp(now_seconds, UTC), cents)

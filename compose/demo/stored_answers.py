@@ -10,18 +10,23 @@ import asyncpg
 
 from compose.demo.answer_shapes import ANOMALIES, EVERYWHERE, GROUPS, TRENDS, shaped
 from compose.demo.periods import trend
+from compose.demo.stored_totals import counted
 
 #: Half up to the cent, found in whole numbers.
 _MEAN: Final = "div(200 * sum(total_amount) + count(*), 2 * count(*)) * 0.01"
 _TOTALS: Final = f"""
     SELECT CASE WHEN grouping(country) = 1 THEN '{EVERYWHERE}' ELSE country END AS country,
         sum(total_amount) AS total_revenue, count(*) AS total_transactions, {_MEAN} AS avg_order_value
-    FROM transactions GROUP BY GROUPING SETS ((), (country))
-    HAVING grouping(country) = 1 OR country IS NOT NULL"""
+    FROM (SELECT {counted("country")} AS country, total_amount FROM transactions) AS sale
+    GROUP BY GROUPING SETS ((), (country))"""
 _BY: Final = f"""
     SELECT {{}} AS key, sum(total_amount) AS revenue, count(*) AS transaction_count, {_MEAN} AS avg_order_value
     FROM transactions GROUP BY 1"""
-_KEYS: Final = {"day": "(timestamp AT TIME ZONE 'UTC')::date::text"}
+_KEYS: Final = {
+    "day": "(timestamp AT TIME ZONE 'UTC')::date::text",
+    "category": counted("category"),
+    "country": counted("country"),
+}
 _DAYS: Final = """
     SELECT (timestamp AT TIME ZONE 'UTC')::date AS day, sum(total_amount) AS revenue, count(*) AS orders
     FROM transactions WHERE timestamp < $1 GROUP BY 1"""
@@ -93,7 +98,7 @@ async def stored_answers(dsn: str, as_of: date, read_on: date) -> StoredAnswers:
 async def _sales(connection: asyncpg.Connection) -> dict[str, Any]:
     figures = shaped("sales", await connection.fetch(_TOTALS))
     for group in GROUPS:
-        rows = await connection.fetch(_BY.format(_KEYS.get(group, group)))
+        rows = await connection.fetch(_BY.format(_KEYS[group]))
         figures |= shaped(f"sales by {group}", rows)
     return figures
 

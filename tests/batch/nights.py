@@ -20,7 +20,8 @@ from tests.databases import Database
 _ROLLUP = """
     DELETE FROM sales_daily;
     INSERT INTO sales_daily
-    SELECT date_trunc('day', timestamp, 'UTC'), source_partition, category, country, count(*), sum(total_amount)
+    SELECT date_trunc('day', timestamp, 'UTC'), source_partition, name_or_unknown(category), name_or_unknown(country),
+        count(*), sum(total_amount)
     FROM transactions GROUP BY 1, 2, 3, 4"""
 
 

@@ -44,8 +44,15 @@ def test_what_is_no_length(text: str) -> None:
 
 def test_times_are_utc_unless_they_say_otherwise() -> None:
     assert parse_time("2025-07-01T14:00:00+02:00") == parse_time("2025-07-01T12:00:00") == NOW
-    with pytest.raises(JobError, match="no time"):
-        parse_time("tomorrow")
+    assert parse_time("2025-07-01") == NOW.replace(hour=0)
+
+
+@pytest.mark.parametrize(
+    "text", ["tomorrow", "1762041600", "20250701", "2025-W27-2", "1969-12-31", "9999-12-31", "0001-01-01"]
+)  # fmt: skip
+def test_what_is_no_time_names_its_option(text: str) -> None:
+    with pytest.raises(JobError, match=f"--until: '{text}'"):
+        parse_time(text, "--until")
 
 
 def test_mappings() -> None:

@@ -100,16 +100,22 @@ async def fill(connection: Any, records: list[Sent], cluster: str) -> None:
     for table, column, slot in _SLOTS:
         await connection.execute(
             f"INSERT INTO {table} ({column}, source_partition, category, country, "
-            f"transaction_count, total_amount) SELECT {slot}, source_partition, category, "
-            "country, count(*), sum(total_amount) FROM transactions GROUP BY 1, 2, 3, 4"
+            f"transaction_count, total_amount) SELECT {slot}, source_partition, "
+            f"{_label('category')}, {_label('country')}, count(*), sum(total_amount) "
+            "FROM transactions GROUP BY 1, 2, 3, 4"
         )
     for table, column, slot in _COUNTRY_SLOTS:
         await connection.execute(
             f"INSERT INTO {table} ({column}, source_partition, country, transaction_count, "
-            f"total_amount) SELECT {slot}, source_partition, country, count(*), "
+            f"total_amount) SELECT {slot}, source_partition, {_label('country')}, count(*), "
             "sum(total_amount) FROM transactions GROUP BY 1, 2, 3"
         )
     await _fill_outbox(connection, records)
+
+
+def _label(name: str) -> str:
+    """What orders that name no category or country count under; the stream has no other spelling of it."""
+    return f"coalesce(nullif({name}, ''), 'unknown')"
 
 
 async def _insert(connection: Any, table: str, rows: list[tuple[Any, ...]]) -> None:

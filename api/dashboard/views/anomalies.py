@@ -32,6 +32,7 @@ def show(page: Page) -> None:
         "Type", list(_TYPES), format_func=_TYPES.__getitem__, key="type", bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
+    page.address.judge_choice("type", _TYPES.values(), _TYPES[kind] if kind else "Every type")
     with st.spinner("Asking the API …"), parts.live():
         st.fragment(run_every=page.refresh_seconds)(_newest)(page, kind)
 

@@ -68,9 +68,16 @@ def _segments(page: Page, answer: Answer) -> None:
         parts.card("Share of Champions", texts.percent(share))
     about = f"{page.filters.place}, all orders up to the end of {answer['as_of']}"
     st.caption(f"{texts.sentence(about)}; the days chosen on the left do not apply to segments.")
+    _note(answer)
     parts.section("Segments", "Area: total value. Shade: average value of a customer.")
     rfm_charts.draw_treemap(segments)
     parts.table(segments, _SEGMENTS, "customer-segments.csv", "segments")
+
+
+def _note(answer: Answer) -> None:
+    """Say that scores tell nothing apart, where that is so."""
+    if answer["note"]:
+        st.info(texts.plain(answer["note"]), icon=":material/info:")
 
 
 def _cells(page: Page) -> None:
@@ -107,6 +114,7 @@ def _one(page: Page) -> None:
         "User id", key="customer", bind="query-params", placeholder="for example user42",
         max_chars=100,
     )  # fmt: skip
+    _judge(page, user)
     if not user:
         return
     try:
@@ -118,6 +126,17 @@ def _one(page: Page) -> None:
         )
         return
     _profile(found)
+
+
+def _judge(page: Page, user: str) -> None:
+    """An id from the address that is too long for one, or one of several, is not shown."""
+    instead = f"{texts.plain(user) or 'Nobody'} is shown instead."
+    values = page.address.values("customer")
+    if values and values != [user]:
+        reason = "an id has up to 100 characters" if len(values) == 1 else "only one can be shown"
+        page.address.misread("customer", values, reason, instead)
+    else:
+        page.address.understood("customer", instead)
 
 
 def _profile(found: Answer) -> None:
@@ -133,6 +152,7 @@ def _profile(found: Answer) -> None:
         parts.card("Last bought", texts.days_ago(found["recency"]))
     who = f"{found['user_id']}, {found['country']}, RFM {found['rfm_segment']}"
     st.caption(f"{texts.plain(who)}, as of the end of {found['as_of']}.")
+    _note(found)
     if found["recent_transactions"] is None:
         raise StoreDownError(found["unavailable"][0])
     st.markdown(f"**The newest orders**, as of {texts.instant(found.given_at)}")

@@ -30,6 +30,7 @@ def show(page: Page) -> None:
         )
         or "daily"
     )  # fmt: skip
+    page.address.judge_choice("trend", _KINDS.values(), _KINDS[kind])
     with parts.explained(page.told), st.spinner("Asking the API …"):
         answers = list(
             page.client.pages("trends", "trends", _MOST, period_type=kind, **page.filters.query)

@@ -51,7 +51,7 @@ class Dashboard:
 def again(page: AppTest) -> AppTest:
     """Run the page again."""
     page.run(timeout=_RUN_SECONDS)
-    assert not page.exception
+    assert not page.exception, [(each.message, each.stack_trace) for each in page.exception]
     return page
 
 
@@ -95,8 +95,10 @@ def leading_to(url: str, patch: pytest.MonkeyPatch, **settings: str) -> Iterator
     patch.setenv("GLOBALMART_DASHBOARD_API_URL", url)
     for name, value in settings.items():
         patch.setenv(f"GLOBALMART_DASHBOARD_{name.upper()}", value)
-    yield Dashboard(url)
-    st.cache_resource.clear()
+    try:
+        yield Dashboard(url)
+    finally:
+        st.cache_resource.clear()
 
 
 @contextmanager
