@@ -1,15 +1,24 @@
 """What a user asked the generator for, checked and turned into a job."""
 
+import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.domain.timestamps import TimestampError, as_utc, parse_timestamp
-from app.generator.csv_orders import FIELDS, WHITESPACE, CsvFormat, read_orders, shifted_to
+from app.events.decoding import TimeLimits
+from app.generator.csv_amounts import COMMA, POINT
+from app.generator.csv_format import MAPPABLE, WHITESPACE, CsvFormat, SameId
+from app.generator.csv_import import ImportLimits, ImportRequest, Say
+from app.generator.csv_orders import read_orders
+from app.generator.csv_source import CsvSource
+from app.generator.csv_times import check_format
 from app.generator.jobs import (
+    Imported,
     Job,
     JobError,
     backfill_job,
@@ -28,16 +37,34 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TOO_LATE: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
+_DELIMITERS: Final = {
+    "\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " ",
+}  # fmt: skip
+_DECIMALS: Final = {"comma": COMMA, "point": POINT, "dot": POINT, COMMA: COMMA, POINT: POINT}
+
+
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """A file of orders, and how to read it; a preset stands for a file and a layout."""
+    """A file of orders, and how to read it; a preset stands for a file and a layout.
+
+    `check_only` reads and reports, and sends nothing.
+    """
 
     path: Path | None = None
     preset: str | None = None
     columns: dict[str, str] = field(default_factory=dict)
     delimiter: str | None = None
     date_format: str | None = None
+    encoding: str | None = None
+    decimal: str | None = None
+    timezone: str | None = None
+    only: dict[str, frozenset[str]] = field(default_factory=dict)
+    without: dict[str, frozenset[str]] = field(default_factory=dict)
+    guests: bool = False
+    same_id: str | None = None
     skip_bad_rows: bool = False
+    refused_file: Path | None = None
+    check_only: bool = False
     shift_to_now: bool = False
     speed: float | None = None
 
@@ -47,13 +74,53 @@ class FileRequest:
         return self.path is not None or self.preset is not None
 
     def check(self) -> None:
-        """Raise JobError for a delimiter or a preset that does not exist."""
-        if self.delimiter not in (None, WHITESPACE) and len(self.delimiter or "") != 1:
-            raise JobError(
-                f"--delimiter is one character or {WHITESPACE!r}, not {self.delimiter!r}"
-            )
+        """Raise JobError for an option that names nothing there is."""
+        if self.delimiter is not None:
+            parse_delimiter(self.delimiter)
         if self.preset is not None and self.preset not in PRESETS:
             raise JobError(f"no preset {self.preset!r}; there is: {', '.join(PRESETS)}")
+        if self.decimal is not None and self.decimal not in _DECIMALS:
+            raise JobError(f"--decimal is , or . (comma or point), not {self.decimal!r}")
+        if self.same_id is not None and self.same_id not in list(SameId):
+            raise JobError(f"--same-id is add, once, separate or stop, not {self.same_id!r}")
+        if self.date_format is not None and (fault := check_format(self.date_format)):
+            raise JobError(f"--date-format {self.date_format!r} cannot be used: {fault}")
+        _check_encoding(self.encoding)
+        _check_zone(self.timezone)
+
+
+def parse_delimiter(text: str) -> str:
+    """Return the character of "tab", "\\t", "semicolon" and the like; raises JobError."""
+    delimiter = _DELIMITERS.get(text.lower(), text)
+    if delimiter != WHITESPACE and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise JobError(
+            f"--delimiter is one character, {', '.join(_DELIMITERS)} or {WHITESPACE}, not {text!r}"
+        )
+    return delimiter
+
+
+def _check_encoding(name: str | None) -> None:
+    if name is None:
+        return
+    try:
+        "".encode(name)
+        codecs.lookup(name)
+    except LookupError:
+        raise JobError(
+            f"no encoding {name!r}; common ones are utf-8, windows-1252, iso-8859-1, utf-16, windows-1251, shift_jis"
+        ) from None
+
+
+def _check_zone(name: str | None) -> None:
+    if name is None:
+        return
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise JobError(
+            f"no time zone {name!r}; write one as Europe/Berlin or America/New_York (where none is known, install "
+            f"the package tzdata)"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,39 +160,48 @@ class Request:
             raise JobError("--start plays flat out: limit it with --duration or --count")
         if not self.file.wanted and self.file != FileRequest():
             raise JobError(
-                "--map, --delimiter, --date-format, --shift-to-now, --speed and --skip-bad-rows are "
-                "for files: give --from-csv or --preset too"
+                "--map, --delimiter, --date-format, --speed and the other options of files need a file: give "
+                "--from-csv or --preset too"
             )
         self.file.check()
 
 
-def make_job(request: Request, settings: Settings, now: datetime) -> tuple[Job, int]:
-    """Return the job and the number of rows skipped in its file; raises JobError or CsvError."""
+def make_job(request: Request, settings: Settings, now: datetime, say: Say = lambda _: None) -> Job:
+    """Return the job, its file read and checked; raises JobError or CsvError."""
     rates = configured_rates(settings, request.rate)
     if request.file.wanted:
-        return _file_job(request, now)
+        return _file_job(request, settings, now, say)
     if request.backfill is not None:
         end_us = microseconds(request.until or now)
         # Kafka deletes by a record's own timestamp: one that old would go before it is consumed.
         record_now = request.record_now is not False
-        return backfill_job(settings, request.backfill, end_us, record_now=record_now), 0
+        return backfill_job(settings, request.backfill, end_us, record_now=record_now)
     if request.start is not None:
         start_us = microseconds(request.start)
         record_now = bool(request.record_now)
-        return simulated_job(settings, rates, start_us, request.seconds, record_now=record_now), 0
+        return simulated_job(settings, rates, start_us, request.seconds, record_now=record_now)
     flat_out, day_curve = request.flat_out, request.day_curve
     start_us = microseconds(now)
-    return live_job(settings, rates, start_us, flat_out=flat_out, day_curve=day_curve), 0
+    return live_job(settings, rates, start_us, flat_out=flat_out, day_curve=day_curve)
 
 
-def _file_job(request: Request, now: datetime) -> tuple[Job, int]:
+def _file_job(request: Request, settings: Settings, now: datetime, say: Say) -> Job:
     file = request.file
     path, layout = _layout(file)
-    orders, skipped = read_orders(path, layout, skip_bad=file.skip_bad_rows)
-    if file.shift_to_now:
-        orders = shifted_to(orders, microseconds(now))
     record_now = request.record_now is not False
-    return csv_job(orders, file.speed, record_now=record_now), skipped
+    now_us = microseconds(now)
+    stream = settings.stream
+    limits = ImportLimits(
+        now_us if record_now else None,
+        TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days),
+    )
+    refused_file = file.refused_file or settings.general.var_dir / "refused" / f"{path.name}.csv"
+    shift_end_us = now_us if file.shift_to_now else None
+    found = read_orders(
+        path, layout, ImportRequest(limits, file.skip_bad_rows, shift_end_us, refused_file, say)
+    )
+    imported = Imported(found.report, CsvSource(found.spool, limits.time.retention_us))
+    return csv_job(imported, file.speed, record_now=record_now)
 
 
 def _layout(file: FileRequest) -> tuple[Path, CsvFormat]:
@@ -134,8 +210,15 @@ def _layout(file: FileRequest) -> tuple[Path, CsvFormat]:
     base = preset.layout if preset is not None else CsvFormat({})
     layout = CsvFormat(
         {**base.columns, **file.columns},
-        file.delimiter or base.delimiter,
+        parse_delimiter(file.delimiter) if file.delimiter else base.delimiter,
         file.date_format or base.date_format,
+        file.encoding or base.encoding,
+        _DECIMALS[file.decimal] if file.decimal else base.decimal,
+        file.timezone or base.timezone,
+        file.only or base.only,
+        file.without or base.without,
+        file.guests or base.guests,
+        SameId(file.same_id) if file.same_id else base.same_id,
     )
     if file.path is not None:
         return file.path, layout
@@ -180,7 +263,21 @@ def parse_columns(pairs: Iterable[str]) -> dict[str, str]:
         name, sign, column = pair.partition("=")
         if not sign or not column:
             raise JobError(f"{pair!r} is no mapping: write --map field=column")
-        if name not in FIELDS:
-            raise JobError(f"{name!r} is no field; the fields are: {', '.join(FIELDS)}")
+        if name not in MAPPABLE:
+            raise JobError(f"{name!r} is no field; the fields are: {', '.join(MAPPABLE)}")
+        if name in columns:
+            raise JobError(f"--map {name} is there twice: choose one column")
         columns[name] = column
     return columns
+
+
+def parse_filters(option: str, pairs: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the values by column of "column=value,value" pairs; raises JobError for anything else."""
+    filters: dict[str, frozenset[str]] = {}
+    for pair in pairs:
+        column, sign, values = pair.partition("=")
+        if not sign or not column.strip():
+            raise JobError(f"{pair!r} is no choice of rows: write {option} column=value")
+        chosen = frozenset(value.strip() for value in values.split(","))
+        filters[column.strip()] = filters.get(column.strip(), frozenset()) | chosen
+    return filters
