@@ -17,6 +17,7 @@ from app.settings import PostgresSettings, Settings
 from app.sink.tables import StoredTopic
 from compose.embedded.postgres import OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack
+from tests.waiting import PATIENT
 
 _TEMPLATE: Final = "migrated_template"
 _NUMBERS: Final = count(1)
@@ -109,7 +110,7 @@ async def drop_database(stack: EmbeddedStack, name: str) -> None:
 def settings_for(stack: EmbeddedStack, name: str) -> Settings:
     """Settings of a process that uses the run's servers, the named database and a warehouse of its own."""
     names = {"GLOBALMART_POSTGRES_DATABASE": name, "GLOBALMART_MONGO_DATABASE": f"dw_{name}"}
-    return Settings(stack.environment() | names)
+    return Settings({**stack.environment(), **PATIENT, **names})
 
 
 async def _ensure_template(stack: EmbeddedStack) -> None:

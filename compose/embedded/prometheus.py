@@ -25,7 +25,6 @@ class PrometheusServer(EmbeddedServer):
     """One server; `files` are its configuration by name, `prometheus.yml` among them."""
 
     name = "Prometheus"
-    ready_seconds = 60.0
 
     def __init__(
         self, workspace: Workspace, port: int, program: Path, files: Mapping[str, str]

@@ -13,6 +13,7 @@ from tests.api.serving import answered, api_over
 from tests.api.shop import store
 from tests.databases import Database
 from tests.sink.works import NOON, order
+from tests.waiting import PATIENCE_SECONDS
 
 PATH = "/api/v1/operations"
 _BEAT = """
@@ -54,7 +55,7 @@ async def test_runs_of_the_batch_and_sizes(database: Database, warehouse: Any) -
     rows = everything()
     warehouse.publish(NOON.date(), **rows)
     warehouse.stage(NOON.date() + timedelta(days=1), segment_migrations=rows["segment_migrations"])
-    async with api_over(database) as client, asyncio.timeout(60):
+    async with api_over(database) as client, asyncio.timeout(PATIENCE_SECONDS):
         while not (got := await answered(client, PATH))["stores"]["mongodb"]["bytes"]:
             await asyncio.sleep(0.1)
     assert [(run["number"], run["status"]) for run in got["batch_runs"]] in (

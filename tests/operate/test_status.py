@@ -22,6 +22,7 @@ from app.topics import CART_EVENTS, TRANSACTIONS
 from app.warehouse import POINTER, RUNS
 from compose.probe import main as probe
 from tests.operate.conftest import Shop
+from tests.waiting import PATIENCE_SECONDS
 
 _NOBODY = "127.0.0.1:1"
 
@@ -32,7 +33,7 @@ def _send(shop: Shop, topic: str, count: int) -> None:
     producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0})
     for _ in range(count):
         producer.produce(topic, b"{}", partition=0)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
 
 
 async def _book(shop: Shop, topic: str, consumed: int, next_offset: int) -> None:
@@ -157,7 +158,7 @@ async def test_json_and_the_exit_code(shop: Shop, name: str | None, code: int) -
         environ["GLOBALMART_POSTGRES_DATABASE"] = name
     done = subprocess.run(
         _call("--json", "--over", "0.1"), env=environ, capture_output=True, text=True,
-        timeout=120, check=False,
+        timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == code, done.stderr
     answer = json.loads(done.stdout)
@@ -179,7 +180,7 @@ def test_watching_ends_with_ctrl_c(shop: Shop) -> None:
                 assert line, "it ended by itself"
                 looks += TRANSACTIONS in line
             watching.send_signal(signal.SIGINT)
-            watching.communicate(timeout=120)
+            watching.communicate(timeout=PATIENCE_SECONDS)
         finally:
             watching.kill()
     assert watching.returncode == 130
