@@ -17,7 +17,7 @@ from app.settings import PostgresSettings, Settings
 from app.sink.tables import StoredTopic
 from compose.embedded.postgres import OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack
-from tests.waiting import PATIENT
+from tests.waiting import PATIENCE_SECONDS, PATIENT
 
 _TEMPLATE: Final = "migrated_template"
 _NUMBERS: Final = count(1)
@@ -132,4 +132,4 @@ async def _closing(connection: asyncpg.Connection) -> AsyncIterator[asyncpg.Conn
         yield connection
     finally:
         if not connection.is_closed():
-            await connection.close(timeout=5)
+            await connection.close(timeout=PATIENCE_SECONDS)

@@ -32,8 +32,9 @@ async def _beat(database: Database, name: str, age_seconds: int, *, lag: int, fa
 
 async def test_topics_workers_and_latency(database: Database, night: Any) -> None:
     await store(database, [order(n) for n in range(3)], [order(3)])
-    await _beat(database, "a", 1, lag=5, fast=990)
-    await _beat(database, "b", 10, lag=2, fast=0)
+    # Heard of an hour from now: they stay alive however long the test takes.
+    await _beat(database, "a", -3600, lag=5, fast=990)
+    await _beat(database, "b", -3600, lag=2, fast=0)
     await _beat(database, "gone", 60, lag=900, fast=0)
     async with api_over(database) as client:
         got = await answered(client, PATH)

@@ -66,7 +66,7 @@ def test_a_large_record_survives_a_kill_of_the_broker(stack: EmbeddedStack) -> N
         partition=0,
         on_delivery=lambda error, message: offsets.append(message.offset()),
     )
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     del producer
     stack.kafka.kill()
     stack.kafka.start()

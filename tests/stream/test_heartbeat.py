@@ -80,13 +80,13 @@ async def test_rows_of_workers_long_gone_are_removed(database: Database) -> None
         await owner.execute(
             "INSERT INTO worker_heartbeats (worker_id, host, pid, started_at, seen_at, lag, latency) "
             "SELECT age, 'h', 1, now(), now() - age::INTERVAL, '{}', '[]' "
-            "FROM unnest(ARRAY['61 minutes', '59 minutes']) AS age"
+            "FROM unnest(ARRAY['61 minutes', '30 minutes']) AS age"
         )
     worker = _beating(database.postgres, {})
     await worker.start()
     await _seen_again(database, worker)
     rows = await database.fetch("SELECT worker_id FROM worker_heartbeats WHERE host = 'h'")
-    assert [row["worker_id"] for row in rows] == ["59 minutes"]
+    assert [row["worker_id"] for row in rows] == ["30 minutes"]
     await worker.stop()
 
 
