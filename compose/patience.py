@@ -9,3 +9,5 @@ from typing import Final
 PATIENCE_SECONDS: Final = 300.0
 #: For one answer of a server that runs.
 ANSWER_SECONDS: Final = 60.0
+#: For one answer of a server that starts; between two of them its process is looked at.
+LOOK_SECONDS: Final = 10.0
