@@ -38,9 +38,10 @@ class Database:
 
     @asynccontextmanager
     async def worker(self, *staged: StoredTopic) -> AsyncIterator[asyncpg.Connection]:
-        """A connection as the worker's role, with the stages of these topics."""
+        """A connection as the worker's role, with the stages of these topics, that survives a test that is slow."""
         connection = await connect_worker(self.postgres, "test")
         async with _closing(connection):
+            await connection.execute("SET idle_in_transaction_session_timeout = 0")
             for stored in staged:
                 await connection.execute(stored.create_stage)
             yield connection

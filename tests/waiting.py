@@ -14,12 +14,16 @@ from typing import Any, Final
 PATIENCE_SECONDS: Final = 600.0
 _LOOK_SECONDS: Final = 0.05
 
+#: For a program that takes many patient steps: a whole night on a cluster, a whole demo.
+PROGRAM_SECONDS: Final = 3 * PATIENCE_SECONDS
+
 #: Limits of the product that only a slow machine reaches, for processes whose limits are not what is tested.
 PATIENT: Final[Mapping[str, str]] = {
     "GLOBALMART_API_QUERY_SECONDS": str(PATIENCE_SECONDS),
     "GLOBALMART_API_RUN_PREPARE_SECONDS": str(PATIENCE_SECONDS),
     "GLOBALMART_DASHBOARD_API_TIMEOUT_SECONDS": str(PATIENCE_SECONDS),
     "GLOBALMART_MONGO_CONNECT_TIMEOUT_SECONDS": "60",
+    "GLOBALMART_POSTGRES_COMMAND_TIMEOUT_SECONDS": str(PATIENCE_SECONDS),
     "GLOBALMART_POSTGRES_CONNECT_TIMEOUT_SECONDS": "60",
     "GLOBALMART_WORKER_STOP_SECONDS": str(PATIENCE_SECONDS),
     "GLOBALMART_WORKER_WATCHDOG_SECONDS": str(PATIENCE_SECONDS),

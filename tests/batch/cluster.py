@@ -10,7 +10,7 @@ from pathlib import Path
 import pyspark
 
 from compose.embedded.ports import choose_port
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from tests.waiting import PATIENCE_SECONDS, PROGRAM_SECONDS, wait_until
 
 _HOME = Path(pyspark.__file__).parent
 _MASTER = "org.apache.spark.deploy.master.Master"
@@ -90,6 +90,6 @@ def run_on(master: str, variables: Mapping[str, str], *arguments: str) -> None:
 def _finish(command: list[str], variables: Mapping[str, str]) -> None:
     done = subprocess.run(
         command, env={**cluster_environment(), **variables}, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=2 * PATIENCE_SECONDS, check=False,
+        stderr=subprocess.STDOUT, text=True, timeout=PROGRAM_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:]

@@ -16,7 +16,7 @@ import pytest
 from app.topics import SOURCE_TOPICS
 from compose.demo.stored_totals import SEGMENT_NAMES
 from compose.embedded.stack import remove_stack
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, PROGRAM_SECONDS
 
 _PROJECT = Path(__file__).parents[2]
 
@@ -93,8 +93,7 @@ def test_ctrl_c_ends_the_traffic_and_every_figure_is_compared(var_dir: Path, tak
         _read_until(demo, "Prometheus  http://127.0.0.1:")
         processes = _read_until(demo, "anomalies")
         demo.send_signal(signal.SIGINT)
-        # It recounts, publishes a night and reads every page: many steps, each of them patient.
-        said, _ = demo.communicate(timeout=3 * PATIENCE_SECONDS)
+        said, _ = demo.communicate(timeout=PROGRAM_SECONDS)
     assert demo.returncode == 0, said
     assert "every figure agrees with the recount" in said
     assert f"published {_today() - timedelta(days=1)}" in said
