@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 _REQUEST_SECONDS: Final = 15.0
 _ANSWER_SECONDS: Final = 3.0
 _COMMIT_SECONDS: Final = 2.0
-_STOP_SECONDS: Final = 10.0  # beyond draining
 _EXIT_UNCLEAN: Final = 1
 
 
@@ -69,6 +68,7 @@ class GlobalMartApp(faust.App):
     lanes: dict[str, Lanes]
     partitions: Partitions
     drain_seconds: float
+    stop_seconds: float
     _start_error: Exception | None = None
 
     async def _consumer_wait_empty(self, consumer: ConsumerT, logger: Any) -> None:
@@ -82,7 +82,7 @@ class GlobalMartApp(faust.App):
         except TimeoutError:
             logger.info("chunks still run after %s s; the ledger will decide", self.drain_seconds)
         noting = asyncio.ensure_future(consumer.commit())
-        _, late = await asyncio.wait({noting}, timeout=_COMMIT_SECONDS)
+        _, late = await asyncio.wait({noting}, timeout=_noting_seconds(self.drain_seconds))
         noting.cancel()
         if late or noting.cancelled() or noting.exception():
             logger.info("Kafka takes no note of the offsets now; the ledger has them")
@@ -100,11 +100,16 @@ class GlobalMartApp(faust.App):
 
         Nothing is lost by that: what was not committed is done again by the next owner.
         """
-        with _ending_hard_after(self.drain_seconds + _STOP_SECONDS):
+        with _ending_hard_after(self.drain_seconds + self.stop_seconds):
             await super().stop()
         reason = self.crash_reason or self._start_error
         if reason is not None:
             logger.critical("the worker ended: %s", text_of(reason))
+
+
+def _noting_seconds(drain_seconds: float) -> float:
+    """How long Kafka may take to note the offsets: whoever waits longer for chunks waits longer for this, too."""
+    return max(_COMMIT_SECONDS, drain_seconds)
 
 
 @contextmanager
@@ -131,7 +136,8 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path
     wait_quietly_for_the_coordinator()
     # Time to hear of a rebalance, drain and note the offsets. All wait for whoever is late, by default for 60 s: the
     # broker answers a request to join once all have come or this is over, and a client that gives up before asks anew.
-    rebalance_seconds = kafka.session_timeout_seconds + worker.drain_seconds + _COMMIT_SECONDS + 1.0
+    leaving_seconds = worker.drain_seconds + _noting_seconds(worker.drain_seconds)
+    rebalance_seconds = kafka.session_timeout_seconds + leaving_seconds + 1.0
     app = GlobalMartApp(
         kafka.group,
         broker=[f"globalmart://{server.strip()}" for server in kafka.bootstrap.split(",")],
@@ -161,6 +167,7 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path
     )
     app.lanes = {}
     app.drain_seconds = worker.drain_seconds
+    app.stop_seconds = worker.stop_seconds
     return app
 
 

@@ -12,6 +12,7 @@ from app.settings import Settings
 from app.topics import SOURCE_TOPICS
 from app.worker import create_app
 from tests.domain.sales import Sold
+from tests.waiting import PATIENCE_SECONDS
 
 TABLES = {"revenue_by_category", "revenue_by_country", "user_velocity"}
 
@@ -54,7 +55,7 @@ def test_importing_the_worker_reads_no_settings() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _IMPORTS],
         env=environ | {"PYTHONPATH": ":".join(sys.path)},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "GLOBALMART_KAFKA_PARTITIONS" in done.stdout

@@ -91,6 +91,9 @@ class WorkerSettings(SettingsGroup):
     drain_seconds: float = setting(
         3.0, "how long a stop or a rebalance waits for running chunks", unit="s", ge=0
     )
+    stop_seconds: float = setting(
+        10.0, "how long the rest of a stop may take before the process ends hard", unit="s", gt=0
+    )
     accept_lost_offsets: bool = setting(
         False,
         "go on when Kafka has deleted records that were never consumed, counting them as lost",

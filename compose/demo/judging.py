@@ -25,11 +25,10 @@ from compose.demo.published_totals import published_totals
 from compose.demo.stored_answers import StoredAnswers, stored_answers
 from compose.demo.stored_totals import stored_totals
 from compose.demo.warehouse import WarehouseReport
+from compose.patience import PATIENCE_SECONDS
 
 API: Final = "api"
 DASHBOARD: Final = "dashboard"
-#: The live minute runs out, the API makes sums of past days anew and finds a run that was published.
-_SETTLE_SECONDS: Final = 150.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Judge:
     def _api(self, figures: Account, stored: StoredAnswers) -> Comparison:
         self._say("Comparing every answer of the API with the stores")
         asked = (self.children.api_url, stored.customer["user_id"], stored.transaction_id)
-        return settled(API, figures, lambda: answered(*asked), _SETTLE_SECONDS)
+        return settled(API, figures, lambda: answered(*asked), PATIENCE_SECONDS)
 
     def _dashboard(self, figures: Account, stored: StoredAnswers) -> Comparison:
         wanted = pages(figures, stored.customer["user_id"], stored.newest_anomalies)
@@ -84,7 +83,7 @@ class Judge:
                 for page in wanted:
                     expected |= page.expected(figures, with_file=reader.reads_files)
                 return settled(
-                    DASHBOARD, expected, lambda: read_pages(reader, wanted), _SETTLE_SECONDS
+                    DASHBOARD, expected, lambda: read_pages(reader, wanted), PATIENCE_SECONDS
                 )
 
         try:

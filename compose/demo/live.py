@@ -8,10 +8,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.reconcile import LiveFigures
 from compose.demo.latency import read_metrics
+from compose.patience import PATIENCE_SECONDS
 
 _WINDOW_END: Final = "globalmart_live_window_end_seconds"
 _PREFIX: Final = "globalmart_live_"
-_SETTLE_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.2
 _TABLES: Final = ("revenue_by_category", "revenue_by_country")
 
@@ -28,7 +28,7 @@ def read_settled_live_figures(port: int) -> LiveFigures | None:
     A worker adds a chunk to its tables only after the commit, and changes its gauges one by one, so the
     figures of the moment may lack what is committed already, or mix two seconds.
     """
-    called, deadline = datetime.now(UTC), time.monotonic() + _SETTLE_SECONDS
+    called, deadline = datetime.now(UTC), time.monotonic() + PATIENCE_SECONDS
     before, found = None, read_live_figures(port)
     while found is not None and time.monotonic() < deadline:
         if found == before and found.now > called:

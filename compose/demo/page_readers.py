@@ -17,14 +17,13 @@ from app.errors import EmbeddedStackError, text_of
 from compose.demo.account import named
 from compose.demo.answer_shapes import SHAPES
 from compose.demo.page_texts import PageTexts, file_fields, written
+from compose.patience import ANSWER_SECONDS, PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
-_DEADLINE_SECONDS: Final = 60.0
-_CARD_SECONDS: Final = 30.0
 #: The page at the bare address.
 _LANDING: Final = "overview"
 _EVERYTHING: Final = {"period": "Everything stored"}
@@ -102,7 +101,7 @@ class ScriptReader:
         from streamlit.testing.v1 import AppTest
 
         script = f"from api.dashboard.shell import show\nshow({page.view!r})"
-        run = AppTest.from_string(script, default_timeout=_DEADLINE_SECONDS)
+        run = AppTest.from_string(script, default_timeout=PATIENCE_SECONDS)
         for name, value in {**_EVERYTHING, **page.query}.items():
             run.query_params[name] = value
         run.run()
@@ -126,7 +125,7 @@ def _tab(program: str) -> Iterator["Page"]:
         )  # fmt: skip
         try:
             tab = browser.new_page()
-            tab.set_default_timeout(_CARD_SECONDS * 1000)
+            tab.set_default_timeout(ANSWER_SECONDS * 1000)
             yield tab
         finally:
             browser.close()

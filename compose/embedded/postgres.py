@@ -20,6 +20,7 @@ from compose.embedded.ports import LOOPBACK
 from compose.embedded.postgres_home import prepare_home
 from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Workspace
+from compose.patience import ANSWER_SECONDS, LOOK_SECONDS
 
 _T = TypeVar("_T")
 
@@ -139,7 +140,7 @@ class PostgresServer(EmbeddedServer):
             )
 
     async def _ensure_owner(self) -> None:
-        connection = await asyncpg.connect(self.dsn(SUPERUSER, "postgres"), timeout=10)
+        connection = await asyncpg.connect(self.dsn(SUPERUSER, "postgres"), timeout=ANSWER_SECONDS)
         try:
             if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", OWNER):
                 await connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE")
@@ -161,7 +162,7 @@ def _server_environment() -> dict[str, str]:
 
 async def _connects(dsn: str) -> bool:
     try:
-        connection = await asyncpg.connect(dsn, timeout=2)
+        connection = await asyncpg.connect(dsn, timeout=LOOK_SECONDS)
     except (OSError, TimeoutError, asyncpg.PostgresError):
         return False
     await connection.close()

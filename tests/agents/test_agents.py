@@ -23,6 +23,7 @@ from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
 from app.worker import create_app
 from tests.databases import Database
 from tests.events.records import KAFKA_MS, Record
+from tests.waiting import PATIENCE_SECONDS
 
 PARTITION = 3
 COMMON = {
@@ -73,7 +74,7 @@ class Feed:
     async def committed(self, offset: int) -> None:
         """Wait until the ledger stands at the offset."""
         topic, partition = self._partition
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 progress = await ledger.read_progress(self._connection, topic, [partition])
                 if progress[partition].next_offset == offset:

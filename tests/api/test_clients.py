@@ -12,6 +12,7 @@ from api.app import create_app
 from api.keys import hash_of, new_key
 from tests.api.serving import served, with_api
 from tests.api.shop import Shop, revenue
+from tests.waiting import PATIENCE_SECONDS
 
 _EXAMPLE = """
 import requests
@@ -51,7 +52,7 @@ async def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
     )
 
 

@@ -16,6 +16,7 @@ from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS, SourceTable
 from batch.warehouse import POINTER, RUNS, Document, visible
 from tests.batch.generated import Row, Shop
 from tests.databases import Database
+from tests.waiting import PATIENT
 
 _ROLLUP = """
     DELETE FROM sales_daily;
@@ -143,6 +144,7 @@ def variables_of_a_night(database: Database, mongo_url: str, var_dir: Path) -> d
     postgres = database.postgres
     assert postgres.reader_password is not None
     return {
+        **PATIENT,
         "GLOBALMART_VAR_DIR": str(var_dir),
         "GLOBALMART_MONGO_URL": mongo_url,
         "GLOBALMART_MONGO_DATABASE": f"warehouse_{database.name}",

@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 
 from app.cli.env_file import with_secrets
 from tests.compose.programs import program
+from tests.waiting import PATIENCE_SECONDS
 
 PROJECT: Final = Path(__file__).parents[2]
 COMPOSE_FILE: Final = PROJECT / "compose" / "compose.yml"
@@ -51,7 +52,7 @@ def compose(folder: Path, *arguments: str, **environ: str) -> subprocess.Complet
     inherited = {"PATH": os.environ["PATH"], "HOME": str(folder)}
     return subprocess.run(
         [str(program("docker-compose")), *place, *profiles, *arguments],
-        cwd=folder, env=inherited | environ, capture_output=True, text=True, timeout=60, check=False,
+        cwd=folder, env=inherited | environ, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
 
 

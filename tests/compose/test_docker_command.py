@@ -9,6 +9,7 @@ import pytest
 
 from app.cli.env_file import with_secrets
 from compose.docker import COMPOSE_FILE
+from tests.waiting import PATIENCE_SECONDS
 
 #: A stand-in for Docker: answers as `broken` says, and repeats what it was called with.
 _STAND_IN = """#!/bin/sh
@@ -38,7 +39,7 @@ def _call(folder: Path, *arguments: str, **environ: str) -> subprocess.Completed
     return subprocess.run(
         [sys.executable, "-m", "app.cli", *arguments],
         cwd=folder, env=own | {"PATH": f"{folder}/bin:/usr/bin:/bin"} | environ,
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from compose.embedded.postgres import DATABASE, OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack, remove_stack
 from tests.compose.docker_stack import PROJECT, DockerStack
 from tests.test_readme import _options
+from tests.waiting import PATIENCE_SECONDS
 
 _COMPOSE: Final = PROJECT / "compose"
 
@@ -67,7 +68,10 @@ def _run_owner_script(running: EmbeddedStack, docker_stack: DockerStack) -> None
         "PATH": f"{running.postgres.psql.parent}:{os.environ['PATH']}",
     }  # fmt: skip
     subprocess.run(
-        [_COMPOSE / "postgres" / "owner.sh"], env={**given, **connection}, check=True, timeout=60
+        [_COMPOSE / "postgres" / "owner.sh"],
+        env={**given, **connection},
+        check=True,
+        timeout=PATIENCE_SECONDS,
     )
 
 
@@ -96,7 +100,7 @@ def test_kafkas_own_start_accepts_the_configuration(
     done = subprocess.run(
         [java.executable, "-cp", classes, "kafka.docker.KafkaDockerWrapper", "setup", *options],
         env=docker_stack.services["kafka"]["environment"] | {"KAFKA_LOG_DIRS": str(tmp_path / "data")},
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     written = (tmp_path / "data" / "meta.properties").read_text()
@@ -154,6 +158,6 @@ def test_the_lines_for_a_machine_run_where_nothing_was_started_before(tmp_path: 
     assert len(jobs) == 2
     for job in jobs:
         assert "%" not in job, "cron would end the command there"
-        subprocess.run(["/bin/sh", "-c", job], check=True, timeout=60)
+        subprocess.run(["/bin/sh", "-c", job], check=True, timeout=PATIENCE_SECONDS)
     logs = {path.name: path.read_text() for path in (tmp_path / "var" / "logs").iterdir()}
     assert logs == {"batch.log": "ran batch nightly\n", "maintain.log": "ran maintain\n"}

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 
 from tests.compose.docker_stack import PROJECT
 from tests.compose.programs import program
+from tests.waiting import PATIENCE_SECONDS
 
 _DOCKERFILE: Final = PROJECT / "compose" / "Dockerfile"
 _TEXT: Final = _DOCKERFILE.read_text()
@@ -91,7 +92,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check",
          "--no-deps", "--wheel-dir", "wheels", "."],
-        cwd=folder, check=True, timeout=250,
+        cwd=folder, check=True, timeout=PATIENCE_SECONDS,
     )  # fmt: skip
     (built,) = (folder / "wheels").glob("*.whl")
     return built
@@ -136,7 +137,8 @@ def _python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Without this environment's packages and without the source tree."""
     return subprocess.run(
         [sys.executable, "-S", "-P", "-c", code], cwd=folder, capture_output=True, text=True,
-        timeout=120, check=False, env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "GLOBALMART_ENV_FILE": ""},
+        timeout=PATIENCE_SECONDS, check=False,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "GLOBALMART_ENV_FILE": ""},
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from app.operate.status import Status, take_status
 from app.settings import KafkaSettings, Settings
 from app.topics import CART_EVENTS, DEAD_LETTERS, TOPICS, TRANSACTIONS
 from tests.operate.conftest import Shop
+from tests.waiting import PATIENCE_SECONDS, until
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _PARTITIONS = {topic.name: 6 for topic in TOPICS}
@@ -137,10 +138,9 @@ async def test_a_topic_that_is_missing(shop: Shop) -> None:
     bootstrap = shop.variables["GLOBALMART_KAFKA_BOOTSTRAP"]
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     for answer in admin.delete_topics([CART_EVENTS]).values():
-        answer.result(20)
+        answer.result(PATIENCE_SECONDS)
     try:
-        while CART_EVENTS in admin.list_topics(timeout=10).topics:
-            pass
+        await until(lambda: CART_EVENTS not in admin.list_topics(timeout=PATIENCE_SECONDS).topics)
         assert "topics are missing: cart_events; run `globalmart migrate`" in await _one(shop)
     finally:
         create_topics(bootstrap, 6, 1, 48.0)
@@ -196,7 +196,7 @@ async def test_the_command(shop: Shop, changed: dict[str, str], code: int, said:
     environ = shop.variables | {f"GLOBALMART_{name}": value for name, value in changed.items()}
     done = subprocess.run(
         [sys.executable, "-m", "app.cli", "doctor", "--no-machine"],
-        env=os.environ | environ, capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | environ, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     assert (done.returncode, said in done.stdout) == (code, True), done.stdout + done.stderr
 

@@ -17,6 +17,7 @@ from tests.reconcile.stream import (
     Sent,
     at,
 )
+from tests.waiting import PATIENCE_SECONDS
 
 PARTITIONS: Final = 2
 _ANSWER_SECONDS: Final = 30.0
@@ -38,7 +39,7 @@ def recreate_topics(bootstrap: str) -> None:
     """Empty topics with offsets that begin at 0."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     names = [topic.name for topic in TOPICS]
-    present = [name for name in names if name in admin.list_topics(timeout=30).topics]
+    present = [name for name in names if name in admin.list_topics(timeout=PATIENCE_SECONDS).topics]
     for answer in admin.delete_topics(present).values() if present else ():
         answer.result(_ANSWER_SECONDS)
     # The records' Kafka time lies in the past: without this the broker would soon delete them.
@@ -70,14 +71,14 @@ def send(bootstrap: str, records: Iterable[Sent]) -> None:
         producer.produce(
             record.topic, record.value, record.key, record.partition, timestamp=time_ms
         )
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
 
 
 def cluster_id(bootstrap: str) -> str:
     """The id of the running Kafka."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "cluster-id"})
     try:
-        return str(consumer.list_topics(timeout=30).cluster_id)
+        return str(consumer.list_topics(timeout=PATIENCE_SECONDS).cluster_id)
     finally:
         consumer.close()
 
@@ -162,7 +163,7 @@ def publish(bootstrap: str, records: list[Sent]) -> None:
     dead = dead_letters(records)
     for record in [*dead, dead[0]]:
         producer.produce(DEAD_LETTERS, record.value, record.key, headers=_headers(record))
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
 
 
 def _headers(record: Sent) -> list[tuple[str, str | bytes]]:

@@ -38,6 +38,7 @@ from tests.upkeep.forgotten import (
     publish,
     repeated,
 )
+from tests.waiting import PATIENCE_SECONDS
 from tests.warehouses import Warehouse, warehouse_named
 
 _MART_SUMS: Final = {"customer_segments": 2, "fact_sessions": 3}
@@ -67,7 +68,9 @@ async def erase(world: World, lake: Path, *options: str) -> Any:
 def killed_at(world: World, lake: Path, step: str) -> int:
     command = [sys.executable, "-m", "tests.upkeep.armed_erasure", step, USER]
     variables = os.environ | world.environment(**environ(world, lake)) | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, env=variables, cwd=ROOT, timeout=60, check=False).returncode
+    return subprocess.run(
+        command, env=variables, cwd=ROOT, timeout=PATIENCE_SECONDS, check=False
+    ).returncode
 
 
 def user_comes_again(world: World) -> AbstractAsyncContextManager[None]:
