@@ -84,7 +84,7 @@ class WorkerSettings(SettingsGroup):
         4, "PostgreSQL connections that write transactions side by side", ge=1, le=32
     )
     buffer_chunks: int = setting(6, "chunks buffered per topic before fetching pauses", ge=1)
-    metrics_port: Port = setting(9101, "first port tried for Prometheus metrics")
+    metrics_port: Port = setting(9101, "first port tried for /metrics, /health and /ready")
     watchdog_seconds: float = setting(
         60.0, "a worker with lag and without progress for so long exits", unit="s", gt=0
     )

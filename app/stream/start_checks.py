@@ -28,21 +28,28 @@ _CONFIG_ENTRIES: Final = 4
 
 
 class StartChecks(Service):
-    """Waits for PostgreSQL and Kafka, then refuses to start a worker that would do harm."""
+    """Waits for PostgreSQL and Kafka, then refuses to start a worker that would do harm.
+
+    `waits_for` names the store it is at, and is empty once both have been checked.
+    """
 
     abstract = False
 
     def __init__(self, settings: Settings, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._settings = settings
+        self.waits_for = "Kafka"
 
     async def on_start(self) -> None:
         """Raises a GlobalMartError with the fix; waits as long as a store is away."""
         cluster_id = await self._ask_kafka()
+        self.waits_for = "PostgreSQL"
         backoff = Backoff(self._settings.postgres.retry_max_seconds)
         while not self.should_stop:
             try:
-                return await self._check(cluster_id)
+                await self._check(cluster_id)
+                self.waits_for = ""
+                return
             except Exception as error:
                 if classify(error) is not Failure.STORE:
                     raise

@@ -11,7 +11,6 @@ from typing import Final
 
 from app.errors import EmbeddedStackError
 from app.settings import ApiSettings, DashboardSettings, DemoSettings
-from compose.demo.latency import read_metrics
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.process import ServerProcess
 from compose.embedded.stack import EmbeddedStack
@@ -52,9 +51,8 @@ class Children:
         self._spawn(self.worker, worker)
         self._spawn(self.api, ["-m", "app.cli", "api"])
         self._spawn(self.dashboard, ["-m", "app.cli", "dashboard"])
-        self.worker.wait_until(
-            lambda: read_metrics(self.metrics_port) is not None, PATIENCE_SECONDS
-        )
+        ready = f"http://{LOOPBACK}:{self.metrics_port}/ready"
+        self.worker.wait_until(lambda: _answers(ready), PATIENCE_SECONDS)
         self.api.wait_until(lambda: _answers(f"{self.api_url}/health"), PATIENCE_SECONDS)
         self.dashboard.wait_until(self.dashboard_answers, PATIENCE_SECONDS)
 

@@ -25,7 +25,9 @@ from app.settings import (
     KafkaSettings,
     PostgresSettings,
     Settings,
+    file_variable,
     load_settings,
+    secret_variables,
 )
 from compose.demo.children import Children
 from compose.demo.first_figures import FirstFigures
@@ -132,6 +134,7 @@ def _environment(stack: EmbeddedStack) -> Mapping[str, str]:
         *map(BatchSettings.variable, ("master", "reader", "writer")), "MASTER",
         # Its API lets everybody on this machine in, or its address could not just be opened.
         ApiSettings.variable("key_hashes"), DashboardSettings.variable("api_key"),
+        *map(file_variable, secret_variables()),
         *map(KafkaSettings.variable, _KAFKA_DOOR), *map(PostgresSettings.variable, _POSTGRES_DOOR),
     }  # fmt: skip
     ours = {name: value for name, value in os.environ.items() if name not in elsewhere}
