@@ -72,7 +72,7 @@ class Container:
         """None while it runs."""
         return self._process.poll()
 
-    def run(self, *command: str, seconds: float = 600, given: str = "") -> tuple[int, str]:
+    def run(self, *command: str, seconds: float = 1800, given: str = "") -> tuple[int, str]:
         """As `docker exec`: exit code and all that it printed."""
         spec = self._spec | {"command": list(command)}
         path = self._spec_path.with_name(f"{self._name}-exec-{next(_numbers)}.json")
@@ -87,7 +87,7 @@ class Container:
             log.write(f"$ {' '.join(command)}\n{told}")
         return done.returncode, told
 
-    def wait_healthy(self, seconds: float = 300) -> float:
+    def wait_healthy(self, seconds: float = 900) -> float:
         """Seconds from the start until the service's own check holds; raises RuntimeError with its last words."""
         while True:
             code, told = self.run(*self.service.health)
@@ -96,13 +96,13 @@ class Container:
             self._still_there(seconds, told)
             time.sleep(0.5)
 
-    def wait_said(self, text: str, seconds: float = 600) -> None:
+    def wait_said(self, text: str, seconds: float = 3600) -> None:
         """Until its log has this text; raises RuntimeError with its end if it ends or takes too long."""
         while text not in self.log:
             self._still_there(seconds, self.log)
             time.sleep(0.1)
 
-    def wait(self, seconds: float = 600) -> int:
+    def wait(self, seconds: float = 3600) -> int:
         """Its exit code, when it ends by itself."""
         try:
             return self._process.wait(seconds)

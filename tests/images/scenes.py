@@ -21,12 +21,12 @@ from tests.images.stores import Stores
 _LAKE: Final = "/var/lib/globalmart"
 _HISTORY: Final = ("--backfill", "5d", "--orders-per-day", "400", "--seed", "11")
 _LIVE_SECONDS: Final = 15.0
-_SETTLED_SECONDS: Final = 300.0
+_SETTLED_SECONDS: Final = 900.0
 #: Streamlit's own runner over the dashboard's first page, as a browser's session would run it.
 _PAGE: Final = """
 from streamlit.testing.v1 import AppTest
 script = "from api.dashboard.shell import show; show('overview')"
-page = AppTest.from_string(script, default_timeout=240).run()
+page = AppTest.from_string(script, default_timeout=900).run()
 assert not page.exception, page.exception[0].value
 assert page.metric, "the page has no figures"
 """
