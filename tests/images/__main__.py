@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from compose.embedded.java import find_java
 from compose.embedded.kafka_jars import ensure_jars
+from compose.embedded.stack import remove_stack
 from tests.compose.docker_stack import PROJECT
 from tests.compose.programs import program
 from tests.images.container import Image
@@ -74,7 +75,8 @@ def main() -> int:
     seen = _run_in_a_network_of_its_own(engine, folder, report)
     _write(engine, built, seen, report)
     if not options.keep:
-        shutil.rmtree(folder)
+        engine.close()
+        _remove(folder)
     return 1 if report.failures else 0
 
 
@@ -87,15 +89,23 @@ def _options() -> argparse.Namespace:
 
 def _prepared(folder: Path) -> Client | Buildah:
     """An empty folder, and everything fetched that a network without a way out could not."""
-    shutil.rmtree(folder, ignore_errors=True)
+    engine = find_engine(folder / "engine")
+    if folder.exists():
+        engine.close()
+        _remove(folder)
     folder.mkdir(parents=True)
-    engine = find_engine(folder)
     wanted = _PROGRAMS if isinstance(engine, Client) else (*_PROGRAMS, *_BUILDAH_PROGRAMS)
     if missing := missing_programs(wanted):
         sys.exit(f"{', '.join(missing)} is missing; `make images` installs it")
     program("docker-compose")
     ensure_jars(find_java(), _say)
     return engine
+
+
+def _remove(folder: Path) -> None:
+    """The servers' data first: PostgreSQL's may be elsewhere."""
+    remove_stack(folder / "servers")
+    shutil.rmtree(folder)
 
 
 def _build(engine: Client | Buildah, folder: Path, report: Report) -> dict[str, Any]:

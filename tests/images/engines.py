@@ -40,6 +40,9 @@ class Engine(Protocol):
     def remove(self, tag: str) -> None:
         """Forget the tag and what no other image has of it."""
 
+    def close(self) -> None:
+        """Clean up at the end."""
+
 
 def find_engine(folder: Path) -> "Client | Buildah":
     """Docker, else Podman, else buildah as root."""
@@ -79,6 +82,9 @@ class Client:
     def remove(self, tag: str) -> None:
         _run(self._program, "rmi", tag)
 
+    def close(self) -> None:
+        """The images are what was asked for, and stay."""
+
     @contextmanager
     def open(self, tag: str) -> Iterator[Image]:
         said = json.loads(_told(self._program, "inspect", "--type", "image", tag))[0]["Config"]
@@ -101,10 +107,16 @@ class Client:
 
 
 class Buildah:
-    """Debian's buildah, as root: steps run in a chroot, and nothing is fetched from a registry of images."""
+    """Debian's buildah, as root: steps run in a chroot, and nothing is fetched from a registry of images.
+
+    Its images are in `folder` and nowhere else.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._storage = folder / "storage"
+        places = ("--root", str(self._storage), "--runroot", str(folder / "run"))
+        self._program = ("buildah", *places)
 
     @property
     def name(self) -> str:
@@ -114,30 +126,42 @@ class Buildah:
         """The same Debian as the Dockerfile's own base, with Debian's Python; made once."""
         suite = default_base(dockerfile).rsplit("-", 1)[1]
         tag = f"{_BASE}:{suite}"
-        if not _succeeds("buildah", "inspect", "--type", "image", tag):
+        if not _succeeds(*self._program, "inspect", "--type", "image", tag):
             self._make_base(suite, tag)
         return tag
 
     def build(self, context: Path, target: str, tag: str, base: str) -> None:
         _run(
-            "buildah", "bud", "--isolation", "chroot", "--layers", "--pull-never", "--target", target,
+            *self._program, "bud", "--isolation", "chroot", "--layers", "--pull-never", "--target", target,
             "--tag", tag, *_build_options(context, base), str(context),
         )  # fmt: skip
 
     def save(self, tag: str, archive: Path) -> None:
-        _run("buildah", "push", "--quiet", tag, f"docker-archive:{archive}")
+        _run(*self._program, "push", "--quiet", tag, f"docker-archive:{archive}")
 
     def remove(self, tag: str) -> None:
-        _run("buildah", "rmi", tag)
+        _run(*self._program, "rmi", tag)
 
     @contextmanager
     def open(self, tag: str) -> Iterator[Image]:
-        said = json.loads(_told("buildah", "inspect", "--type", "image", tag))["OCIv1"]["config"]
-        container = _told("buildah", "from", "--pull-never", tag)
+        said = json.loads(_told(*self._program, "inspect", "--type", "image", tag))["OCIv1"][
+            "config"
+        ]
+        container = _told(*self._program, "from", "--pull-never", tag)
         try:
-            yield _image(Path(_told("buildah", "mount", container)), said)
+            yield _image(Path(_told(*self._program, "mount", container)), said)
         finally:
-            _run("buildah", "rm", container)
+            _run(*self._program, "rm", container)
+
+    def close(self) -> None:
+        """Remove all that it has built, also what a run that was cut off has left mounted."""
+        if self._storage.exists():
+            _run(*self._program, "rm", "--all")
+            # Its driver mounts the folder upon itself.
+            mounted = self._storage / "overlay"
+            if mounted.is_mount():
+                _run("umount", str(mounted))
+            shutil.rmtree(self._storage)
 
     def _make_base(self, suite: str, tag: str) -> None:
         root = self._folder / "base"
@@ -151,13 +175,13 @@ class Buildah:
         (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
         for folder in ("var/cache/apt/archives", "var/lib/apt/lists"):
             shutil.rmtree(root / folder)
-        container = _told("buildah", "from", "scratch")
+        container = _told(*self._program, "from", "scratch")
         try:
-            _run("buildah", "copy", "--quiet", container, str(root), "/")
-            _run("buildah", "config", "--env", f"PATH={_BASE_PATH}", container)
-            _run("buildah", "commit", "--quiet", container, tag)
+            _run(*self._program, "copy", "--quiet", container, str(root), "/")
+            _run(*self._program, "config", "--env", f"PATH={_BASE_PATH}", container)
+            _run(*self._program, "commit", "--quiet", container, tag)
         finally:
-            _run("buildah", "rm", container)
+            _run(*self._program, "rm", container)
             shutil.rmtree(root)
 
 
