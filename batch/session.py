@@ -116,13 +116,21 @@ def _local(
         .config("spark.driver.memory", settings.memory)
         .config(
             "spark.driver.extraJavaOptions",
-            f"{_LOCAL_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()}",
+            f"{_LOCAL_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()} "
+            f'"-Djava.io.tmpdir={_native_folder(work_dir)}"',
         )
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.local.dir", str(work_dir.absolute() / "spark"))
         .config("spark.sql.warehouse.dir", str(work_dir.absolute() / "spark" / "warehouse"))
     )
+
+
+def _native_folder(work_dir: Path) -> Path:
+    """Where Java unpacks native libraries: /tmp may forbid what is in it to run, a container's does."""
+    folder = work_dir.absolute() / "spark" / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _submitted() -> bool:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pymongo.uri_parser import parse_uri
 
 from app.errors import SettingsError
 from app.settings import ENV_PREFIX, Settings, documented_settings, load_settings
@@ -166,3 +167,33 @@ def test_every_setting_is_described_under_a_name_of_its_own() -> None:
     assert len(names) == len(set(names))
     assert all(name.startswith(ENV_PREFIX) and name == name.upper() for name in names)
     assert all(field.description for _, field in documented)
+
+
+def test_a_password_of_mongodb_with_any_sign_is_put_into_the_address() -> None:
+    given = {
+        "GLOBALMART_MONGO_URL": "mongodb://one:27017,two:27018/?authSource=admin",
+        "GLOBALMART_MONGO_USER": "shop@home",
+        "GLOBALMART_MONGO_PASSWORD": "p@ss:/w$rd%41 #",
+    }
+    url = Settings(given).mongo.url
+    assert url is not None
+    parsed = parse_uri(url.get_secret_value())
+    assert (parsed["username"], parsed["password"]) == ("shop@home", "p@ss:/w$rd%41 #")
+    assert parsed["nodelist"] == [("one", 27017), ("two", 27018)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"USER": "shop"},
+        {"USER": "shop", "URL": "mongodb://one/"},
+        {"PASSWORD": "hush-4711", "URL": "mongodb://one/"},
+        {"USER": "shop", "PASSWORD": "hush-4711", "URL": "mongodb://a:b@one/"},
+        {"USER": "shop", "PASSWORD": "hush-4711", "URL": "one:27017"},
+    ],
+)
+def test_half_a_login_of_mongodb_is_named(given: dict[str, str]) -> None:
+    (problem,) = _problems({f"GLOBALMART_MONGO_{name}": value for name, value in given.items()})
+    assert problem.startswith("GLOBALMART_MONGO_*: ")
+    assert "USER and PASSWORD" in problem
+    assert "hush-4711" not in problem
