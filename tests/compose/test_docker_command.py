@@ -14,8 +14,8 @@ import pytest
 
 from app.cli.env_file import with_secrets
 from compose.docker import COMPOSE_FILE
-from tests.waiting import PATIENCE_SECONDS
 from compose.embedded.ports import LOOPBACK, choose_port
+from tests.waiting import PATIENCE_SECONDS
 
 #: A stand-in for Docker: answers as its variables say, and keeps in `calls` what it was called with.
 _STAND_IN = """#!/bin/sh

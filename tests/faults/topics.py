@@ -53,7 +53,7 @@ def set_topic(bootstrap: str, topic: str, **settings: str) -> None:
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
     admin = admin_client(bootstrap)
     for answer in admin.incremental_alter_configs([resource]).values():
-        answer.result(_WAIT_SECONDS)
+        answer.result(PATIENCE_SECONDS)
 
 
 def end_offsets(bootstrap: str, partitions: int = PARTITIONS) -> dict[Partition, int]:
@@ -119,7 +119,7 @@ def count_records(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> i
         reader.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
         count = ended = 0
         while ended < partitions:
-            message = reader.poll(_WAIT_SECONDS)
+            message = reader.poll(PATIENCE_SECONDS)
             assert message is not None, "Kafka has sent nothing"
             ended += message.error() is not None
             count += message.error() is None
