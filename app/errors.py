@@ -54,3 +54,8 @@ class StoreUnavailableError(GlobalMartError):
 
 class BackupError(GlobalMartError):
     """A backup could not be made, is damaged, or must not be restored where it was asked to."""
+
+
+def text_of(error: BaseException) -> str:
+    """What an error says, or the name of its class where it says nothing: many of Java's and asyncio's have no text."""
+    return str(error).strip() or type(error).__name__

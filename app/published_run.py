@@ -8,6 +8,8 @@ begun before a switch ends whole.
 
 from typing import Any, Final
 
+from app.errors import text_of
+
 Document = dict[str, Any]
 
 POINTER: Final = "published_run"
@@ -20,7 +22,7 @@ OPEN: Final = 2**53 - 1
 
 def cause_of(error: Exception) -> str:
     """What a driver's error says, without its account of timeouts and servers."""
-    return str(error).split(" (configured timeouts")[0].split(", full error")[0]
+    return text_of(error).split(" (configured timeouts")[0].split(", full error")[0]
 
 
 def visible(version: int) -> Document:

@@ -25,6 +25,7 @@ from app.sink.fault_points import FaultPoints, NoFaults
 from app.sink.partition_state import PartitionState
 from app.stream.app import GlobalMartApp, create_faust_app
 from app.stream.health import WorkerHealth
+from app.stream.health_port import HealthPort
 from app.stream.heartbeat import Heartbeats
 from app.stream.outbox import OutboxPublisher
 from app.stream.partitions import Partitions
@@ -61,7 +62,16 @@ def create_app(
     metrics = WorkerMetrics(registry or CollectorRegistry())
     register_process(metrics.registry, settings.general.var_dir)
     tables = LiveTables.create(app)
-    app.add_dependency(StartChecks(settings))
+    checks = StartChecks(settings)
+    port = HealthPort(
+        settings.general.bind,
+        settings.worker.metrics_port,
+        metrics.registry,
+        # Made below; the first question comes when the app starts.
+        lambda: checks.waits_for or runtime.waits_for or health.waits_for,
+    )
+    app.add_dependency(port)
+    app.add_dependency(checks)
     partitions = app.partitions = Partitions(
         SinkConnection(lambda: connect_worker(settings.postgres, "globalmart-worker ledger")),
         _TablesFollowStates(tables),
@@ -75,7 +85,7 @@ def create_app(
     cart_events.create_agent(app, runtime)
     system_metrics.create_agent(app, runtime)
     app.add_dependency(OutboxPublisher(settings, metrics))
-    health = WorkerHealth(app, runtime, partitions, tables)
+    health = WorkerHealth(app, runtime, partitions, tables, port)
     app.add_dependency(health)
     heartbeat = SinkConnection(lambda: connect_worker(settings.postgres, "globalmart-worker heartbeat"))
     app.add_dependency(Heartbeats(heartbeat, metrics, lambda: health.lags))

@@ -26,11 +26,15 @@ from batch.sources import TRANSACTIONS
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds marts from one snapshot; what several of them read is computed once and cached."""
+    """Builds marts from one snapshot; what several of them read is computed once and cached.
+
+    Days before `complete_before` are over.
+    """
 
     events: Events
     previous_segments: DataFrame
     as_of: date
+    complete_before: date
     session_gap: timedelta
 
     def build(self, marts: Iterable[Mart]) -> Iterator[tuple[Mart, DataFrame]]:
@@ -40,7 +44,7 @@ class Builder:
             "fact_sessions": lambda: fact_sessions(self.events, self.session_gap),
             "customer_segments": lambda: self._segments,
             "segment_migrations": lambda: cached(segment_migrations(self._segments)),
-            "sales_trends": lambda: cached(sales_trends(self._sales, self.as_of)),
+            "sales_trends": lambda: cached(sales_trends(self._sales, self.as_of, self.complete_before)),
             "product_performance": lambda: cached(product_performance(cached(product_events(self.events)))),
         }
         for mart in marts:
@@ -82,7 +86,8 @@ def compute(
     gap = timedelta(minutes=settings.session_gap_minutes)
     totals = manifest.totals(TRANSACTIONS.name, bounds.as_of)
     computed = []
-    for mart, frame in Builder(events, known.segments, bounds.as_of, gap).build(marts):
+    builder = Builder(events, known.segments, bounds.as_of, bounds.complete_before, gap)
+    for mart, frame in builder.build(marts):
         expected = with_product(events.transactions) if mart.products_only else totals
         one = checked(mart, frame, expected, known.published.get(mart.name, {}), bounds)
         report(f"{mart.name}: {one.rows:,} rows")

@@ -1,22 +1,22 @@
 """`globalmart replay`: feed PostgreSQL what it lacks of a range of days."""
 
 import asyncio
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from app.cli.dates import day_option
 from app.cli.locking import exits_while_locked
 
 if TYPE_CHECKING:
     from app.settings import Settings
 
 EXIT_DISAGREE: Final = 1
-_DATE: Final = ["%Y-%m-%d"]
 
-First = Annotated[datetime | None, typer.Option("--from", formats=_DATE, help="First UTC day.")]
-Last = Annotated[datetime | None, typer.Option("--to", formats=_DATE, help="Last UTC day; counts whole.")]
+First = Annotated[date | None, day_option("--from", "First UTC day.")]
+Last = Annotated[date | None, day_option("--to", "Last UTC day; counts whole.")]
 FromLake = Annotated[bool, typer.Option("--lake", help="Out of the batch's lake instead of Kafka.")]
 Parquet = Annotated[
     list[Path] | None, typer.Option("--parquet", exists=True, help="Out of Parquet files of events instead.")
@@ -58,10 +58,10 @@ def _require_history(topic: str) -> None:
         raise typer.BadParameter(f"--topic is one of {', '.join(USER_TOPICS)}")
 
 
-def _span(first: datetime | None, last: datetime | None) -> tuple[date, date]:
+def _span(first: date | None, last: date | None) -> tuple[date, date]:
     if first is None or last is None or first > last:
         raise typer.BadParameter("give the first and the last day with --from and --to")
-    return first.date(), last.date()
+    return first, last
 
 
 def _restore(settings: "Settings", first: date, last: date) -> bool:

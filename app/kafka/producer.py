@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from app.errors import text_of
 from app.kafka.reader import KafkaReader
 from app.ops.dead_letters.errors import DeadLetterError
 from app.security.kafka import librdkafka_options
@@ -81,7 +82,7 @@ class ReplaySender:
         try:
             self._producer.produce(record.topic, record.value, record.key, headers=headers, on_delivery=told)
         except (BufferError, KafkaException) as error:
-            raise DeadLetterError(f"Kafka at {self._bootstrap} takes no record: {error}") from error
+            raise DeadLetterError(f"Kafka at {self._bootstrap} takes no record: {text_of(error)}") from error
         self._producer.poll(0)
 
 

@@ -15,6 +15,8 @@ from faust.auth import SASLCredentials, SSLCredentials
 from faust.types.auth import CredentialsT
 from faust.types.transports import ConsumerT
 
+from app.errors import text_of
+from app.kafka.first_coordinator import wait_quietly_for_the_coordinator
 from app.kafka.lenient_records import accept_any_header_name
 from app.security.kafka import aiokafka_security
 from app.settings import KafkaSettings, WorkerSettings
@@ -28,7 +30,6 @@ logger = logging.getLogger(__name__)
 _REQUEST_SECONDS: Final = 15.0
 _ANSWER_SECONDS: Final = 3.0
 _COMMIT_SECONDS: Final = 2.0
-_STOP_SECONDS: Final = 10.0  # beyond draining
 _EXIT_UNCLEAN: Final = 1
 
 
@@ -38,14 +39,36 @@ class NoWebServer(BootStrategy):
     enable_web = False
 
 
+class NoWebSettings(faust.Settings):
+    """Whatever the command line says: else the banner would name a port where nothing listens."""
+
+    @property
+    def web_enabled(self) -> bool:
+        """Never."""
+        return False
+
+    @web_enabled.setter
+    def web_enabled(self, enabled: bool) -> None:
+        """Changes nothing."""
+
+
+class NoWebWorker(faust.Worker):
+    """The process title names no port either."""
+
+    def _proc_ident(self) -> str:
+        return f"{self.app.conf.id} {self.app.conf.datadir.absolute()}"
+
+
 class GlobalMartApp(faust.App):
     """Drains its commit_workers before partitions are given away."""
 
     BootStrategy = NoWebServer
+    Settings = NoWebSettings
 
     commit_workers: dict[str, CommitWorkers]
     partitions: Partitions
     drain_seconds: float
+    stop_seconds: float
     _start_error: Exception | None = None
 
     async def _consumer_wait_empty(self, consumer: ConsumerT, logger: Any) -> None:
@@ -59,7 +82,7 @@ class GlobalMartApp(faust.App):
         except TimeoutError:
             logger.info("chunks still run after %s s; the ledger will decide", self.drain_seconds)
         noting = asyncio.ensure_future(consumer.commit())
-        _, late = await asyncio.wait({noting}, timeout=_COMMIT_SECONDS)
+        _, late = await asyncio.wait({noting}, timeout=_noting_seconds(self.drain_seconds))
         noting.cancel()
         if late or noting.cancelled() or noting.exception():
             logger.info("Kafka takes no note of the offsets now; the ledger has them")
@@ -77,11 +100,16 @@ class GlobalMartApp(faust.App):
 
         Nothing is lost by that: what was not committed is done again by the next owner.
         """
-        with _ending_hard_after(self.drain_seconds + _STOP_SECONDS):
+        with _ending_hard_after(self.drain_seconds + self.stop_seconds):
             await super().stop()
         reason = self.crash_reason or self._start_error
         if reason is not None:
-            logger.critical("the worker ended: %s", str(reason) or repr(reason))
+            logger.critical("the worker ended: %s", text_of(reason))
+
+
+def _noting_seconds(drain_seconds: float) -> float:
+    """How long Kafka may take to note the offsets: whoever waits longer for chunks waits longer for this, too."""
+    return max(_COMMIT_SECONDS, drain_seconds)
 
 
 @contextmanager
@@ -103,9 +131,11 @@ def _end_hard(seconds: float) -> None:
 def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path) -> GlobalMartApp:
     """The configured app, without agents; nothing is connected before it is started."""
     accept_any_header_name()
+    wait_quietly_for_the_coordinator()
     # Time to hear of a rebalance, drain and note the offsets. All wait for whoever is late, by default for 60 s: the
     # broker answers a request to join once all have come or this is over, and a client that gives up before asks anew.
-    rebalance_seconds = kafka.session_timeout_seconds + worker.drain_seconds + _COMMIT_SECONDS + 1.0
+    leaving_seconds = worker.drain_seconds + _noting_seconds(worker.drain_seconds)
+    rebalance_seconds = kafka.session_timeout_seconds + leaving_seconds + 1.0
     app = GlobalMartApp(
         kafka.group,
         broker=[f"globalmart://{server.strip()}" for server in kafka.bootstrap.split(",")],
@@ -128,12 +158,14 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path
         topic_allow_declare=False,
         topic_disable_leader=True,
         store="memory://",
+        Worker=NoWebWorker,
         Table=LocalTable,
         TableManager=LocalTableManager,
         loghandlers=[],
     )
     app.commit_workers = {}
     app.drain_seconds = worker.drain_seconds
+    app.stop_seconds = worker.stop_seconds
     return app
 
 

@@ -1,4 +1,4 @@
-"""Health of a worker: metrics on a port of its own, live figures every second, and the watchdog.
+"""Health of a worker: live figures every second, the lag, and the watchdog.
 
 The most reported fault of stream workers is one that is up and no longer consumes. Here a partition with records
 beyond the ledger, without a commit or an attempt at one for too long, ends the process, and its supervisor starts
@@ -6,7 +6,6 @@ another.
 """
 
 import asyncio
-import errno
 from collections import Counter as Tally
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,11 +14,11 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.types import TP
 from mode import Service
 from mode.utils.logging import get_logger
-from prometheus_client import start_http_server
 
 from app.prometheus import CappedLabel
 from app.stream.app import GlobalMartApp
 from app.stream.gauges import ReplacingGauge
+from app.stream.health_port import HealthPort
 from app.stream.partitions import Partitions
 from app.stream.runtime import StreamRuntime
 from app.stream.watchdog import Position, Watchdog
@@ -27,7 +26,6 @@ from tables.live import LiveTables
 
 logger = get_logger(__name__)
 
-_PORTS_TRIED: Final = 100
 _LAG_EVERY_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 10.0
 
@@ -37,48 +35,46 @@ class StalledWorkerError(RuntimeError):
 
 
 class WorkerHealth(Service):
-    """Publishes metrics and watches for a stall; `lags` is what it saw last."""
+    """Publishes figures and watches for a stall; `lags` is what it saw last."""
 
     abstract = False
 
     def __init__(
-        self, app: GlobalMartApp, runtime: StreamRuntime, partitions: Partitions, tables: LiveTables, **kwargs: Any
+        self,
+        app: GlobalMartApp,
+        runtime: StreamRuntime,
+        partitions: Partitions,
+        tables: LiveTables,
+        port: HealthPort,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._app = app
         self._runtime = runtime
         self._partitions = partitions
         self._tables = tables
+        self._port = port
         self._metrics = runtime.metrics
         self.lags: Mapping[TP, int] = {}
+        self._kafka_answers = True
         # Partitions that were given away are another worker's to show.
         self._shown_lags = ReplacingGauge(runtime.metrics.partition_lag)
         self._watermark_ages = ReplacingGauge(runtime.metrics.watermark_seconds)
         self._revenue_by_category = ReplacingGauge(runtime.metrics.live_revenue_by_category)
         self._revenue_by_country = ReplacingGauge(runtime.metrics.live_revenue_by_country)
-        self._server: Any = None
         self._watchdog: Watchdog[TP] = Watchdog(runtime.settings.worker.watchdog_seconds)
 
+    @property
+    def waits_for(self) -> str:
+        """The store that has not answered lately; empty when it has."""
+        return "" if self._kafka_answers else "Kafka"
+
     async def on_start(self) -> None:
-        """Serve metrics on the first free port from the configured one on."""
-        settings = self._runtime.settings
-        first = settings.worker.metrics_port
-        for port in range(first, first + _PORTS_TRIED):
-            try:
-                self._server, _ = start_http_server(port, settings.general.bind, self._metrics.registry)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                continue
-            logger.info("metrics on http://%s:%d/metrics", settings.general.bind, port)
-            return
-        raise OSError(f"no free port for metrics from {first} to {first + _PORTS_TRIED - 1}")
+        """Say where the metrics are."""
+        logger.info("metrics on %s/metrics", self._port.address)
 
     async def on_stop(self) -> None:
-        """Close the metrics port and the loading connection."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+        """Close the loading connection."""
         await self._partitions.close()
 
     @Service.task
@@ -111,13 +107,14 @@ class WorkerHealth(Service):
                     positions = await self._positions()
             except (KafkaError, TimeoutError) as error:
                 logger.warning("Kafka does not tell the lag: %r", error)
-                self.lags = {}
+                self.lags, self._kafka_answers = {}, False
                 continue
             except ConsumerStoppedError:
                 # On a stop the client ends first. Where nothing stops, its end is the worker's.
                 if self._app.should_stop:
                     return
                 raise
+            self._kafka_answers = True
             waiting = {tp: at.lag + at.held_back for tp, at in positions.items()}
             self.lags = {tp: records for tp, records in waiting.items() if positions[tp].next_offset is not None}
             self._shown_lags.show({(tp.topic, str(tp.partition)): records for tp, records in waiting.items()})

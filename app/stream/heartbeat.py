@@ -26,7 +26,6 @@ logger = get_logger(__name__)
 
 EVERY_SECONDS: Final = 5.0
 _ATTEMPT_SECONDS: Final = 4.0
-_LEAVE_SECONDS: Final = 1.0
 _MINUTE: Final = 12  # heartbeats
 _BEAT: Final = """
 INSERT INTO worker_heartbeats (worker_id, host, pid, started_at, lag, latency, rss_bytes)
@@ -64,7 +63,7 @@ class Heartbeats(Service):
 
     async def on_stop(self) -> None:
         """Leave, so that nobody takes this worker for one that hangs."""
-        await self._attempt([(_LEAVE, (self.worker_id,))], _LEAVE_SECONDS)
+        await self._attempt([(_LEAVE, (self.worker_id,))], _ATTEMPT_SECONDS)
         await self._connection.close()
 
     @Service.task

@@ -51,8 +51,9 @@ class StreamRuntime:
         self.metrics = metrics
         self.clock = clock
         stream = settings.stream
-        self.limits = TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days)
+        self.limits = TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days, stream.earliest_timestamp)
         self.tried_at = 0.0
+        self._assigned = False
         self._app = app
         self._partitions = partitions
         self._faults = faults
@@ -67,6 +68,15 @@ class StreamRuntime:
     def consumer(self) -> ChunkConsumer:
         """The consumer of the running app."""
         return cast(ChunkConsumer, self._app.consumer)
+
+    @property
+    def waits_for(self) -> str:
+        """What it needs before it consumes all that is its own; empty when nothing is missing."""
+        if not self._assigned:
+            return "its share of the partitions"
+        owned = self._partitions.owned
+        loading = sum(self._partitions.get(partition) is None for partition in owned)
+        return f"the state of {loading} of {len(owned)} partitions" if loading else ""
 
     def processor(
         self,
@@ -135,9 +145,11 @@ class StreamRuntime:
     # --- rebalances ---
 
     async def _on_revoked(self, sender: Any, revoked: set[TP], **_: Any) -> None:
+        self._assigned = False
         self._partitions.assign(())
 
     async def _on_assigned(self, sender: Any, assigned: set[TP], **_: Any) -> None:
+        self._assigned = True
         self._partitions.assign(assigned)
         self.consumer.when_deleted(self._reopen)
         if assigned:

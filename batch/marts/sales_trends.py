@@ -1,10 +1,11 @@
 """`sales_trends`: revenue per day, ISO week and month, for every country and for all of them (null).
 
 A period without a sale has no row. `revenue_growth_rate` compares with the calendar's period before and is null
-where that had no sale or no revenue. `partial` is true while the period is not over at the end of `as_of`.
+where that had no sale or no revenue. `partial` is true while the period is not over: at the end of `as_of`, and when
+PostgreSQL was read.
 """
 
-from datetime import date, timedelta
+from datetime import date
 from functools import reduce
 from typing import Final
 
@@ -13,7 +14,7 @@ from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, RATIO, cents, ratio, total
-from batch.frames import cached, contract
+from batch.frames import cached, calendar_day, contract
 
 SCHEMA: Final = t.StructType(
     [
@@ -36,14 +37,16 @@ _PERIODS: Final = (
 )
 
 
-def sales_trends(fact_sales: DataFrame, as_of: date) -> DataFrame:
+def sales_trends(fact_sales: DataFrame, as_of: date, complete_before: date) -> DataFrame:
     """One row per period type, period and country, and one per period for all countries.
+
+    Days before `complete_before` are over.
 
     Made from the hourly mart: sums of its exact sums. Its days are cached, else each kind of period would read it twice.
     """
     daily = cached(_daily(fact_sales))
     periods = reduce(DataFrame.unionByName, (_periods(daily, *period) for period in _PERIODS))
-    return contract(_with_growth(periods, as_of), SCHEMA)
+    return contract(_with_growth(periods, as_of, complete_before), SCHEMA)
 
 
 def _daily(fact_sales: DataFrame) -> DataFrame:
@@ -63,7 +66,7 @@ def _periods(daily: DataFrame, period_type: str, unit: str, following: str) -> D
     return both.withColumns({"period_type": f.lit(period_type), "following": f.to_date(f.expr(following))})
 
 
-def _with_growth(periods: DataFrame, as_of: date) -> DataFrame:
+def _with_growth(periods: DataFrame, as_of: date, complete_before: date) -> DataFrame:
     in_time = Window.partitionBy("period_type", "country").orderBy("start")
     follows = f.lag("following").over(in_time) == f.col("start")
     before = f.when(follows, cents(f.lag("revenue").over(in_time)))
@@ -72,8 +75,8 @@ def _with_growth(periods: DataFrame, as_of: date) -> DataFrame:
         "period": _period(),
         "period_start": f.col("start").cast("timestamp"),
         "revenue_growth_rate": growth,
-        "partial": f.col("following") > f.lit(as_of + timedelta(days=1)),
-        "analysis_date": f.lit(as_of).cast("timestamp"),
+        "partial": f.col("following") > calendar_day(complete_before),
+        "analysis_date": calendar_day(as_of).cast("timestamp"),
     }
     return periods.withColumns(columns)
 

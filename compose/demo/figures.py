@@ -4,15 +4,13 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import asyncpg
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from app.topics import SOURCE_TOPICS
-
-_ANSWER_SECONDS: Final = 10.0
+from compose.patience import ANSWER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +62,15 @@ class FiguresReader:
         )
 
     def _end_offsets(self) -> dict[tuple[str, int], int]:
-        metadata = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
+        metadata = self._admin.list_topics(timeout=ANSWER_SECONDS).topics
         wanted = {
             TopicPartition(topic, partition): OffsetSpec.latest()
             for topic in SOURCE_TOPICS
             for partition in metadata[topic].partitions
         }
-        answers = self._admin.list_offsets(wanted, request_timeout=_ANSWER_SECONDS)
+        answers = self._admin.list_offsets(wanted, request_timeout=ANSWER_SECONDS)
         return {
-            (place.topic, place.partition): answer.result(_ANSWER_SECONDS).offset for place, answer in answers.items()
+            (place.topic, place.partition): answer.result(ANSWER_SECONDS).offset for place, answer in answers.items()
         }
 
 

@@ -10,12 +10,12 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Table
 
-from app.errors import EmbeddedStackError
+from app.errors import EmbeddedStackError, text_of
 from app.reconcile.comparison import FAILURES, Account, Comparison, settled
 from app.reconcile.serving.api_answers import answered
 from app.reconcile.serving.postgres_answers import StoredAnswers, stored_answers
 from app.reconcile.serving.warehouse_answers import published_answers
-from app.reconcile.warehouse.published_documents import published
+from app.reconcile.warehouse.published_documents import published, read_on
 from app.reconcile.warehouse.published_totals import published_totals
 from app.reconcile.warehouse.stored_totals import stored_totals
 from app.reconcile.warehouse.verdict import WarehouseReport
@@ -25,11 +25,10 @@ from compose.demo.nightly import NightlyRun, run_nightly
 from compose.demo.page_readers import page_reader, read_pages
 from compose.demo.page_texts import pages
 from compose.demo.processes import Processes
+from compose.patience import PATIENCE_SECONDS
 
 API: Final = "api"
 DASHBOARD: Final = "dashboard"
-#: The live minute runs out, the API makes sums of past days anew and finds a run that was published.
-_SETTLE_SECONDS: Final = 150.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +53,23 @@ class Judge:
             found = published_totals(self.settings.mongo, as_of)
             return WarehouseReport(as_of, seconds, expected, found)
         except (EmbeddedStackError, PyMongoError) as error:
-            return WarehouseReport(as_of, failure=str(error))
+            return WarehouseReport(as_of, failure=text_of(error))
 
     def pages(self, as_of: date) -> tuple[Comparison, Comparison]:
         """What the API answers and what the dashboard shows, beside the stores."""
         try:
-            stored = asyncio.run(stored_answers(self.dsn, as_of))
+            read = read_on(self.settings.mongo)
+            stored = asyncio.run(stored_answers(self.dsn, as_of, read))
             with published(self.settings.mongo, as_of) as rows:
                 figures = {**stored.figures, **published_answers(rows, stored.customer)}
         except (EmbeddedStackError, PyMongoError) as error:
-            return Comparison(API, failure=str(error)), Comparison(DASHBOARD, failure=str(error))
+            return Comparison(API, failure=text_of(error)), Comparison(DASHBOARD, failure=text_of(error))
         return self._api(figures, stored), self._dashboard(figures, stored)
 
     def _api(self, figures: Account, stored: StoredAnswers) -> Comparison:
         self._say("Comparing every answer of the API with the stores")
         asked = (self.processes.api_url, stored.customer["user_id"], stored.transaction_id)
-        return settled(API, figures, lambda: answered(*asked), _SETTLE_SECONDS)
+        return settled(API, figures, lambda: answered(*asked), PATIENCE_SECONDS)
 
     def _dashboard(self, figures: Account, stored: StoredAnswers) -> Comparison:
         wanted = pages(figures, stored.customer["user_id"], stored.newest_anomalies)
@@ -80,7 +80,7 @@ class Judge:
                 expected: dict[str, Any] = {}
                 for page in wanted:
                     expected |= page.expected(figures, with_file=reader.reads_files)
-                return settled(DASHBOARD, expected, lambda: read_pages(reader, wanted), _SETTLE_SECONDS)
+                return settled(DASHBOARD, expected, lambda: read_pages(reader, wanted), PATIENCE_SECONDS)
 
         try:
             return compared()

@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlencode
 
-from app.errors import EmbeddedStackError
+from app.errors import EmbeddedStackError, text_of
 from app.reconcile.comparison import named
 from app.reconcile.serving.answer_shapes import SHAPES
 from compose.demo.page_texts import PageTexts, file_fields, written
+from compose.patience import ANSWER_SECONDS, PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
-_DEADLINE_SECONDS: Final = 60.0
-_CARD_SECONDS: Final = 30.0
 #: The page at the bare address.
 _LANDING: Final = "overview"
 _EVERYTHING: Final = {"period": "Everything stored"}
@@ -106,7 +105,7 @@ class ScriptReader:
         from streamlit.testing.v1 import AppTest
 
         script = f"from api.dashboard.app import show\nshow({page.view!r})"
-        run = AppTest.from_string(script, default_timeout=_DEADLINE_SECONDS)
+        run = AppTest.from_string(script, default_timeout=PATIENCE_SECONDS)
         for name, value in {**_EVERYTHING, **page.query}.items():
             run.query_params[name] = value
         run.run()
@@ -133,7 +132,7 @@ def _tab(program: str) -> Iterator["Page"]:
         )
         try:
             tab = browser.new_page()
-            tab.set_default_timeout(_CARD_SECONDS * 1000)
+            tab.set_default_timeout(ANSWER_SECONDS * 1000)
             yield tab
         finally:
             browser.close()
@@ -146,7 +145,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except Error as error:
-        raise EmbeddedStackError(f"the browser could not read a page: {error}") from error
+        raise EmbeddedStackError(f"the browser could not read a page: {text_of(error)}") from error
 
 
 @contextmanager

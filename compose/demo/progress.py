@@ -19,10 +19,10 @@ from compose.demo.nightly import NightlyRun
 from compose.demo.processes import Processes
 from compose.demo.status import status_line
 from compose.embedded.stack import EmbeddedStack
+from compose.patience import PATIENCE_SECONDS
 
 _LOOK_SECONDS: Final = 1.0
 _LOOKS_PER_PRINTED_LINE: Final = 5
-_STUCK_SECONDS: Final = 60.0
 
 
 class Progress:
@@ -86,9 +86,9 @@ class Progress:
             await self._look()
             if self.figures.total("lag") < lag:
                 lag, moved = self.figures.total("lag"), time.monotonic()
-            elif time.monotonic() - moved > _STUCK_SECONDS:
+            elif time.monotonic() - moved > PATIENCE_SECONDS:
                 raise EmbeddedStackError(
-                    f"the worker has not moved for {_STUCK_SECONDS:.0f} s with {lag:,} records to "
+                    f"the worker has not moved for {PATIENCE_SECONDS:.0f} s with {lag:,} records to "
                     f"go.\n{self._processes.worker.log_tail()}"
                 )
 

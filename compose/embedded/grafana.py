@@ -26,7 +26,6 @@ class GrafanaServer(EmbeddedServer):
     """One server over a provisioning folder whose variables `environ` has."""
 
     name = "Grafana"
-    ready_seconds = 60.0
 
     def __init__(
         self, workspace: Workspace, port: int, program: Path, provisioning: Path, environ: Mapping[str, str]

@@ -17,6 +17,7 @@ from compose.embedded.kafka_jars import pins
 from compose.embedded.ports import LOOPBACK, choose_port, is_listening
 from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Workspace
+from compose.patience import LOOK_SECONDS
 
 GUIDE_PORT: Final = 9092
 _LARGEST_RECORD_BYTES: Final = 10 * 1024 * 1024 + 64 * 1024
@@ -168,8 +169,13 @@ def broker_answers(port: int) -> bool:
     if not is_listening(port):
         return False
     bootstrap = f"{LOOPBACK}:{port}"
-    options = {"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 2000}
+    options = {
+        "bootstrap.servers": bootstrap,
+        "log_level": 0,
+        "reconnect.backoff.max.ms": 500,
+        "socket.timeout.ms": int(LOOK_SECONDS * 1000),
+    }
     try:
-        return bool(AdminClient(options).list_topics(timeout=2.0).brokers)
+        return bool(AdminClient(options).list_topics(timeout=LOOK_SECONDS).brokers)
     except KafkaException:
         return False

@@ -17,6 +17,7 @@ from pymongo.errors import PyMongoError
 from compose.embedded.ports import LOOPBACK, choose_port, is_listening
 from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Workspace
+from compose.patience import LOOK_SECONDS
 
 GUIDE_PORT: Final = 27017
 USER: Final = "globalmart"
@@ -74,7 +75,7 @@ class MongoServer(EmbeddedServer):
 
 
 def _client(url: str) -> MongoClient[dict[str, Any]]:
-    return MongoClient(url, serverSelectionTimeoutMS=2000, directConnection=True)
+    return MongoClient(url, serverSelectionTimeoutMS=int(LOOK_SECONDS * 1000), directConnection=True)
 
 
 def _pings(url: str) -> bool:

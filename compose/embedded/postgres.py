@@ -20,6 +20,7 @@ from compose.embedded.postgres_home import prepare_home
 from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Workspace
 from compose.embedded.unprivileged_user import find_unprivileged_user
+from compose.patience import ANSWER_SECONDS, LOOK_SECONDS
 
 _T = TypeVar("_T")
 
@@ -128,7 +129,7 @@ class PostgresServer(EmbeddedServer):
             raise EmbeddedStackError(f"PostgreSQL could not make its data folder.\n{self._process.log_tail()}")
 
     async def _ensure_owner(self) -> None:
-        connection = await asyncpg.connect(self.dsn(SUPERUSER, "postgres"), timeout=10)
+        connection = await asyncpg.connect(self.dsn(SUPERUSER, "postgres"), timeout=ANSWER_SECONDS)
         try:
             if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", OWNER):
                 await connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE")
@@ -146,7 +147,7 @@ def _server_environment() -> dict[str, str]:
 
 async def _connects(dsn: str) -> bool:
     try:
-        connection = await asyncpg.connect(dsn, timeout=2)
+        connection = await asyncpg.connect(dsn, timeout=LOOK_SECONDS)
     except (OSError, TimeoutError, asyncpg.PostgresError):
         return False
     await connection.close()

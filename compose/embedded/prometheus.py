@@ -9,10 +9,10 @@ from typing import Final
 from compose.embedded.ports import LOOPBACK
 from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Workspace
+from compose.patience import LOOK_SECONDS
 
 GUIDE_PORT: Final = 9090
 CONFIG_FILE: Final = "prometheus.yml"
-_ANSWER_SECONDS: Final = 2.0
 
 
 def find_prometheus() -> Path | None:
@@ -25,7 +25,6 @@ class PrometheusServer(EmbeddedServer):
     """One server; `files` are its configuration by name, `prometheus.yml` among them."""
 
     name = "Prometheus"
-    ready_seconds = 60.0
 
     def __init__(self, workspace: Workspace, port: int, program: Path, files: Mapping[str, str]) -> None:
         process = ServerProcess(self.name, workspace.log("prometheus"), workspace.guard)
@@ -59,7 +58,7 @@ class PrometheusServer(EmbeddedServer):
 def answers(url: str) -> bool:
     """Whether the address answers with a success."""
     try:
-        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS):
+        with urllib.request.urlopen(url, timeout=LOOK_SECONDS):
             return True
     except OSError:
         return False

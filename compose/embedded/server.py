@@ -7,6 +7,7 @@ from pathlib import Path
 
 from compose.embedded.guard import Guard
 from compose.embedded.process import ServerProcess
+from compose.patience import PATIENCE_SECONDS
 
 Report = Callable[[str], None]
 
@@ -37,7 +38,7 @@ class EmbeddedServer(ABC):
     """A server on one loopback port; it can be stopped, killed and started again on it."""
 
     name: str
-    ready_seconds: float = 120.0
+    ready_seconds: float = PATIENCE_SECONDS
 
     def __init__(self, workspace: Workspace, port: int, process: ServerProcess) -> None:
         self.port = port

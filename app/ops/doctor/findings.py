@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.errors import text_of
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -18,5 +20,5 @@ class Finding:
 
 def from_error(area: str, error: Exception) -> Finding:
     """Our errors say what is wrong and what to do, most of them after a semicolon."""
-    problem, _, cure = str(error).partition("; ")
+    problem, _, cure = text_of(error).partition("; ")
     return Finding(area, problem, cure)

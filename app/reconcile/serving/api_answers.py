@@ -10,8 +10,8 @@ from urllib.parse import quote, urlencode
 
 from app.reconcile.comparison import Account
 from app.reconcile.serving.answer_shapes import ANOMALIES, EVERYWHERE, GROUPS, TRENDS, shaped
+from compose.patience import ANSWER_SECONDS
 
-_ANSWER_SECONDS: Final = 30.0
 _MOST: Final = 1000
 
 Answer = Mapping[str, Any]
@@ -83,7 +83,7 @@ def _paged(url: str, path: str, **query: str) -> Iterator[Answer]:
 def _asked(url: str, path: str, **query: object) -> Answer:
     """An answer with its decimals exact."""
     address = f"{url}/api/v1/{path}" + (f"?{urlencode(query)}" if query else "")
-    with urllib.request.urlopen(address, timeout=_ANSWER_SECONDS) as response:
+    with urllib.request.urlopen(address, timeout=ANSWER_SECONDS) as response:
         answer: Answer = json.load(response, parse_float=Decimal)
     return answer
 

@@ -38,10 +38,10 @@ class Field:
     default: Any = ABSENT
 
     def take(self, document: Mapping[str, Any]) -> Any:
-        """The value in a JSON object; null is absence only where absence is null."""
+        """The value in a JSON object; null is absence where a field may be absent."""
         value = document.get(self.name, ABSENT)
-        if value is None and self.default is None:
-            return None
+        if value is None and self.default is not ABSENT:
+            return self.default
         if value is not ABSENT:
             return self.read(value)
         if self.default is ABSENT:

@@ -15,6 +15,19 @@ Document = dict[str, Any]
 Rows = Callable[[str], list[Document]]
 
 
+def read_on(settings: MongoSettings) -> date:
+    """The UTC day PostgreSQL was read on for the published run; raises EmbeddedStackError if there is none."""
+    assert settings.url is not None
+    with MongoClient[Document](settings.url.get_secret_value(), tz_aware=True) as client:
+        database = client[settings.database]
+        pointer = database["published_run"].find_one({"_id": "current"}) or {}
+        run = database["batch_runs"].find_one({"_id": pointer.get("run_id")})
+    if run is None:
+        raise EmbeddedStackError("no run of the batch is published")
+    day: date = run["snapshot_taken"].date()
+    return day
+
+
 @contextmanager
 def published(settings: MongoSettings, as_of: date) -> Iterator[Rows]:
     """Read the marts of the published run; raises EmbeddedStackError if it is of another day."""
