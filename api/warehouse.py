@@ -15,6 +15,7 @@ from api.mongo import NAME, Mongo, ReadingLostError
 from api.published_run import PublishedRun
 from api.run_pointer import RunPointer
 from api.stores import StoreDownError
+from app.errors import text_of
 from app.published_run import CURRENT, POINTER
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Warehouse:
                 try:
                     await self._look()
                 except (StoreDownError, ReadingLostError) as error:
-                    logger.warning("the published run is looked for again: %s", error)
+                    logger.warning("the published run is looked for again: %s", text_of(error))
                 self._looked.set()
                 await asyncio.sleep(self._look_seconds)
         finally:
@@ -155,7 +156,7 @@ class Warehouse:
             await run.weigh()
             self._run, self._prepared_edition = run, run.published.edition
         except (StoreDownError, ReadingLostError) as error:
-            logger.warning("the sums of %s are made again: %s", run.published.run_id, error)
+            logger.warning("the sums of %s are made again: %s", run.published.run_id, text_of(error))
 
     def _prepares(self, wanted: Edition) -> bool:
         if self._preparing is None:

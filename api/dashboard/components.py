@@ -109,8 +109,11 @@ def empty(what: str, cure: str) -> None:
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], file_name: str, key: str) -> None:
     """Rows as a table, every value written exactly, with a CSV of the exact values."""
-    frame = pd.DataFrame([[column.value(row) for column in columns] for row in rows], dtype=object)
-    frame.columns = pd.Index([column.heading for column in columns])
+    frame = pd.DataFrame(
+        [[column.value(row) for column in columns] for row in rows],
+        columns=pd.Index([column.heading for column in columns]),
+        dtype=object,
+    )
     written: dict[Any, Any] = {column.heading: column.written for column in columns}
     st.dataframe(
         frame.style.format(written),

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
+from app.domain.names import name_or_unknown
+
 NOTHING: Final = "–"
-NAMELESS: Final = "(none)"
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _TENTH: Final = Decimal("0.1")
 #: What Markdown would take for its own signs; `$` begins a formula in Streamlit.
@@ -46,8 +47,8 @@ def word(text: str | None) -> str:
 
 
 def name(text: str | None) -> str:
-    """A name; orders without one are collected under `(none)`."""
-    return NAMELESS if text is None else text
+    """A category or country as orders are counted under it, `unknown` for none."""
+    return name_or_unknown(text)
 
 
 def instant(time: datetime) -> str:

@@ -24,7 +24,7 @@ ORDER BY event_time DESC, id DESC"""
 # A country is the order's. Looked up anomaly by anomaly in the order of the page, which ends when it is full;
 # a country without orders would read them all to find none, so that is asked once, before.
 _FROM_COUNTRY: Final = (
-    "EXISTS (SELECT FROM revenue_daily WHERE country = ${0}) AND (SELECT country FROM transactions "
+    "EXISTS (SELECT FROM revenue_daily WHERE country = ${0}) AND (SELECT name_or_unknown(country) FROM transactions "
     "WHERE transactions.transaction_id = transaction_anomalies.transaction_id) = ${0}"
 )
 

@@ -8,6 +8,7 @@ from app.settings import Settings
 from compose.embedded.stack import EmbeddedStack
 from tests.faults.topics import recreate_topics
 from tests.support.databases import Database, blank_database, database
+from tests.support.waiting import PATIENT
 
 __all__ = ["blank_database", "database"]
 
@@ -31,7 +32,12 @@ def topics(stack: EmbeddedStack) -> None:
 
 
 def _variables(stack: EmbeddedStack, name: str) -> dict[str, str]:
-    return stack.environment() | {"GLOBALMART_POSTGRES_DATABASE": name, "GLOBALMART_MONGO_DATABASE": f"dw_{name}"}
+    return {
+        **stack.environment(),
+        **PATIENT,
+        "GLOBALMART_POSTGRES_DATABASE": name,
+        "GLOBALMART_MONGO_DATABASE": f"dw_{name}",
+    }
 
 
 @pytest.fixture
