@@ -11,18 +11,19 @@ from rich.console import Console
 from rich.markup import escape
 
 from app.cli.commands import build_app
+from app.cli.interrupts import EXIT_INTERRUPTED, interrupts_answered
 from app.errors import GlobalMartError, SettingsError, text_of
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process; our own errors are told without a stack trace."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        build_app(arguments)(list(arguments), prog_name="globalmart")
+        with interrupts_answered():
+            build_app(arguments)(list(arguments), prog_name="globalmart")
     except GlobalMartError as error:
         Console(stderr=True).print(f"[bold red]error:[/] {escape(text_of(error))}", soft_wrap=True)
         sys.exit(EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILURE)
