@@ -180,7 +180,7 @@ class Assembly:
     def _check_time(self, at_us: int) -> None:
         """Raise RowError for a time the workers refuse; the words say what to do about it."""
         limits = self._request.limits
-        earliest_us = (limits.earliest - _EPOCH) // _MICROSECOND
+        earliest_us = limits.time.earliest_us
         if at_us < earliest_us:
             raise RowError(
                 TIME,

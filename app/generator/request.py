@@ -193,7 +193,9 @@ def _file_job(request: Request, settings: Settings, now: datetime, say: Say) -> 
     stream = settings.stream
     limits = ImportLimits(
         now_us if record_now else None,
-        TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days),
+        TimeLimits.of(
+            stream.future_tolerance_seconds, stream.retention_days, stream.earliest_timestamp
+        ),
     )
     refused_file = file.refused_file or settings.general.var_dir / "refused" / f"{path.name}.csv"
     shift_end_us = now_us if file.shift_to_now else None

@@ -37,7 +37,7 @@ from compose.demo.live import read_settled_live_figures
 from compose.demo.monitoring import start_monitoring
 from compose.demo.nightly import NightlyRun
 from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
-from compose.demo.signals import signals_unwind
+from compose.demo.signals import Interrupts, signals_unwind
 from compose.demo.status import addresses, psql_line
 from compose.demo.warehouse import segments_line, warehouse_table
 from compose.demo.watch import Watch
@@ -59,8 +59,8 @@ def run(
 ) -> int:
     """Run the demo and return its exit code: 0 if every figure agrees in every store, else 1.
 
-    Ctrl-C during the traffic ends the traffic and still recounts and publishes; at any other time,
-    or a second time, it ends everything. Raises GlobalMartError when something cannot be started.
+    Ctrl-C during the traffic ends the traffic and still recounts and publishes; at any other time it ends everything in
+    order, and a second one ends everything at once. Raises GlobalMartError when something cannot be started.
     """
     console = Console() if console is None else console
     find_java()  # Spark needs one, whatever the broker runs on
@@ -72,11 +72,13 @@ def run(
         allow_memory_broker=True,
         report=lambda text: console.print(escape(text), style="dim", soft_wrap=True),
     )
-    with signals_unwind(), stack:
-        return _run(stack, duration_seconds, console)
+    with signals_unwind() as interrupts, stack:
+        return _run(stack, duration_seconds, console, interrupts)
 
 
-def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console) -> int:
+def _run(
+    stack: EmbeddedStack, duration_seconds: float | None, console: Console, interrupts: Interrupts
+) -> int:
     environ = _environment(stack)
     settings = load_settings(environ)
     children = Children(stack, environ)
@@ -91,7 +93,7 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console)
     console.print(addresses(stack, children), monitoring, sep="\n")
     console.print(escape(psql_line(stack)), soft_wrap=True)
     watch = Watch(stack, children, console, first, since)
-    seconds = _let_traffic_flow(watch, batch, duration_seconds, console)
+    seconds = _let_traffic_flow(watch, batch, duration_seconds, interrupts)
     children.generator.stop()
     console.print("Waiting for the last records", style="dim")
     asyncio.run(_in(watch, watch.catching_up))
@@ -180,14 +182,14 @@ def _start_batch(children: Children, settings: DemoSettings, console: Console) -
 
 
 def _let_traffic_flow(
-    watch: Watch, batch: NightlyRun | None, duration_seconds: float | None, console: Console
+    watch: Watch, batch: NightlyRun | None, duration_seconds: float | None, interrupts: Interrupts
 ) -> float:
     """Show traffic to its end or to Ctrl-C; returns its seconds."""
     started = time.monotonic()
-    try:
-        asyncio.run(_in(watch, lambda: watch.traffic(duration_seconds, batch)))
-    except KeyboardInterrupt:
-        console.print("Ending the traffic; Ctrl-C again ends without the recount")
+    with interrupts.ending_traffic():
+        asyncio.run(
+            _in(watch, lambda: watch.traffic(duration_seconds, batch, lambda: interrupts.asked))
+        )
     return time.monotonic() - started
 
 
