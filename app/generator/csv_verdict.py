@@ -116,7 +116,7 @@ def _note_what_was_found(reader: RowReader, layout: CsvFormat, report: ImportRep
     difference = decimal_from_cents(report.cents) - report.exact
     if report.rounded:
         report.notes.append(
-            f"{report.rounded:,} amounts have more than two decimals and are rounded to cents: the file's own sum is "
+            f"amounts with more than two decimals: {report.rounded:,}; rounded to cents. The file's own sum is "
             f"{plain(report.exact)}, the difference {difference:f}"
         )
     if len(report.currencies) > 1:
@@ -134,7 +134,7 @@ def _note_what_was_found(reader: RowReader, layout: CsvFormat, report: ImportRep
             )
     if reader.cancelled_rows:
         report.notes.append(
-            f"cancelled orders are imported too ({reader.cancelled_rows:,} rows have a {reader.cancelled}): "
+            f"cancelled orders are imported too (rows with a {reader.cancelled}: {reader.cancelled_rows:,}): "
             f"--only '{reader.cancelled}=' leaves them out"
         )
 

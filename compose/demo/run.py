@@ -36,7 +36,7 @@ from compose.demo.monitoring import start_monitoring
 from compose.demo.nightly import NightlyRun
 from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
 from compose.demo.signals import signals_unwind
-from compose.demo.status import addresses, psql_line
+from compose.demo.status import addresses, import_line, psql_line
 from compose.demo.warehouse import segments_line, warehouse_table
 from compose.demo.watch import Watch
 from compose.embedded.java import find_java
@@ -87,6 +87,8 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console)
     batch = _start_batch(children, settings.demo, console)
     console.print(addresses(stack, children), monitoring, sep="\n")
     console.print(escape(psql_line(stack)), soft_wrap=True)
+    console.print("Your own orders, from a second terminal:", style="dim")
+    console.print(escape(import_line(stack)), soft_wrap=True)
     watch = Watch(stack, children, console, first, since)
     seconds = _let_traffic_flow(watch, batch, duration_seconds, console)
     children.generator.stop()

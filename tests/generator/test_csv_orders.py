@@ -262,7 +262,7 @@ def test_lines_of_an_order_are_added_up(tmp_path: Path) -> None:
          "country": "UK", "timestamp": "2025-01-01T10:00:00.000000Z"},
     ]  # fmt: skip
     assert (found.report.cents, found.report.merged) == (1700, 2)
-    assert any("1 orders have lines of different products" in note for note in found.report.notes)
+    assert any("lines of different products, categories or the like: 1" in note for note in found.report.notes)
 
 
 def test_a_refund_within_an_order_is_taken_off(tmp_path: Path) -> None:
