@@ -168,7 +168,7 @@ class Assembly:
         user_id = draft.user_id or f"guest-{own_id}"
         fields: dict[str, Any] = {
             "transaction_id": own_id, "user_id": user_id,
-            "total_amount": orjson.Fragment(f"{draft.amount + 0:f}"), **draft.texts,
+            "total_amount": orjson.Fragment(f"{EXACT.add(draft.amount, Decimal(0)):f}"), **draft.texts,
         }  # fmt: skip
         if draft.quantity is not None:
             fields["quantity"] = draft.quantity
