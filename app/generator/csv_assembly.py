@@ -168,7 +168,7 @@ class Assembly:
         user_id = draft.user_id or f"guest-{own_id}"
         fields: dict[str, Any] = {
             "transaction_id": own_id, "user_id": user_id,
-            "total_amount": orjson.Fragment(f"{draft.amount + 0:f}"), **draft.texts,
+            "total_amount": orjson.Fragment(f"{EXACT.add(draft.amount, Decimal(0)):f}"), **draft.texts,
         }  # fmt: skip
         if draft.quantity is not None:
             fields["quantity"] = draft.quantity
@@ -219,11 +219,11 @@ class Assembly:
     def _note(self) -> None:
         if self._guests:
             self._report.notes.append(
-                f"{self._guests:,} orders name no user_id: each is of a customer of its own (--guests)"
+                f"orders without a user_id: {self._guests:,}; each is of a customer of its own (--guests)"
             )
         if self._vague:
             self._report.notes.append(
-                f"{self._vague:,} orders have lines of different products, categories or the like: these fields "
+                f"orders with lines of different products, categories or the like: {self._vague:,}; these fields "
                 f"stay empty there"
             )
 

@@ -56,7 +56,9 @@ _MARKS: Final = (
 _OFFICE: Final = (("xl/", "an Excel workbook"), ("content.xml", "an OpenDocument file"),
                   ("word/", "a Word document"), ("Index/", "an Apple Numbers file"))  # fmt: skip
 _UNDECODED: Final = re.compile("[\udc80-\udcff]")
-_DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+_DAMAGED: Final = (
+    EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError,
+)  # fmt: skip
 
 
 class Line(NamedTuple):

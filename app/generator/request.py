@@ -105,7 +105,7 @@ def _check_encoding(name: str | None) -> None:
     try:
         "".encode(name)
         codecs.lookup(name)
-    except LookupError:
+    except (LookupError, UnicodeError):
         raise JobError(
             f"no encoding {name!r}; common ones are utf-8, windows-1252, iso-8859-1, utf-16, windows-1251, shift_jis"
         ) from None

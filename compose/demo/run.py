@@ -38,7 +38,7 @@ from compose.demo.monitoring import start_monitoring
 from compose.demo.nightly import NightlyRun
 from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
 from compose.demo.signals import Interrupts, signals_unwind
-from compose.demo.status import addresses, psql_line
+from compose.demo.status import addresses, import_line, psql_line
 from compose.demo.warehouse import segments_line, warehouse_table
 from compose.demo.watch import Watch
 from compose.embedded.java import find_java
@@ -92,6 +92,8 @@ def _run(
     batch = _start_batch(children, settings.demo, console)
     console.print(addresses(stack, children), monitoring, sep="\n")
     console.print(escape(psql_line(stack)), soft_wrap=True)
+    console.print("Your own orders, from a second terminal:", style="dim")
+    console.print(escape(import_line(stack)), soft_wrap=True)
     watch = Watch(stack, children, console, first, since)
     seconds = _let_traffic_flow(watch, batch, duration_seconds, interrupts)
     children.generator.stop()
