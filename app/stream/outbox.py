@@ -36,7 +36,8 @@ _BATCH: Final = 1000
 _BATCH_BYTES: Final = 2 * 1024 * 1024
 _BEYOND_ALL: Final = 2**63 - 1
 _POLL_SECONDS: Final = 1.0
-_SEND_SECONDS: Final = 4.0  # below idle_in_transaction_session_timeout
+#: Of the time a transaction may stand still, as it does while Kafka is waited for.
+_SEND_SHARE: Final = 0.8
 
 _TAKE_TURN: Final = """
 SELECT numbered_position, published_position FROM outbox_progress
@@ -55,6 +56,7 @@ class OutboxPublisher(Service):
     def __init__(self, settings: Settings, metrics: WorkerMetrics, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._settings = settings
+        self._send_seconds = _SEND_SHARE * settings.postgres.idle_transaction_seconds
         self._metrics = metrics
         self._woken = asyncio.Event()
         self._running = asyncio.Lock()
@@ -64,7 +66,7 @@ class OutboxPublisher(Service):
     async def on_stop(self) -> None:
         """Let a running batch end, then the connections: copies that were sent and not noted are sent again."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._running.acquire(), _SEND_SECONDS)
+            await asyncio.wait_for(self._running.acquire(), self._send_seconds)
         await self._connection.close()
         await self._drop_producer()
 
@@ -123,7 +125,7 @@ class OutboxPublisher(Service):
     async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
         producer = await self._get_producer()
         copies = [stream.to_copy(row) for row in rows]
-        async with asyncio.timeout(_SEND_SECONDS):
+        async with asyncio.timeout(self._send_seconds):
             sent = [
                 await producer.send(stream.name, copy.value, key=copy.key, headers=copy.headers)
                 for copy in copies
