@@ -204,7 +204,7 @@ def test_the_bounds_of_time_are_those_of_the_worker(tmp_path: Path) -> None:
 
 
 def test_the_earliest_time_is_an_argument(tmp_path: Path) -> None:
-    later = ImportLimits(NOW_US, TimeLimits.of(300, None), datetime(2020, 1, 1, tzinfo=UTC))
+    later = ImportLimits(NOW_US, TimeLimits.of(300, None, datetime(2020, 1, 1, tzinfo=UTC)))
     text = f"{HEADER}\nann,2019-12-31T23:59:59Z,1\nann,2020-01-01,2\n"
     report = read(tmp_path, text, skip_bad=True, limits=later).report
     assert (report.cents, dict(report.refused)) == (200, {"implausible time": 1})
@@ -230,7 +230,13 @@ def test_a_column_without_a_name_must_be_empty(tmp_path: Path) -> None:
     with pytest.raises(CsvError, match=r"line 3: cell 4 \('99'\) has no column name"):
         read(tmp_path, f"{HEADER},\nann,2025-01-01,1,\nann,2025-01-01,19,99\n")
     assert read(tmp_path, f"{HEADER},\nann,2025-01-01,1,\n").report.total == 1
-    assert read(tmp_path, f"{HEADER}\nann,2025-01-01,1,,\n,,,,\n").report.total == 1
+    assert read(tmp_path, f"{HEADER}\nann,2025-01-01,1\n,,,,\n").report.total == 1
+
+
+def test_cells_beyond_the_header_are_refused_even_if_they_are_empty(tmp_path: Path) -> None:
+    """Or the cents would be the notes."""
+    with pytest.raises(CsvError, match="line 2: the row has 5 cells, the header 4"):
+        read(tmp_path, f"{HEADER},notes\nann,2025-01-01,19,99,\n")
 
 
 def test_the_row_numbers_of_a_data_frame_are_no_harm(tmp_path: Path) -> None:
