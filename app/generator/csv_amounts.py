@@ -117,7 +117,7 @@ def refuse_out_of_range(amount: Decimal) -> None:
 def _ungrouped(body: str, decimal: str, other: str) -> str | None:
     """The digits with a point, or None if signs and groups are not where they belong."""
     whole, sign, fraction = body.partition(decimal)
-    if (sign and not re.fullmatch(r"[0-9]*", fraction)) or not (whole or fraction):
+    if sign and not re.fullmatch(r"[0-9]+", fraction):
         return None
     for group in (other, *_GROUP_BY):
         if group in whole:
@@ -129,7 +129,7 @@ def _ungrouped(body: str, decimal: str, other: str) -> str | None:
             whole = whole.replace(group, "")
     if not re.fullmatch(r"[0-9]*", whole):
         return None
-    return f"{whole or '0'}.{fraction or '0'}" if sign else whole
+    return f"{whole or '0'}.{fraction}" if sign else whole
 
 
 def _comma_hint(body: str) -> str:

@@ -70,11 +70,10 @@ class RowReader:
         self._may_be_empty = {"user_id"} if layout.guests else set()
 
     def is_row(self, cells: list[str]) -> bool:
-        """Whether a line alone would be an order, as far as its time tells."""
-        if len(cells) != self._header.width:
+        """Whether a line within a text looks like a row of its own: enough cells, and one of them a time."""
+        if len(cells) < self._header.width:
             return False
-        time = cells[self._header.fields["timestamp"]].strip().strip('"').strip()
-        return self.times.is_time(time)
+        return any(self.times.is_time(cell.strip(' "')) for cell in cells)
 
     def given_id(self, cells: list[str]) -> str:
         """The id of a row whose cells can be told apart, or an empty text."""
@@ -124,11 +123,13 @@ class RowReader:
                 f"the row has {len(cells)} cells, the header {width}: the row is cut off, or a cell holds a line "
                 f"end without quotes",
             )
-        if any(cell and not cell.isspace() for cell in cells[width:]):
+        if len(cells) > width:
+            # Empty ones too: of 19,99 and an empty cell behind it nothing else would be seen.
             raise RowError(
                 CELLS,
                 f"the row has {len(cells)} cells, the header {width}: put a text or a number that holds the "
-                f"delimiter in quotes (a decimal comma, for example), or check --delimiter",
+                f"delimiter in quotes (a decimal comma, for example), or check --delimiter; where every row ends "
+                f"with a delimiter, the header must too",
             )
         for position in self._header.unnamed:
             if cells[position].strip():

@@ -35,6 +35,8 @@ def test_cells_in_quotes_may_hold_anything(tmp_path: Path) -> None:
         ['ann,2025-01-01,1,"x', 'bob,2025-01-02,2,""', 'eve,2025-01-03,4,z"'],
         ['"ann,2025-01-01,1,x', 'bob",2025-01-02,2,y'],
         ['"ann,2025-01-01,1,x', "bob,2025-01-02,2,y", 'eve",2025-01-03,4,z'],
+        ['ann,2025-01-01,1,"a, b""', 'bob,2025-01-02,2,a, b"'],
+        ['ann,2025-01-01,1,"two', "lines", 'bob,2025-01-02,2,"",more, c"'],
         # Inches, and a quote that is not doubled.
         ['ann,2025-01-01,1,5" screen', 'bob,2025-01-02,2,7" screen'],
         ['ann,2025-01-01,1,a "b" c', "bob,2025-01-02,2,y"],

@@ -230,7 +230,13 @@ def test_a_column_without_a_name_must_be_empty(tmp_path: Path) -> None:
     with pytest.raises(CsvError, match=r"line 3: cell 4 \('99'\) has no column name"):
         read(tmp_path, f"{HEADER},\nann,2025-01-01,1,\nann,2025-01-01,19,99\n")
     assert read(tmp_path, f"{HEADER},\nann,2025-01-01,1,\n").report.total == 1
-    assert read(tmp_path, f"{HEADER}\nann,2025-01-01,1,,\n,,,,\n").report.total == 1
+    assert read(tmp_path, f"{HEADER}\nann,2025-01-01,1\n,,,,\n").report.total == 1
+
+
+def test_cells_beyond_the_header_are_refused_even_if_they_are_empty(tmp_path: Path) -> None:
+    """Or the cents would be the notes."""
+    with pytest.raises(CsvError, match="line 2: the row has 5 cells, the header 4"):
+        read(tmp_path, f"{HEADER},notes\nann,2025-01-01,19,99,\n")
 
 
 def test_the_row_numbers_of_a_data_frame_are_no_harm(tmp_path: Path) -> None:
