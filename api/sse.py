@@ -31,12 +31,12 @@ class AnomalyEvents:
     seconds: Callable[[], float] = time.monotonic
 
     async def after(self, position: int) -> AsyncIterator[bytes]:
-        """Events of the anomalies behind a position, comments when it is quiet, until the bell closes.
+        """Yields events of the anomalies after a position, and comments when there are none, until notifications close.
 
-        The first line gives the position, so that a client that never got an event resumes there.
+        The first line has the position, so that a client without an event resumes there.
         """
         yield b"retry: %d\nid: %d\n\n" % (_RETRY_MS, position)
-        spoke_at = self.seconds()
+        sent_at = self.seconds()
         while not self.notifications.closed:
             ticket = self.notifications.ticket()
             rows, comment = await self._read(position)
@@ -46,13 +46,13 @@ class AnomalyEvents:
             if not rows:
                 await self.notifications.wait(ticket, self.poll_seconds)
             if rows:
-                spoke_at = self.seconds()
-            elif self.seconds() - spoke_at >= self.heartbeat_seconds:
-                spoke_at = self.seconds()
+                sent_at = self.seconds()
+            elif self.seconds() - sent_at >= self.heartbeat_seconds:
+                sent_at = self.seconds()
                 yield comment
 
     async def _read(self, position: int) -> tuple[list[asyncpg.Record], bytes]:
-        """The next rows, and the comment to send when a heartbeat is due."""
+        """Returns the next rows, and the comment to send when a heartbeat is due."""
         try:
             rows = await anomalies.after_position(self.database, position, _BATCH)
         except StoreDownError as error:
@@ -70,12 +70,12 @@ class EventResponse(StreamingResponse):
         self._metrics = metrics
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Send the stream."""
+        """Sends the stream."""
         with self._metrics.stream():
             await super().__call__(scope, receive, send)
 
 
 def event_of(row: asyncpg.Record) -> bytes:
-    """An anomaly as an event; its id is the position to resume behind."""
+    """Returns an anomaly as an event; its id is the position to resume after."""
     data = to_json({name: row[name] for name in _FIELDS})
     return b"id: %d\nevent: anomaly\ndata: %s\n\n" % (row["position"], data)

@@ -1,4 +1,4 @@
-"""What a page is given."""
+"""The context of a page."""
 
 from dataclasses import dataclass, field
 
@@ -9,10 +9,10 @@ from api.dashboard.filters import Filters
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The API, what the page is about, and the pause between two readings of live figures."""
+    """The API's client, the filters, and the refresh interval of live figures."""
 
     client: ApiClient
     filters: Filters
     refresh_seconds: float
-    #: What has been told on this page already, so that it is not told again.
-    told: dict[str, DashboardError] = field(default_factory=dict)
+    #: Errors shown on this page, so that none is shown twice.
+    shown_errors: dict[str, DashboardError] = field(default_factory=dict)

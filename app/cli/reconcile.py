@@ -30,7 +30,9 @@ def reconcile_command(
         datetime | None,
         typer.Option("--date", formats=_DATE, help="Only compare the sums of this UTC day with its rows."),
     ] = None,
-    last: Annotated[datetime | None, typer.Option("--through", formats=_DATE, help="Also the days up to and including this one.")] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--through", formats=_DATE, help="Also the days up to and including this one.")
+    ] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Correct wrong sums of these days.")] = False,
     warehouse: Annotated[
         bool, typer.Option("--warehouse", help="Compare the published run in MongoDB with PostgreSQL's rows.")

@@ -92,7 +92,9 @@ class KafkaReader:
             if finished:
                 return
             if time.monotonic() > deadline:
-                raise KafkaReadError(f"{topic}[{partition}]: Kafka has sent nothing for {STALL_SECONDS:.0f} s; is it running?")
+                raise KafkaReadError(
+                    f"{topic}[{partition}]: Kafka has sent nothing for {STALL_SECONDS:.0f} s; is it running?"
+                )
 
     async def _metadata(self) -> Any:
         return await self._call(list_topics, self._consumer, self._refusals, CALL_SECONDS)

@@ -35,7 +35,7 @@ async def test_renamed_documents_equal_those_computed_anew(nights: Nights, stack
     assert renamed != before
     assert user not in {row.get("user_id") for rows in renamed.values() for row in rows}
 
-    # nothing has to be read again; the very same documents come out, and the days with the user are published anew
+    # nothing has to be read again; the very same documents come out, and the days with the user are published again
     again = nights.run(_AS_OF)
     assert (again.extracted_days, again.snapshot) == (0, snapshot)
     assert nights.everything() == renamed

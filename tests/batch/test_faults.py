@@ -133,7 +133,7 @@ async def test_rows_that_arrive_while_a_run_reads_belong_to_the_next_and_a_lost_
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "named"),
     [
         (
             {"GLOBALMART_POSTGRES_PORT": "1"},
@@ -146,8 +146,8 @@ async def test_rows_that_arrive_while_a_run_reads_belong_to_the_next_and_a_lost_
     ],
     ids=["postgres", "mongo"],
 )
-def test_a_store_that_is_away_is_named_with_its_settings(nights: Nights, changes: dict[str, str], told: str) -> None:
+def test_a_store_that_is_down_is_named_with_its_settings(nights: Nights, changes: dict[str, str], named: str) -> None:
     astray = replace(nights, variables={**nights.variables, **changes})
-    with pytest.raises((LakeError, PublishError), match=told) as caught:
+    with pytest.raises((LakeError, PublishError), match=named) as caught:
         astray.run(_AS_OF)
     assert "Topology" not in str(caught.value)

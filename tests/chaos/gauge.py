@@ -52,7 +52,7 @@ class Gauge:
         self.longest_silence_seconds = 0.0
 
     async def run(self) -> None:
-        """Sample until cancelled; a database that is away is a silence, too."""
+        """Sample until cancelled; a database that is down is a silence, too."""
         try:
             while True:
                 begun = time.monotonic()
@@ -63,7 +63,7 @@ class Gauge:
             self._drop_connection()
 
     def fault(self, kind: str) -> None:
-        """A fault happened, or the store it took away is back: from now on until everything moves."""
+        """A fault happened, or the store it stopped is back: from now on until everything moves."""
         self.recoveries.append(Recovery(kind, time.monotonic()))
 
     @property

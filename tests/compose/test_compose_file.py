@@ -126,11 +126,11 @@ def test_memory_fits_together(docker_stack: DockerStack) -> None:
 def test_the_readme_tells_every_limit_and_their_sums(docker_stack: DockerStack) -> None:
     text = (PROJECT / "README.md").read_text(encoding="utf-8")
     limits = {name: int(s["mem_limit"]) // 1024**2 for name, s in docker_stack.services.items()}
-    told: dict[str, int] = {}
+    documented: dict[str, int] = {}
     for names, memory in re.findall(r"^\| ((?:`[\w-]+`,? ?)+)\| [^|]+ \| ([\d, and]+) MB", text, re.M):
         figures = [int(figure.replace(",", "")) for figure in memory.split(" and ")]
-        told |= dict(zip(re.findall(r"`([\w-]+)`", names), figures, strict=True))
-    assert told == limits
+        documented |= dict(zip(re.findall(r"`([\w-]+)`", names), figures, strict=True))
+    assert documented == limits
     optional = {n for n, s in docker_stack.written.items() if "profiles" in s}
     usual = sum(memory for name, memory in limits.items() if name not in optional)
     assert f"may use {sum(limits.values()):,} MB, without traffic and Spark cluster {usual:,} MB" in text
