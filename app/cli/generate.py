@@ -23,7 +23,7 @@ from app.generator.sender import DeliveryError
 from app.generator.summary import lines, summary
 from app.settings import GeneratorSettings, Settings, load_settings
 
-#: Options that stand for a setting in this run.
+#: Options that override a setting in this run.
 _SETTINGS: Final = {
     "transaction_rate": "transaction_rate",
     "view_rate": "product_view_rate",

@@ -20,7 +20,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """A file of orders, and how to read it; a preset stands for a file and a layout."""
+    """A file of orders and its layout; a preset has both."""
 
     path: Path | None = None
     preset: str | None = None

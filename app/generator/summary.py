@@ -18,7 +18,7 @@ class Outcome:
 
 
 def summary(job: Job, seed: int | None, outcome: Outcome, skipped_rows: int) -> dict[str, Any]:
-    """Return everything an acceptance check needs: expected ledger figures and injected trouble."""
+    """Return everything an acceptance check needs: expected ledger figures and injected faults."""
     per_second = outcome.sent / outcome.seconds if outcome.seconds > 0 else 0.0
     return {
         "mode": job.mode,
@@ -43,10 +43,10 @@ def lines(figures: dict[str, Any]) -> list[str]:
         f"({figures['records_per_second']:,.0f}/s), run {figures['run_id']}"
     ]
     for topic, counts in figures["topics"].items():
-        told = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in counts.items())
-        result.append(f"  {topic}: {told}")
+        text = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in counts.items())
+        result.append(f"  {topic}: {text}")
     for group in ("injected", "malformed", "forgiven"):
         if figures[group]:
-            told = ", ".join(f"{name} {n:,}" for name, n in figures[group].items())
-            result.append(f"  {group}: {told}")
+            text = ", ".join(f"{name} {n:,}" for name, n in figures[group].items())
+            result.append(f"  {group}: {text}")
     return result

@@ -1,4 +1,4 @@
-"""What can be asked for, and how mistakes are told."""
+"""Options of `generate`: what is accepted, and the messages of errors."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
