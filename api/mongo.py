@@ -28,7 +28,7 @@ T = TypeVar("T")
 NAME: Final = "mongodb"
 #: Unauthorized, authentication failed, and the states of a server that starts, stops or changes its role.
 _DOWN_CODES: Final = frozenset({13, 18, 91, 189, 10107, 11600, 11602, 13435, 13436})
-#: Cursor not found, query plan killed (what a cursor says when its collection was dropped), cursor killed.
+#: Cursor not found, query plan killed (the error of a cursor whose collection was dropped), cursor killed.
 _LOST_CODES: Final = frozenset({43, 175, 237})
 
 

@@ -99,4 +99,4 @@ async def _http(_: Request, error: Exception) -> Response:
 
 
 async def _bug(_: Request, __: Exception) -> Response:
-    return problem(500, "something went wrong here; the server's log says what")
+    return problem(500, "internal error; see the server's log")

@@ -1,4 +1,4 @@
-"""A mart as the warehouse needs it: how it is built, its keys, indexes, and what its sums must equal."""
+"""The declaration of a mart: how it is built, its keys, indexes, and what its sums must equal."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -37,7 +37,7 @@ class StoreDownError(DashboardError):
     """The API answers, a store behind it does not."""
 
     def __init__(self, store: str) -> None:
-        super().__init__(f"{store} does not answer", _STORES.get(store, f"Start {store}, then look at `/ready`."))
+        super().__init__(f"{store} does not answer", _STORES.get(store, f"Start {store}, then check `/ready`."))
         self.store = store
 
 

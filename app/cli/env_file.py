@@ -35,7 +35,7 @@ PROMETHEUS_RETENTION_GB=2
 # Heap of the nightly batch; its container may use 2 GB.
 GLOBALMART_BATCH_MEMORY=1g
 
-# PostgreSQL: owner (migrates), worker (writes), reader (API, batch, Grafana), and the administrator nobody uses.
+# PostgreSQL: owner (migrates), worker (writes), reader (API, batch, Grafana), and an unused administrator.
 GLOBALMART_POSTGRES_OWNER_PASSWORD={postgres_owner}
 GLOBALMART_POSTGRES_WORKER_PASSWORD={postgres_worker}
 GLOBALMART_POSTGRES_READER_PASSWORD={postgres_reader}

@@ -152,7 +152,7 @@ class Sessions:
         return self._shop.population.draw(self._rng, fraction)
 
     def _buyer(self, start_us: int, fraction: float) -> int:
-        """Draws a customer without a recent order: ordinary orders must not look like a burst."""
+        """Draws a customer without a recent order: ordinary orders must not resemble a burst."""
         user = self._free_user(start_us, fraction)
         self._free_at_us[user] = max(self._free_at_us[user], start_us) + self._gap_us
         return user

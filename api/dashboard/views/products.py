@@ -71,12 +71,12 @@ def _choices(page: Page) -> tuple[str, str, int]:
 
 def _categories(page: Page) -> list[str]:
     """Returns the stored categories and the one in the URL; the page below explains why, if they are missing."""
-    asked = st.query_params.get("category")
+    selected = st.query_params.get("category")
     try:
         known = page.client.get("dimensions")["categories"]
     except DashboardError:
         known = []
-    return [_EVERY, *sorted({*known, *([asked] if asked else [])})]
+    return [_EVERY, *sorted({*known, *([selected] if selected else [])})]
 
 
 def _show(products: Sequence[Mapping[str, Any]], group: str) -> None:

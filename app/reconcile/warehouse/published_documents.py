@@ -39,7 +39,7 @@ class PublishedDocuments:
 
 @contextmanager
 def open_published(settings: MongoSettings) -> Iterator[PublishedDocuments]:
-    """Connect to the warehouse; raises RecountError when it does not answer or no run is published."""
+    """Connects to the warehouse; raises RecountError when it does not answer or no run is published."""
     if settings.url is None:
         raise RecountError("GLOBALMART_MONGO_URL is not set; without it there is no warehouse to compare")
     try:
