@@ -92,12 +92,12 @@ async def test_readers_see_the_old_run_or_the_new_one_whatever_stops(nights: Nig
     _run_while_mongodb_stops(nights, stack)
     assert (nights.everything(), nights.pointer) == (old, pointer)
 
-    def run_beside() -> None:
+    def run_second() -> None:
         with pytest.raises(LockHeldError, match="another batch run holds the lock"):
             nights.run(_AS_OF)
 
     with _reader(nights) as seen:
-        nights.run(_AS_OF, report=_once("writing", run_beside))
+        nights.run(_AS_OF, report=_once("writing", run_second))
     new = nights.everything()
     assert_published(nights, _marts(shop, former))
     assert seen[0] == old

@@ -15,7 +15,13 @@ from tests.faults.world import World
 _SAMPLE_SECONDS: Final = 0.1
 _QUERY: Final = "SELECT topic, partition, next_offset FROM stream_progress"
 _ANSWER_SECONDS: Final = 2.0
-_AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_UNREACHABLE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 Ledger = dict[Partition, int]
 
@@ -85,7 +91,7 @@ class Gauge:
             recovery.look(begun, now, ledger, busy)
 
     async def _sample(self) -> Ledger | None:
-        with suppress(*_AWAY):
+        with suppress(*_UNREACHABLE):
             async with asyncio.timeout(_ANSWER_SECONDS):
                 if self._connection is None:
                     self._connection = await databases.connect(self._world.stack, self._world.database)

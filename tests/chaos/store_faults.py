@@ -65,9 +65,9 @@ class StoreFaults:
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(server.start)
 
-    async def _stop_and_start(self, server: EmbeddedServer, away_seconds: float) -> None:
+    async def _stop_and_start(self, server: EmbeddedServer, down_seconds: float) -> None:
         await asyncio.to_thread(server.stop)
-        await asyncio.sleep(away_seconds)
+        await asyncio.sleep(down_seconds)
         await asyncio.to_thread(server.start)
 
     async def end_sessions(self, fault: Fault) -> bool:

@@ -72,7 +72,7 @@ def test_everything_of_the_guide_and_the_product_is_there(docker_stack: DockerSt
 
 
 @pytest.mark.parametrize("name", re.findall(r"\$\{(\w+):\?", _TEXT))
-def test_a_secret_that_is_missing_is_named_with_its_cure(name: str, tmp_path: Path) -> None:
+def test_a_missing_secret_is_named_with_the_fix(name: str, tmp_path: Path) -> None:
     folder = copy_of_the_project(tmp_path)
     env = folder / ".env"
     env.write_text(re.sub(rf"^{name}=.*$", f"{name}=", env.read_text(), flags=re.M))

@@ -58,7 +58,7 @@ def test_up_starts_what_is_asked_for(folder: Path) -> None:
     assert done.returncode == 3, "Docker's own exit code"
 
 
-def test_down_keeps_the_data_unless_told(folder: Path) -> None:
+def test_down_keeps_the_data_by_default(folder: Path) -> None:
     words = _call(folder, "down").stdout.split("\n")
     assert "down" in words
     assert {"traffic", "spark"} <= set(words)
@@ -75,7 +75,7 @@ def test_down_keeps_the_data_unless_told(folder: Path) -> None:
         ("engine", "engine does not answer: Cannot connect to the Docker daemon. Start it"),
     ],
 )
-def test_what_is_missing_is_named_with_its_cure(folder: Path, broken: str, said: str) -> None:
+def test_what_is_missing_is_named_with_the_fix(folder: Path, broken: str, said: str) -> None:
     done = _call(folder, "up", BROKEN=broken)
     assert done.returncode == 1
     assert said in done.stderr

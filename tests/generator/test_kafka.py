@@ -116,7 +116,7 @@ def test_empty_and_absent_values_arrive_as_such(bootstrap: str) -> None:
     assert [message.value() for message in read_from(bootstrap, start, 2)] == [b"", None]
 
 
-def test_a_broker_that_is_away_is_waited_for_and_told(unused_tcp_port: int) -> None:
+def test_an_unreachable_broker_is_waited_for_and_reported(unused_tcp_port: int) -> None:
     messages: list[str] = []
     stop = threading.Event()
     sender = KafkaSender(config(f"127.0.0.1:{unused_tcp_port}"), messages.append, stop.is_set)

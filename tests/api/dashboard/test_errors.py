@@ -84,7 +84,7 @@ def test_mongodb_is_down(dashboard: Dashboard, stack: EmbeddedStack) -> None:
 
 
 @pytest.mark.parametrize("view", [view.path for view in VIEWS])
-def test_an_api_that_is_away(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_api(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with leading_to(f"http://{LOOPBACK}:{choose_port()}", monkeypatch) as dashboard:
         page = dashboard.opened(view, country="UK")
     (error,) = page.error
