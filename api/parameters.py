@@ -9,6 +9,7 @@ from api import cursors
 from api.cursors import Place
 from api.dates import Period, end_of, start_of
 from api.problems import invalid
+from app.domain.names import name_or_unknown
 from app.settings import ApiSettings
 
 
@@ -20,8 +21,24 @@ def _no_nul(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_no_nul)]
 
-Country = Annotated[Name | None, Field(max_length=50, description="One country only.", examples=["USA"])]
-Category = Annotated[Name | None, Field(max_length=100, description="One category only.", examples=["Books"])]
+
+def _counted_name(text: str) -> str:
+    """The name orders are counted under; nothing at all is no name."""
+    if not text.strip():
+        raise ValueError("is empty: leave it out for all, give unknown for what has none")
+    return name_or_unknown(text)
+
+
+CountedName = Annotated[Name, AfterValidator(_counted_name)]
+
+Country = Annotated[
+    CountedName | None,
+    Field(max_length=50, description="One country only; `unknown` is what has none.", examples=["USA"]),
+]
+Category = Annotated[
+    CountedName | None,
+    Field(max_length=100, description="One category only; `unknown` is what has none.", examples=["Books"]),
+]
 
 _START = "First day or time that counts: a date, or a date-time (UTC unless it has an offset)."
 _END = "Last day that counts, whole, or the time before which orders count."

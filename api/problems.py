@@ -95,7 +95,10 @@ async def _invalid_request(_: Request, error: Exception) -> Response:
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, str(error.detail), error.headers)
+    headers = error.headers
+    if headers and headers.get("Allow") == "GET":
+        headers = {**headers, "Allow": "GET, HEAD"}
+    return problem(error.status_code, str(error.detail), headers)
 
 
 async def _bug(_: Request, __: Exception) -> Response:

@@ -13,7 +13,7 @@ def cacheable_response(request: Request, payload: Any) -> Response:
     body = to_json(payload)
     etag = etag_of(body)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if matches(request.headers.get("If-None-Match"), etag):
+    if matches(request.headers.getlist("If-None-Match"), etag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
 

@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from api.amounts import to_json
 from api.metrics import ApiMetrics
+from api.middleware import HEAD_ONLY
 from api.notifications import Notifications
 from api.postgres import Database
 from api.queries import anomalies
@@ -70,7 +71,11 @@ class EventResponse(StreamingResponse):
         self._metrics = metrics
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Sends the stream."""
+        """Sends the stream, or only its headers for HEAD."""
+        if scope.get(HEAD_ONLY):
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
         with self._metrics.stream():
             await super().__call__(scope, receive, send)
 

@@ -15,6 +15,7 @@ from api.mongo import NAME, Mongo, ReadingLostError
 from api.published_run import PublishedRun
 from api.run_pointer import RunPointer
 from api.stores import StoreDownError
+from app.errors import text_of
 from app.published_run import CURRENT, POINTER
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Warehouse:
                 try:
                     await self._poll()
                 except (StoreDownError, ReadingLostError) as error:
-                    logger.warning("reading the published run failed, retrying: %s", error)
+                    logger.warning("reading the published run failed, retrying: %s", text_of(error))
                 self._polled.set()
                 await asyncio.sleep(self._poll_seconds)
         finally:
@@ -155,7 +156,7 @@ class Warehouse:
             await run.read_size()
             self._run, self._prepared_edition = run, run.published.edition
         except (StoreDownError, ReadingLostError) as error:
-            logger.warning("preparing the sums of %s failed, retrying: %s", run.published.run_id, error)
+            logger.warning("preparing the sums of %s failed, retrying: %s", run.published.run_id, text_of(error))
 
     def _prepares(self, wanted: Edition) -> bool:
         if self._preparing is None:

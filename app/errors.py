@@ -58,3 +58,8 @@ class BackupError(GlobalMartError):
 
 class RecountError(GlobalMartError):
     """A store cannot be read for a comparison, or its state cannot be compared; the message names the reason."""
+
+
+def text_of(error: BaseException) -> str:
+    """Returns an error's text, or the name of its class if it has none: many of Java's and asyncio's have none."""
+    return str(error).strip() or type(error).__name__

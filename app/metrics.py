@@ -139,6 +139,12 @@ class SinkMetrics:
         self.outbox_published = make.counter(
             "globalmart_outbox_published", "Rows copied to their Kafka topic.", "stream"
         )
+        self.outbox_left_out = make.counter(
+            "globalmart_outbox_left_out",
+            "Rows copied without what Kafka does not take of them: value, key,value or everything.",
+            "stream",
+            "left_out",
+        )
         self.end_to_end_seconds = BulkHistogram(
             "globalmart_end_to_end_seconds",
             "Time from the producer's send to this worker's clock after COMMIT.",

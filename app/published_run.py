@@ -7,6 +7,8 @@ and the mart's `as_of`. A fact's collection has several versions of a day: add `
 
 from typing import Any, Final
 
+from app.errors import text_of
+
 Document = dict[str, Any]
 
 POINTER: Final = "published_run"
@@ -18,8 +20,8 @@ OPEN: Final = 2**53 - 1
 
 
 def cause_of(error: Exception) -> str:
-    """Returns a driver's error message without its details of timeouts and servers."""
-    return str(error).split(" (configured timeouts")[0].split(", full error")[0]
+    """What a driver's error says, without its account of timeouts and servers."""
+    return text_of(error).split(" (configured timeouts")[0].split(", full error")[0]
 
 
 def visible(version: int) -> Document:

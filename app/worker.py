@@ -25,6 +25,7 @@ from app.sink.fault_points import FaultPoints, NoFaults
 from app.sink.partition_state import PartitionState
 from app.stream.app import GlobalMartApp, create_faust_app
 from app.stream.health import WorkerHealth
+from app.stream.health_port import HealthPort
 from app.stream.heartbeat import Heartbeats
 from app.stream.outbox import OutboxPublisher
 from app.stream.partition_loader import PartitionLoader
@@ -62,7 +63,16 @@ def create_app(
     metrics = WorkerMetrics(registry or CollectorRegistry())
     register_process(metrics.registry, settings.general.var_dir)
     tables = LiveTables.create(app)
-    app.add_dependency(StartChecks(settings))
+    checks = StartChecks(settings)
+    port = HealthPort(
+        settings.general.bind,
+        settings.worker.metrics_port,
+        metrics.registry,
+        # Built below; the first request comes after the app has started.
+        lambda: checks.waits_for or app.partitions.waits_for or health.waits_for,
+    )
+    app.add_dependency(port)
+    app.add_dependency(checks)
     app.partitions = _partition_manager(app, settings, metrics, tables)
     factory = ProcessorFactory(app, settings, app.partitions, metrics, faults or NoFaults(), time.time)
     detector = AnomalyDetector(standard_rules(settings.anomaly), lambda: datetime.now(UTC))
@@ -71,7 +81,7 @@ def create_app(
     cart_events.create_agent(app, factory)
     system_metrics.create_agent(app, factory)
     app.add_dependency(OutboxPublisher(settings, metrics))
-    health = WorkerHealth(app, settings, metrics, tables, time.time)
+    health = WorkerHealth(app, settings, metrics, tables, time.time, port)
     app.add_dependency(health)
     heartbeat = SinkConnection(lambda: connect_worker(settings.postgres, "globalmart-worker heartbeat"))
     app.add_dependency(Heartbeats(heartbeat, metrics, lambda: health.lags))

@@ -5,6 +5,7 @@ import sys
 from datetime import date
 from typing import Final
 
+from app.domain.timestamps import TimestampError, parse_date
 from app.errors import GlobalMartError, LockHeldError, SettingsError
 from app.settings import load_settings
 from batch.catalogue import JOBS
@@ -17,8 +18,8 @@ def main() -> int:
     """Runs one job; exit codes are those of `globalmart batch`."""
     parser = argparse.ArgumentParser(prog="batch", description=__doc__)
     parser.add_argument("job", choices=JOBS)
-    parser.add_argument("--as-of", type=date.fromisoformat, default=None, help="yesterday, UTC")
-    parser.add_argument("--full", action="store_true", help="read every day in PostgreSQL")
+    parser.add_argument("--as-of", type=_day, default=None, help="yesterday, UTC")
+    parser.add_argument("--full", action="store_true", help="read every day PostgreSQL holds")
     options = parser.parse_args()
     job = Job(options.job, options.as_of or yesterday(), options.full)
     try:
@@ -27,6 +28,13 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201
         return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 1)
     return 0
+
+
+def _day(text: str) -> date:
+    try:
+        return parse_date(text)
+    except TimestampError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 if __name__ == "__main__":

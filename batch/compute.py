@@ -42,7 +42,7 @@ def compute(
     gap = timedelta(minutes=settings.session_gap_minutes)
     totals = manifest.totals(TRANSACTIONS.name, bounds.as_of)
     computed = []
-    inputs = MartInputs(events, previous.segments, bounds.as_of, gap)
+    inputs = MartInputs(events, previous.segments, bounds.as_of, bounds.complete_before, gap)
     for mart in marts:
         frame = inputs.rows(mart)
         expected = with_product(events.transactions) if mart.products_only else totals

@@ -8,7 +8,7 @@ from py4j.protocol import Py4JError
 from pymongo.errors import PyMongoError
 from pyspark.errors import PySparkException
 
-from app.errors import LakeError, PublishError
+from app.errors import LakeError, PublishError, text_of
 from app.published_run import cause_of
 from app.settings import MongoSettings, PostgresSettings
 from batch.publish import now_utc
@@ -21,7 +21,8 @@ def logged(run: Run) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        run.end("failed", now_utc(), f"{type(error).__name__}: {error}")
+        told = (type(error).__name__, str(error).strip())
+        run.end("failed", now_utc(), ": ".join(filter(None, told)))
         raise
     run.end("published", now_utc())
 
@@ -36,10 +37,10 @@ def translate_errors(postgres: PostgresSettings, mongo: MongoSettings) -> Iterat
             f"MongoDB failed, the published run stays: {cause_of(error)}. Start it, or correct {mongo.variable('url')}"
         ) from error
     except (PySparkException, Py4JError) as error:
-        raise PublishError(f"Spark failed, the published run stays: {error}") from error
+        raise PublishError(f"Spark failed, the published run stays: {text_of(error)}") from error
     except dbapi.Error as error:
         place = f"{postgres.host}:{postgres.port}/{postgres.database}"
-        cause = " ".join(str(error).split())  # libpq's messages have line breaks and tabs
+        cause = " ".join(text_of(error).split())  # libpq's have lines and tabs
         raise LakeError(
             f"PostgreSQL failed, the published run stays: {cause} Start it, or correct GLOBALMART_POSTGRES_HOST, "
             f"_PORT and _DATABASE ({place})"

@@ -1,16 +1,20 @@
 """Reads the lake as DataFrames; `contract` fixes columns and types at both ends of a mart."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.types import StructType
 
 from batch.lake import Lake
 from batch.manifest import Manifest
 from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS, SourceTable
+
+_EPOCH: Final = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,24 @@ def read_events(spark: SparkSession, lake: Lake, manifest: Manifest, as_of: date
         return contract(spark.read.schema(source.spark_schema).parquet(*files), source.spark_schema)
 
     return Events(read(TRANSACTIONS), read(PRODUCT_VIEWS), read(CART_EVENTS))
+
+
+def calendar_day(day: date) -> Column:
+    """A day as a constant.
+
+    Python's own dates travel to Spark as text in Java's calendar: years below 1000 are not padded and refused, and
+    before 1582-10-15 the days are others. A number of days since 1970 has neither trouble.
+    """
+    return f.date_from_unix_date(f.lit(_number(day)))
+
+
+def within_days(column: str, days: Iterable[date]) -> Column:
+    """Whether a time lies in one of these UTC days."""
+    return f.unix_date(f.to_date(column)).isin([_number(day) for day in days])
+
+
+def _number(day: date) -> int:
+    return (day - _EPOCH).days
 
 
 def contract(frame: DataFrame, schema: StructType) -> DataFrame:

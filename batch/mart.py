@@ -38,11 +38,15 @@ class Mart:
 
 @dataclass(frozen=True)
 class MartInputs:
-    """What marts are built from: the events of one snapshot, the previous run's segments, and other marts."""
+    """What marts are built from: the events of one snapshot, the previous run's segments, and other marts.
+
+    Days before `complete_before` are over.
+    """
 
     events: Events
     previous_segments: DataFrame
     as_of: date
+    complete_before: date
     session_gap: timedelta
     _built: dict[str, DataFrame] = field(default_factory=dict)
 

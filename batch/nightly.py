@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from typing import Any
 
 from bson.decimal128 import Decimal128
@@ -99,7 +99,6 @@ class _NightlyRun:
         self._lock = lock
         self._report = report
         self._lake = Lake(settings.batch.lake or str(settings.general.var_dir / "lake"))
-        self._bounds = Bounds(job.as_of, settings.batch.max_staleness_days, settings.batch.max_shrink)
         self.outcome = Outcome(run.id)
 
     def execute(self, spark: SparkSession | None) -> Outcome:
@@ -109,12 +108,12 @@ class _NightlyRun:
             if spark is None and self._settings.batch.reader == "jdbc":
                 spark = stack.enter_context(self._own_session())
             with self._stage("extract"):
-                manifest = self._extract(spark)
-            check_freshness(manifest, self._bounds)
+                manifest, bounds = self._extract(spark)
+            check_freshness(manifest, bounds)
             if spark is None:
                 spark = stack.enter_context(self._own_session())
-            self._compute_and_publish(spark, manifest)
-        self._run.record(stage_seconds=self.outcome.stage_seconds)
+            self._compute_and_publish(spark, manifest, bounds)
+        self._run.note(stage_seconds=self.outcome.stage_seconds)
         return self.outcome
 
     @contextmanager
@@ -125,17 +124,19 @@ class _NightlyRun:
                 spark = stack.enter_context(session)
             yield spark
 
-    def _extract(self, spark: SparkSession | None) -> Manifest:
+    def _extract(self, spark: SparkSession | None) -> tuple[Manifest, Bounds]:
         job, batch = self._job, self._settings.batch
         with open_snapshot(self._settings.postgres, self._reader(spark)) as snapshot:
             done = extract(
                 snapshot, self._lake, job.as_of, group_rows=batch.extract_rows, full=job.full, report=self._report
             )
-            self._run.record(postgres_snapshot=snapshot.id, snapshot_taken=snapshot.taken_at)
-        self.outcome.snapshot = done.manifest.snapshot_id(job.as_of)
+            self._run.note(postgres_snapshot=snapshot.id, snapshot_taken=snapshot.taken_at)
+        taken_on = snapshot.taken_at.astimezone(UTC).date()
+        bounds = Bounds(job.as_of, taken_on, batch.max_staleness_days, batch.max_shrink)
+        self.outcome.snapshot = done.manifest.snapshot_id(job.as_of, bounds.complete_before)
         self.outcome.extracted_days, self.outcome.extracted_rows = done.days, done.rows
-        self._run.record(snapshot=self.outcome.snapshot, extracted_rows=done.rows)
-        return done.manifest
+        self._run.note(snapshot=self.outcome.snapshot, extracted_rows=done.rows)
+        return done.manifest, bounds
 
     def _reader(self, spark: SparkSession | None) -> JdbcReader | None:
         batch = self._settings.batch
@@ -143,9 +144,9 @@ class _NightlyRun:
             return None
         return JdbcReader(spark, self._settings.postgres, batch.readers, batch.arrow_batch_rows)
 
-    def _compute_and_publish(self, spark: SparkSession, manifest: Manifest) -> None:
+    def _compute_and_publish(self, spark: SparkSession, manifest: Manifest, bounds: Bounds) -> None:
         with self._stage("compute"):
-            computed = self._compute(spark, manifest)
+            computed = self._compute(spark, manifest, bounds)
         write = writer(self._settings.batch, target(self._settings.mongo))
         publisher = Publisher(self._run.database, self._run, write)
         with self._stage("stage"):
@@ -158,14 +159,12 @@ class _NightlyRun:
             publisher.switch(self.outcome.staged, self.outcome.snapshot, now_utc())
         spark.catalog.clearCache()
 
-    def _compute(self, spark: SparkSession, manifest: Manifest) -> list[Computed]:
-        """Computes and checks all marts; stores the segments for the next run."""
+    def _compute(self, spark: SparkSession, manifest: Manifest, bounds: Bounds) -> list[Computed]:
+        """All marts, checked; the segments are cached for the run after this one."""
         job = self._job
         former = run_with_former_segments(self._run.database, job.as_of)
-        previous = PreviousRun(previous_segments(spark, self._lake, former), published(self._run.database)["marts"])
-        computed = compute(
-            spark, self._lake, manifest, job.marts, previous, self._settings.batch, self._bounds, self._report
-        )
+        known = PreviousRun(previous_segments(spark, self._lake, former), published(self._run.database)["marts"])
+        computed = compute(spark, self._lake, manifest, job.marts, known, self._settings.batch, bounds, self._report)
         for one in computed:
             if one.mart is CUSTOMER_SEGMENTS:
                 store_segments(self._lake, self._run.id, job.as_of, one.frame)

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from adbc_driver_postgresql import dbapi
 
-from app.errors import LockHeldError, SettingsError
+from app.errors import LockHeldError, SettingsError, text_of
 from app.settings import PostgresSettings
 
 #: Key of the advisory lock: "GMBATCH" as a number. The lock ends with its session, so a killed run releases it.
@@ -47,7 +47,7 @@ def require_lock(connection: Any) -> None:
             )
             held = cursor.fetchone()[0]
     except dbapi.Error as error:
-        raise LockHeldError(f"the session that held the batch's lock ended: {error}") from error
+        raise LockHeldError(f"the session that held the batch's lock ended: {text_of(error)}") from error
     if not held:
         raise LockHeldError("the batch's lock was released during this run; run again")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from bson.decimal128 import Decimal128
 from pymongo.collection import Collection
@@ -17,12 +17,16 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as f
 
 from app.errors import PublishError
+from batch.frames import within_days
 from batch.mart import Mart
 from batch.runs import Run, day_digests
 from batch.warehouse import OPEN, Document, collection_name, published, switch, utc_midnight
 from batch.writers import Write
 
 Report = Callable[[str], None]
+
+#: MongoDB's times are whole milliseconds. The day after the calendar's last one does not exist.
+_TO_THE_END_OF_A_DAY: Final = timedelta(days=1) - timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ class Publisher:
         new = computed.days
         changed = [day for day, digest in new.items() if old.get(day) != digest]
         gone = [day for day in old if day not in new]
-        rows = computed.frame.where(f.to_date(time).isin([date.fromisoformat(d) for d in changed]))
+        rows = computed.frame.where(within_days(time, map(date.fromisoformat, changed)))
         self._write(with_identity(mart, versioned(rows, number)), collection.name)
         expected = sum(_rows_of(new[day]) for day in changed)
         total = sum((_total_of(new[day]) for day in changed), Decimal(0))
@@ -103,7 +107,7 @@ class Publisher:
         """Ends the replaced rows at this version; readers of the published version still see them."""
         for day in (day for day in days if day in old):
             start = utc_midnight(date.fromisoformat(day))
-            within = {time: {"$gte": start, "$lt": start + timedelta(days=1)}}
+            within = {time: {"$gte": start, "$lte": start + _TO_THE_END_OF_A_DAY}}
             former = {"since": {"$lt": self._run.number}, "until": OPEN}
             answer = collection.update_many({**within, **former}, {"$set": {"until": self._run.number}})
             if answer.modified_count != _rows_of(old[day]):

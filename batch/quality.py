@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -21,11 +21,20 @@ _NAMED_ROWS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Limits: `max_staleness_days` between the newest order and `as_of`; `max_shrink` as a share of rows."""
+    """`max_staleness_days` between the newest order and `as_of`; `max_shrink` as a share of rows.
+
+    `taken_on` is the UTC day PostgreSQL was read on.
+    """
 
     as_of: date
+    taken_on: date
     max_staleness_days: int
     max_shrink: float
+
+    @property
+    def complete_before(self) -> date:
+        """The first day that was not over at the end of `as_of`, or not when PostgreSQL was read."""
+        return self.taken_on if self.taken_on <= self.as_of else self.as_of + timedelta(days=1)
 
 
 def check_freshness(manifest: Manifest, bounds: Bounds) -> None:
@@ -117,7 +126,9 @@ def _sum_problems(mart: Mart, figures: Mapping[str, Any], expected: DayChecksum)
 
 def _row_problems(mart: Mart, frame: DataFrame, figures: Mapping[str, Any]) -> Iterator[str]:
     if figures["bad"]:
-        named = frame.where(_bad(mart)).select(*{*mart.required, mart.money}).take(_NAMED_ROWS)
+        # As text: Python's own times do not reach as far as Spark's in every time zone.
+        columns = [f.col(name).cast("string") for name in sorted({*mart.required, mart.money})]
+        named = frame.where(_bad(mart)).select(*columns).take(_NAMED_ROWS)
         rows = "; ".join(str(row.asDict()) for row in named)
         yield f"{mart.name}: {figures['bad']:,} rows have null keys or negative money: {rows}"
 

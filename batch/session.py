@@ -25,6 +25,13 @@ _OPTIONS: Final = {
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.ansi.enabled": "true",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # One calendar everywhere, whatever a cluster's defaults are: before 1582 Java's own has other days.
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
+    "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+    "spark.sql.datetime.java8API.enabled": "true",
     # The lake's files are one per day: list them here and read many with one task.
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
     "spark.sql.files.openCostInBytes": "65536",
@@ -103,12 +110,23 @@ def _local(builder: SparkSession.Builder, settings: BatchSettings, work_dir: Pat
     return (
         builder.master(f"local[{settings.cores}]")
         .config("spark.driver.memory", settings.memory)
-        .config("spark.driver.extraJavaOptions", f"{_LOCAL_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()}")
+        .config(
+            "spark.driver.extraJavaOptions",
+            f"{_LOCAL_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()} "
+            f'"-Djava.io.tmpdir={_native_folder(work_dir)}"',
+        )
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.local.dir", str(work_dir.absolute() / "spark"))
         .config("spark.sql.warehouse.dir", str(work_dir.absolute() / "spark" / "warehouse"))
     )
+
+
+def _native_folder(work_dir: Path) -> Path:
+    """Where Java unpacks native libraries: /tmp may forbid what is in it to run, a container's does."""
+    folder = work_dir.absolute() / "spark" / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _submitted() -> bool:

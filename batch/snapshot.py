@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from app.errors import LakeError
 from app.settings import PostgresSettings
 from batch.manifest import DayChecksum
 from batch.postgres import connect
@@ -32,11 +33,12 @@ class Snapshot:
     reader: "Reader | None" = None
 
     def day_checksums(self, source: SourceTable, as_of: date) -> dict[date, DayChecksum]:
-        """Returns rows and checksum of every day up to and including `as_of`, computed by PostgreSQL."""
-        end = _utc(as_of + timedelta(days=1))
+        """Rows and checksum of every day up to and with `as_of`, from PostgreSQL's own arithmetic."""
         with self.connection.cursor() as cursor:
-            cursor.execute(source.checksums_sql.format(table=source.name, end=end))
-            return {day: DayChecksum(rows, int(checksum)) for day, rows, checksum in cursor.fetchall()}
+            cursor.execute(source.prints_sql.format(table=source.name, end=_end_of(as_of)))
+            return {
+                _day(source, text, rows): DayChecksum(rows, int(checksum)) for text, rows, checksum in cursor.fetchall()
+            }
 
     def export(self) -> str:
         """Exports the snapshot for other sessions; returns its name, valid while this one is open."""
@@ -62,8 +64,8 @@ class Snapshot:
         columns = ", ".join(source.columns)
         with self.connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT {columns} FROM {source.name} WHERE timestamp >= '{_utc(first)}' "
-                f"AND timestamp < '{_utc(last + timedelta(days=1))}'"
+                f"SELECT {columns} FROM {source.name} WHERE timestamp >= '{first} 00:00:00+00' "
+                f"AND timestamp < {_end_of(last)}"
             )
             for batch in cursor.fetch_record_batch():
                 yield _as_in_lake(batch, source.arrow_schema)
@@ -87,5 +89,17 @@ def _as_in_lake(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
     return pa.table([column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
 
 
-def _utc(day: date) -> str:
-    return f"{day.isoformat()} 00:00:00+00"
+def _end_of(day: date) -> str:
+    """SQL of the first moment after a UTC day; Python's calendar has none after its last day."""
+    return f"((DATE '{day}' + 1)::timestamp AT TIME ZONE 'UTC')"
+
+
+def _day(source: SourceTable, text: str, rows: int) -> date:
+    """Raises LakeError for a day that nothing after PostgreSQL can keep: before the year 1, after 9999, an infinity."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise LakeError(
+            f"{source.name} in PostgreSQL holds {rows:,} rows of the day {text}, which lies outside the years 1 "
+            "to 9999: no worker has written them. Correct or delete them, then run again"
+        ) from None

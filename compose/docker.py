@@ -1,14 +1,22 @@
 """Builds the Docker Compose commands for this project's files, and checks their prerequisites."""
 
+import os
+import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from app.errors import DockerError
+from compose.env_check import require_one_meaning
+from compose.published_ports import published, require_free
 
+PROJECT: Final = "globalmart"
+#: The oldest with all that is used here: `up --wait-timeout`, secrets of a build, waiting for one-shot services.
+OLDEST_VERSION: Final = (2, 20)
 COMPOSE_FILE: Final = Path(__file__).with_name("compose.yml")
 PROFILES: Final = ("traffic", "spark")
 _ANSWER_SECONDS: Final = 30.0
@@ -33,6 +41,7 @@ class Compose:
         _require_engine()
         if not env_file.is_file():
             raise DockerError(f"{env_file} is missing; `globalmart init` writes it")
+        require_one_meaning(env_file)
         return cls(program, env_file.absolute())
 
     def command(self, *arguments: str, profiles: Sequence[str] = ()) -> list[str]:
@@ -41,17 +50,83 @@ class Compose:
         switches = [word for profile in profiles for word in ("--profile", profile)]
         return [*self.program, *place, *switches, *arguments]
 
-    def up(self, workers: int, profiles: Sequence[str]) -> list[str]:
-        """Returns the command that builds the images, starts everything and waits until it is healthy."""
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """What Compose is started with; it reads the file twice: for compose.yml, and into our containers."""
+        return {**os.environ, "GLOBALMART_ENV_FILE": str(self.env_file)}
+
+    def running(self) -> "Running":
+        """What runs of the stack."""
+        label = "com.docker.compose"
+        told = self._told(
+            "docker",
+            "ps",
+            "--filter",
+            f"label={label}.project={PROJECT}",
+            "--format",
+            f'{{{{.Label "{label}.service"}}}} {{{{.Ports}}}}',
+        )
+        lines = [line.split(maxsplit=1) for line in told.splitlines() if line.strip()]
+        return Running(
+            Counter(words[0] for words in lines),
+            frozenset(
+                (words[0], int(port)) for words in lines for port in re.findall(r":(\d+)->", " ".join(words[1:]))
+            ),
+        )
+
+    def resolved(self, profiles: Sequence[str]) -> str:
+        """The stack as Compose understands it, in JSON."""
+        return self._told(*self.command("config", "--format", "json", profiles=profiles))
+
+    def require_free_ports(self, resolved: str, running: "Running") -> None:
+        """Raise DockerError that names every port another program has."""
+        wanted = [one for one in published(resolved) if (one.service, one.port) not in running.ports]
+        require_free(wanted, COMPOSE_FILE.read_text(encoding="utf-8"))
+
+    def build(self) -> list[str]:
+        """Both images, one after the other's layers; nothing is done where nothing has changed."""
+        return self.command("build")
+
+    def up(self, workers: int, profiles: Sequence[str], seconds: int) -> list[str]:
+        """Start everything, wait until it is healthy, but no longer than `seconds`."""
         scale = f"worker={workers}"
         return self.command(
-            "up", "--detach", "--build", "--wait", "--remove-orphans", "--scale", scale, profiles=profiles
+            "up",
+            "--detach",
+            "--no-build",
+            "--wait",
+            "--wait-timeout",
+            str(seconds),
+            "--remove-orphans",
+            "--scale",
+            scale,
+            profiles=profiles,
         )
+
+    def remove(self, service: str) -> list[str]:
+        """Stop one service and remove its container."""
+        return self.command("rm", "--stop", "--force", service, profiles=PROFILES)
 
     def down(self, *, volumes: bool) -> list[str]:
         """Returns the command that stops and removes everything, of all profiles; with `volumes` also the data."""
         more = ["--volumes"] if volumes else []
         return self.command("down", "--remove-orphans", *more, profiles=PROFILES)
+
+    def _told(self, *command: str) -> str:
+        done = subprocess.run(
+            command, env=self.environ, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False
+        )
+        if done.returncode:
+            raise DockerError(_last_words(done))
+        return done.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Containers of the stack that run, by service, and the ports of this machine that they have."""
+
+    containers: Mapping[str, int]
+    ports: frozenset[tuple[str, int]]
 
 
 def _program() -> tuple[str, ...]:
@@ -60,11 +135,34 @@ def _program() -> tuple[str, ...]:
             "Docker is not installed; install Docker Engine with its Compose plugin, or use `globalmart demo`, "
             "which needs none"
         )
-    if _answers("docker", "compose", "version") is None:
-        return ("docker", "compose")
-    if shutil.which("docker-compose") and _answers("docker-compose", "version", "--short") is None:
-        return ("docker-compose",)
-    raise DockerError("Docker's Compose plugin is missing; install it (Debian: docker-compose-plugin)")
+    found = []
+    for program in (("docker", "compose"), ("docker-compose",)):
+        version = _version(program)
+        if version >= OLDEST_VERSION:
+            return program
+        if version:
+            found.append(f"{' '.join(program)} is {'.'.join(map(str, version))}")
+    if found:
+        wanted = ".".join(map(str, OLDEST_VERSION))
+        raise DockerError(
+            f"Docker Compose is too old: {', '.join(found)}, {wanted} or newer is needed; install Docker's own package "
+            "docker-compose-plugin"
+        )
+    raise DockerError("Docker is here, its Compose plugin is not; install it (Debian: docker-compose-plugin)")
+
+
+def _version(program: Sequence[str]) -> tuple[int, ...]:
+    """The version's first two numbers, none where the program is not there."""
+    if shutil.which(program[0]) is None:
+        return ()
+    try:
+        done = subprocess.run(
+            [*program, "version", "--short"], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return ()
+    found = re.match(r"v?(\d+)\.(\d+)", done.stdout.strip())
+    return (int(found[1]), int(found[2])) if found and done.returncode == 0 else ()
 
 
 def _require_engine() -> None:
@@ -82,7 +180,9 @@ def _answers(*command: str) -> str | None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return f"no answer within {_ANSWER_SECONDS:.0f} s"
-    if done.returncode == 0:
-        return None
-    output = (done.stderr or done.stdout).strip()
-    return output.splitlines()[-1] if output else f"exit code {done.returncode}"
+    return None if done.returncode == 0 else _last_words(done)
+
+
+def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
+    said = (done.stderr or done.stdout).strip()
+    return said.splitlines()[-1] if said else f"exit code {done.returncode}"

@@ -1,14 +1,20 @@
-"""Health checks inside the containers: `python -m compose.probe http URL` and `... records SECONDS`.
+"""Health checks inside the containers: `python -m compose.probe PROBE ...`.
+
+`http URL`: a page answers. `records SECONDS`: Kafka got a record lately. `fresh FILE SECONDS`: a file was touched so.
 
 Exit code 0 is healthy, 1 is unhealthy; the reason is the last line of `docker inspect`.
 """
 
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
+
+from app.errors import text_of
 
 _HTTP_SECONDS: Final = 5.0
 
@@ -19,7 +25,7 @@ def http(url: str) -> str | None:
         with urllib.request.urlopen(url, timeout=_HTTP_SECONDS):
             return None
     except (urllib.error.URLError, TimeoutError) as error:
-        return f"{url}: {error}"
+        return f"{url}: {text_of(error)}"
 
 
 def records(seconds: str) -> str | None:
@@ -39,13 +45,22 @@ def records(seconds: str) -> str | None:
     return None
 
 
-_PROBES: Final[Mapping[str, Callable[[str], str | None]]] = {"http": http, "records": records}
+def fresh(file: str, seconds: str) -> str | None:
+    """None when the file was touched within so many seconds, else what is wrong."""
+    try:
+        age = time.time() - Path(file).stat().st_mtime
+    except OSError as error:
+        return f"{file}: {error.strerror}"
+    return None if age <= float(seconds) else f"{file} was not touched for {age:.0f} s"
+
+
+_PROBES: Final[Mapping[str, Callable[..., str | None]]] = {"http": http, "records": records, "fresh": fresh}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the named probe with its argument."""
-    name, argument = arguments
-    problem = _PROBES[name](argument)
+    """Run the probe that is named; its arguments follow."""
+    name, *more = arguments
+    problem = _PROBES[name](*more)
     if problem is None:
         return 0
     sys.stderr.write(f"{problem}\n")

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Protocol
 
+from app.domain.names import name_or_unknown
 from tables.sliding_window import WINDOW_SECONDS, SlidingRevenue
 from tables.velocity import PartitionVelocity
-
-#: Label of a missing category or country.
-UNNAMED: Final = "unknown"
 
 
 class Sale(Protocol):
@@ -41,6 +39,6 @@ class SalesState:
         for sale, timestamp_us in zip(sales, timestamps_us, strict=True):
             if timestamp_us > oldest_us:
                 cents = sale.amount_cents
-                self.by_category.add(sale.category or UNNAMED, timestamp_us, cents)
-                self.by_country.add(sale.country or UNNAMED, timestamp_us, cents)
+                self.by_category.add(name_or_unknown(sale.category), timestamp_us, cents)
+                self.by_country.add(name_or_unknown(sale.country), timestamp_us, cents)
         self.velocity.raise_horizon(horizon_us)

@@ -34,6 +34,7 @@ LABELS: dict[str, tuple[str, ...]] = {
     "globalmart_commit_duration_seconds": ("topic",),
     "globalmart_sink_failures": ("topic", "error"),
     "globalmart_outbox_published": ("stream",),
+    "globalmart_outbox_left_out": ("stream", "left_out"),
     "globalmart_system_metric": ("host", "component", "metric"),
     "globalmart_end_to_end_seconds": (),
 }

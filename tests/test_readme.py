@@ -11,7 +11,14 @@ from app.cli.commands import COMMANDS, build_app
 from app.cli.settings import markdown_table
 from app.events.rejections import Reason
 from app.postgres.migrate import known_migrations
-from app.settings import ENV_FILE_VARIABLE, MongoSettings, PostgresSettings, documented_settings
+from app.settings import (
+    ENV_FILE_VARIABLE,
+    MongoSettings,
+    PostgresSettings,
+    documented_settings,
+    file_variable,
+    secret_variables,
+)
 from app.topics import TOPICS
 from tests.support.databases import Database, database
 from tests.support.exposed import exposed_metrics
@@ -85,6 +92,7 @@ def test_the_settings_table_is_the_generated_one() -> None:
 
 def test_every_setting_named_exists() -> None:
     known = {variable for variable, _ in documented_settings()} | {ENV_FILE_VARIABLE}
+    known |= {file_variable(variable) for variable in secret_variables()}
     named = set(re.findall(r"GLOBALMART_[A-Z_]*[A-Z]", _README))
     assert named - known == set()
 

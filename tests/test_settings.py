@@ -1,8 +1,10 @@
 """Settings: every problem at once, each with its variable and a fix."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pymongo.uri_parser import parse_uri
 
 from app.errors import SettingsError
 from app.ops.retention.topic_retention import wanted_hours
@@ -20,6 +22,29 @@ def test_nothing_is_required_to_read_the_settings() -> None:
     assert (settings.stream.window_seconds, settings.stream.window_step_seconds) == (60, 30)
     assert settings.general.bind == "127.0.0.1"
     assert settings.stream.retention_days is None
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2020-01-01", datetime(2020, 1, 1, tzinfo=UTC)),
+        ("2020-01-01T12:30:00+01:00", datetime(2020, 1, 1, 11, 30, tzinfo=UTC)),
+        ("2020-01-01 12:30", datetime(2020, 1, 1, 12, 30, tzinfo=UTC)),
+        ("0001-01-01", datetime(1, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_the_earliest_time_is_a_date_or_a_time(written: str, read: datetime) -> None:
+    variable = "GLOBALMART_STREAM_EARLIEST_TIMESTAMP"
+    assert Settings({variable: written}).stream.earliest_timestamp == read
+    default = Settings({}).stream.earliest_timestamp
+    assert Settings({variable: str(default)}).stream.earliest_timestamp == default
+
+
+@pytest.mark.parametrize("wrong", ["1762041600", "20251102", "yesterday", "2025-02-30", "0"])
+def test_an_earliest_time_that_is_none_is_named(wrong: str) -> None:
+    (problem,) = _problems({"GLOBALMART_STREAM_EARLIEST_TIMESTAMP": wrong})
+    assert problem.startswith("GLOBALMART_STREAM_EARLIEST_TIMESTAMP: ")
+    assert "write a date such as 2025-12-01" in problem
 
 
 def test_hours_of_topics_are_read_and_checked() -> None:
@@ -139,3 +164,33 @@ def test_every_setting_is_described_under_a_name_of_its_own() -> None:
     assert len(names) == len(set(names))
     assert all(name.startswith(ENV_PREFIX) and name == name.upper() for name in names)
     assert all(field.description for _, field in documented)
+
+
+def test_a_password_of_mongodb_with_any_sign_is_put_into_the_address() -> None:
+    given = {
+        "GLOBALMART_MONGO_URL": "mongodb://one:27017,two:27018/?authSource=admin",
+        "GLOBALMART_MONGO_USER": "shop@home",
+        "GLOBALMART_MONGO_PASSWORD": "p@ss:/w$rd%41 #",
+    }
+    url = Settings(given).mongo.url
+    assert url is not None
+    parsed = parse_uri(url.get_secret_value())
+    assert (parsed["username"], parsed["password"]) == ("shop@home", "p@ss:/w$rd%41 #")
+    assert parsed["nodelist"] == [("one", 27017), ("two", 27018)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"USER": "shop"},
+        {"USER": "shop", "URL": "mongodb://one/"},
+        {"PASSWORD": "hush-4711", "URL": "mongodb://one/"},
+        {"USER": "shop", "PASSWORD": "hush-4711", "URL": "mongodb://a:b@one/"},
+        {"USER": "shop", "PASSWORD": "hush-4711", "URL": "one:27017"},
+    ],
+)
+def test_half_a_login_of_mongodb_is_named(given: dict[str, str]) -> None:
+    (problem,) = _problems({f"GLOBALMART_MONGO_{name}": value for name, value in given.items()})
+    assert problem.startswith("GLOBALMART_MONGO_*: ")
+    assert "USER and PASSWORD" in problem
+    assert "hush-4711" not in problem

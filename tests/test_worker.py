@@ -11,6 +11,7 @@ from app.topics import SOURCE_TOPICS
 from app.worker import create_app
 from tables.sales_state import SalesState
 from tables.velocity import PartitionVelocity
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.tables.sales import Sold
 
 TABLES = {"revenue_by_category", "revenue_by_country", "user_velocity"}
@@ -56,7 +57,7 @@ def test_importing_the_worker_reads_no_settings() -> None:
         env=environ | {"PYTHONPATH": ":".join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

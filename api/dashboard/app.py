@@ -8,6 +8,7 @@ from typing import Final
 import streamlit as st
 
 from api.dashboard import components, filters
+from api.dashboard.address import read_address
 from api.dashboard.client import ApiClient
 from api.dashboard.errors import ApiUnavailableError, NotPublishedError, StoreDownError
 from api.dashboard.page import Page
@@ -54,13 +55,20 @@ def show(landing: str = "overview") -> None:
     client = _client(settings)
     menu = {st.Page(_nothing, title=v.title, icon=v.icon, url_path=v.path, default=v.path == landing): v for v in VIEWS}
     view = menu[st.navigation(list(menu))]
-    page = Page(client, filters.choose(client, datetime.now(UTC)), settings.dashboard.refresh_seconds)
+    address = read_address(view.path)
+    chosen = filters.choose(client, address, datetime.now(UTC))
+    page = Page(client, address, chosen, settings.dashboard.refresh_seconds)
     components.heading(view.title)
+    misread = st.empty()
+    with misread:
+        address.say()
     try:
         view.show(page)
     except ApiUnavailableError as error:
         page.shown_errors[error.what] = error
         components.show_error(error)
+    with misread:  # the page has choices of its own
+        address.say()
     if any(isinstance(error, _TRANSIENT) for error in page.shown_errors.values()):
         _retry()
 

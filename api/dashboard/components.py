@@ -109,8 +109,11 @@ def empty(what: str, fix: str) -> None:
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], file_name: str, key: str) -> None:
     """Shows rows as a table with exact values, and a CSV download."""
-    frame = pd.DataFrame([[column.value(row) for column in columns] for row in rows], dtype=object)
-    frame.columns = pd.Index([column.heading for column in columns])
+    frame = pd.DataFrame(
+        [[column.value(row) for column in columns] for row in rows],
+        columns=pd.Index([column.heading for column in columns]),
+        dtype=object,
+    )
     written: dict[Any, Any] = {column.heading: column.written for column in columns}
     st.dataframe(
         frame.style.format(written),

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
+from app.domain.names import name_or_unknown
+
 NOTHING: Final = "–"
-NAMELESS: Final = "(none)"
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _TENTH: Final = Decimal("0.1")
 #: Characters with a meaning in Markdown; `$` begins a formula in Streamlit.
@@ -46,8 +47,8 @@ def word(text: str | None) -> str:
 
 
 def name(text: str | None) -> str:
-    """Returns a name; `(none)` for orders without one."""
-    return NAMELESS if text is None else text
+    """Returns a category or country, `unknown` for none."""
+    return name_or_unknown(text)
 
 
 def instant(time: datetime) -> str:

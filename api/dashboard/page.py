@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from api.dashboard.address import Address
 from api.dashboard.client import ApiClient
 from api.dashboard.errors import DashboardError
 from api.dashboard.filters import Filters
@@ -9,9 +10,10 @@ from api.dashboard.filters import Filters
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The API's client, the filters, and the refresh interval of live figures."""
+    """The API's client, the page's address, the filters, and the refresh interval of live figures."""
 
     client: ApiClient
+    address: Address
     filters: Filters
     refresh_seconds: float
     #: Errors shown on this page, so that none is shown twice.

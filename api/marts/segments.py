@@ -1,6 +1,6 @@
 """`customer_segments`: customers, and sums per country and pair of scores, which all its figures are made of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +25,16 @@ _CELLS: Final = [
         }
     }
 ]
+
+
+#: By the measures in which every customer has the same score.
+_NOTES: Final[Mapping[tuple[str, ...], str | None]] = {
+    (): None,
+    ("recency",): "Every customer has the same score for recency, so the segments differ by frequency alone.",
+    ("frequency",): "Every customer has the same score for frequency, so the segments differ by recency alone.",
+    ("recency", "frequency"): "Every customer has the same scores for recency and frequency: scores compare customers, "
+    "and here there is nothing to tell them apart. The name of their segment says nothing about them.",
+}
 
 
 class Cell(NamedTuple):
@@ -86,6 +96,20 @@ async def matrix(run: PublishedRun, country: str | None) -> list[dict[str, Any]]
         }
         for (recency, frequency, name), figures in sorted(sums.items())
     ]
+
+
+async def note(run: PublishedRun) -> str | None:
+    """What to know before the segments are believed: scores compare customers, and all may be alike."""
+    found = await cells(run)
+    alike = [
+        measure
+        for measure, scores in (
+            ("recency", {cell.recency_score for cell in found}),
+            ("frequency", {cell.frequency_score for cell in found}),
+        )
+        if len(scores) == 1
+    ]
+    return _NOTES[tuple(alike)]
 
 
 def _segment(name: str, figures: Sum) -> dict[str, Any]:

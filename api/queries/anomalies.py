@@ -24,7 +24,7 @@ ORDER BY event_time DESC, id DESC"""
 # The country is that of the order. It is looked up anomaly by anomaly until the page is full;
 # a country without orders would read all of them, so that is checked once before.
 _FROM_COUNTRY: Final = (
-    "EXISTS (SELECT FROM revenue_daily WHERE country = ${0}) AND (SELECT country FROM transactions "
+    "EXISTS (SELECT FROM revenue_daily WHERE country = ${0}) AND (SELECT name_or_unknown(country) FROM transactions "
     "WHERE transactions.transaction_id = transaction_anomalies.transaction_id) = ${0}"
 )
 

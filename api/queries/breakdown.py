@@ -11,7 +11,7 @@ from api.postgres import Database
 from api.queries.sales import Totals
 from api.time_ranges import DAY, HOUR, MINUTE, WEEK, TimeRange, time_ranges
 
-#: Exact totals by day, hour or name; the nameless are under None.
+#: Exact totals by day, hour or name; those without a name are under `unknown`.
 Lines = Mapping[Any, Totals]
 _Tables = Mapping[timedelta | None, tuple[str, str]]
 
@@ -78,10 +78,10 @@ def merged(parts: Iterable[Lines]) -> Lines:
 
 
 def in_order(group: Group, lines: Lines) -> list[tuple[Any, Totals]]:
-    """Times in their order, names by revenue, the nameless last among equals."""
+    """Times in their order, names by revenue."""
     if group in _BY_TIME:
         return sorted(lines.items())
-    return sorted(lines.items(), key=lambda line: (-line[1].revenue, line[0] is None, line[0]))
+    return sorted(lines.items(), key=lambda line: (-line[1].revenue, line[0]))
 
 
 def past_days(period: Period, today: datetime) -> tuple[Period | None, list[Period]]:
@@ -113,8 +113,11 @@ def _piece(group: Group, unit: timedelta | None, last: int, country: str | None)
     """Returns the SELECT of one table; its start and end are the arguments `last` - 1 and `last`."""
     table, time = (_SALES if group is Group.CATEGORY else _REVENUE)[unit]
     key = _KEYS[group].format(time=time)
-    count = "1" if unit is None else "transaction_count"
-    only = "" if country is None else " AND country = $1"
+    count, of_country = "transaction_count", "country"
+    if unit is None:  # rows, as they came
+        count, of_country = "1", "name_or_unknown(country)"
+        key = key if group in _BY_TIME else f"name_or_unknown({key})"
+    only = "" if country is None else f" AND {of_country} = $1"
     return f"SELECT {key}, total_amount, {count} FROM {table} WHERE {time} >= ${last - 1} AND {time} < ${last}{only}"
 
 

@@ -6,7 +6,7 @@ from api.postgres import Database
 
 _NAMES: Final = """
 WITH RECURSIVE step (name) AS (
-    (SELECT {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY {column} LIMIT 1)
+    (SELECT {column} FROM {table} ORDER BY {column} LIMIT 1)
     UNION ALL
     SELECT (SELECT {column} FROM {table} WHERE {column} > name ORDER BY {column} LIMIT 1)
     FROM step WHERE name IS NOT NULL
@@ -17,10 +17,10 @@ CATEGORIES: Final = _NAMES.format(column="category", table="sales_daily")
 
 
 async def countries(database: Database) -> list[str]:
-    """Countries of the stored orders, sorted."""
+    """Countries of the stored orders, sorted; `unknown` where some have none."""
     return [row["name"] for row in await database.fetch(COUNTRIES)]
 
 
 async def categories(database: Database) -> list[str]:
-    """Categories of the stored orders, sorted."""
+    """Categories of the stored orders, sorted; `unknown` where some have none."""
     return [row["name"] for row in await database.fetch(CATEGORIES)]

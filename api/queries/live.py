@@ -12,7 +12,10 @@ WINDOW: Final = timedelta(seconds=60)
 _REVENUE: Final = """
 SELECT grouping(category, country) AS summed, category, country,
     coalesce(sum(total_amount), 0)::NUMERIC(38, 2) AS revenue, count(*) AS transaction_count
-FROM transactions WHERE timestamp > $1 AND timestamp <= $2
+FROM (
+    SELECT name_or_unknown(category) AS category, name_or_unknown(country) AS country, total_amount
+    FROM transactions WHERE timestamp > $1 AND timestamp <= $2
+) AS sale
 GROUP BY GROUPING SETS ((category), (country), ())
 ORDER BY 1, revenue DESC, category, country"""
 _LAST_EVENT: Final = """

@@ -15,6 +15,8 @@ _TABLES: Final[Mapping[timedelta | None, str]] = {
     MINUTE: "SELECT total_amount, transaction_count FROM revenue_minutely WHERE minute",
     None: "SELECT total_amount, 1 FROM transactions WHERE timestamp",
 }
+#: Sums stand under the name already, rows as they came.
+_COUNTRY: Final[Mapping[timedelta | None, str]] = {None: "name_or_unknown(country)"}
 _EXTENT: Final = "SELECT min(day) AS first, max(day) AS last FROM revenue_daily"
 
 
@@ -43,11 +45,11 @@ def totals_query(pieces: Iterable[TimeRange], country: str | None) -> tuple[str,
     """Returns the statement and its arguments for pieces that do not overlap."""
     arguments: list[Any] = [country]
     selects = ["SELECT 0.00, 0 WHERE $1::TEXT IS NULL"]
-    only = "" if country is None else " AND country = $1"
     for unit, start, end in pieces:
         arguments += [start, end]
         column = _TABLES[unit].rsplit(" ", 1)[1]
         first, last = len(arguments) - 1, len(arguments)
+        only = "" if country is None else f" AND {_COUNTRY.get(unit, 'country')} = $1"
         selects.append(f"{_TABLES[unit]} >= ${first} AND {column} < ${last}{only}")
     rows = " UNION ALL ".join(selects)
     return (

@@ -1,23 +1,26 @@
 """Anomalies, as pages and as a stream of events."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 import asyncpg
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import cursors
+from api import cursors, parameters
 from api.amounts import Amount
 from api.dependencies import UsesServices
-from api.parameters import Country, Name, PageQuery
+from api.keys import ticket_of
+from api.parameters import Country, Name, PageQuery, no_parameters
 from api.problems import ProblemError, documented
 from api.queries import anomalies
-from api.responses import cacheable_response
+from api.responses import cacheable_response, uncached_response
 from api.sse import AnomalyEvents, EventResponse
 from app.domain.anomalies import ANOMALY_TYPES
 
 router = APIRouter(prefix="/anomalies", tags=["anomalies"])
+#: What a browser opens without headers of its own: a ticket may stand for the key.
+stream_router = APIRouter(prefix="/anomalies", tags=["anomalies"])
 
 _MAX_POSITION: Final = 2**63 - 1
 _EXAMPLE: dict[str, Any] = {
@@ -77,7 +80,40 @@ async def page(request: Request, services: UsesServices, query: Annotated[Anomal
     return cacheable_response(request, {"anomalies": [shown(r) for r in rows[:limit]], "next_cursor": cursor})
 
 
-@router.get(
+class StreamTicket(BaseModel):
+    """Opens an event stream in the key's place, `?ticket=...`, until it is over; the stream goes on after that."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"ticket": "1765081980.0123456789abcdef.89ab", "expires_at": "2025-12-07T04:33:00Z"}]
+        }
+    )
+    ticket: str
+    expires_at: datetime
+
+
+@router.get("/stream/ticket", response_model=StreamTicket, dependencies=[Depends(no_parameters)])
+async def stream_ticket(request: Request, services: UsesServices) -> Response:
+    """A ticket for `EventSource`, which cannot send a key: good for a minute, for the event stream alone."""
+    seconds = timedelta(seconds=services.settings.stream_ticket_seconds)
+    expires = (services.now() + seconds).replace(microsecond=0)
+    ticket = ticket_of(request, int(expires.timestamp()))
+    return uncached_response({"ticket": ticket, "expires_at": expires})
+
+
+class StreamQuery(parameters.Query):
+    """Parameters of the event stream."""
+
+    ticket: str | None = None
+    last_event_id: int | None = Field(
+        None,
+        ge=0,
+        le=_MAX_POSITION,
+        description="As the header, for clients that cannot set it; the header counts first.",
+    )
+
+
+@stream_router.get(
     "/stream",
     response_class=Response,
     responses={
@@ -90,6 +126,7 @@ async def page(request: Request, services: UsesServices, query: Annotated[Anomal
 )
 async def stream(
     services: UsesServices,
+    query: Annotated[StreamQuery, Query()],
     last_event_id: Annotated[
         int | None, Header(ge=0, le=_MAX_POSITION, description="Resume behind this event; else from now on.")
     ] = None,
@@ -102,7 +139,8 @@ async def stream(
         detail = f"{settings.stream_clients_max} event streams are open, the most that may be"
         raise ProblemError(429, detail, {"Retry-After": str(settings.retry_after_seconds)})
     newest = await anomalies.newest_position(services.database)
-    position = newest if last_event_id is None else min(last_event_id, newest)
+    behind = query.last_event_id if last_event_id is None else last_event_id
+    position = newest if behind is None else min(behind, newest)
     events = AnomalyEvents(
         services.database, services.notifications, settings.stream_poll_seconds, settings.stream_heartbeat_seconds
     )

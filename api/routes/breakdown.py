@@ -35,9 +35,9 @@ class BreakdownQuery(PeriodQuery):
 
 
 class SalesGroup(BaseModel):
-    """Orders of one day (`2025-12-01`), hour (its start), category or country; a null name collects the unnamed."""
+    """Orders of one day (`2025-12-01`), hour (its start), category or country; `unknown` collects the unnamed."""
 
-    key: str | None
+    key: str
     revenue: Amount
     transaction_count: int
     avg_order_value: Amount

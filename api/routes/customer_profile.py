@@ -32,6 +32,7 @@ _CUSTOMER: dict[str, Any] = {
     "rfm_segment": "554",
     "segment_name": "Champions",
     "previous_segment": "Loyal Customers",
+    "note": None,
     "last_purchase": "2025-12-03T18:20:11.052Z",
     "analysis_date": "2025-12-06T00:00:00Z",
     "as_of": "2025-12-06",
@@ -72,6 +73,7 @@ class Customer(BaseModel):
     rfm_segment: str
     segment_name: str
     previous_segment: str | None
+    note: str | None
     last_purchase: datetime
     analysis_date: datetime
     as_of: date
@@ -91,7 +93,8 @@ async def customer(
     async def compute(run: PublishedRun) -> dict[str, Any]:
         document = await segments.customer(run, user_id) or {}
         known = {name: document[name] for name in Customer.model_fields if name in document}
-        return {**known, "as_of": run.mart(segments.MART).as_of}
+        note = await segments.note(run) if known else None
+        return {**known, "note": note, "as_of": run.mart(segments.MART).as_of}
 
     known = await services.warehouse.ask(("customer", user_id), compute)
     if "user_id" not in known:

@@ -39,6 +39,9 @@ def _as_of_one_day(**content: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [{**content, "as_of": "2025-12-06"}]})
 
 
+_NOTE: Any = Field(description="Where all customers have the same scores, that they tell nobody apart; else null.")
+
+
 class CountryQuery(Parameters):
     """One country or all of them."""
 
@@ -58,8 +61,9 @@ class Segment(BaseModel):
 class Segments(BaseModel):
     """Those of the greatest value first; customers belong to the country of their last purchase."""
 
-    model_config = _as_of_one_day(segments=[_SEGMENT])
+    model_config = _as_of_one_day(segments=[_SEGMENT], note=None)
     segments: list[Segment]
+    note: str | None = _NOTE
     as_of: date
 
 
@@ -76,8 +80,9 @@ class Cell(BaseModel):
 class Matrix(BaseModel):
     """Cells that have customers, in the scores' order."""
 
-    model_config = _as_of_one_day(cells=[_CELL])
+    model_config = _as_of_one_day(cells=[_CELL], note=None)
     cells: list[Cell]
+    note: str | None = _NOTE
     as_of: date
 
 
@@ -104,7 +109,7 @@ async def list_segments(request: Request, services: UsesServices, query: Annotat
 
     async def compute(run: PublishedRun) -> dict[str, Any]:
         found = await segments.segments(run, query.country)
-        return {"segments": found, "as_of": run.mart(segments.MART).as_of}
+        return {"segments": found, "note": await segments.note(run), "as_of": run.mart(segments.MART).as_of}
 
     return cacheable_response(request, await services.warehouse.ask(("segments", query.country), compute))
 
@@ -115,7 +120,7 @@ async def matrix(request: Request, services: UsesServices, query: Annotated[Coun
 
     async def compute(run: PublishedRun) -> dict[str, Any]:
         found = await segments.matrix(run, query.country)
-        return {"cells": found, "as_of": run.mart(segments.MART).as_of}
+        return {"cells": found, "note": await segments.note(run), "as_of": run.mart(segments.MART).as_of}
 
     return cacheable_response(request, await services.warehouse.ask(("rfm", query.country), compute))
 

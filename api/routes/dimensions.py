@@ -1,5 +1,6 @@
-"""Names to filter by."""
+"""Names and days to filter by."""
 
+from datetime import date
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -7,27 +8,41 @@ from pydantic import BaseModel, ConfigDict
 
 from api.dependencies import UsesServices
 from api.parameters import no_parameters
-from api.queries import dimensions
+from api.queries import dimensions, sales
 from api.responses import cacheable_response
 
 router = APIRouter(prefix="/dimensions", tags=["dimensions"])
 
-_EXAMPLE: dict[str, Any] = {"countries": ["Canada", "USA"], "categories": ["Books", "Toys"]}
+_EXAMPLE: dict[str, Any] = {
+    "countries": ["Canada", "USA", "unknown"],
+    "categories": ["Books", "Toys"],
+    "days": {"first": "2025-09-08", "last": "2025-12-07"},
+}
+
+
+class StoredDays(BaseModel):
+    """UTC days of the first and the last order stored, null without any."""
+
+    first: date | None
+    last: date | None
 
 
 class Dimensions(BaseModel):
-    """Every country and category that has an order, sorted."""
+    """Every country and category that has an order, sorted; `unknown` for orders without one."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
     countries: list[str]
     categories: list[str]
+    days: StoredDays
 
 
 @router.get("", response_model=Dimensions, dependencies=[Depends(no_parameters)])
 async def names(request: Request, services: UsesServices) -> Response:
-    """Countries and categories that occur."""
+    """Countries, categories and days that occur."""
+    stored = await sales.extent(services.database)
     payload = {
         "countries": await dimensions.countries(services.database),
         "categories": await dimensions.categories(services.database),
+        "days": stored._asdict(),
     }
     return cacheable_response(request, payload)

@@ -27,17 +27,17 @@ _EXAMPLE: dict[str, Any] = {
 
 
 class CategoryRevenue(BaseModel):
-    """Null collects orders without a category."""
+    """`unknown` collects orders without a category."""
 
-    category: str | None
+    category: str
     revenue: Amount
     transaction_count: int
 
 
 class CountryRevenue(BaseModel):
-    """Null collects orders without a country."""
+    """`unknown` collects orders without a country."""
 
-    country: str | None
+    country: str
     revenue: Amount
     transaction_count: int
 

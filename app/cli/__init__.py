@@ -1,30 +1,47 @@
 """The `globalmart` command line: one table of commands, one module each, imported when it is called.
 
 Exit codes: 0 all is well, 1 a failure or a disagreement, 2 wrong usage or settings, 130
-interrupted.
+interrupted, 143 ended by SIGTERM.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 from rich.console import Console
 from rich.markup import escape
 
 from app.cli.commands import build_app
-from app.errors import GlobalMartError, SettingsError
+from app.cli.missing_packages import explained
+from app.errors import GlobalMartError, SettingsError, text_of
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits the process; prints a GlobalMartError without a stack trace."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    # As the first process of a container it would be deaf to SIGTERM otherwise; long-running commands have their own.
+    signal.signal(signal.SIGTERM, _leave)
     try:
         build_app(arguments)(list(arguments), prog_name="globalmart")
     except GlobalMartError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(text_of(error))}", soft_wrap=True)
         sys.exit(EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILURE)
+    except ModuleNotFoundError as error:
+        message = explained(error, list(arguments))
+        if message is None:
+            raise
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+        sys.exit(EXIT_FAILURE)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Every clean-up on the way runs."""
+    sys.exit(EXIT_TERMINATED)

@@ -1,20 +1,19 @@
 """`globalmart batch ...`: the nightly run and its parts."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from app.cli.dates import day_option
 from app.cli.locking import EXIT_LOCKED
 
 if TYPE_CHECKING:
     from batch.nightly import Outcome
 
-AsOf = Annotated[
-    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Last UTC day to include; default: yesterday.")
-]
-Full = Annotated[bool, typer.Option("--full", help="Read every day in PostgreSQL, changed or not.")]
+AsOf = Annotated[date | None, day_option("--as-of", "Last UTC day that counts; yesterday if not given.")]
+Full = Annotated[bool, typer.Option("--full", help="Read every day PostgreSQL holds, changed or not.")]
 
 batch: Final = typer.Typer(
     help="Extract, compute, check and publish the warehouse.\n\n"
@@ -70,7 +69,7 @@ def products(as_of: AsOf = None, full: Full = False) -> None:
     _run("products", as_of, full)
 
 
-def _run(name: str, given: datetime | None, full: bool) -> None:
+def _run(name: str, given: date | None, full: bool) -> None:
     from rich.console import Console
     from rich.markup import escape
 
@@ -79,7 +78,7 @@ def _run(name: str, given: datetime | None, full: bool) -> None:
     from batch.nightly import Job, run_batch, yesterday
 
     settings, console = load_settings(), Console()
-    as_of = given.date() if given else yesterday()
+    as_of = given or yesterday()
     console.print(f"{name} as of {as_of} (UTC, the whole day)")
     try:
         with console.status("Starting") as status:

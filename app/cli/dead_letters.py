@@ -1,12 +1,13 @@
 """`globalmart dead-letters ...`: list, show and replay rejected records."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from app.cli.dates import time_option
 from app.cli.locking import exits_while_locked
 
 if TYPE_CHECKING:
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 EXIT_NOT_ALL: Final = 1
-_TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Only this reason.")]
 Topic = Annotated[str | None, typer.Option("--topic", help="Only of this source topic.")]
-Since = Annotated[datetime | None, typer.Option("--since", formats=_TIMES, help="Rejected at or after (UTC).")]
-Until = Annotated[datetime | None, typer.Option("--until", formats=_TIMES, help="Rejected before (UTC).")]
+Since = Annotated[datetime | None, time_option("--since", "Refused at or after (UTC).")]
+Until = Annotated[datetime | None, time_option("--until", "Refused before (UTC).")]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Correct a field; null removes it.")
 ]
@@ -137,8 +137,7 @@ def _filter(
 ) -> "Filter":
     from app.ops.dead_letters.repository import Filter
 
-    start, end = (None if at is None else at.replace(tzinfo=UTC) for at in (since, until))
-    return Filter(reason, topic, start, end, replayed)
+    return Filter(reason, topic, since, until, replayed)
 
 
 def _correction(assignments: list[str] | None, patch: Path | None, value: Path | None, rekey: bool) -> "Correction":

@@ -11,18 +11,32 @@ _TEMPLATE: Final = """\
 # Settings of this machine and of the Docker stack. Made by `globalmart init`; keep it to yourself.
 # Every GLOBALMART_ variable of the README may be added. The stack takes changes at the next `globalmart up`;
 # the few it does not take then are in the README's chapter on Docker.
+# A value with a `$`, a `#`, a quote or a space belongs in single quotes.
 
-# Address the stack's ports are opened on; loopback unless you say otherwise.
+# Address on which the stack opens what asks for a password or a key, and the dashboard; loopback unless you say
+# otherwise. Prometheus, Alertmanager and Spark's page ask for none and stay on loopback.
 GLOBALMART_BIND=127.0.0.1
+# Kafka asks for none either: open it on its own, and only in a network you trust. The host is the name under which
+# machines elsewhere reach it.
+KAFKA_BIND=127.0.0.1
+KAFKA_ADVERTISED_HOST=localhost
+
+# Ports on this machine.
+KAFKA_PORT=29092
+GLOBALMART_POSTGRES_PORT=5432
+MONGO_PORT=27017
+GLOBALMART_API_PORT=8000
+GLOBALMART_DASHBOARD_PORT=8501
+PROMETHEUS_PORT=9090
+ALERTMANAGER_PORT=9093
+GRAFANA_PORT=3000
+SPARK_UI_PORT=8080
 
 # Where the commands on this machine find the stack's servers; inside the stack they have other names.
 GLOBALMART_KAFKA_BOOTSTRAP=localhost:29092
 GLOBALMART_POSTGRES_HOST=localhost
-GLOBALMART_POSTGRES_PORT=5432
 GLOBALMART_MONGO_URL={mongo_url}
 
-# Host name under which machines elsewhere reach Kafka on port 29092.
-KAFKA_ADVERTISED_HOST=localhost
 # Tells this Kafka from every other one.
 KAFKA_CLUSTER_ID={kafka_cluster_id}
 
@@ -32,8 +46,19 @@ GLOBALMART_KAFKA_RETENTION_HOURS=24
 PROMETHEUS_RETENTION_DAYS=15
 PROMETHEUS_RETENTION_GB=2
 
-# Heap of the nightly batch; its container may use 2 GB.
+# Traffic of `globalmart up --traffic`, records a second: 0.7 GB a day, and 0.3 GB once views and carts go after their
+# seven days. The guide's own rates are twenty times these (200, 300, 100, 10) and fill 20 GB within a day.
+GLOBALMART_GENERATOR_TRANSACTION_RATE=10
+GLOBALMART_GENERATOR_PRODUCT_VIEW_RATE=15
+GLOBALMART_GENERATOR_CART_EVENT_RATE=5
+GLOBALMART_GENERATOR_SYSTEM_METRIC_RATE=0.5
+
+# Heap of the nightly batch; what its container may use is in compose/compose.yml.
 GLOBALMART_BATCH_MEMORY=1g
+
+# To build the images behind a mirror or a private authority: a pip.conf, and a PEM file of all authorities to trust.
+# BUILD_PIP_CONF=/etc/pip.conf
+# BUILD_AUTHORITIES=/etc/ssl/certs/ca-certificates.crt
 
 # PostgreSQL: owner (migrates), worker (writes), reader (API, batch, Grafana), and an unused administrator.
 GLOBALMART_POSTGRES_OWNER_PASSWORD={postgres_owner}
@@ -41,7 +66,8 @@ GLOBALMART_POSTGRES_WORKER_PASSWORD={postgres_worker}
 GLOBALMART_POSTGRES_READER_PASSWORD={postgres_reader}
 POSTGRES_PASSWORD={postgres_admin}
 
-# MongoDB: administrator, batch (writes), reader (API). GLOBALMART_MONGO_URL above carries the batch's.
+# MongoDB: administrator, batch (writes), reader (API). GLOBALMART_MONGO_URL above carries the batch's; there, and only
+# there, `@`, `:`, `/` and `%` of a password of your own are written as %40, %3A, %2F and %25.
 MONGO_ROOT_PASSWORD={mongo_root}
 MONGO_BATCH_PASSWORD={mongo_batch}
 MONGO_READER_PASSWORD={mongo_reader}

@@ -12,12 +12,13 @@ from typing import Any, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from app.cli import generate_options as options
 from app.cli.generate_progress import ProgressView
-from app.generator.csv_orders import CsvError
-from app.generator.jobs import JobError
-from app.generator.request import FileRequest, Request, make_job, parse_columns, parse_length, parse_time
+from app.generator.csv_format import CsvError
+from app.generator.jobs import Job, JobError
+from app.generator.request import FileRequest, Request, make_job, parse_columns, parse_filters, parse_length, parse_time
 from app.generator.run import RunLimits, run_job
 from app.generator.sender import DeliveryError
 from app.generator.summary import lines, summary
@@ -52,9 +53,18 @@ def command(
     columns: options.Columns = None,
     delimiter: options.Delimiter = None,
     date_format: options.DateFormat = None,
+    encoding: options.Encoding = None,
+    decimal: options.DecimalSign = None,
+    timezone: options.Timezone = None,
+    only: options.Only = None,
+    without: options.Without = None,
+    guests: options.Guests = False,
+    same_id: options.SameIdOption = None,
     shift_to_now: options.ShiftToNow = False,
     speed: options.Speed = None,
     skip_bad_rows: options.SkipBadRows = False,
+    refused_file: options.RefusedFile = None,
+    check: options.Check = False,
     duration: options.Duration = None,
     count: options.Count = None,
     seed: options.Seed = None,
@@ -65,8 +75,13 @@ def command(
     settings.generator = _overridden(settings.generator, context.params)
     with _usage_errors():
         request = _request(context.params)
-    figures = _run(request, settings)
-    _tell(figures, summary_file)
+    with _usage_errors():
+        job = make_job(request, settings, datetime.now(UTC), _say)
+    if request.file.check_only:
+        _tell_check(job)
+        return
+    figures = _run(job, request, settings)
+    _tell(job, figures, summary_file)
 
 
 command.__doc__ = options.HELP
@@ -85,9 +100,9 @@ def _request(given: Mapping[str, Any]) -> Request:
         day_curve=given["day_curve"],
         seconds=given["duration"],
         count=given["count"],
-        start=parse_time(given["start"]) if given["start"] else None,
+        start=parse_time(given["start"], "--start") if given["start"] is not None else None,
         backfill=parse_length(given["backfill"]) if given["backfill"] else None,
-        until=parse_time(given["until"]) if given["until"] else None,
+        until=parse_time(given["until"], "--until") if given["until"] is not None else None,
         record_now=_record_now(given["record_time"]),
         file=_file_request(given),
     )
@@ -102,7 +117,16 @@ def _file_request(given: Mapping[str, Any]) -> FileRequest:
         columns=parse_columns(given["columns"] or []),
         delimiter=given["delimiter"],
         date_format=given["date_format"],
+        encoding=given["encoding"],
+        decimal=given["decimal"],
+        timezone=given["timezone"],
+        only=parse_filters("--only", given["only"] or []),
+        without=parse_filters("--without", given["without"] or []),
+        guests=given["guests"],
+        same_id=given["same_id"],
         skip_bad_rows=given["skip_bad_rows"],
+        refused_file=given["refused_file"],
+        check_only=given["check"],
         shift_to_now=given["shift_to_now"],
         speed=given["speed"],
     )
@@ -115,21 +139,20 @@ def _record_now(text: str | None) -> bool | None:
     return known[text]
 
 
-def _run(request: Request, settings: Settings) -> dict[str, Any]:
-    with _usage_errors():
-        job, skipped_rows = make_job(request, settings, datetime.now(UTC))
+def _run(job: Job, request: Request, settings: Settings) -> dict[str, Any]:
     # A simulated run counts --duration in its own time, which ends the job itself.
     seconds = request.seconds if request.start is None else None
     limits = RunLimits(seconds, request.count)
     with ProgressView(Console(stderr=True)) as view, _stop_on_signals() as stop:
         view.begin(job.start_us, job.end_us)
         outcome = run_job(job, settings, limits, stop, view.say, view.advance, bulk=request.bulk)
-    return summary(job, settings.generator.seed, outcome, skipped_rows)
+    limited = seconds is not None or request.count is not None
+    return summary(job, settings.generator.seed, outcome, limited=limited)
 
 
-def _tell(figures: dict[str, Any], summary_file: Path | None) -> None:
+def _tell(job: Job, figures: dict[str, Any], summary_file: Path | None) -> None:
     """Print the summary and write it; raises DeliveryError if records were not delivered."""
-    for line in lines(figures):
+    for line in lines(job, figures):
         typer.echo(line)
     if summary_file is not None:
         summary_file.write_text(json.dumps(figures, indent=2) + "\n")
@@ -137,13 +160,28 @@ def _tell(figures: dict[str, Any], summary_file: Path | None) -> None:
         raise DeliveryError(figures["error"])
 
 
+def _tell_check(job: Job) -> None:
+    """Print what a file holds."""
+    assert job.imported is not None, "only files are checked"
+    for line in job.imported.report.text():
+        typer.echo(line)
+    typer.echo("checked only: nothing was sent; leave out --check to send it")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
 @contextmanager
 def _usage_errors() -> Iterator[None]:
-    """Turn mistakes in what was asked for into exit code 2 with the usage."""
+    """Turn mistakes in what was asked for into exit code 2: options with the usage, files with their lines."""
     try:
         yield
-    except (JobError, CsvError) as error:
+    except JobError as error:
         raise typer.BadParameter(str(error)) from error
+    except CsvError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(2) from error
 
 
 @contextmanager

@@ -23,7 +23,7 @@ Example: globalmart generate --start 2025-06-01 --seed 7 --count 50000
 
 Example: globalmart generate --preset cdnow --shift-to-now
 
-Example: globalmart generate --from-csv shop.csv --speed 3600
+Example: globalmart generate --from-csv shop.csv --check
 --map user_id=Customer --map timestamp=Date --map total_amount=Total
 """
 
@@ -55,23 +55,65 @@ Until = Annotated[str | None, _option(_PAST, "End of the history; now if absent.
 OrdersPerDay = Annotated[float | None, _option(_PAST, "Orders per day; views and carts in proportion.", min=0.001)]
 
 _FILE: Final = "Orders from a file"
-FromCsv = Annotated[Path | None, _option(_FILE, "CSV file with a header.", exists=True, dir_okay=False)]
+FromCsv = Annotated[
+    Path | None,
+    _option(_FILE, "CSV file with a header; .gz, .bz2, .xz and .zip are unpacked.", exists=True, dir_okay=False),
+]
 Preset = Annotated[str | None, _option(_FILE, "A known data set: cdnow.")]
 Columns = Annotated[
     list[str] | None,
     _option(
         _FILE,
-        "Column of a field; user_id, timestamp and total_amount are needed. Without "
-        "transaction_id, ids are made of each row's content and number.",
+        "Column of a field; user_id, timestamp and total_amount are needed. total_amount may be made of "
+        "several, as in price*quantity+shipping. Without transaction_id, ids are made of the content of "
+        "the columns that are read.",
         "--map",
         metavar="FIELD=COLUMN",
     ),
 ]
-Delimiter = Annotated[str | None, _option(_FILE, 'One character, or "whitespace".')]
-DateFormat = Annotated[str | None, _option(_FILE, "As in strptime; ISO 8601 if absent.")]
+Delimiter = Annotated[str | None, _option(_FILE, 'One character, "tab", "semicolon" or "whitespace"; found if absent.')]
+DateFormat = Annotated[
+    str | None,
+    _option(_FILE, "As in strptime (%d.%m.%Y %H:%M), or seconds or milliseconds since 1970; ISO 8601 if absent."),
+]
+Encoding = Annotated[str | None, _option(_FILE, "Encoding of the file, as windows-1252; UTF-8 if absent.")]
+DecimalSign = Annotated[
+    str | None,
+    _option(
+        _FILE,
+        "Decimal sign: , reads 1.234,50 and . reads 1,234.50; if absent, plain numbers only.",
+        "--decimal",
+        metavar=",|.",
+    ),
+]
+Timezone = Annotated[str | None, _option(_FILE, "Zone of times without an offset, as Europe/Berlin; UTC if absent.")]
+Only = Annotated[
+    list[str] | None, _option(_FILE, "Take only rows with these values.", "--only", metavar="COLUMN=VALUE,VALUE")
+]
+Without = Annotated[
+    list[str] | None, _option(_FILE, "Leave out rows with these values.", "--without", metavar="COLUMN=VALUE,VALUE")
+]
+Guests = Annotated[bool, _option(_FILE, "An order without a user_id is of a customer of its own.", "--guests")]
+SameIdOption = Annotated[
+    str | None,
+    _option(
+        _FILE,
+        "What rows of one id are: lines of one order (add), one order written several times (once), or "
+        "orders of their own (separate). The import stops and asks if absent.",
+        "--same-id",
+        metavar="add|once|separate",
+    ),
+]
 ShiftToNow = Annotated[bool, _option(_FILE, "Move all dates by whole days to end today.", "--shift-to-now")]
 Speed = Annotated[float | None, _option(_FILE, "The file's seconds per second; flat out if absent.", min=0.001)]
-SkipBadRows = Annotated[bool, _option(_FILE, "Skip and count rows that cannot be used.", "--skip-bad-rows")]
+SkipBadRows = Annotated[bool, _option(_FILE, "Leave out, count and list rows that cannot be used.", "--skip-bad-rows")]
+RefusedFile = Annotated[
+    Path | None,
+    _option(
+        _FILE, "Where lines and reasons of refused rows are written; a file in var/refused if absent.", dir_okay=False
+    ),
+]
+Check = Annotated[bool, _option(_FILE, "Read and check the file, say what it holds, send nothing.", "--check")]
 
 _RUN: Final = "Run"
 Duration = Annotated[float | None, _option(_RUN, "Seconds to run.", min=0.001)]

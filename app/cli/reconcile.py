@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.cli.dates import day_option
 from app.cli.locking import exits_while_locked
 from app.reconcile.stream.recount import reconcile
 from app.reconcile.stream.report import COUNTERS, ReconcileReport, TableFigures
@@ -21,18 +22,12 @@ if TYPE_CHECKING:
 
 EXIT_DISAGREE = 1
 EXIT_INCOMPLETE = 3
-_DATE = ["%Y-%m-%d"]
 
 
 def reconcile_command(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.")] = None,
-    first: Annotated[
-        datetime | None,
-        typer.Option("--date", formats=_DATE, help="Only compare the sums of this UTC day with its rows."),
-    ] = None,
-    last: Annotated[
-        datetime | None, typer.Option("--through", formats=_DATE, help="Also the days up to and including this one.")
-    ] = None,
+    first: Annotated[date | None, day_option("--date", "Only compare the sums of this UTC day with its rows.")] = None,
+    last: Annotated[date | None, day_option("--through", "Also the days up to and including this one.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Correct wrong sums of these days.")] = False,
     warehouse: Annotated[
         bool, typer.Option("--warehouse", help="Compare the published run in MongoDB with PostgreSQL's rows.")
@@ -75,14 +70,14 @@ def reconcile_command(
     raise typer.Exit(exit_code(report))
 
 
-def _compare_days(first: datetime, last: datetime, apply: bool, json_file: Path | None) -> int:
+def _compare_days(first: date, last: date, apply: bool, json_file: Path | None) -> int:
     from app.ops.repair.repair import repair
 
     if last < first:
         raise typer.BadParameter("--through is before --date")
     console = Console()
     with exits_while_locked():
-        done = asyncio.run(repair(load_settings(), first.date(), last.date(), apply=apply, report=console.log))
+        done = asyncio.run(repair(load_settings(), first, last, apply=apply, report=console.log))
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(done.to_dict(), indent=2), encoding="utf-8")
@@ -125,10 +120,16 @@ def print_report(report: ReconcileReport, console: Console) -> None:
     console.print(_figures_table("anomalies", report.anomalies))
     for stream, count in report.awaiting_publication.items():
         console.print(f"{stream}: {count} rows not yet published")
+    for stream, count in report.reduced_copies.items():
+        text = f"{stream}: {count} copies lack the value, Kafka does not take them whole"
+        console.print(text, style="yellow")
     for lost in report.lost_ranges:
         place = f"{lost.topic}[{lost.partition}]"
         text = f"{place}: Kafka has deleted offsets {lost.start} to {lost.end - 1}, not recounted"
         console.print(escape(text), style="yellow")
+    for topic in report.compacting:
+        text = f"{topic} compacts: Kafka deletes its records; set cleanup.policy=delete on it"
+        console.print(text, style="yellow", soft_wrap=True)
     for mismatch in report.mismatches:
         console.print(escape(f"{mismatch.kind}: {mismatch.message}"), style="red", soft_wrap=True)
     console.print(_verdict(report))

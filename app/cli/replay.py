@@ -1,23 +1,23 @@
 """`globalmart replay`: restores rows of a range of days that are missing in PostgreSQL."""
 
 import asyncio
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from app.cli.dates import day_option
 from app.cli.locking import exits_while_locked
 
 if TYPE_CHECKING:
     from app.settings import Settings
 
 EXIT_DISAGREE: Final = 1
-_DATE: Final = ["%Y-%m-%d"]
 
-First = Annotated[datetime | None, typer.Option("--from", formats=_DATE, help="First UTC day.")]
-Last = Annotated[datetime | None, typer.Option("--to", formats=_DATE, help="Last UTC day, inclusive.")]
-FromLake = Annotated[bool, typer.Option("--lake", help="From the batch's lake instead of Kafka.")]
+First = Annotated[date | None, day_option("--from", "First UTC day.")]
+Last = Annotated[date | None, day_option("--to", "Last UTC day; counts whole.")]
+FromLake = Annotated[bool, typer.Option("--lake", help="Out of the batch's lake instead of Kafka.")]
 Parquet = Annotated[
     list[Path] | None, typer.Option("--parquet", exists=True, help="From Parquet files of events instead.")
 ]
@@ -58,10 +58,10 @@ def _require_user_topic(topic: str) -> None:
         raise typer.BadParameter(f"--topic must be one of {', '.join(USER_TOPICS)}")
 
 
-def _days(first: datetime | None, last: datetime | None) -> tuple[date, date]:
+def _days(first: date | None, last: date | None) -> tuple[date, date]:
     if first is None or last is None or first > last:
-        raise typer.BadParameter("pass the first and the last day with --from and --to")
-    return first.date(), last.date()
+        raise typer.BadParameter("give the first and the last day with --from and --to")
+    return first, last
 
 
 def _restore(settings: "Settings", first: date, last: date) -> bool:

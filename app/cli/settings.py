@@ -10,7 +10,7 @@ def settings(
         bool, typer.Option("--markdown", help="Print the README's table of all settings instead.")
     ] = False,
 ) -> None:
-    """Show every setting with the value in effect; secrets are masked.
+    """Show every setting with the value in effect and where it is set; secrets are masked.
 
     Exit code 2 and the names of the faulty variables when a setting is wrong.
 
@@ -23,27 +23,32 @@ def settings(
 
 
 def markdown_table() -> str:
-    """Returns the table of variables for the README: variable, unit, default, old name, description."""
-    from app.settings import documented_settings
+    """The table of variables for the README: variable, unit, default, old name, description."""
+    from app.settings import documented_settings, file_variable, secret_variables
 
+    secrets = secret_variables()
     lines = ["| variable | unit | default | old name | meaning |", "|---|---|---|---|---|"]
     for variable, field in documented_settings():
         extra: Any = field.json_schema_extra or {}
         old = f"`{extra['guide']}`" if extra.get("guide") else ""
         default = "" if field.default is None else f"`{field.default}`"
-        cells = [f"`{variable}`", extra.get("unit", ""), default, old, field.description or ""]
+        meaning = field.description or ""
+        if variable in secrets:
+            meaning = f"{meaning}; or in a file: `{file_variable(variable)}`"
+        cells = [f"`{variable}`", extra.get("unit", ""), default, old, meaning]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _print_effective() -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from app.settings import Settings, load_settings
 
     loaded = load_settings()
-    table = Table("variable", "value", "unit", "meaning", box=None, header_style="bold")
+    table = Table("variable", "value", "unit", "set in", "meaning", box=None, header_style="bold")
     for name, group in Settings.GROUPS.items():
         values = getattr(loaded, name)
         for field_name, field in group.model_fields.items():
@@ -53,8 +58,13 @@ def _print_effective() -> None:
             if value != field.default:
                 shown = f"[bold]{shown}[/]"
             variable = group.variable(field_name)
-            table.add_row(variable, shown, extra.get("unit", ""), field.description)
-    Console().print(table)
+            source = escape(loaded.sources.get(variable, ""))
+            table.add_row(variable, shown, extra.get("unit", ""), source, field.description)
+    console = Console()
+    console.print(table)
+    if loaded.ignored:
+        names = ", ".join(loaded.ignored)
+        console.print(f"not settings but links to services of the cluster: {names}", style="dim")
 
 
 def _shown(value: Any) -> str:

@@ -1,5 +1,6 @@
 """Renders the output of `globalmart status`."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ def view(status: "Status") -> RenderableType:
     parts.append(_stream(status))
     if status.ledger is not None:
         parts.append(_workers(status.ledger))
+        parts.extend(_waiting(status.ledger))
     if status.runs is not None:
         parts.append(_batch(status.runs, status.taken_at))
     parts.append(Text(_sizes(status), style="dim"))
@@ -55,6 +57,13 @@ def _workers(ledger: "Ledger") -> Text:
     memory = sum(worker.rss_bytes or 0 for worker in ledger.workers)
     names = ", ".join(worker.worker_id for worker in ledger.workers)
     return Text(f"workers: {len(ledger.workers)} ({names}), {_size(memory)} of memory")
+
+
+def _waiting(ledger: "Ledger") -> Iterator[Text]:
+    for topic, found in ledger.waiting.items():
+        if found.rows:
+            text = f"{topic}: {found.rows:,} copies wait, the oldest for {found.seconds:.0f} s"
+            yield Text(text, style="yellow")
 
 
 def _batch(runs: "Runs", now: datetime) -> Text:

@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, Self
 
 import msgspec
 
+from app.errors import text_of
 from app.events.rejections import STAGE_DECODE, DeadLetter, Reason, RejectedRecord
 from app.events.rows import (
     CartEventRow,
@@ -30,23 +31,37 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND_US: Final = 1_000_000
 _DAY_US: Final = 86_400 * _SECOND_US
-#: What asyncpg writes as -infinity.
+#: The calendar's first and last microsecond, which asyncpg writes as infinities.
 _MIN_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+_MAX_US: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+#: The earliest time that can be kept at all.
+FIRST_US: Final = _MIN_US + 1
 _NUL_ESCAPE: Final = b"\\u0000"
+#: Kafka's own mark of a record that came without a timestamp.
+NO_KAFKA_TIME: Final = -1
+_NO_KAFKA_TIMESTAMP: Final = (
+    "the record has no Kafka timestamp to judge its time by: let the producer send one, or set "
+    "message.timestamp.type=LogAppendTime on the topic"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """How far an event's time may be from its record's Kafka timestamp, in microseconds."""
+    """How far an event's time may be from its record's Kafka timestamp, in microseconds.
+
+    `earliest_us` is the earliest time that is believed, in microseconds since 1970.
+    """
 
     future_tolerance_us: int
     retention_us: int | None = None
+    earliest_us: int = 0
 
     @classmethod
-    def of(cls, future_tolerance_seconds: int, retention_days: int | None) -> Self:
+    def of(cls, future_tolerance_seconds: int, retention_days: int | None, earliest: datetime) -> Self:
         """The limits as the settings state them; no retention accepts any age."""
         retention_us = None if retention_days is None else retention_days * _DAY_US
-        return cls(future_tolerance_seconds * _SECOND_US, retention_us)
+        earliest_us = max((earliest - EPOCH) // MICROSECOND, FIRST_US)
+        return cls(future_tolerance_seconds * _SECOND_US, retention_us, earliest_us)
 
 
 class Decoder(Generic[RowT]):
@@ -87,14 +102,12 @@ class Decoder(Generic[RowT]):
         if naive:
             timestamp = timestamp.replace(tzinfo=UTC)
         timestamp_us = (timestamp - EPOCH) // MICROSECOND
-        if timestamp_us <= _MIN_US:
-            raise RejectedRecord(Reason.INVALID_FIELD, "timestamp does not lie after 0001-01-01T00:00:00Z")
         row, rounded = self._shape(event, timestamp, record.offset)
         if _NUL_ESCAPE in value:
             _refuse_nul(row)
         if record.key != getattr(event, self._key_field).encode():
             raise RejectedRecord(Reason.KEY_MISMATCH, f"the key is not the {self._key_field}")
-        self._check_time(timestamp_us, record.timestamp * 1000)
+        self._check_time(timestamp_us, record.timestamp)
         decoded.rows.append(row)
         decoded.timestamps_us.append(timestamp_us)
         if naive:
@@ -110,11 +123,18 @@ class Decoder(Generic[RowT]):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _invalid_or_malformed(value, error) from None
 
-    def _check_time(self, timestamp_us: int, kafka_us: int) -> None:
-        limits = self._limits
+    def _check_time(self, timestamp_us: int, kafka_ms: int) -> None:
+        limits, kafka_us = self._limits, kafka_ms * 1000
+        if timestamp_us < limits.earliest_us:
+            earliest = EPOCH + timedelta(microseconds=limits.earliest_us)
+            raise RejectedRecord(Reason.IMPLAUSIBLE_TIMESTAMP, f"timestamp lies before {earliest.isoformat()}")
+        if kafka_ms == NO_KAFKA_TIME:
+            raise RejectedRecord(Reason.NO_KAFKA_TIMESTAMP, _NO_KAFKA_TIMESTAMP)
         if timestamp_us > kafka_us + limits.future_tolerance_us:
             ahead_seconds = (timestamp_us - kafka_us) // 1_000_000
             raise RejectedRecord(Reason.FUTURE_TIMESTAMP, f"{ahead_seconds} s ahead of its record")
+        if timestamp_us >= _MAX_US:
+            raise RejectedRecord(Reason.IMPLAUSIBLE_TIMESTAMP, "timestamp lies at or after the end of the year 9999")
         if limits.retention_us is not None and timestamp_us < kafka_us - limits.retention_us:
             raise RejectedRecord(Reason.BEYOND_RETENTION, "older than the retention of transactions")
 
@@ -170,7 +190,7 @@ def _refuse_nul(row: Iterable[object]) -> None:
 def _invalid_or_malformed(value: bytes, error: Exception) -> RejectedRecord:
     """A typed decoder stops at the first fault; JSON that is broken elsewhere takes precedence."""
     reason = Reason.INVALID_FIELD if _is_json(value) else Reason.MALFORMED_JSON
-    return RejectedRecord(reason, str(error))
+    return RejectedRecord(reason, text_of(error))
 
 
 def _is_json(value: bytes) -> bool:

@@ -16,6 +16,8 @@ class Reason(StrEnum):
     INVALID_AMOUNT = "invalid_amount"
     NUL_CHARACTER = "nul_character"
     KEY_MISMATCH = "key_mismatch"
+    IMPLAUSIBLE_TIMESTAMP = "implausible_timestamp"
+    NO_KAFKA_TIMESTAMP = "no_kafka_timestamp"
     FUTURE_TIMESTAMP = "future_timestamp"
     BEYOND_RETENTION = "beyond_retention"
     REJECTED_BY_DATABASE = "rejected_by_database"

@@ -1,6 +1,7 @@
 """Shapes of the events on the source topics, exactly as they travel in JSON.
 
-Unknown fields are ignored. Lengths count characters. `total_amount` and `timestamp` need rules of their own
+Unknown fields are ignored, and null is absence where a field may be absent. Lengths count characters.
+`total_amount` and `timestamp` need rules of their own
 (exact cents, offsets) and are taken apart in `app.events.decoding`.
 """
 
@@ -20,7 +21,7 @@ Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
 
 
 class TransactionEvent(Struct, gc=False):
-    """An order; key = `user_id`. `total_amount` is a JSON number or a decimal string."""
+    """An order; key = `user_id`. `total_amount` is a JSON number or a decimal string, `quantity` 1 if absent."""
 
     transaction_id: Identifier
     user_id: Identifier
@@ -29,7 +30,7 @@ class TransactionEvent(Struct, gc=False):
     category: Category | None = None
     country: Country | None = None
     payment_method: PaymentMethod | None = None
-    quantity: Quantity = 1
+    quantity: Quantity | None = None
     product_id: Identifier | None = None
     session_id: Identifier | None = None
 

@@ -15,6 +15,7 @@ def shape_transaction(event: TransactionEvent, timestamp: datetime, offset: int)
         cents, rounded = parse_cents(bytes(event.total_amount))
     except AmountError as error:
         raise RejectedRecord(Reason.INVALID_AMOUNT, f"total_amount: {error}") from None
+    quantity = 1 if event.quantity is None else event.quantity
     row = TransactionRow(
         event.transaction_id,
         event.user_id,
@@ -23,7 +24,7 @@ def shape_transaction(event: TransactionEvent, timestamp: datetime, offset: int)
         event.category,
         event.country,
         event.payment_method,
-        event.quantity,
+        quantity,
         event.product_id,
         event.session_id,
         offset,

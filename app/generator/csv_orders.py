@@ -1,177 +1,135 @@
-"""Reads orders from a CSV file.
+"""Reads orders from a CSV file: checks all of it before anything is sent.
 
-Each row is an order of its own: two identical rows are two orders. A file without a column for
-`transaction_id` gets `csv-<digest>-<row>`: eight hex digits of the row's text and its number (the
-first row after the header is 1), so sending a file again repeats the same ids and counts nothing
-twice.
+A first pass splits and checks every row and keeps it on disk. Then the rows of each id are looked at together, and
+every order is judged as a worker will judge it. Only what the ledger will store is an order; every other row is
+refused with its line and reason.
+
+A file without ids gets `csv-<digest>-<n>`: the digest of the content of the columns that are read, and the how
+many-eth row of that content it is. The same rows in another export get the same ids, whatever rows stand before or
+after them, and are counted once.
 """
 
-import csv
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Final
 
-import msgspec
-import orjson
+from app.generator.csv_amounts import refuse_out_of_range
+from app.generator.csv_assembly import Assembly
+from app.generator.csv_cells import CellReader, Row, find_delimiter, separator_line
+from app.generator.csv_file import Line, TextFile, open_text
+from app.generator.csv_format import WHITESPACE, CsvError, CsvFormat, RowError, SameId
+from app.generator.csv_header import field_names, read_header
+from app.generator.csv_import import ImportRequest
+from app.generator.csv_report import ImportReport
+from app.generator.csv_rows import RowReader
+from app.generator.csv_spool import Refusal, Spool, row_key
+from app.generator.csv_verdict import conclude
 
-from app.domain.money import AmountError, parse_cents
-from app.errors import GlobalMartError
-from app.events.schemas import TransactionEvent
-from app.generator.record import encode, timestamp_text
-
-WHITESPACE: Final = "whitespace"
-REQUIRED: Final = ("user_id", "timestamp", "total_amount")
-FIELDS: Final = TransactionEvent.__struct_fields__
-_WHOLE: Final = ""  # the whole row, beside its fields
-_DAY_US: Final = 86_400_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class CsvError(GlobalMartError):
-    """The file cannot be read as orders; the message names the line and the fix."""
+_NOTICE_SECONDS: Final = 10.0
+_DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space"}
 
 
 @dataclass(frozen=True, slots=True)
-class CsvFormat:
-    """Layout of a file: column of each field, delimiter or "whitespace", date format or ISO.
+class CsvImport:
+    """The orders of a file, on disk, and what was found; close the spool when they are sent."""
 
-    A field that is not named is read from the column of its own name, if the file has one.
+    spool: Spool
+    report: ImportReport
+
+
+def read_orders(path: Path, layout: CsvFormat, request: ImportRequest) -> CsvImport:
+    """Return the orders of a file.
+
+    Raises CsvError for a file that is none, for columns that are missing, for unusable rows unless `skip_bad`, and
+    wherever the sum of the orders would not be known to be the file's.
     """
-
-    columns: Mapping[str, str]
-    delimiter: str = ","
-    date_format: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CsvOrder:
-    """One row: its time in microseconds, its customer, and its fields without the timestamp."""
-
-    at_us: int
-    user_id: str
-    fields: dict[str, Any]
-
-
-def read_orders(path: Path, layout: CsvFormat, *, skip_bad: bool) -> tuple[list[CsvOrder], int]:
-    """Return the orders of a file in order of time and the number of rows skipped as unusable.
-
-    Raises CsvError for a missing column, and for an unusable row unless `skip_bad`.
-    """
-    orders, skipped = [], 0
-    with _file_errors(path.name):
-        for number, row in enumerate(_rows(path, layout), start=1):
-            try:
-                orders.append(_order(number, row, layout))
-            except ValueError as error:
-                if not skip_bad:
-                    raise CsvError(f"{path.name}, row {number}: {error}; fix it or use --skip-bad-rows") from error
-                skipped += 1
-    orders.sort(key=lambda order: order.at_us)
-    return orders, skipped
-
-
-def shifted_to(orders: Sequence[CsvOrder], end_us: int) -> list[CsvOrder]:
-    """Return the orders moved by whole days, the last of them as late as `end_us` allows."""
-    if not orders:
-        return []
-    shift_us = (end_us - orders[-1].at_us) // _DAY_US * _DAY_US
-    return [CsvOrder(order.at_us + shift_us, order.user_id, order.fields) for order in orders]
-
-
-@contextmanager
-def _file_errors(name: str) -> Iterator[None]:
+    spool = Spool()
+    report = ImportReport(path.name)
     try:
-        yield
-    except UnicodeDecodeError as error:
-        raise CsvError(
-            f"{name} is not UTF-8 ({error.reason} at byte {error.start}); convert it, for example "
-            f"with `iconv -f latin1 -t utf-8`"
-        ) from error
-    except (OSError, csv.Error) as error:
-        raise CsvError(f"{name} cannot be read: {error}; check the file and --delimiter") from error
+        with open_text(path, layout.encoding) as text:
+            reader = _read_rows(text, layout, request, spool, report)
+        Assembly(layout.same_id, request, spool, report).run()
+        conclude(reader, layout, request, spool, report)
+    except BaseException:
+        spool.close()
+        raise
+    return CsvImport(spool, report)
 
 
-def _rows(path: Path, layout: CsvFormat) -> Iterator[dict[str, str]]:
-    """Yield the texts of each row by the name of their field."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = _lines(file, layout.delimiter)
-        header = [name.strip() for name in next(lines, [])]
-        columns = _columns(path.name, header, layout)
-        for line in lines:
-            texts = dict(zip(header, line, strict=False))
-            row = {field: texts.get(column, "").strip() for field, column in columns.items()}
-            row.setdefault("transaction_id", "")
-            row[_WHOLE] = "\x1f".join(line)
-            yield row
+def _read_rows(
+    text: TextFile, layout: CsvFormat, request: ImportRequest, spool: Spool, report: ImportReport
+) -> RowReader:
+    """Check every row by itself and keep it."""
+    cells, found = _cell_reader(text, layout)
+    rows = cells.rows()
+    first = next(rows, None)
+    if first is None:
+        raise CsvError(f"{text.name} has no header: its first line must name the columns")
+    if first.fault is not None:
+        raise CsvError(f"{text.name}, line {first.line}: {first.fault}")
+    header = read_header(text.name, first.cells, layout)
+    reader = RowReader(header, layout)
+    cells.is_row = reader.is_row
+    notice = time.monotonic() + _NOTICE_SECONDS
+    for row in rows:
+        if not any(cell and not cell.isspace() for cell in row.cells) and row.fault is None:
+            continue
+        report.rows += 1
+        _keep(row, reader, layout.same_id, spool, report)
+        if report.rows % 5_000 == 0 and time.monotonic() > notice:
+            notice = time.monotonic() + _NOTICE_SECONDS
+            request.say(f"{text.name}: {text.lines_read:,} lines read")
+    report.lines = text.lines_read
+    report.read_as = _read_as(text, found)
+    if not text.ends_with_line_end:
+        report.notes.append(f"line {text.lines_read}, the last, has no line end: make sure that it is not cut off")
+    return reader
 
 
-def _lines(file: TextIO, delimiter: str) -> Iterator[list[str]]:
-    """Yield the cells of every line that is not empty, the header first."""
-    if delimiter == WHITESPACE:
-        return (line.split() for line in file if line.strip())
-    return (row for row in csv.reader(file, delimiter=delimiter) if row)
-
-
-def _columns(name: str, header: Sequence[str], layout: CsvFormat) -> dict[str, str]:
-    own_names = {field: field for field in FIELDS if field in header or field in REQUIRED}
-    columns = {**own_names, **layout.columns}
-    missing = [column for column in columns.values() if column not in header]
-    if missing:
-        raise CsvError(
-            f"{name} has no column {', '.join(missing)}; it has: {', '.join(header)}. "
-            "Name the columns with --map field=column and check --delimiter"
-        )
-    return columns
-
-
-def _order(number: int, row: dict[str, str], layout: CsvFormat) -> CsvOrder:
-    whole = row.pop(_WHOLE)
-    row["transaction_id"] = row["transaction_id"] or _derived_id(number, whole)
-    for field in REQUIRED:
-        if not row[field]:
-            raise ValueError(f"{field} is empty")
-    at_us = _microseconds(row.pop("timestamp"), layout.date_format)
-    fields: dict[str, Any] = {field: text for field, text in row.items() if text}
-    fields["total_amount"] = orjson.Fragment(_amount_text(row["total_amount"]))
-    if "quantity" in fields:
-        fields["quantity"] = int(fields["quantity"])
-    _check({**fields, "timestamp": timestamp_text(at_us)})
-    return CsvOrder(at_us, row["user_id"], fields)
-
-
-def _derived_id(number: int, whole_row: str) -> str:
-    digest = hashlib.blake2b(whole_row.encode(), digest_size=4).hexdigest()
-    return f"csv-{digest}-{number}"
-
-
-def _microseconds(text: str, date_format: str | None) -> int:
-    moment = datetime.strptime(text, date_format) if date_format else datetime.fromisoformat(text)
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    since = aware - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def _amount_text(text: str) -> str:
-    """Return the amount as a plain JSON number with all its decimals."""
+def _keep(row: Row, reader: RowReader, same_id: SameId, spool: Spool, report: ImportReport) -> None:
     try:
-        amount = f"{Decimal(text):f}"
-        parse_cents(amount.encode())
-    except (InvalidOperation, AmountError) as error:
-        raise ValueError(f"{text!r} is no amount from 0 to 9999999999.99") from error
-    return amount
+        if row.fault is not None:
+            raise row.fault
+        parsed = reader.read(row.line, row.cells)
+        if parsed is None:
+            report.leave_out(1, reader.money(row.cells))
+            spool.leave_out(row_key(reader.given_id(row.cells)))
+            return
+        if same_id is not SameId.ADD or not parsed.given_id:
+            refuse_out_of_range(parsed.amount or Decimal(0))
+    except RowError as error:
+        refusal = Refusal(row.line, error.kind, str(error), reader.money(row.cells))
+        spool.refuse(refusal, row_key(reader.given_id(row.cells)) or None)
+    else:
+        spool.add_row(parsed)
 
 
-def _check(fields: dict[str, Any]) -> None:
-    """Raise ValueError where the pipeline would refuse the order."""
-    value = encode(fields)
-    if b"\\u0000" in value:
-        raise ValueError("a NUL character")
-    try:
-        msgspec.json.decode(value, type=TransactionEvent)
-    except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
+def _cell_reader(text: TextFile, layout: CsvFormat) -> tuple[CellReader, str]:
+    """The reader of a file's cells, and how it came by the delimiter."""
+    lines = text.lines()
+    first = next((line for line in lines if line.text.strip()), Line(1, ""))
+    asked = separator_line(first.text)
+    if asked is not None:
+        delimiter = layout.delimiter or asked
+        return CellReader(lines, delimiter), f"{_name(delimiter)} (its line sep=)"
+    delimiter = layout.delimiter or find_delimiter(first.text, field_names(layout))
+    said = "" if layout.delimiter else " (found)"
+    return CellReader(_with(first, lines), delimiter), f"{_name(delimiter)}{said}"
+
+
+def _with(first: Line, lines: Iterator[Line]) -> Iterator[Line]:
+    yield first
+    yield from lines
+
+
+def _name(delimiter: str) -> str:
+    return delimiter if delimiter == WHITESPACE else _DELIMITERS.get(delimiter, repr(delimiter))
+
+
+def _read_as(text: TextFile, delimiter: str) -> str:
+    encoding = "UTF-8" if text.encoding in ("utf-8", "utf-8-sig") else text.encoding
+    packed = f" in {text.compression}" if text.compression else ""
+    return f"{encoding}{packed}, delimiter {delimiter}"

@@ -1,6 +1,5 @@
 """The three things a generator can be asked for: live traffic, a history, orders from a file."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
@@ -8,7 +7,7 @@ from typing import Final, Protocol
 from app.errors import GlobalMartError
 from app.generator.assembly import build_traffic
 from app.generator.counts import Counts
-from app.generator.csv_orders import CsvOrder
+from app.generator.csv_report import ImportReport
 from app.generator.csv_source import CsvSource
 from app.generator.ids import run_id
 from app.generator.mix import Rates
@@ -33,11 +32,24 @@ class CountedSource(Source, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """Orders of a file on their way, and what the file holds."""
+
+    report: ImportReport
+    source: CsvSource
+
+    @property
+    def missing(self) -> int:
+        """Orders of the file that were not sent."""
+        return self.report.orders - self.source.sent
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A source and the way to play it; times in microseconds, `speed` None means flat out.
 
     `follow_wall` moves event times along with the wall clock, `record_now` stamps records with
-    the time they are sent instead of the time of their event.
+    the time they are sent instead of the time of their event. `imported` is there for orders of a file.
     """
 
     mode: str
@@ -48,6 +60,7 @@ class Job:
     speed: float | None
     follow_wall: bool
     record_now: bool
+    imported: Imported | None = None
 
 
 def configured_rates(settings: Settings, factor: float) -> Rates:
@@ -95,12 +108,12 @@ def backfill_job(settings: Settings, length: timedelta, end_us: int, *, record_n
     return Job("backfill", name, traffic, start_us, end_us, None, False, record_now)
 
 
-def csv_job(orders: Sequence[CsvOrder], speed: float | None, *, record_now: bool) -> Job:
+def csv_job(imported: Imported, speed: float | None, *, record_now: bool) -> Job:
     """Return orders of a file, flat out or at a multiple of the pace they were made at."""
-    if not orders:
-        raise JobError("the file holds no orders")
-    start_us, end_us = orders[0].at_us, orders[-1].at_us + 1
-    return Job("csv", "csv", CsvSource(orders), start_us, end_us, speed, False, record_now)
+    report, source = imported.report, imported.source
+    assert report.first_us is not None and report.last_us is not None, "a file without orders is refused"
+    start_us, end_us = report.first_us, report.last_us + 1
+    return Job("csv", "csv", source, start_us, end_us, speed, False, record_now, imported)
 
 
 def _name(settings: Settings, *circumstances: object) -> str:

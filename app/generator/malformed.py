@@ -77,6 +77,12 @@ def _future_timestamp(spoil: Spoil) -> Spoiled:
     return spoil.with_field("timestamp", timestamp_text(spoil.record_us + ahead_us))
 
 
+def _ancient_timestamp(spoil: Spoil) -> Spoiled:
+    """Times that only a clock or a program without one can have."""
+    texts = ("0001-01-01T00:00:00-05:00", "0025-11-29T10:00:00Z", "1582-10-10T12:00:00Z")
+    return spoil.with_field("timestamp", spoil.rng.choice((*texts, "1899-12-30T00:00:00Z")))
+
+
 def _nul_character(spoil: Spoil) -> Spoiled:
     name = spoil.rng.choice(_TEXT[spoil.topic])
     return spoil.with_field(name, f"{spoil.fields[name]}\0")
@@ -136,6 +142,7 @@ MALFORMED: Final[dict[str, tuple[Spoiler, tuple[str, ...]]]] = {
     "wrong_type": (_wrong_type, _EVERYWHERE),
     "bad_timestamp": (_bad_timestamp, _EVERYWHERE),
     "future_timestamp": (_future_timestamp, _EVERYWHERE),
+    "ancient_timestamp": (_ancient_timestamp, _EVERYWHERE),
     "nul_character": (_nul_character, _EVERYWHERE),
     "too_long": (_too_long, _EVERYWHERE),
     "invalid_utf8": (_invalid_utf8, _EVERYWHERE),

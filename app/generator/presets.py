@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
 
-from app.generator.csv_orders import WHITESPACE, CsvError, CsvFormat
+from app.generator.csv_format import WHITESPACE, CsvError, CsvFormat
 
 
 @dataclass(frozen=True, slots=True)

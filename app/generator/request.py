@@ -1,14 +1,23 @@
 """What a user asked the generator for, checked and turned into a job."""
 
+import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from app.generator.csv_orders import FIELDS, WHITESPACE, CsvFormat, read_orders, shifted_to
-from app.generator.jobs import Job, JobError, backfill_job, configured_rates, csv_job, live_job, simulated_job
+from app.domain.timestamps import TimestampError, as_utc, parse_timestamp
+from app.events.decoding import TimeLimits
+from app.generator.csv_amounts import COMMA, POINT
+from app.generator.csv_format import MAPPABLE, WHITESPACE, CsvFormat, SameId
+from app.generator.csv_import import ImportLimits, ImportRequest, Say
+from app.generator.csv_orders import read_orders
+from app.generator.csv_source import CsvSource
+from app.generator.csv_times import check_format
+from app.generator.jobs import Imported, Job, JobError, backfill_job, configured_rates, csv_job, live_job, simulated_job
 from app.generator.presets import PRESETS, locate
 from app.settings import Settings
 
@@ -16,18 +25,35 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LENGTH: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TOO_LATE: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+_DELIMITERS: Final = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+_DECIMALS: Final = {"comma": COMMA, "point": POINT, "dot": POINT, COMMA: COMMA, POINT: POINT}
 
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """A file of orders and its layout; a preset has both."""
+    """A file of orders and its layout; a preset has both.
+
+    `check_only` reads and reports without sending.
+    """
 
     path: Path | None = None
     preset: str | None = None
     columns: dict[str, str] = field(default_factory=dict)
     delimiter: str | None = None
     date_format: str | None = None
+    encoding: str | None = None
+    decimal: str | None = None
+    timezone: str | None = None
+    only: dict[str, frozenset[str]] = field(default_factory=dict)
+    without: dict[str, frozenset[str]] = field(default_factory=dict)
+    guests: bool = False
+    same_id: str | None = None
     skip_bad_rows: bool = False
+    refused_file: Path | None = None
+    check_only: bool = False
     shift_to_now: bool = False
     speed: float | None = None
 
@@ -37,11 +63,51 @@ class FileRequest:
         return self.path is not None or self.preset is not None
 
     def check(self) -> None:
-        """Raise JobError for a delimiter or a preset that does not exist."""
-        if self.delimiter not in (None, WHITESPACE) and len(self.delimiter or "") != 1:
-            raise JobError(f"--delimiter is one character or {WHITESPACE!r}, not {self.delimiter!r}")
+        """Raise JobError for an option that names nothing there is."""
+        if self.delimiter is not None:
+            parse_delimiter(self.delimiter)
         if self.preset is not None and self.preset not in PRESETS:
             raise JobError(f"no preset {self.preset!r}; there is: {', '.join(PRESETS)}")
+        if self.decimal is not None and self.decimal not in _DECIMALS:
+            raise JobError(f"--decimal is , or . (comma or point), not {self.decimal!r}")
+        if self.same_id is not None and self.same_id not in list(SameId):
+            raise JobError(f"--same-id is add, once, separate or stop, not {self.same_id!r}")
+        if self.date_format is not None and (fault := check_format(self.date_format)):
+            raise JobError(f"--date-format {self.date_format!r} cannot be used: {fault}")
+        _check_encoding(self.encoding)
+        _check_zone(self.timezone)
+
+
+def parse_delimiter(text: str) -> str:
+    """Return the character of "tab", "\\t", "semicolon" and the like; raises JobError."""
+    delimiter = _DELIMITERS.get(text.lower(), text)
+    if delimiter != WHITESPACE and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise JobError(f"--delimiter is one character, {', '.join(_DELIMITERS)} or {WHITESPACE}, not {text!r}")
+    return delimiter
+
+
+def _check_encoding(name: str | None) -> None:
+    if name is None:
+        return
+    try:
+        "".encode(name)
+        codecs.lookup(name)
+    except LookupError:
+        raise JobError(
+            f"no encoding {name!r}; common ones are utf-8, windows-1252, iso-8859-1, utf-16, windows-1251, shift_jis"
+        ) from None
+
+
+def _check_zone(name: str | None) -> None:
+    if name is None:
+        return
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise JobError(
+            f"no time zone {name!r}; write one as Europe/Berlin or America/New_York (where none is known, install "
+            f"the package tzdata)"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,39 +147,45 @@ class Request:
             raise JobError("--start plays flat out: limit it with --duration or --count")
         if not self.file.wanted and self.file != FileRequest():
             raise JobError(
-                "--map, --delimiter, --date-format, --shift-to-now, --speed and --skip-bad-rows are "
-                "for files: give --from-csv or --preset too"
+                "--map, --delimiter, --date-format, --speed and the other options of files need a file: give "
+                "--from-csv or --preset too"
             )
         self.file.check()
 
 
-def make_job(request: Request, settings: Settings, now: datetime) -> tuple[Job, int]:
-    """Return the job and the number of rows skipped in its file; raises JobError or CsvError."""
+def make_job(request: Request, settings: Settings, now: datetime, say: Say = lambda _: None) -> Job:
+    """Return the job, its file read and checked; raises JobError or CsvError."""
     rates = configured_rates(settings, request.rate)
     if request.file.wanted:
-        return _file_job(request, now)
+        return _file_job(request, settings, now, say)
     if request.backfill is not None:
         end_us = microseconds(request.until or now)
         # Kafka deletes by a record's own timestamp: one that old would go before it is consumed.
         record_now = request.record_now is not False
-        return backfill_job(settings, request.backfill, end_us, record_now=record_now), 0
+        return backfill_job(settings, request.backfill, end_us, record_now=record_now)
     if request.start is not None:
         start_us = microseconds(request.start)
         record_now = bool(request.record_now)
-        return simulated_job(settings, rates, start_us, request.seconds, record_now=record_now), 0
+        return simulated_job(settings, rates, start_us, request.seconds, record_now=record_now)
     flat_out, day_curve = request.flat_out, request.day_curve
     start_us = microseconds(now)
-    return live_job(settings, rates, start_us, flat_out=flat_out, day_curve=day_curve), 0
+    return live_job(settings, rates, start_us, flat_out=flat_out, day_curve=day_curve)
 
 
-def _file_job(request: Request, now: datetime) -> tuple[Job, int]:
+def _file_job(request: Request, settings: Settings, now: datetime, say: Say) -> Job:
     file = request.file
     path, layout = _layout(file)
-    orders, skipped = read_orders(path, layout, skip_bad=file.skip_bad_rows)
-    if file.shift_to_now:
-        orders = shifted_to(orders, microseconds(now))
     record_now = request.record_now is not False
-    return csv_job(orders, file.speed, record_now=record_now), skipped
+    now_us = microseconds(now)
+    stream = settings.stream
+    limits = ImportLimits(
+        now_us if record_now else None, TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days)
+    )
+    refused_file = file.refused_file or settings.general.var_dir / "refused" / f"{path.name}.csv"
+    shift_end_us = now_us if file.shift_to_now else None
+    found = read_orders(path, layout, ImportRequest(limits, file.skip_bad_rows, shift_end_us, refused_file, say))
+    imported = Imported(found.report, CsvSource(found.spool, limits.time.retention_us))
+    return csv_job(imported, file.speed, record_now=record_now)
 
 
 def _layout(file: FileRequest) -> tuple[Path, CsvFormat]:
@@ -121,7 +193,16 @@ def _layout(file: FileRequest) -> tuple[Path, CsvFormat]:
     preset = PRESETS[file.preset] if file.preset is not None else None
     base = preset.layout if preset is not None else CsvFormat({})
     layout = CsvFormat(
-        {**base.columns, **file.columns}, file.delimiter or base.delimiter, file.date_format or base.date_format
+        {**base.columns, **file.columns},
+        parse_delimiter(file.delimiter) if file.delimiter else base.delimiter,
+        file.date_format or base.date_format,
+        file.encoding or base.encoding,
+        _DECIMALS[file.decimal] if file.decimal else base.decimal,
+        file.timezone or base.timezone,
+        file.only or base.only,
+        file.without or base.without,
+        file.guests or base.guests,
+        SameId(file.same_id) if file.same_id else base.same_id,
     )
     if file.path is not None:
         return file.path, layout
@@ -142,13 +223,17 @@ def parse_length(text: str) -> timedelta:
     return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
 
 
-def parse_time(text: str) -> datetime:
-    """Return an ISO 8601 time, in UTC if it has no offset; raises JobError."""
+def parse_time(text: str, option: str = "") -> datetime:
+    """Return an ISO 8601 time (a day is its midnight) in UTC; raises JobError, which names the option."""
+    named = f"{option}: " if option else ""
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise JobError(f"{text!r} is no time: write it as 2025-06-30 or 2025-06-30T12:00:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        parsed = parse_timestamp(text)
+        moment = as_utc(parsed if isinstance(parsed, datetime) else datetime.combine(parsed, time()))
+    except TimestampError as error:
+        raise JobError(f"{named}{error}") from None
+    if not _EPOCH <= moment < _TOO_LATE:
+        raise JobError(f"{named}{text!r} lies outside the years 1970 to 9998, which traffic can have")
+    return moment
 
 
 def parse_columns(pairs: Iterable[str]) -> dict[str, str]:
@@ -158,7 +243,21 @@ def parse_columns(pairs: Iterable[str]) -> dict[str, str]:
         name, sign, column = pair.partition("=")
         if not sign or not column:
             raise JobError(f"{pair!r} is no mapping: write --map field=column")
-        if name not in FIELDS:
-            raise JobError(f"{name!r} is no field; the fields are: {', '.join(FIELDS)}")
+        if name not in MAPPABLE:
+            raise JobError(f"{name!r} is no field; the fields are: {', '.join(MAPPABLE)}")
+        if name in columns:
+            raise JobError(f"--map {name} is there twice: choose one column")
         columns[name] = column
     return columns
+
+
+def parse_filters(option: str, pairs: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the values by column of "column=value,value" pairs; raises JobError for anything else."""
+    filters: dict[str, frozenset[str]] = {}
+    for pair in pairs:
+        column, sign, values = pair.partition("=")
+        if not sign or not column.strip():
+            raise JobError(f"{pair!r} is no choice of rows: write {option} column=value")
+        chosen = frozenset(value.strip() for value in values.split(","))
+        filters[column.strip()] = filters.get(column.strip(), frozenset()) | chosen
+    return filters

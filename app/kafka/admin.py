@@ -1,18 +1,42 @@
 """Creates the topics of `app.topics` explicitly, and reads the cluster's metadata."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from app.errors import KafkaTopicError
 from app.kafka.auth_check import BrokerRefusals, list_topics
+from app.kafka.compaction import CLEANUP_POLICY, compacting, compacts, cure
 from app.security.kafka import librdkafka_options
 from app.settings import KafkaSettings
-from app.topics import DEAD_LETTERS, TOPICS
+from app.topics import DEAD_LETTERS, SOURCE_TOPICS, TOPICS
 
 ANSWER_SECONDS: Final = 10.0
+#: Who may not ask for a topic's settings, or asks a broker that knows none, goes on without.
+_UNKNOWABLE: Final = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError._UNSUPPORTED_FEATURE,
+    KafkaError.UNSUPPORTED_VERSION,
+)
+
+
+def topic_settings(
+    client: AdminClient, topics: Collection[str], name: str, seconds: float = ANSWER_SECONDS
+) -> Mapping[str, str]:
+    """One setting of topics that exist, without those that may not be asked; raises KafkaException."""
+    resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+    answers = client.describe_configs(resources, request_timeout=seconds) if resources else {}
+    found: dict[str, str] = {}
+    for resource, answer in answers.items():
+        try:
+            found[resource.name] = str(answer.result(seconds)[name].value)
+        except KafkaException as error:
+            if error.args[0].code() not in _UNKNOWABLE:
+                raise
+    return found
 
 
 class KafkaAdmin:
@@ -45,7 +69,8 @@ class KafkaAdmin:
 
 _ANSWER_SECONDS: Final = 20.0
 _LARGEST_RECORD_BYTES: Final = 10 * 1024 * 1024
-_HEADER_BYTES: Final = 64 * 1024
+#: What the headers of a dead letter may take.
+HEADER_BYTES: Final = 64 * 1024
 
 
 def create_topics(
@@ -53,8 +78,11 @@ def create_topics(
 ) -> list[str]:
     """Creates every missing topic and returns the names of those created.
 
-    `options` are the client's, security included. Raises KafkaTopicError when a topic exists with another number of
-    partitions (users would then move to other partitions), or when the broker does not answer or refuses.
+    `options` are the client's, security included, where brokers ask for any.
+
+    Raises KafkaTopicError when a topic exists with another number of partitions (users would then
+    meet in other partitions than before), when a source topic compacts (it would lose records), or when the broker
+    does not answer or refuses.
     """
     # Faults are raised as exceptions; the client's own log on stderr would only repeat them.
     refusals = BrokerRefusals()
@@ -69,7 +97,11 @@ def create_topics(
             name,
             partitions,
             replication,
-            config={"retention.ms": retention_ms, "max.message.bytes": str(_largest_bytes(name))},
+            config={
+                CLEANUP_POLICY: "delete",
+                "retention.ms": retention_ms,
+                "max.message.bytes": str(_largest_bytes(name)),
+            },
         )
         for name in missing
     ]
@@ -83,8 +115,8 @@ def create_topics(
 
 
 def _largest_bytes(topic: str) -> int:
-    """Returns the limit of a record: a dead letter is a whole source record plus headers with the reason."""
-    return _LARGEST_RECORD_BYTES + (_HEADER_BYTES if topic == DEAD_LETTERS else 0)
+    """A dead letter is a whole source record and the headers that say why it was refused."""
+    return _LARGEST_RECORD_BYTES + (HEADER_BYTES if topic == DEAD_LETTERS else 0)
 
 
 def _missing_topics(admin: AdminClient, bootstrap: str, partitions: int, refusals: BrokerRefusals) -> list[str]:
@@ -108,7 +140,19 @@ def _missing_topics(admin: AdminClient, bootstrap: str, partitions: int, refusal
             f"{', '.join(differing)}; "
             "set GLOBALMART_KAFKA_PARTITIONS to theirs, or drain and re-create the topics"
         )
+    _refuse_compaction(admin, bootstrap, [name for name in SOURCE_TOPICS if name in present])
     return [topic.name for topic in TOPICS if topic.name not in present]
+
+
+def _refuse_compaction(admin: AdminClient, bootstrap: str, topics: list[str]) -> None:
+    try:
+        policies = topic_settings(admin, topics, CLEANUP_POLICY, _ANSWER_SECONDS)
+    except KafkaException as error:
+        raise KafkaTopicError(
+            f"Kafka at {bootstrap} does not say how its topics are set ({error.args[0].str()}); try again"
+        ) from error
+    if found := compacting(policies, topics):
+        raise KafkaTopicError(f"{compacts(policies, found)}, so Kafka deletes records; {cure(found)}")
 
 
 def _unless_just_created(name: str, error: KafkaException) -> None:

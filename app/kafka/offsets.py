@@ -8,7 +8,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import ListOffsetsResultInfo, OffsetSpec
 
-from app.kafka.admin import ANSWER_SECONDS, KafkaAdmin
+from app.kafka.admin import ANSWER_SECONDS, KafkaAdmin, topic_settings
 from app.settings import KafkaSettings
 
 RecordPosition = tuple[str, int]
@@ -25,6 +25,19 @@ _LEADER_CHANGES: Final = (
 def partition_counts(kafka: KafkaSettings) -> Mapping[str, int]:
     """Returns the number of partitions of every topic. Raises KafkaTopicError when no broker answers."""
     return _partition_counts(KafkaAdmin(kafka))
+
+
+def settings_of_topics(kafka: KafkaSettings, topics: Collection[str], *names: str) -> Mapping[str, Mapping[str, str]]:
+    """Some settings by name and topic; topics that are missing, or that we may not ask about, are left out.
+
+    Raises KafkaTopicError when no broker answers.
+    """
+    admin = KafkaAdmin(kafka)
+    present = [topic for topic in topics if topic in admin.metadata().topics]
+    try:
+        return {name: topic_settings(admin.client, present, name) for name in names}
+    except (KafkaException, TimeoutError) as error:
+        raise admin.unanswered(error) from error
 
 
 def cluster_id(kafka: KafkaSettings) -> str:

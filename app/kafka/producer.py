@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from app.errors import GlobalMartError
+from app.errors import GlobalMartError, text_of
 from app.kafka.reader import KafkaReader
 from app.security.kafka import librdkafka_options
 from app.settings import KafkaSettings
@@ -85,7 +85,7 @@ class ReplaySender:
         try:
             self._producer.produce(record.topic, record.value, record.key, headers=headers, on_delivery=on_delivery)
         except (BufferError, KafkaException) as error:
-            raise RecordNotDeliveredError(f"Kafka at {self._bootstrap} accepts no record: {error}") from error
+            raise RecordNotDeliveredError(f"Kafka at {self._bootstrap} accepts no record: {text_of(error)}") from error
         self._producer.poll(0)
 
 

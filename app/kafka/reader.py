@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, NamedTuple, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from app.errors import GlobalMartError
 from app.kafka.auth_check import BrokerRefusals, list_topics
@@ -35,6 +36,7 @@ class KafkaReader:
 
     def __init__(self, options: Mapping[str, str], *, uncommitted: bool = False) -> None:
         """`options` are the client's, security included; `uncommitted` also reads records of open transactions."""
+        self._options = options
         self._refusals = BrokerRefusals()
         # Without subscribe() and commits the group is only a name that the client requires.
         self._consumer = Consumer(
@@ -70,6 +72,17 @@ class KafkaReader:
         metadata = await self._metadata()
         found = metadata.topics.get(topic)
         return sorted(found.partitions) if found is not None and found.error is None else []
+
+    async def compacts(self, topic: str) -> bool:
+        """Whether Kafka deletes all but the newest record of each key there; False where it does not say."""
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        admin = AdminClient({**self._options, "error_cb": self._refusals, "log_level": 0})
+        asked = admin.describe_configs([resource], request_timeout=CALL_SECONDS)[resource]
+        try:
+            settings = await asyncio.to_thread(asked.result, CALL_SECONDS)
+        except (KafkaException, TimeoutError):
+            return False
+        return "compact" in str(settings["cleanup.policy"].value).split(",")
 
     async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """Returns the first offset still there and the offset after the last."""

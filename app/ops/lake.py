@@ -7,7 +7,7 @@ from typing import Final
 
 from pymongo.errors import PyMongoError
 
-from app.errors import LakeError, StoreUnavailableError
+from app.errors import LakeError, StoreUnavailableError, text_of
 from app.settings import BatchSettings, Settings
 from batch.lake import Lake
 from batch.warehouse import open_warehouse, published
@@ -49,7 +49,7 @@ def require_published_lake(settings: Settings, lake: Lake) -> None:
     except PyMongoError as error:
         raise StoreUnavailableError(
             f"there is no lake in {lake.location}, and MongoDB, which has the published runs, does not answer: "
-            f"{error}. Nothing was changed; run this again once it answers, or {_FIX}"
+            f"{text_of(error)}. Nothing was changed; run this again once it answers, or {_FIX}"
         ) from error
     if number:
         raise LakeError(

@@ -6,7 +6,7 @@ from typing import Any, Final
 import asyncpg
 from pydantic import SecretStr
 
-from app.errors import SettingsError
+from app.errors import SettingsError, text_of
 from app.postgres.errors import translate_errors
 from app.security.tls import client_context
 from app.settings import PostgresSettings
@@ -112,7 +112,7 @@ async def _connect(
         return await asyncpg.connect(**arguments, max_cached_statement_lifetime=0)
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError) as error:
         raise SettingsError(
-            f"PostgreSQL at {settings.host}:{settings.port} refuses the login of {user!r} ({error}): "
+            f"PostgreSQL at {settings.host}:{settings.port} refuses the login of {user!r} ({text_of(error)}): "
             f"{_login_fix(settings, role, str(error))}"
         ) from error
     except ssl.SSLCertVerificationError as error:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from app.errors import StoreUnavailableError
+from app.errors import StoreUnavailableError, text_of
 from app.settings import PostgresSettings
 
 
@@ -16,12 +16,13 @@ def translate_errors(settings: PostgresSettings) -> Iterator[None]:
     try:
         yield
     except asyncpg.UndefinedTableError as error:
-        raise StoreUnavailableError(f"{place} does not have the schema ({error}); run `globalmart migrate`") from error
+        raise StoreUnavailableError(f"{place} lacks our schema ({text_of(error)}); run `globalmart migrate`") from error
     except asyncpg.InvalidCatalogNameError as error:
         variable = settings.variable("database")
-        raise StoreUnavailableError(f"{place} does not exist ({error}); create it or correct {variable}") from error
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        cause = str(error) or type(error).__name__
         raise StoreUnavailableError(
-            f"{place} does not answer ({cause}); start it or correct GLOBALMART_POSTGRES_HOST and _PORT"
+            f"{place} is not there ({text_of(error)}); create it or correct {variable}"
+        ) from error
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StoreUnavailableError(
+            f"{place} does not answer ({text_of(error)}); start it or correct GLOBALMART_POSTGRES_HOST and _PORT"
         ) from error

@@ -21,8 +21,8 @@ WHERE tablename = 'sales_panes' AND indexname LIKE 'idx\\_sales\\_panes\\_window
 _PANES: Final = """
 INSERT INTO sales_panes
     (pane_start, source_partition, category, country, total_amount, transaction_count)
-SELECT date_bin(make_interval(secs => $1), timestamp, to_timestamp(0)), source_partition, category,
-    country, sum(total_amount), count(*)
+SELECT date_bin(make_interval(secs => $1), timestamp, to_timestamp(0)), source_partition,
+    name_or_unknown(category), name_or_unknown(country), sum(total_amount), count(*)
 FROM transactions GROUP BY 1, 2, 3, 4"""
 
 

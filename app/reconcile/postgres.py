@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from app.errors import RecountError
+from app.errors import RecountError, text_of
 from app.postgres.connections import connect_auditor
 from app.settings import PostgresSettings
 
@@ -23,4 +23,4 @@ async def open_auditor(settings: PostgresSettings) -> AsyncIterator[asyncpg.Conn
         finally:
             await connection.close()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise RecountError(f"PostgreSQL: {error}; check GLOBALMART_POSTGRES_*") from error
+        raise RecountError(f"PostgreSQL: {text_of(error)}; check GLOBALMART_POSTGRES_*") from error

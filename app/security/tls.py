@@ -3,7 +3,7 @@
 import ssl
 from pathlib import Path
 
-from app.errors import SettingsError
+from app.errors import SettingsError, text_of
 from app.settings import SettingsGroup
 
 
@@ -31,7 +31,7 @@ def client_context(
             context.load_cert_chain(certificate_file, key_file)
         except (OSError, ssl.SSLError) as error:
             names = f"{group.variable('certificate_file')} and {group.variable('key_file')}"
-            raise SettingsError(f"{names}: {certificate_file} cannot be used ({error})") from error
+            raise SettingsError(f"{names}: {certificate_file} cannot be used ({text_of(error)})") from error
     return context
 
 
@@ -41,5 +41,5 @@ def _trusting(group: type[SettingsGroup], ca_file: Path, model: ssl.SSLContext) 
     try:
         context.load_verify_locations(ca_file)
     except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"{group.variable('ca_file')}: {ca_file} cannot be used ({error})") from error
+        raise SettingsError(f"{group.variable('ca_file')}: {ca_file} cannot be used ({text_of(error)})") from error
     return context

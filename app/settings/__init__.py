@@ -10,9 +10,10 @@ from app.settings.dashboard import DashboardSettings
 from app.settings.demo import DemoSettings
 from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
-from app.settings.loading import ENV_FILE_VARIABLE, Settings, documented_settings, load_settings
+from app.settings.loading import ENV_FILE_VARIABLE, Settings, documented_settings, load_settings, secret_variables
 from app.settings.monitoring import AlertSettings, MonitoringSettings
 from app.settings.retention import RetentionSettings
+from app.settings.secret_files import file_variable
 from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
 from app.settings.stream import AnomalySettings, StreamSettings, WorkerSettings
 
@@ -37,5 +38,7 @@ __all__ = [
     "StreamSettings",
     "WorkerSettings",
     "documented_settings",
+    "file_variable",
     "load_settings",
+    "secret_variables",
 ]

@@ -44,6 +44,9 @@ class ApiSettings(SettingsGroup):
     stream_poll_seconds: float = setting(
         2.0, "longest wait of an event stream for a notification before it looks itself", unit="s", gt=0
     )
+    stream_ticket_seconds: int = setting(
+        60, "how long a ticket opens an event stream in the place of a key", unit="s", ge=1, le=3600
+    )
     stream_clients_max: int = setting(100, "event streams open at once", ge=1)
 
     @model_validator(mode="after")

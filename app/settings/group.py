@@ -1,9 +1,9 @@
 """What every group of settings has in common."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import SettingsError
@@ -28,6 +28,15 @@ class SettingsGroup(BaseSettings):
     def variable(cls, field: str) -> str:
         """Name of the environment variable of a field."""
         return f"{ENV_PREFIX}{cls.GROUP}{field}".upper()
+
+    @classmethod
+    def secrets(cls) -> tuple[str, ...]:
+        """Names of the environment variables whose values are secret."""
+        return tuple(
+            cls.variable(name)
+            for name, field in cls.model_fields.items()
+            if SecretStr in (field.annotation, *get_args(field.annotation))
+        )
 
     @classmethod
     def read(cls, values: Mapping[str, str]) -> Self:

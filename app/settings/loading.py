@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,14 +18,20 @@ from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
 from app.settings.monitoring import AlertSettings, MonitoringSettings
 from app.settings.retention import RetentionSettings
+from app.settings.secret_files import FILE_SUFFIX, file_variable, named_files, read_secret
+from app.settings.service_links import is_service_link
 from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
 from app.settings.stream import AnomalySettings, StreamSettings, WorkerSettings
 
 ENV_FILE_VARIABLE: Final = "GLOBALMART_ENV_FILE"
+ENVIRONMENT: Final = "environment"
 
 
 class Settings:
-    """All groups of one process."""
+    """All groups of one process.
+
+    `sources` says where each variable that is set comes from, `ignored` which ones are another program's.
+    """
 
     GROUPS: Final[Mapping[str, type[SettingsGroup]]] = {
         "general": GeneralSettings,
@@ -45,9 +51,14 @@ class Settings:
         "demo": DemoSettings,
     }
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(
+        self, values: Mapping[str, str], sources: Mapping[str, str] | None = None, ignored: Collection[str] = ()
+    ) -> None:
         """Build every group from variables; raises SettingsError with all problems found."""
-        problems = list(_unknown_variables(values, self.GROUPS.values()))
+        self.sources = {name: (sources or {}).get(name, ENVIRONMENT) for name, value in values.items() if value}
+        self.ignored = tuple(sorted(ignored))
+        problems = list(_unknown_variables(values))
+        values = self._with_secret_files(values, problems)
         groups: dict[str, Any] = {}
         for name, group in self.GROUPS.items():
             try:
@@ -72,6 +83,17 @@ class Settings:
         self.alert: AlertSettings = groups["alert"]
         self.demo: DemoSettings = groups["demo"]
 
+    def _with_secret_files(self, values: Mapping[str, str], problems: list[str]) -> Mapping[str, str]:
+        """The variables with each secret that a file holds; adds to the problems what is wrong with one."""
+        read = {}
+        for variable, path in named_files(values, secret_variables()):
+            try:
+                read[variable] = read_secret(variable, path, values)
+            except SettingsError as error:
+                problems.append(str(error))
+            self.sources[variable] = path
+        return {**values, **read}
+
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the environment over the `.env` file (another one by GLOBALMART_ENV_FILE, none if empty).
@@ -85,9 +107,28 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             f"{ENV_FILE_VARIABLE}: there is no {env_file}; correct it, or make the file with `globalmart init --file`"
         )
     from_file = dotenv_values(env_file, encoding="utf-8") if env_file else {}
-    values = {name: value for name, value in from_file.items() if value is not None}
-    values.update(environ)
-    return Settings({n: v for n, v in values.items() if n.startswith(ENV_PREFIX)})
+    ours = {name: value for name, value in environ.items() if name.startswith(ENV_PREFIX)}
+    ignored = {name for name, value in ours.items() if is_service_link(name, value)}
+    given = {name: value for name, value in ours.items() if name not in ignored}
+    below = {
+        name: value
+        for name, value in from_file.items()
+        if value is not None and name.startswith(ENV_PREFIX) and name not in _said_otherwise(given)
+    }
+    sources = {**dict.fromkeys(below, str(env_file)), **dict.fromkeys(given, ENVIRONMENT)}
+    return Settings({**below, **given}, sources, ignored)
+
+
+def _said_otherwise(given: Mapping[str, str]) -> set[str]:
+    """A secret that the environment gives in one way is not taken from `.env` in the other."""
+    others = {variable: file_variable(variable) for variable in secret_variables()}
+    others |= {named: variable for variable, named in others.items()}
+    return {other for name, other in others.items() if given.get(name, "")}
+
+
+def secret_variables() -> tuple[str, ...]:
+    """Every variable whose value is secret; a file may hold it, named by the variable with _FILE at its end."""
+    return tuple(name for group in Settings.GROUPS.values() for name in group.secrets())
 
 
 def documented_settings() -> Iterator[tuple[str, FieldInfo]]:
@@ -97,9 +138,14 @@ def documented_settings() -> Iterator[tuple[str, FieldInfo]]:
             yield group.variable(name), field
 
 
-def _unknown_variables(values: Mapping[str, str], groups: Iterator[type[SettingsGroup]] | Any) -> Iterator[str]:
-    known = {group.variable(field) for group in groups for field in group.model_fields}
+def _unknown_variables(values: Mapping[str, str]) -> Iterator[str]:
+    settings = {variable for variable, _ in documented_settings()}
+    known = settings | {file_variable(variable) for variable in secret_variables()}
     for variable in sorted(set(values) - known - {ENV_FILE_VARIABLE}):
+        plain = variable.removesuffix(FILE_SUFFIX)
+        if plain in settings and plain != variable:
+            yield f"{variable}: no such setting; only secrets are read from files, so set {plain} itself"
+            continue
         close = difflib.get_close_matches(variable, known, n=1)
         advice = f"did you mean {close[0]}?" if close else "see `globalmart settings`"
         yield f"{variable}: no such setting; {advice}"

@@ -1,7 +1,8 @@
 """Settings of every process and of the stores: Kafka, PostgreSQL, MongoDB."""
 
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
+from urllib.parse import quote_plus
 
 from pydantic import SecretStr, model_validator
 
@@ -131,7 +132,10 @@ class PostgresSettings(SettingsGroup):
 
 
 class MongoSettings(SettingsGroup):
-    """How to reach MongoDB, the warehouse: the batch writes it, the API reads it."""
+    """How to reach MongoDB, the warehouse: the batch writes it, the API reads it.
+
+    `url` is whole: a user and a password that are set on their own are in it, quoted.
+    """
 
     GROUP: ClassVar[str] = "MONGO_"
     url: SecretStr | None = setting(
@@ -140,5 +144,30 @@ class MongoSettings(SettingsGroup):
         "tls=true&tlsCAFile=…",
         guide="MONGODB_URI",
     )
+    user: str | None = setting(None, "name to log in with, where the connection string has none", min_length=1)
+    password: SecretStr | None = setting(
+        None, "password of that name, as it is: `@`, `:`, `/` and `%` need no quoting here"
+    )
     database: str = setting("globalmart_dw", "database of the warehouse", guide="MONGODB_DB", min_length=1)
     connect_timeout_seconds: float = setting(5.0, "limit for finding a server that answers", unit="s", gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _url_is_whole(cls, given: Any) -> Any:
+        user, password = (given.get(name) for name in ("user", "password"))
+        if not user and not password:
+            return given
+        if not (user and password and given.get("url")):
+            raise ValueError("USER and PASSWORD belong together, and to a URL without them")
+        url = _plain(given["url"])
+        scheme, separator, place = url.partition("://")
+        if not separator or "@" in place.split("/")[0]:
+            raise ValueError(
+                "USER and PASSWORD are set, so URL must be mongodb://host:port/… without a name and a password"
+            )
+        login = f"{quote_plus(user)}:{quote_plus(_plain(password))}"
+        return {**given, "url": f"{scheme}://{login}@{place}"}
+
+
+def _plain(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value

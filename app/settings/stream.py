@@ -1,11 +1,24 @@
 """Settings of the stream: event-time rules, anomalies, the worker."""
 
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 
+from app.domain.timestamps import as_utc, parse_timestamp
 from app.settings.group import Port, SettingsGroup, setting
+
+
+def _instant(value: Any) -> Any:
+    """A date is its first moment; without an offset a time is UTC."""
+    if not isinstance(value, str):
+        return value
+    read: date | datetime = parse_timestamp(value)
+    return as_utc(read if isinstance(read, datetime) else datetime.combine(read, time()))
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
 class StreamSettings(SettingsGroup):
@@ -21,6 +34,9 @@ class StreamSettings(SettingsGroup):
     )
     future_tolerance_seconds: int = setting(
         300, "how far ahead of its Kafka timestamp an event may be before it is refused", unit="s", ge=0
+    )
+    earliest_timestamp: Instant = setting(
+        datetime(1970, 1, 1, tzinfo=UTC), "date or time before which an event is refused as implausible"
     )
     retention_days: int | None = setting(
         None, "age from which transactions are refused, and may be deleted; unset keeps them for ever", unit="d", ge=1
@@ -60,9 +76,12 @@ class WorkerSettings(SettingsGroup):
     GROUP: ClassVar[str] = "WORKER_"
     sink_connections: int = setting(4, "PostgreSQL connections that write transactions side by side", ge=1, le=32)
     buffer_chunks: int = setting(6, "chunks buffered per topic before fetching pauses", ge=1)
-    metrics_port: Port = setting(9101, "first port tried for Prometheus metrics")
+    metrics_port: Port = setting(9101, "first port tried for /metrics, /health and /ready")
     watchdog_seconds: float = setting(60.0, "a worker with lag and without progress for so long exits", unit="s", gt=0)
     drain_seconds: float = setting(3.0, "how long a stop or a rebalance waits for running chunks", unit="s", ge=0)
+    stop_seconds: float = setting(
+        10.0, "how long the rest of a stop may take before the process ends hard", unit="s", gt=0
+    )
     accept_lost_offsets: bool = setting(
         False, "go on when Kafka has deleted records that were never consumed, counting them as lost"
     )

@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, Self, cast
 
 import asyncpg
 
+from app.errors import text_of
 from app.events.rows import RowT
 from app.sink.chunk_slice import ChunkSlice, Duplicates
 from app.sink.failures import UnencodableError
@@ -110,4 +111,4 @@ def _encoding() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, OverflowError) as error:
-        raise UnencodableError(str(error)) from error
+        raise UnencodableError(text_of(error)) from error

@@ -15,6 +15,8 @@ from faust.auth import SASLCredentials, SSLCredentials
 from faust.types.auth import CredentialsT
 from faust.types.transports import ConsumerT
 
+from app.errors import text_of
+from app.kafka.first_coordinator import wait_quietly_for_the_coordinator
 from app.kafka.lenient_records import accept_any_header_name
 from app.security.kafka import aiokafka_security
 from app.settings import KafkaSettings, WorkerSettings
@@ -28,7 +30,6 @@ logger = logging.getLogger(__name__)
 _REQUEST_SECONDS: Final = 15.0
 _ANSWER_SECONDS: Final = 3.0
 _COMMIT_SECONDS: Final = 2.0
-_STOP_SECONDS: Final = 10.0  # beyond draining
 _EXIT_UNCLEAN: Final = 1
 
 
@@ -38,14 +39,36 @@ class NoWebServer(BootStrategy):
     enable_web = False
 
 
+class NoWebSettings(faust.Settings):
+    """Whatever the command line says: else the banner would name a port where nothing listens."""
+
+    @property
+    def web_enabled(self) -> bool:
+        """Never."""
+        return False
+
+    @web_enabled.setter
+    def web_enabled(self, enabled: bool) -> None:
+        """Changes nothing."""
+
+
+class NoWebWorker(faust.Worker):
+    """The process title names no port either."""
+
+    def _proc_ident(self) -> str:
+        return f"{self.app.conf.id} {self.app.conf.datadir.absolute()}"
+
+
 class GlobalMartApp(faust.App):
     """A Faust app that waits for running commits before its partitions are revoked."""
 
     BootStrategy = NoWebServer
+    Settings = NoWebSettings
 
     commit_workers: dict[str, CommitWorkers]
     partitions: PartitionManager
     drain_seconds: float
+    stop_seconds: float
     _start_error: Exception | None = None
 
     async def _consumer_wait_empty(self, consumer: ConsumerT, logger: Any) -> None:
@@ -59,7 +82,7 @@ class GlobalMartApp(faust.App):
         except TimeoutError:
             logger.info("commits still run after %s s; the ledger decides whether they count", self.drain_seconds)
         committing = asyncio.ensure_future(consumer.commit())
-        _, late = await asyncio.wait({committing}, timeout=_COMMIT_SECONDS)
+        _, late = await asyncio.wait({committing}, timeout=_commit_seconds(self.drain_seconds))
         committing.cancel()
         if late or committing.cancelled() or committing.exception():
             logger.info("Offset commit to Kafka failed (harmless: offsets are stored in PostgreSQL)")
@@ -77,11 +100,16 @@ class GlobalMartApp(faust.App):
 
         Nothing is lost: the next owner processes again what was not committed.
         """
-        with _exit_after(self.drain_seconds + _STOP_SECONDS):
+        with _exit_after(self.drain_seconds + self.stop_seconds):
             await super().stop()
         reason = self.crash_reason or self._start_error
         if reason is not None:
-            logger.critical("the worker stopped: %s", str(reason) or repr(reason))
+            logger.critical("the worker stopped: %s", text_of(reason))
+
+
+def _commit_seconds(drain_seconds: float) -> float:
+    """How long Kafka may take to store the offsets: a worker that waits longer for chunks does so here."""
+    return max(_COMMIT_SECONDS, drain_seconds)
 
 
 @contextmanager
@@ -103,9 +131,11 @@ def _exit(seconds: float) -> None:
 def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path) -> GlobalMartApp:
     """Returns the configured app without agents; nothing connects before it is started."""
     accept_any_header_name()
+    wait_quietly_for_the_coordinator()
     # Time to learn of a rebalance, drain and commit the offsets. The broker answers a request to join once all members
     # have joined or this time (60 s by default) is over; a client that gives up earlier would send another request.
-    rebalance_seconds = kafka.session_timeout_seconds + worker.drain_seconds + _COMMIT_SECONDS + 1.0
+    leaving_seconds = worker.drain_seconds + _commit_seconds(worker.drain_seconds)
+    rebalance_seconds = kafka.session_timeout_seconds + leaving_seconds + 1.0
     app = GlobalMartApp(
         kafka.group,
         broker=[f"globalmart://{server.strip()}" for server in kafka.bootstrap.split(",")],
@@ -128,12 +158,14 @@ def create_faust_app(kafka: KafkaSettings, worker: WorkerSettings, var_dir: Path
         topic_allow_declare=False,
         topic_disable_leader=True,
         store="memory://",
+        Worker=NoWebWorker,
         Table=LocalTable,
         TableManager=LocalTableManager,
         loghandlers=[],
     )
     app.commit_workers = {}
     app.drain_seconds = worker.drain_seconds
+    app.stop_seconds = worker.stop_seconds
     return app
 
 

@@ -6,7 +6,6 @@ starts another.
 """
 
 import asyncio
-import errno
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
@@ -15,7 +14,6 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.types import TP
 from mode import Service
 from mode.utils.logging import get_logger
-from prometheus_client import start_http_server
 
 from app.kafka.consumer import ChunkConsumer
 from app.metrics import WorkerMetrics
@@ -23,12 +21,12 @@ from app.prometheus import CappedLabel
 from app.settings import Settings
 from app.stream.app import GlobalMartApp
 from app.stream.gauges import ReplacingGauge
+from app.stream.health_port import HealthPort
 from app.stream.watchdog import Position, Watchdog
 from tables.live import LiveTables
 
 logger = get_logger(__name__)
 
-_PORTS_TRIED: Final = 100
 _LAG_EVERY_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 10.0
 
@@ -49,44 +47,33 @@ class WorkerHealth(Service):
         metrics: WorkerMetrics,
         tables: LiveTables,
         clock: Callable[[], float],
+        port: HealthPort,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._app = app
-        self._settings = settings
         self._partitions = app.partitions
         self._tables = tables
         self._metrics = metrics
         self._clock = clock
+        self._port = port
         self.lags: Mapping[TP, int] = {}
+        self._kafka_answers = True
         # Another worker exports the partitions that were revoked here.
         self._exported_lags = ReplacingGauge(metrics.partition_lag)
         self._watermark_ages = ReplacingGauge(metrics.watermark_seconds)
         self._revenue_by_category = ReplacingGauge(metrics.live_revenue_by_category)
         self._revenue_by_country = ReplacingGauge(metrics.live_revenue_by_country)
-        self._server: Any = None
         self._watchdog: Watchdog[TP] = Watchdog(settings.worker.watchdog_seconds)
 
-    async def on_start(self) -> None:
-        """Serves metrics on the first free port from the configured one on."""
-        settings = self._settings
-        first = settings.worker.metrics_port
-        for port in range(first, first + _PORTS_TRIED):
-            try:
-                self._server, _ = start_http_server(port, settings.general.bind, self._metrics.registry)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                continue
-            logger.info("metrics on http://%s:%d/metrics", settings.general.bind, port)
-            return
-        raise OSError(f"no free port for metrics from {first} to {first + _PORTS_TRIED - 1}")
+    @property
+    def waits_for(self) -> str:
+        """The store that has not answered lately; empty when it has."""
+        return "" if self._kafka_answers else "Kafka"
 
-    async def on_stop(self) -> None:
-        """Closes the metrics port."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+    async def on_start(self) -> None:
+        """Logs where the metrics are."""
+        logger.info("metrics on %s/metrics", self._port.address)
 
     @Service.task
     async def _show_live_figures(self) -> None:
@@ -118,13 +105,14 @@ class WorkerHealth(Service):
                     positions = await self._positions()
             except (KafkaError, TimeoutError) as error:
                 logger.warning("the lag could not be read from Kafka: %r", error)
-                self.lags = {}
+                self.lags, self._kafka_answers = {}, False
                 continue
             except ConsumerStoppedError:
                 # During a stop the client ends first. At any other time its end is an error of the worker.
                 if self._app.should_stop:
                     return
                 raise
+            self._kafka_answers = True
             waiting = {tp: at.lag + at.held_back for tp, at in positions.items()}
             self.lags = {tp: records for tp, records in waiting.items() if positions[tp].next_offset is not None}
             self._exported_lags.show({(tp.topic, str(tp.partition)): records for tp, records in waiting.items()})

@@ -26,7 +26,6 @@ from app.sink.connection import SinkConnection
 logger = get_logger(__name__)
 
 _ATTEMPT_SECONDS: Final = 4.0
-_DELETE_SECONDS: Final = 1.0
 _MINUTE: Final = 12  # heartbeats
 _BEAT: Final = """
 INSERT INTO worker_heartbeats (worker_id, host, pid, started_at, lag, latency, rss_bytes)
@@ -64,7 +63,7 @@ class Heartbeats(Service):
 
     async def on_stop(self) -> None:
         """Deletes the row, so that this worker is not reported as hanging."""
-        await self._attempt([(_DELETE, (self.worker_id,))], _DELETE_SECONDS)
+        await self._attempt([(_DELETE, (self.worker_id,))], _ATTEMPT_SECONDS)
         await self._connection.close()
 
     @Service.task

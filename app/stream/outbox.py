@@ -1,13 +1,17 @@
 """The outbox: publishes committed anomalies and dead letters to their topics, at least once.
 
-Concurrent transactions commit their identity values out of order, so a reader that polls by "id greater than" skips
-rows. Here one publisher at a time assigns positions to committed rows, copies them to Kafka and stores its progress,
-all in one transaction on the row of `outbox_progress`; the worker that holds that row's lock is the publisher.
+Identities of concurrent transactions commit out of order, so readers that go by "id greater than" skip rows. One
+publisher at a time gives positions to committed rows, copies them to Kafka and notes how far it came, all in
+one transaction on the row of `outbox_progress`; whoever holds that row is the publisher.
+
+A copy that the broker will never take, because it is too large for the topic, is sent without its value and says so in
+a header; the row stays whole in PostgreSQL. No row holds up those behind it.
 """
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Any, Final
 
 import asyncpg
@@ -17,6 +21,7 @@ from mode import Service
 from mode.utils.logging import get_logger
 
 from app.kafka.metadata_backoff import back_off_after_failures
+from app.kafka.record_refusals import RECORD_REFUSED, know_invalid_records
 from app.metrics import WorkerMetrics
 from app.postgres.connections import ANOMALIES_NUMBERED, connect_worker
 from app.security.kafka import aiokafka_options
@@ -25,7 +30,7 @@ from app.sink.connection import SinkConnection
 from app.sink.dead_letters import OUTBOX_CHANNEL
 from app.sink.failures import Failure, classify
 from app.stream.backoff import Backoff
-from app.stream.outbox_records import STREAMS, OutboxStream
+from app.stream.outbox_records import STREAMS, OutboxRecord, OutboxStream
 from app.topics import ANOMALIES
 
 logger = get_logger(__name__)
@@ -33,9 +38,14 @@ logger = get_logger(__name__)
 _BATCH: Final = 1000
 #: Of one batch, or of one larger row: it has to fit memory and be acknowledged in time.
 _BATCH_BYTES: Final = 2 * 1024 * 1024
+#: Larger than any record our topics take.
+_LARGEST_REQUEST: Final = 16 * 1024 * 1024
 _BEYOND_ALL: Final = 2**63 - 1
 _POLL_SECONDS: Final = 1.0
 _SEND_SECONDS: Final = 4.0  # below idle_in_transaction_session_timeout
+#: Then those that were sent are noted: the transaction must not last for ever.
+_APART_SECONDS: Final = 20.0
+_NOTHING_TAKEN: Final = "everything"
 
 _TAKE_TURN: Final = """
 SELECT numbered_position, published_position FROM outbox_progress
@@ -44,6 +54,8 @@ _ADVANCE: Final = """
 UPDATE outbox_progress
 SET numbered_position = $2, published_position = $3, updated_at = CURRENT_TIMESTAMP
 WHERE stream = $1"""
+#: Tells PostgreSQL in the middle of a transaction that it is not idle.
+_STAY: Final = "SELECT 1"
 
 
 class OutboxPublisher(Service):
@@ -59,6 +71,7 @@ class OutboxPublisher(Service):
         self._running = asyncio.Lock()
         self._connection = SinkConnection(self._connect)
         self._producer: AIOKafkaProducer | None = None
+        know_invalid_records()
 
     async def on_stop(self) -> None:
         """Waits for a running batch, then closes the connections; an unfinished batch is sent again."""
@@ -113,31 +126,65 @@ class OutboxPublisher(Service):
             rows = await _read(connection, stream, published)
             if not rows and numbered == turn["numbered_position"]:
                 return 0
-            await self._send(stream, rows)
-            published = rows[-1]["position"] if rows else published
+            count = await self._send(stream, rows)
+            published = rows[count - 1]["position"] if count else published
             await connection.execute(_ADVANCE, stream.name, numbered, published)
-        self._metrics.outbox_published.labels(stream.name).inc(len(rows))
-        return len(rows)
+        self._metrics.outbox_published.labels(stream.name).inc(count)
+        return count
 
-    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
-        producer = await self._get_producer()
+    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> int:
+        """OutboxRecord the rows; how many of them, from the first on, need not be sent again."""
         copies = [stream.to_copy(row) for row in rows]
         async with asyncio.timeout(_SEND_SECONDS):
-            sent = [await producer.send(stream.name, copy.value, key=copy.key, headers=copy.headers) for copy in copies]
-            await asyncio.gather(*sent)
+            failures = await _send_together(await self._get_producer(), stream.name, copies)
+        if not failures:
+            return len(copies)
+        if not any(isinstance(error, RECORD_REFUSED) for error in failures.values()):
+            raise next(iter(failures.values()))
+        # A producer that counts its records is of no use once one was refused: the broker waits for its number.
+        await self._drop_producer()
+        return await self._send_apart(stream, copies, sorted(failures))
+
+    async def _send_apart(self, stream: OutboxStream, copies: Sequence[OutboxRecord], places: Sequence[int]) -> int:
+        """Send those of `places` one by one, reduced where the broker refuses them; a result as of `_send`."""
+        connection, began = await self._connection.get(), monotonic()
+        producer = self._make_producer(counts=False)
+        try:
+            await producer.start()
+            for place in places:
+                if self.should_stop or monotonic() - began > _APART_SECONDS:
+                    return place
+                await connection.execute(_STAY)
+                async with asyncio.timeout(_SEND_SECONDS):
+                    left_out = await _send_what_is_taken(producer, stream.name, copies[place])
+                if left_out:
+                    self._metrics.outbox_left_out.labels(stream.name, left_out).inc()
+                    logger.error(
+                        "%s takes no copy as large as %r: %s was left out, the row is whole in PostgreSQL",
+                        stream.name,
+                        _name(copies[place]),
+                        left_out,
+                    )
+        finally:
+            await producer.stop()
+        return len(copies)
 
     async def _get_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = AIOKafkaProducer(
-                **aiokafka_options(self._settings.kafka),
-                acks="all",
-                enable_idempotence=True,
-                max_request_size=16 * 1024 * 1024,
-            )
-            back_off_after_failures(producer.client)
-            self._producer = producer
-            await producer.start()
+            self._producer = self._make_producer(counts=True)
+            await self._producer.start()
         return self._producer
+
+    def _make_producer(self, *, counts: bool) -> AIOKafkaProducer:
+        """`counts`: the broker knows records that come twice."""
+        producer = AIOKafkaProducer(
+            **aiokafka_options(self._settings.kafka),
+            acks="all",
+            enable_idempotence=counts,
+            max_request_size=_LARGEST_REQUEST,
+        )
+        back_off_after_failures(producer.client)
+        return producer
 
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
@@ -149,6 +196,51 @@ class OutboxPublisher(Service):
         await _prepare(connection)
         await connection.add_listener(OUTBOX_CHANNEL, lambda *_: self._woken.set())
         return connection
+
+
+async def _send_together(
+    producer: AIOKafkaProducer, topic: str, copies: Sequence[OutboxRecord]
+) -> dict[int, Exception]:
+    """Send all and wait for every answer; what failed, by its place."""
+    waiting: dict[int, asyncio.Future[Any]] = {}
+    failures: dict[int, Exception] = {}
+    for place, copy in enumerate(copies):
+        try:
+            waiting[place] = await _begin(producer, topic, copy)
+        except RECORD_REFUSED as error:
+            failures[place] = error
+    answers = await asyncio.gather(*waiting.values(), return_exceptions=True)
+    for place, answer in zip(waiting, answers, strict=True):
+        if isinstance(answer, Exception):
+            failures[place] = answer
+        elif isinstance(answer, BaseException):
+            raise answer
+    return failures
+
+
+async def _send_what_is_taken(producer: AIOKafkaProducer, topic: str, copy: OutboxRecord) -> str:
+    """Send as much of the copy as the broker takes; the name of what it did not."""
+    for left_out, part in (("", copy), *copy.reduced()):
+        try:
+            await (await _begin(producer, topic, part))
+            return left_out
+        except RECORD_REFUSED:
+            continue
+    return _NOTHING_TAKEN
+
+
+async def _begin(producer: AIOKafkaProducer, topic: str, copy: OutboxRecord) -> asyncio.Future[Any]:
+    begun: asyncio.Future[Any] = await producer.send(topic, copy.value, key=copy.key, headers=copy.headers)
+    return begun
+
+
+def _name(copy: OutboxRecord) -> str:
+    """The row's place in its source, or its key."""
+    headers = dict(copy.headers)
+    if "source_topic" not in headers:
+        return (copy.key or b"").decode("utf-8", "replace")
+    topic, partition, offset = (headers[f"source_{part}"].decode() for part in ("topic", "partition", "offset"))
+    return f"{topic}[{partition}]@{offset}"
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:

@@ -1,6 +1,6 @@
 """The outbox's two tables, and the Kafka records made of their rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,12 @@ from app.topics import ANOMALIES, DEAD_LETTERS
 Headers = list[tuple[str, bytes]]
 
 
+#: Header of a copy that is not whole: which parts of the row Kafka did not take, `value` or `key,value`.
+LEFT_OUT_HEADER: Final = "left_out"
+#: Of a copy without its value: how many bytes that has.
+VALUE_BYTES_HEADER: Final = "value_bytes"
+
+
 @dataclass(frozen=True, slots=True)
 class OutboxRecord:
     """A record for Kafka."""
@@ -19,6 +25,13 @@ class OutboxRecord:
     key: bytes | None
     value: bytes | None
     headers: Headers
+
+    def reduced(self) -> "Iterator[tuple[str, OutboxRecord]]":
+        """What may be taken where the whole is refused, the most first, and the name of what is left out."""
+        size = str(len(self.value or b"")).encode()
+        for left_out, key in (("value", self.key), ("key,value", None)):
+            headers = [*self.headers, (LEFT_OUT_HEADER, left_out.encode()), (VALUE_BYTES_HEADER, size)]
+            yield left_out, OutboxRecord(key, b"", headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,12 +103,21 @@ class PartitionManager:
         self._followers: dict[str, Follower] = {}
         self._owned: frozenset[TP] = frozenset()
         self._states: dict[TP, PartitionState] = {}
+        self._is_assigned = False
         self.tried_at = 0.0
 
     @property
     def owned(self) -> frozenset[TP]:
         """The partitions assigned to this worker, opened or not."""
         return self._owned
+
+    @property
+    def waits_for(self) -> str:
+        """What is missing before every assigned partition is consumed; empty when nothing is."""
+        if not self._is_assigned:
+            return "its share of the partitions"
+        loading = len(self._owned - self._states.keys())
+        return f"the state of {loading} of {len(self._owned)} partitions" if loading else ""
 
     def items(self) -> Iterable[tuple[TP, PartitionState]]:
         """All valid states."""
@@ -166,10 +175,12 @@ class PartitionManager:
 
     async def on_revoked(self, sender: Any, revoked: set[TP], **_: Any) -> None:
         """Drops every state: under the eager protocol all partitions go."""
+        self._is_assigned = False
         self.assign(())
 
     async def on_assigned(self, sender: Any, assigned: set[TP], **_: Any) -> None:
         """Opens the assigned partitions in the background: they stay paused until their states are loaded."""
+        self._is_assigned = True
         self.assign(assigned)
         if assigned:
             self._start_opening(assigned)

@@ -39,7 +39,9 @@ class ProcessorFactory:
         self.partitions = partitions
         self.metrics = metrics
         self.clock = clock
-        self.limits = TimeLimits.of(settings.stream.future_tolerance_seconds, settings.stream.retention_days)
+        self.limits = TimeLimits.of(
+            settings.stream.future_tolerance_seconds, settings.stream.retention_days, settings.stream.earliest_timestamp
+        )
         self._app = app
         self._faults = faults
 

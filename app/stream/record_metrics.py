@@ -4,11 +4,11 @@ from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from app.domain.names import name_or_unknown
 from app.events.rows import SourceRecord, TransactionRow
 from app.metrics import WorkerMetrics
 from app.sink.chunk_slice import CommitResult
 from app.topics import SENT_AT_HEADER
-from tables.sales_state import UNNAMED
 
 _LONGEST_TIME: Final = 15  # digits
 
@@ -41,11 +41,11 @@ def report_sales(metrics: WorkerMetrics, rows: Sequence[TransactionRow]) -> None
         by_category.setdefault(row.category, []).append(row.amount_cents)
         by_country.setdefault(row.country, []).append(row.amount_cents)
     for category, cents in by_category.items():
-        label = metrics.category_label(category or UNNAMED)
+        label = metrics.category_label(name_or_unknown(category))
         metrics.transactions_by_category.labels(label).inc(len(cents))
         metrics.revenue_by_category.labels(label).inc(sum(cents) / 100)
     for country, cents in by_country.items():
-        label = metrics.country_label(country or UNNAMED)
+        label = metrics.country_label(name_or_unknown(country))
         metrics.transactions_by_country.labels(label).inc(len(cents))
         metrics.revenue_by_country.labels(label).inc(sum(cents) / 100)
 

@@ -1,15 +1,17 @@
 """Checks before a worker starts: the schema, the window geometry, and the Kafka cluster of this database."""
 
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, UnsupportedVersionError
 from mode import Service
 from mode.utils.logging import get_logger
 
-from app.errors import KafkaTopicError, LedgerError, SchemaError
+from app.errors import KafkaTopicError, LedgerError, SchemaError, text_of
 from app.kafka.auth_check import check_broker_auth
+from app.kafka.compaction import CLEANUP_POLICY, compacting, compacts, cure
 from app.postgres.connections import connect_worker
 from app.postgres.migrate import require_schema
 from app.security.kafka import aiokafka_options
@@ -20,27 +22,38 @@ from app.topics import SOURCE_TOPICS
 
 logger = get_logger(__name__)
 
+#: Places in the answer's rows, which have no names.
+_RESOURCE_NAME: Final = 3
+_CONFIG_ENTRIES: Final = 4
+
 
 class StartChecks(Service):
-    """Waits for PostgreSQL and Kafka, then stops a worker whose settings do not fit the stored data."""
+    """Waits for PostgreSQL and Kafka, then refuses to start a worker that would do harm.
+
+    `waits_for` names the store it is at, and is empty once both have been checked.
+    """
 
     abstract = False
 
     def __init__(self, settings: Settings, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._settings = settings
+        self.waits_for = "Kafka"
 
     async def on_start(self) -> None:
-        """Waits while a store is unavailable; raises a GlobalMartError that names the fix."""
-        cluster_id = await self._check_kafka()
+        """Raises a GlobalMartError with the fix; waits as long as a store is away."""
+        cluster_id = await self._ask_kafka()
+        self.waits_for = "PostgreSQL"
         backoff = Backoff(self._settings.postgres.retry_max_seconds)
         while not self.should_stop:
             try:
-                return await self._check(cluster_id)
+                await self._check(cluster_id)
+                self.waits_for = ""
+                return
             except Exception as error:
                 if classify(error) is not Failure.STORE:
                     raise
-                logger.warning("waiting for PostgreSQL: %s", error)
+                logger.warning("waiting for PostgreSQL: %s", text_of(error))
             await backoff.pause()
 
     async def _check_kafka(self) -> str:
@@ -51,10 +64,11 @@ class StartChecks(Service):
             try:
                 await admin.start()
                 _require_topics(await admin.describe_topics(), kafka)
+                await _require_no_compaction(admin)
                 return str((await admin.describe_cluster())["cluster_id"])
             except KafkaError as error:
                 await check_broker_auth(kafka)
-                logger.warning("waiting for Kafka: %s", error)
+                logger.warning("waiting for Kafka: %s", text_of(error))
             finally:
                 await admin.close()
             await backoff.pause()
@@ -82,6 +96,33 @@ def _require_topics(described: list[dict[str, Any]], settings: KafkaSettings) ->
             f"topics should have {settings.partitions} partitions, but {', '.join(wrong)}: run `globalmart migrate`, "
             "or set GLOBALMART_KAFKA_PARTITIONS to what they have"
         )
+
+
+async def _require_no_compaction(admin: AIOKafkaAdminClient) -> None:
+    """A topic that compacts loses records without a trace; whoever may not ask is told so and goes on."""
+    policies = await _cleanup_policies(admin)
+    if found := compacting(policies, SOURCE_TOPICS):
+        raise KafkaTopicError(
+            f"{compacts(policies, found)}, so Kafka deletes records before they are consumed; {cure(found)}"
+        )
+    unknown = [name for name in SOURCE_TOPICS if name not in policies]
+    if unknown:
+        logger.warning("Kafka does not say how %s is cleaned up; it must not compact", ", ".join(unknown))
+
+
+async def _cleanup_policies(admin: AIOKafkaAdminClient) -> dict[str, str]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in SOURCE_TOPICS]
+    try:
+        answers = await admin.describe_configs(resources)
+    except (IncompatibleBrokerVersion, UnsupportedVersionError):
+        return {}
+    return {
+        resource[_RESOURCE_NAME]: entry[1]
+        for answer in answers
+        for resource in answer.resources
+        for entry in resource[_CONFIG_ENTRIES]
+        if entry[0] == CLEANUP_POLICY
+    }
 
 
 async def _require_windows(connection: asyncpg.Connection, settings: StreamSettings) -> None:

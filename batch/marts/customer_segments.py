@@ -15,7 +15,7 @@ from pyspark.sql import types as t
 
 from batch import rfm
 from batch.arithmetic import MONEY, money, order_cents, total_cents
-from batch.frames import cached, contract
+from batch.frames import cached, calendar_day, contract
 from batch.mart import Mart, MartInputs
 from batch.unknowns import or_unknown
 
@@ -48,10 +48,10 @@ def customer_segments(customers: DataFrame, previous: DataFrame, as_of: date) ->
     scored = _scored(customers)
     former = previous.select("user_id", f.col("segment_name").alias("previous_segment"))
     columns = {
-        "recency": f.date_diff(f.lit(as_of), f.to_date("last_purchase")),
+        "recency": f.date_diff(calendar_day(as_of), f.to_date("last_purchase")),
         "rfm_segment": f.concat("r_score", "f_score", "m_score"),
         "segment_name": rfm.segment_name(f.col("r_score"), f.col("f_score")),
-        "analysis_date": f.lit(as_of).cast("timestamp"),
+        "analysis_date": calendar_day(as_of).cast("timestamp"),
     }
     return contract(scored.withColumns(columns).join(former, "user_id", "left"), SCHEMA)
 
@@ -62,7 +62,7 @@ def customer_totals(transactions: DataFrame) -> DataFrame:
     Sums are computed per customer and country, so no text is aggregated over orders: that would sort them all.
     """
     orders = transactions.withColumn("cents", order_cents("total_amount"))
-    per_country = orders.groupBy("user_id", or_unknown("country").alias("country")).agg(
+    per_country = orders.groupBy("user_id", "country").agg(
         f.max("timestamp").alias("last"), f.count("*").alias("orders"), total_cents("cents").alias("cents")
     )
     customers = per_country.groupBy("user_id").agg(
@@ -86,7 +86,7 @@ def _with_last_country(customers: DataFrame, transactions: DataFrame) -> DataFra
         ambiguous, (transactions.user_id == ambiguous.user_id) & (f.col("timestamp") == f.col("last_purchase"))
     ).drop(ambiguous.user_id)
     decided = candidates.groupBy("user_id").agg(f.max_by(or_unknown("country"), "transaction_id").alias("decided"))
-    country = f.coalesce("decided", "country")
+    country = f.coalesce(f.col("decided"), or_unknown("country"))
     return customers.join(decided, "user_id", "left").withColumn("country", country).drop("lasts", "decided")
 
 

@@ -18,7 +18,7 @@ from pyspark.sql import types as t
 from batch.arithmetic import MONEY, money, order_cents, total_cents
 from batch.frames import Events, cached, contract
 from batch.mart import Mart
-from batch.unknowns import UNKNOWN
+from batch.unknowns import named, or_unknown
 
 SCHEMA: Final = t.StructType(
     [
@@ -89,8 +89,9 @@ def _with_decided(parts: DataFrame, events: DataFrame, mixed: DataFrame) -> Data
 
 def _decided(events: DataFrame) -> DataFrame:
     place = f.struct("timestamp", "id")
-    named = f.when(f.col("country").isNotNull(), f.struct("timestamp", "id", "country"))
-    first = (f.min_by("user_id", place).alias("user_id"), f.min(named)["country"].alias("country"))
+    country = f.struct("timestamp", "id", named("country").alias("country"))
+    first_named = f.min(f.when(country["country"].isNotNull(), country))
+    first = (f.min_by("user_id", place).alias("user_id"), first_named["country"].alias("country"))
     return events.groupBy("session_id").agg(*first, *_sums())
 
 
@@ -141,7 +142,7 @@ def _with_outcome(sessions: DataFrame) -> DataFrame:
     whole_seconds = f.timestamp_diff("SECOND", f.col("started_at"), f.col("ended_at"))
     return sessions.withColumns(
         {
-            "country": f.coalesce(f.col("country"), f.lit(UNKNOWN)),
+            "country": or_unknown("country"),
             "revenue": money(f.col("cents")),
             "duration_seconds": whole_seconds,
             "converted": ordered,

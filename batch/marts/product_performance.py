@@ -16,7 +16,7 @@ from pyspark.sql import types as t
 from batch.arithmetic import MONEY, RATIO, average, money, order_cents, share, total_cents
 from batch.frames import Events, cached, contract
 from batch.mart import Mart
-from batch.unknowns import UNKNOWN, or_unknown
+from batch.unknowns import named, or_unknown
 
 SCHEMA: Final = t.StructType(
     [
@@ -72,8 +72,8 @@ def _events(rows: DataFrame, counts: Mapping[str, Column]) -> DataFrame:
     """Selects the same columns for every kind of event; counts of other kinds are 0."""
     zero = f.lit(0)
     values = [counts.get(name, zero).cast("bigint").alias(name) for name in _SUMS]
-    country = or_unknown("country").alias("country")
-    return rows.select("product_id", country, "category", "timestamp", *values)
+    place = (or_unknown("country").alias("country"), named("category").alias("category"))
+    return rows.select("product_id", *place, "timestamp", *values)
 
 
 def _summed(rows: DataFrame, *keys: str) -> DataFrame:
@@ -83,15 +83,15 @@ def _summed(rows: DataFrame, *keys: str) -> DataFrame:
 def _categories(rows: DataFrame) -> DataFrame:
     """Returns the latest category of each product; null for one without any."""
     seen = rows.groupBy("product_id", "category").agg(f.max("seen").alias("seen"))
-    named = f.when(f.col("category").isNotNull(), f.struct("seen", "category"))
-    return seen.groupBy("product_id").agg(f.max(named)["category"].alias("category"))
+    latest = f.max(f.when(f.col("category").isNotNull(), f.struct("seen", "category")))
+    return seen.groupBy("product_id").agg(latest["category"].alias("category"))
 
 
 def _with_ratios(rows: DataFrame) -> DataFrame:
     orders = f.col("transaction_count")
     return rows.withColumns(
         {
-            "category": f.coalesce(f.col("category"), f.lit(UNKNOWN)),
+            "category": or_unknown("category"),
             "revenue": money(f.col("cents")),
             "avg_transaction_value": average(f.col("cents"), orders),
             "conversion": share(orders, f.col("views")),

@@ -4,7 +4,7 @@ A period without a sale has no row. `revenue_growth_rate` compares with the prec
 if that had no sale or no revenue. `partial` is true if the period ends after `as_of`.
 """
 
-from datetime import date, timedelta
+from datetime import date
 from functools import reduce
 from typing import Final
 
@@ -13,7 +13,7 @@ from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
 from batch.arithmetic import MONEY, RATIO, cents, ratio, total
-from batch.frames import cached, contract
+from batch.frames import cached, calendar_day, contract
 from batch.mart import Mart
 from batch.marts.fact_sales import FACT_SALES
 
@@ -38,14 +38,14 @@ _PERIODS: Final = (
 )
 
 
-def sales_trends(fact_sales: DataFrame, as_of: date) -> DataFrame:
+def sales_trends(fact_sales: DataFrame, as_of: date, complete_before: date) -> DataFrame:
     """Returns one row per period type, period and country, and one per period for all countries.
 
     Computed from the exact sums of the hourly mart. Its days are cached, else each period type would read it twice.
     """
     daily = cached(_daily(fact_sales))
     periods = reduce(DataFrame.unionByName, (_periods(daily, *period) for period in _PERIODS))
-    return contract(_with_growth(periods, as_of), SCHEMA)
+    return contract(_with_growth(periods, as_of, complete_before), SCHEMA)
 
 
 def _daily(fact_sales: DataFrame) -> DataFrame:
@@ -65,7 +65,7 @@ def _periods(daily: DataFrame, period_type: str, unit: str, following: str) -> D
     return both.withColumns({"period_type": f.lit(period_type), "following": f.to_date(f.expr(following))})
 
 
-def _with_growth(periods: DataFrame, as_of: date) -> DataFrame:
+def _with_growth(periods: DataFrame, as_of: date, complete_before: date) -> DataFrame:
     in_time = Window.partitionBy("period_type", "country").orderBy("start")
     follows = f.lag("following").over(in_time) == f.col("start")
     before = f.when(follows, cents(f.lag("revenue").over(in_time)))
@@ -74,8 +74,8 @@ def _with_growth(periods: DataFrame, as_of: date) -> DataFrame:
         "period": _period(),
         "period_start": f.col("start").cast("timestamp"),
         "revenue_growth_rate": growth,
-        "partial": f.col("following") > f.lit(as_of + timedelta(days=1)),
-        "analysis_date": f.lit(as_of).cast("timestamp"),
+        "partial": f.col("following") > calendar_day(complete_before),
+        "analysis_date": calendar_day(as_of).cast("timestamp"),
     }
     return periods.withColumns(columns)
 
@@ -94,7 +94,7 @@ def _period(start: str = "start") -> Column:
 SALES_TRENDS: Final = Mart(
     "sales_trends",
     SCHEMA,
-    build=lambda inputs: cached(sales_trends(inputs.rows(FACT_SALES), inputs.as_of)),
+    build=lambda inputs: cached(sales_trends(inputs.rows(FACT_SALES), inputs.as_of, inputs.complete_before)),
     key=("period_type", "period", "country"),
     required=("period_type", "period", "period_start"),
     money="revenue",

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from app.errors import EmbeddedStackError, RecountError
+from app.errors import EmbeddedStackError, RecountError, text_of
+from app.patience import PATIENCE_SECONDS
 from app.reconcile.comparison import Comparison
 from app.reconcile.serving.api_answers import Api
 from app.reconcile.serving.check import API, check_api
@@ -19,9 +20,6 @@ from app.settings import Settings
 from app.terminal import figures_table
 from compose.demo.nightly import NightlyRun, run_nightly
 from compose.demo.processes import Processes
-
-#: The live minute ends, the API's cache of past days expires, and it finds and prepares the new run.
-_SETTLE_SECONDS: Final = 150.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Comparisons:
             self._say(f"Comparing the warehouse with PostgreSQL up to and including {as_of}")
             report = replace(asyncio.run(check_warehouse(self.settings)), seconds=seconds)
         except (EmbeddedStackError, RecountError) as error:
-            return WarehouseReport(as_of, failure=str(error))
+            return WarehouseReport(as_of, failure=text_of(error))
         if report.as_of != as_of:
             return WarehouseReport(as_of, failure=f"the published run is of {report.as_of}, not of {as_of}")
         return report
@@ -52,9 +50,9 @@ class Comparisons:
         """Compares every answer of the API with the stores."""
         self._say("Comparing every answer of the API with the stores")
         try:
-            return asyncio.run(check_api(self.settings, Api(self.processes.api_url), _SETTLE_SECONDS))
+            return asyncio.run(check_api(self.settings, Api(self.processes.api_url), PATIENCE_SECONDS))
         except RecountError as error:
-            return Comparison(API, failure=str(error))
+            return Comparison(API, failure=text_of(error))
 
     def _say(self, text: str) -> None:
         self.console.print(text, style="dim", soft_wrap=True)

@@ -5,11 +5,11 @@ import json
 import time
 import urllib.error
 import urllib.request
-from typing import Final, Protocol
+from typing import Protocol
 
 import psutil
 
-_ANSWER_SECONDS: Final = 5.0
+from app.patience import ANSWER_SECONDS
 
 
 class Pages(Protocol):
@@ -43,7 +43,7 @@ class FirstFigures:
 def has_sales(api_url: str) -> bool:
     """Whether the API returns any sale."""
     try:
-        with urllib.request.urlopen(f"{api_url}/api/v1/sales/metrics", timeout=_ANSWER_SECONDS) as answer:
+        with urllib.request.urlopen(f"{api_url}/api/v1/sales/metrics", timeout=ANSWER_SECONDS) as answer:
             return int(json.load(answer)["total_transactions"]) > 0
     except (OSError, urllib.error.URLError):
         return False

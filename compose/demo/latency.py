@@ -9,12 +9,12 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.domain.quantiles import quantile
+from app.patience import ANSWER_SECONDS
 from compose.embedded.ports import LOOPBACK
 
 __all__ = ["HISTOGRAM", "Latency", "quantile", "read_buckets", "read_latency", "read_metrics"]
 
 HISTOGRAM: Final = "globalmart_end_to_end_seconds"
-_ANSWER_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Latency:
 def read_metrics(port: int) -> str | None:
     """Returns the worker's metrics page, None while it does not answer."""
     try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=_ANSWER_SECONDS) as answer:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=ANSWER_SECONDS) as answer:
             return str(answer.read().decode())
     except (OSError, urllib.error.URLError):
         return None

@@ -6,13 +6,12 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.patience import PATIENCE_SECONDS
 from app.reconcile.stream.sales import LiveFigures
 from compose.demo.latency import read_metrics
-from tables.sales_state import UNNAMED
 
 _WINDOW_END: Final = "globalmart_live_window_end_seconds"
 _PREFIX: Final = "globalmart_live_"
-_SETTLE_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.2
 _TABLES: Final = ("revenue_by_category", "revenue_by_country")
 
@@ -29,7 +28,7 @@ def read_settled_live_figures(port: int) -> LiveFigures | None:
     A worker adds a chunk to its tables only after the commit, and updates its gauges one by one, so a single
     read may miss committed records or mix two seconds.
     """
-    called, deadline = datetime.now(UTC), time.monotonic() + _SETTLE_SECONDS
+    called, deadline = datetime.now(UTC), time.monotonic() + PATIENCE_SECONDS
     before, found = None, read_live_figures(port)
     while found is not None and time.monotonic() < deadline:
         if found == before and found.now > called:
@@ -40,8 +39,8 @@ def read_settled_live_figures(port: int) -> LiveFigures | None:
 
 
 def parse_live_figures(page: str) -> LiveFigures:
-    """Parses a metrics page; the gauges are currency units, with exact cents below 2**53."""
-    cents: dict[str, dict[str | None, int]] = {table: {} for table in _TABLES}
+    """Read a metrics page; the gauges hold currency units with exact cents below 2**53."""
+    cents: dict[str, dict[str, int]] = {table: {} for table in _TABLES}
     now_seconds = 0.0
     for family in text_string_to_metric_families(page):
         if family.name == _WINDOW_END:
@@ -50,5 +49,5 @@ def parse_live_figures(page: str) -> LiveFigures:
         if family.name.startswith(_PREFIX) and table in cents:
             for sample in family.samples:
                 name = next(iter(sample.labels.values()))
-                cents[table][None if name == UNNAMED else name] = round(sample.value * 100)
+                cents[table][name] = round(sample.value * 100)
     return LiveFigures(datetime.fromtimestamp(now_seconds, UTC), cents)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from app.errors import EmbeddedStackError
+from app.patience import ANSWER_SECONDS, PATIENCE_SECONDS
 from app.settings import ApiSettings, DashboardSettings, DemoSettings
-from compose.demo.latency import read_metrics
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.process import ServerProcess
 from compose.embedded.stack import EmbeddedStack
@@ -19,8 +19,6 @@ from compose.embedded.stack import EmbeddedStack
 _PROJECT: Final = Path(__file__).parents[2]
 #: A third of a busy processor: the traffic is watched live, the batch only has to finish before its end.
 _BATCH_NICENESS: Final = "5"
-_READY_SECONDS: Final = 120.0
-_ANSWER_SECONDS: Final = 2.0
 
 
 class Processes:
@@ -53,9 +51,10 @@ class Processes:
         self._spawn(self.worker, worker)
         self._spawn(self.api, ["-m", "app.cli", "api"])
         self._spawn(self.dashboard, ["-m", "app.cli", "dashboard"])
-        self.worker.wait_until(lambda: read_metrics(self.metrics_port) is not None, _READY_SECONDS)
-        self.api.wait_until(lambda: _answers(f"{self.api_url}/health"), _READY_SECONDS)
-        self.dashboard.wait_until(self.dashboard_answers, _READY_SECONDS)
+        ready = f"http://{LOOPBACK}:{self.metrics_port}/ready"
+        self.worker.wait_until(lambda: _answers(ready), PATIENCE_SECONDS)
+        self.api.wait_until(lambda: _answers(f"{self.api_url}/health"), PATIENCE_SECONDS)
+        self.dashboard.wait_until(self.dashboard_answers, PATIENCE_SECONDS)
 
     def dashboard_answers(self) -> bool:
         """Whether Streamlit reports that it is healthy."""
@@ -113,7 +112,7 @@ class Processes:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:
+        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from app.errors import EmbeddedStackError
+from app.patience import PATIENCE_SECONDS
 from app.settings import KafkaSettings
 from compose.demo.figures import Figures, FiguresReader
 from compose.demo.first_figures import FirstFigures
@@ -22,7 +23,6 @@ from compose.embedded.stack import EmbeddedStack
 
 _UPDATE_SECONDS: Final = 1.0
 _UPDATES_PER_PRINTED_LINE: Final = 5
-_STUCK_SECONDS: Final = 60.0
 
 
 class Progress:
@@ -86,9 +86,9 @@ class Progress:
             await self._update()
             if self.figures.total("lag") < lag:
                 lag, moved = self.figures.total("lag"), time.monotonic()
-            elif time.monotonic() - moved > _STUCK_SECONDS:
+            elif time.monotonic() - moved > PATIENCE_SECONDS:
                 raise EmbeddedStackError(
-                    f"the worker has made no progress for {_STUCK_SECONDS:.0f} s with {lag:,} records "
+                    f"the worker has made no progress for {PATIENCE_SECONDS:.0f} s with {lag:,} records "
                     f"remaining.\n{self._processes.worker.log_tail()}"
                 )
 

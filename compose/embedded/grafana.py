@@ -26,7 +26,6 @@ class GrafanaServer(EmbeddedServer):
     """A server with a provisioning folder; `environ` has the folder's variables."""
 
     name = "Grafana"
-    ready_seconds = 60.0
 
     def __init__(
         self, workspace: Workspace, port: int, program: Path, provisioning: Path, environ: Mapping[str, str]

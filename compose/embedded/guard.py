@@ -12,8 +12,9 @@ from typing import Final, Self
 import psutil
 
 from app.errors import EmbeddedStackError
+from compose.embedded.reaper import GRACE_SECONDS
 
-_WAIT_FOR_REAPER_SECONDS: Final = 30.0
+_WAIT_FOR_REAPER_SECONDS: Final = GRACE_SECONDS + 30.0
 
 
 class Guard:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from app.errors import EmbeddedStackError
+from app.patience import ANSWER_SECONDS
 
 OLDEST_VERSION: Final = 17
 
@@ -60,7 +61,9 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
 
 def _version_of(executable: Path) -> int | None:
     try:
-        answer = subprocess.run([executable, "-version"], capture_output=True, text=True, timeout=30, check=True)
+        answer = subprocess.run(
+            [executable, "-version"], capture_output=True, text=True, timeout=ANSWER_SECONDS, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     # `openjdk version "17.0.15"`, but `java version "1.8.0_392"` for 8 and older.

@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from app.errors import EmbeddedStackError
+from app.patience import LOOK_SECONDS
 from compose.embedded.java import Java
 from compose.embedded.kafka_jars import pins
 from compose.embedded.ports import LOOPBACK, choose_port, is_listening
@@ -167,8 +168,13 @@ def broker_answers(port: int) -> bool:
     if not is_listening(port):
         return False
     bootstrap = f"{LOOPBACK}:{port}"
-    options = {"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 2000}
+    options = {
+        "bootstrap.servers": bootstrap,
+        "log_level": 0,
+        "reconnect.backoff.max.ms": 500,
+        "socket.timeout.ms": int(LOOK_SECONDS * 1000),
+    }
     try:
-        return bool(AdminClient(options).list_topics(timeout=2.0).brokers)
+        return bool(AdminClient(options).list_topics(timeout=LOOK_SECONDS).brokers)
     except KafkaException:
         return False

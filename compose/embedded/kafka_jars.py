@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from app.errors import EmbeddedStackError
+from app.errors import EmbeddedStackError, text_of
 from compose.embedded.java import Java
 
 _PINS_FILE: Final = Path(__file__).with_name("kafka_jars.json")
@@ -133,7 +133,7 @@ def _run(command: list[str], java: Java, draft: Path) -> str:
             command, cwd=draft, env=environ, capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=False
         )
     except (OSError, subprocess.SubprocessError) as error:
-        return str(error)
+        return text_of(error)
     return "\n".join((done.stdout + done.stderr).splitlines()[-15:])
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from app.patience import LOOK_SECONDS
 from compose.embedded.ports import LOOPBACK, choose_port, is_listening
 from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Workspace
@@ -73,7 +74,7 @@ class MongoServer(EmbeddedServer):
 
 
 def _client(url: str) -> MongoClient[dict[str, Any]]:
-    return MongoClient(url, serverSelectionTimeoutMS=2000, directConnection=True)
+    return MongoClient(url, serverSelectionTimeoutMS=int(LOOK_SECONDS * 1000), directConnection=True)
 
 
 def _pings(url: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from app.errors import EmbeddedStackError
+from app.patience import ANSWER_SECONDS, LOOK_SECONDS
 from compose.embedded.passwords import write_private
 from compose.embedded.ports import LOOPBACK
 from compose.embedded.postgres_home import prepare_home
@@ -126,7 +127,7 @@ class PostgresServer(EmbeddedServer):
             raise EmbeddedStackError(f"PostgreSQL could not create its data folder.\n{self._process.log_tail()}")
 
     async def _ensure_owner(self) -> None:
-        connection = await asyncpg.connect(self.dsn(SUPERUSER, "postgres"), timeout=10)
+        connection = await asyncpg.connect(self.dsn(SUPERUSER, "postgres"), timeout=ANSWER_SECONDS)
         try:
             if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", OWNER):
                 await connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE")
@@ -144,7 +145,7 @@ def _server_environment() -> dict[str, str]:
 
 async def _connects(dsn: str) -> bool:
     try:
-        connection = await asyncpg.connect(dsn, timeout=2)
+        connection = await asyncpg.connect(dsn, timeout=LOOK_SECONDS)
     except (OSError, TimeoutError, asyncpg.PostgresError):
         return False
     await connection.close()

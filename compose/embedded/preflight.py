@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from app.errors import EmbeddedStackError
+from app.patience import ANSWER_SECONDS
 from compose.embedded.java import find_java
 from compose.embedded.ports import choose_port
 from compose.embedded.postgres_home import wheel_programs
@@ -74,7 +75,9 @@ def _check_postgres() -> None:
     find_unprivileged_user()
     program = wheel_programs() / "postgres"
     try:
-        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
+        answer = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False
+        )
     except OSError as error:
         raise EmbeddedStackError(
             f"{program} does not run ({error.strerror}); reinstall it with "

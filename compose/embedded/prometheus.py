@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from app.patience import LOOK_SECONDS
 from compose.embedded.ports import LOOPBACK
 from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Workspace
 
 GUIDE_PORT: Final = 9090
 CONFIG_FILE: Final = "prometheus.yml"
-_ANSWER_SECONDS: Final = 2.0
 
 
 def find_prometheus() -> Path | None:
@@ -25,7 +25,6 @@ class PrometheusServer(EmbeddedServer):
     """A server; `files` are its configuration by name, including `prometheus.yml`."""
 
     name = "Prometheus"
-    ready_seconds = 60.0
 
     def __init__(self, workspace: Workspace, port: int, program: Path, files: Mapping[str, str]) -> None:
         process = ServerProcess(self.name, workspace.log("prometheus"), workspace.guard)
@@ -59,7 +58,7 @@ class PrometheusServer(EmbeddedServer):
 def answers(url: str) -> bool:
     """Whether the URL answers with success."""
     try:
-        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS):
+        with urllib.request.urlopen(url, timeout=LOOK_SECONDS):
             return True
     except OSError:
         return False

@@ -12,7 +12,7 @@ from typing import TextIO
 
 import psutil
 
-GRACE_SECONDS = 15.0
+GRACE_SECONDS = 60.0
 
 
 def main(commands: TextIO) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.patience import PATIENCE_SECONDS
 from compose.embedded.guard import Guard
 from compose.embedded.process import ServerProcess
 
@@ -37,7 +38,7 @@ class EmbeddedServer(ABC):
     """A server on one loopback port; it can be stopped, killed and started again on it."""
 
     name: str
-    ready_seconds: float = 120.0
+    ready_seconds: float = PATIENCE_SECONDS
 
     def __init__(self, workspace: Workspace, port: int, process: ServerProcess) -> None:
         self.port = port

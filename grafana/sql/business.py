@@ -1,11 +1,11 @@
 """Queries of revenue and orders, for the selected countries."""
 
-from grafana.sql.ranges import BY_CATEGORY, BY_COUNTRY, CHOSEN, in_steps, sold
+from grafana.sql.ranges import BY_CATEGORY, BY_COUNTRY, CHOSEN_ROWS, in_steps, sold
 
 
 def countries() -> str:
     """Names to choose from."""
-    return "SELECT DISTINCT coalesce(country, 'unknown') FROM revenue_daily ORDER BY 1"
+    return "SELECT DISTINCT country FROM revenue_daily ORDER BY 1"
 
 
 def revenue() -> str:
@@ -30,8 +30,8 @@ def average_order_value() -> str:
 def live_revenue(name: str) -> str:
     """Revenue over (now - 60 s, now] by category or country, from the rows."""
     return f"""
-SELECT coalesce({name}, 'unknown') AS {name}, sum(total_amount) AS revenue FROM transactions
-WHERE timestamp > now() - interval '60 seconds' AND timestamp <= now() AND {CHOSEN}
+SELECT name_or_unknown({name}) AS {name}, sum(total_amount) AS revenue FROM transactions
+WHERE timestamp > now() - interval '60 seconds' AND timestamp <= now() AND {CHOSEN_ROWS}
 GROUP BY 1 ORDER BY revenue DESC LIMIT 20"""
 
 
@@ -61,7 +61,7 @@ def revenue_by_category() -> str:
     """Revenue, orders and average of each category in the range."""
     columns = ("category", "country", "total_amount", "transaction_count")
     return f"""
-SELECT coalesce(category, 'unknown') AS category, sum(total_amount) AS revenue,
+SELECT category, sum(total_amount) AS revenue,
   sum(transaction_count) AS orders, round(sum(total_amount) / sum(transaction_count), 2) AS average
 FROM {sold(BY_CATEGORY, *columns)} GROUP BY 1 ORDER BY revenue DESC"""
 
@@ -76,7 +76,7 @@ def funnel() -> str:
     )
     counts = "\nUNION ALL\n".join(
         f"SELECT '{name}' AS step, count(*) AS sessions FROM (SELECT DISTINCT session_id FROM {table}\n"
-        f"  WHERE $__timeFilter(timestamp) AND {CHOSEN} {more}) AS session"
+        f"  WHERE $__timeFilter(timestamp) AND {CHOSEN_ROWS} {more}) AS session"
         for name, table, more in steps
     )
     return f"{counts}\nORDER BY step"

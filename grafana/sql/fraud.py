@@ -46,7 +46,7 @@ GROUP BY user_id ORDER BY anomalies DESC, highest_score DESC LIMIT 20"""
 def anomalies_by_country() -> str:
     """Anomalies of the range by the country of their order."""
     return """
-SELECT coalesce(country, 'unknown') AS country, count(*) AS anomalies
+SELECT name_or_unknown(country) AS country, count(*) AS anomalies
 FROM transaction_anomalies JOIN transactions USING (transaction_id)
 WHERE $__timeFilter(event_time) GROUP BY 1 ORDER BY anomalies DESC LIMIT 20"""
 

@@ -10,7 +10,9 @@ _FROM: Final = "$__timeFrom()::timestamptz"
 _TO: Final = "$__timeTo()::timestamptz"
 _FIRST_HOUR: Final = f"date_bin('1 hour', {_FROM} + interval '1 hour' - interval '1 microsecond', to_timestamp(0))"
 _LAST_HOUR: Final = f"date_bin('1 hour', {_TO}, to_timestamp(0))"
-CHOSEN: Final = "coalesce(country, 'unknown') IN (${country:sqlstring})"
+#: Of sums, which stand under `unknown` where events named no country, and of rows, which are as they came.
+CHOSEN: Final = "country IN (${country:sqlstring})"
+CHOSEN_ROWS: Final = "name_or_unknown(country) IN (${country:sqlstring})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def in_steps(rollup: Rollup, name: str) -> str:
     """Returns sums per step of a chart and name; steps are the chart's, but not finer than the rollup."""
     short = f"({_TO} - {_FROM} < interval '{rollup.fine_range}')"
     step = f"greatest($__interval_ms, CASE WHEN {short} THEN 60000 ELSE 3600000 END) / 1000.0"
-    columns = f"coalesce({name}, 'unknown') AS name, total_amount, transaction_count"
+    columns = f"{name} AS name, total_amount, transaction_count"
     return f"""
 SELECT date_bin(make_interval(secs => {step}), at, to_timestamp(0)) AS time, name,
   sum(total_amount) AS amount, sum(transaction_count) AS orders, {step} / 60 AS minutes

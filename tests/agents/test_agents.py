@@ -23,6 +23,7 @@ from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
 from app.worker import create_app
 from tests.events.records import KAFKA_MS, Record
 from tests.support.databases import Database
+from tests.support.waiting import PATIENCE_SECONDS
 
 PARTITION = 3
 COMMON = {"user_id": "ada", "session_id": "s", "timestamp": "2026-03-01T12:00:00Z", "product_id": "p"}
@@ -72,7 +73,7 @@ class Feed:
     async def committed(self, offset: int) -> None:
         """Wait until the ledger stands at the offset."""
         topic, partition = self._partition
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 progress = await ledger.read_progress(self._connection, topic, [partition])
                 if progress[partition].next_offset == offset:

@@ -29,9 +29,14 @@ class Shop:
     database: Database
     orders: list[TransactionRow]
 
-    def where(self, **wanted: object) -> list[TransactionRow]:
-        """Orders with these values."""
-        return [o for o in self.orders if all(getattr(o, k) == v for k, v in wanted.items())]
+    def where(self, country: str) -> list[TransactionRow]:
+        """Orders that count under a country."""
+        return [order for order in self.orders if label(order.country) == country]
+
+
+def label(name: str | None) -> str:
+    """What orders with this category or country count under."""
+    return name if name is not None and name.strip().lower() not in ("", "unknown") else "unknown"
 
 
 def revenue(orders: Iterable[TransactionRow]) -> Decimal:
@@ -73,8 +78,8 @@ def _orders(random: Random) -> list[TransactionRow]:
             timestamp=NOON - timedelta(microseconds=time_us),
             amount_cents=random.choice([0, 1, 999_999_999_999, random.randrange(10**6)]),
             quantity=random.choice([1, 2, 9, 10]),
-            category=random.choice(["Books", "Toys", "Garden", None]),
-            country=random.choice(["UK", "USA", None]),
+            category=random.choice(["Books", "Toys", "Garden", None, "unknown", " "]),
+            country=random.choice(["UK", "USA", None, "Unknown", ""]),
         )
         for n, time_us in enumerate(sorted(times, reverse=True))
     ]

@@ -85,7 +85,7 @@ async def test_filters(shop: Shop) -> None:
         for kind in ("high_value", "unusual_quantity", "rapid_transactions", "no_such_type"):
             got = await answered(client, PATH, anomaly_type=kind, limit=1000)
             assert _names(got["anomalies"]) == [name for name in stored if name[1] == kind]
-        for country in ("UK", "Atlantis"):
+        for country in ("UK", "unknown", "Atlantis"):
             got = await answered(client, PATH, country=country, limit=1000)
             ids = {order.transaction_id for order in shop.where(country=country)}
             assert _names(got["anomalies"]) == [name for name in stored if name[0] in ids]

@@ -12,6 +12,7 @@ from api.app import create_app
 from api.keys import hash_of, new_key
 from tests.api.serving import served, with_api
 from tests.api.shop import Shop, revenue
+from tests.support.waiting import PATIENCE_SECONDS
 
 _EXAMPLE = """
 import requests
@@ -45,7 +46,7 @@ else:
 async def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Runs a program next to the server, which runs in this loop."""
     return await asyncio.to_thread(
-        subprocess.run, command, cwd=folder, capture_output=True, text=True, check=False, timeout=120
+        subprocess.run, command, cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
     )
 
 

@@ -15,7 +15,6 @@ def _at(*parts: int) -> datetime:
     ("text", "start", "end"),
     [
         ("2025-12-07", _at(2025, 12, 7), _at(2025, 12, 8)),
-        ("20251207", _at(2025, 12, 7), _at(2025, 12, 8)),
         ("2025-12-07T10:30", _at(2025, 12, 7, 10, 30), _at(2025, 12, 7, 10, 30)),
         ("2025-12-07T10:30:00Z", _at(2025, 12, 7, 10, 30), _at(2025, 12, 7, 10, 30)),
         ("2025-12-07 10:30:00", _at(2025, 12, 7, 10, 30), _at(2025, 12, 7, 10, 30)),
@@ -30,10 +29,35 @@ def test_what_a_parameter_means(text: str, start: datetime, end: datetime) -> No
     assert (start_of(text), end_of(text)) == (start, end)
 
 
-@pytest.mark.parametrize("text", ["", "today", "2025-13-01", "2025-02-29", "1733500000", "0001-01-01T00:00+01:00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "today",
+        "2025-13-01",
+        "2025-02-29",
+        "1733500000",
+        "1762041600",
+        "20251207",
+        "20251207xx",
+        "2025-W49-7",
+        "2025-12-07x10:30",
+        "20251207T103000Z",
+        "2025-12-07T10",
+        " 2025-12-07",
+        "2025-12-07 ",
+        "12025-12-07",
+    ],
+)
 def test_what_is_no_date(text: str) -> None:
-    with pytest.raises(ValueError, match="give a date such as"):
+    with pytest.raises(ValueError, match="write a date such as 2025-12-01"):
         start_of(text)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00+01:00", "9999-12-31T23:00-05:00"])
+def test_what_lies_outside_the_calendar(text: str) -> None:
+    with pytest.raises(ValueError, match="outside the years 1 to 9999"):
+        end_of(text)
 
 
 def test_a_plus_that_became_a_blank_is_explained() -> None:

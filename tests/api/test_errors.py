@@ -39,7 +39,10 @@ def _problem(response: httpx.Response, status: int) -> dict[str, Any]:
     ("path", "query", "field"),
     [
         (SALES, {"start_date": "yesterday"}, "start_date"),
+        (SALES, {"start_date": "1762041600"}, "start_date"),
+        (SALES, {"start_date": "20251102xx"}, "start_date"),
         (SALES, {"end_date": "2025-02-30"}, "end_date"),
+        (SALES, {"end_date": "0001-01-01T00:00:00+05:00"}, "end_date"),
         (SALES, {"start_date": "2025-12-07", "end_date": "2025-12-05"}, "end_date"),
         (SALES, {"contry": "UK"}, "contry"),
         (SALES, {"country": "x" * 51}, "country"),
@@ -49,8 +52,10 @@ def _problem(response: httpx.Response, status: int) -> dict[str, Any]:
         (ANOMALIES, {"limit": "many"}, "limit"),
         (ANOMALIES, {"cursor": "rubbish"}, "cursor"),
         (ANOMALIES, {"start_date": ""}, "start_date"),
+        (ANOMALIES, {"start_date": "1612101231530"}, "start_date"),
         (BREAKDOWN, {"group_by": "minute"}, "group_by"),
         (BREAKDOWN, {"end_date": "soon"}, "end_date"),
+        (BREAKDOWN, {"start_date": "20251102"}, "start_date"),
         (SEGMENTS, {"contry": "UK"}, "contry"),
         (SEGMENTS, {"country": "x" * 51}, "country"),
         ("/api/v1/customers/rfm", {"limit": "1"}, "limit"),
@@ -61,7 +66,9 @@ def _problem(response: httpx.Response, status: int) -> dict[str, Any]:
         (TRENDS, {"period_type": "yearly"}, "period_type"),
         (TRENDS, {"cursor": "rubbish"}, "cursor"),
         (TRENDS, {"start_date": "W09"}, "start_date"),
+        (TRENDS, {"end_date": "2025-W49-7"}, "end_date"),
         ("/api/v1/funnel", {"start_date": "2025-12-07", "end_date": "2025-12-05"}, "end_date"),
+        ("/api/v1/funnel", {"start_date": "20251102T101500Z"}, "start_date"),
         ("/api/v1/operations", {"store": "mongodb"}, "store"),
         ("/api/v1/dimensions", {"x": "y"}, "x"),
         ("/api/v1/live/revenue", {"x": "y"}, "x"),
@@ -75,6 +82,32 @@ async def test_wrong_input_names_the_field(database: Database, path: str, query:
         content = _problem(await client.get(path, params=query or None), 422)
     assert [each["field"] for each in content["errors"]] == [field]
     assert field in content["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        (SALES, {}),
+        (ANOMALIES, {}),
+        (TRENDS, {}),
+        ("/api/v1/funnel", {}),
+        *((BREAKDOWN, {"group_by": group}) for group in ("day", "hour", "category", "country")),
+    ],
+)
+async def test_the_ends_of_the_calendar_are_no_bugs(
+    database: Database, night: object, path: str, query: Mapping[str, str]
+) -> None:
+    await store(database, [order(0)])
+    edges = ["0001-01-01", "0001-01-01T00:00:00.000001Z", "0025-11-29", "1582-10-10"]
+    edges += ["9999-12-30", "9999-12-31", "9999-12-31T23:59:59.999999Z"]
+    async with api_over(database) as client:
+        for first in range(len(edges)):
+            for last in edges[first:]:
+                given = {**query, "start_date": edges[first], "end_date": last}
+                response = await client.get(path, params=given)
+                assert response.status_code == 200, (given, response.text)
+            given = {**query, "country": "UK", "start_date": edges[first]}
+            assert (await client.get(path, params=given)).status_code == 200, given
 
 
 @pytest.mark.parametrize("event", ["-1", "x", "9223372036854775808"])

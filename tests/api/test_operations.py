@@ -13,6 +13,7 @@ from tests.api.serving import answered, api_over
 from tests.api.shop import store
 from tests.sink.chunk_slices import NOON, order
 from tests.support.databases import Database
+from tests.support.waiting import PATIENCE_SECONDS
 
 PATH = "/api/v1/operations"
 _BEAT = """
@@ -36,8 +37,9 @@ async def _beat(database: Database, name: str, age_seconds: int, *, lag: int, fa
 
 async def test_topics_workers_and_latency(database: Database, night: Any) -> None:
     await store(database, [order(n) for n in range(3)], [order(3)])
-    await _beat(database, "a", 1, lag=5, fast=990)
-    await _beat(database, "b", 10, lag=2, fast=0)
+    # Heard of an hour from now: they stay alive however long the test takes.
+    await _beat(database, "a", -3600, lag=5, fast=990)
+    await _beat(database, "b", -3600, lag=2, fast=0)
     await _beat(database, "gone", 60, lag=900, fast=0)
     async with api_over(database) as client:
         got = await answered(client, PATH)
@@ -67,7 +69,7 @@ async def test_runs_of_the_batch_and_sizes(database: Database, warehouse: Any) -
     rows = everything()
     warehouse.publish(NOON.date(), **rows)
     warehouse.stage(NOON.date() + timedelta(days=1), segment_migrations=rows["segment_migrations"])
-    async with api_over(database) as client, asyncio.timeout(60):
+    async with api_over(database) as client, asyncio.timeout(PATIENCE_SECONDS):
         while not (got := await answered(client, PATH))["stores"]["mongodb"]["bytes"]:
             await asyncio.sleep(0.1)
     assert [(run["number"], run["status"]) for run in got["batch_runs"]] in (

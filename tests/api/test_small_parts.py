@@ -59,11 +59,25 @@ def test_a_float_trap_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "same"), [(None, False), ("*", True), ('"x"', False), ("{}", True), ('"x", W/{}', True)]
+    ("header", "same"),
+    [
+        ([], False),
+        (["*"], True),
+        ([" * "], True),
+        (['"x"'], False),
+        (["{}"], True),
+        (['"x", W/{}'], True),
+        (['"x"', "{}"], True),
+        (['"x"', '"y",{}'], True),
+        (['"a, {}"'], False),
+        (['"a,b" ,\t{} , "c"'], True),
+        (["", "W/{}"], True),
+        (['"x"', '"y"'], False),
+    ],
 )
-def test_if_none_match(header: str | None, same: bool) -> None:
+def test_if_none_match(header: list[str], same: bool) -> None:
     tag = etag_of(b"body")
-    assert matches(header and header.format(tag), tag) is same
+    assert matches([line.replace("{}", tag) for line in header], tag) is same
 
 
 def _status(ring: KeyRing, key: str | None) -> int:

@@ -16,9 +16,9 @@ from tests.api.serving import served, with_api
 from tests.api.shop import store
 from tests.sink.chunk_slices import order
 from tests.support.databases import Database
+from tests.support.waiting import PATIENCE_SECONDS
 
 STREAM = "/api/v1/anomalies/stream"
-_DEADLINE_SECONDS = 60.0
 _NUMBER = """
 WITH batch AS (
     SELECT id, row_number() OVER (ORDER BY id DESC) AS place FROM transaction_anomalies
@@ -51,7 +51,7 @@ class Listener:
     async def block(self) -> dict[str, str]:
         """Fields of the next block, comments noted aside."""
         fields: dict[str, str] = {}
-        async with asyncio.timeout(_DEADLINE_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             async for line in self._lines:
                 if line.startswith(":"):
                     self.comments.append(line[1:].strip())
@@ -65,7 +65,7 @@ class Listener:
 
     async def rest(self) -> list[str]:
         """Lines up to the proper end of the stream."""
-        async with asyncio.timeout(_DEADLINE_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return [line async for line in self._lines]
 
     async def events(self, count: int) -> list[Event]:
@@ -83,7 +83,7 @@ async def listening(address: str, last: int | None = None) -> AsyncIterator[List
     """A connection to the stream; it has said where it begins."""
     headers = {} if last is None else {"Last-Event-ID": str(last)}
     async with (
-        httpx.AsyncClient(base_url=address, timeout=_DEADLINE_SECONDS) as client,
+        httpx.AsyncClient(base_url=address, timeout=PATIENCE_SECONDS) as client,
         client.stream("GET", STREAM, headers=headers) as response,
     ):
         listener = Listener(response)
@@ -95,7 +95,7 @@ async def listening(address: str, last: int | None = None) -> AsyncIterator[List
 @asynccontextmanager
 async def api_address(database: Database, **api: object) -> AsyncIterator[str]:
     """The address of an API that would not look by itself within a test."""
-    settings = with_api(database.settings, **({"stream_poll_seconds": 600.0} | api))
+    settings = with_api(database.settings, **({"stream_poll_seconds": 10 * PATIENCE_SECONDS} | api))
     async with served(create_app(settings)) as address:
         yield address
 
@@ -160,7 +160,7 @@ async def test_an_event_is_the_anomaly_as_a_page_has_it(database: Database) -> N
     await number(database)
     async with api_address(database) as address, listening(address, 0) as listener:
         fields = await listener.block()
-        async with httpx.AsyncClient(base_url=address) as client:
+        async with httpx.AsyncClient(base_url=address, timeout=PATIENCE_SECONDS) as client:
             page = (await client.get("/api/v1/anomalies")).json()
     assert json.loads(fields["data"]) == page["anomalies"][0]
     assert (fields["id"], fields["event"]) == ("1", "anomaly")

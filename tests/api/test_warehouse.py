@@ -1,7 +1,7 @@
 """The published run: before the first, through switches, with a run that is gone, while MongoDB is down."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from compose.embedded.stack import EmbeddedStack
 from tests.api.marts import AS_OF, customers, everything, trends
 from tests.api.serving import answered, api_over
 from tests.support.databases import Database
+from tests.support.waiting import PATIENCE_SECONDS, until
 from tests.support.warehouses import Warehouse
 
 V1 = "/api/v1"
@@ -33,14 +34,7 @@ PATHS = (
     f"{V1}/trends",
     f"{V1}/funnel",
 )
-_DEADLINE_SECONDS = 60.0
 _QUICK: dict[str, Any] = {"run_poll_seconds": 0.05}
-
-
-async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(_DEADLINE_SECONDS):
-        while not await condition():
-            await asyncio.sleep(0.05)
 
 
 async def test_before_the_first_publish_404_says_what_to_run(database: Database, warehouse: Warehouse) -> None:
@@ -65,7 +59,7 @@ async def test_every_answer_follows_a_publish_and_carries_its_day(database: Data
         async def followed() -> bool:
             return str((await answered(client, PATHS[0]))["as_of"]) == "2026-03-01"
 
-        await _until(followed)
+        await until(followed)
         second = [await answered(client, path) for path in PATHS]
     assert {each["as_of"] for each in second} == {"2026-03-01"}
     figures = [[{**each, "as_of": None} for each in answers] for answers in (first, second)]
@@ -87,8 +81,8 @@ class _Reading:
 
     def __init__(self, database: Database) -> None:
         settings = database.settings
-        self.mongo = Mongo(settings.mongo, 30)
-        self.reader = Reader(self.mongo, self.mongo, {}, answers=10, wait_seconds=30, poll_seconds=3600)
+        self.mongo = Mongo(settings.mongo, PATIENCE_SECONDS)
+        self.reader = Reader(self.mongo, self.mongo, {}, answers=10, wait_seconds=PATIENCE_SECONDS, poll_seconds=3600)
         self._following = asyncio.create_task(self.reader.follow())
 
     async def close(self) -> None:
@@ -219,7 +213,7 @@ async def test_mongodb_down_and_back(database: Database, night: dict[str, list[A
             async def noticed() -> bool:
                 return (await client.get(PATHS[0])).status_code == 503
 
-            await _until(noticed)
+            await until(noticed)
             for path in PATHS:
                 problem = await _problem_of(client, path)
                 assert problem["store"] == "mongodb"
@@ -237,7 +231,7 @@ async def test_mongodb_down_and_back(database: Database, night: dict[str, list[A
         async def back() -> bool:
             return (await client.get("/ready")).status_code == 200
 
-        await _until(back)
+        await until(back)
         assert await answered(client, PATHS[0]) == before
         for path in PATHS:
             assert (await client.get(path)).status_code == 200, path
@@ -259,7 +253,7 @@ async def test_a_process_that_starts_before_mongodb(
             async def back() -> bool:
                 return (await client.get(PATHS[0])).status_code == 200
 
-            await _until(back)
+            await until(back)
     finally:
         if not started:
             stack.mongo.start()
@@ -279,10 +273,12 @@ async def test_a_new_run_is_shown_once_its_sums_are_made_and_looked_for_meanwhil
         return run.mart("customer_segments").as_of
 
     warehouse.publish(AS_OF, customer_segments=customers(seed=1))
-    mongo = Mongo(database.settings.mongo, 30)
-    reader = Reader(mongo, mongo, {"customer_segments": slow}, answers=9, wait_seconds=30, poll_seconds=0.01)
+    mongo = Mongo(database.settings.mongo, PATIENCE_SECONDS)
+    reader = Reader(
+        mongo, mongo, {"customer_segments": slow}, answers=9, wait_seconds=PATIENCE_SECONDS, poll_seconds=0.01
+    )
     following = asyncio.create_task(reader.follow())
-    async with asyncio.timeout(_DEADLINE_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await reader.ask("first", night_of) == AS_OF  # there is none before it
         gate.set()
         while await reader.weight_bytes() is None:
@@ -314,7 +310,7 @@ async def test_an_erased_user_is_found_no_more(database: Database, warehouse: Wa
         async def forgotten() -> bool:
             return (await client.get(path)).status_code == 404
 
-        await _until(forgotten)
+        await until(forgotten)
         assert await answered(client, f"{V1}/customers/segments") == segments
         (row,) = await database.fetch("SELECT pseudonym FROM erased_users")
         assert (await answered(client, f"{V1}/customers/{row[0]}"))["user_id"] == row[0]

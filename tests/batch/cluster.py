@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,11 +10,11 @@ from pathlib import Path
 import pyspark
 
 from compose.embedded.ports import choose_port
+from tests.support.waiting import PATIENCE_SECONDS, PROGRAM_SECONDS, wait_until
 
 _HOME = Path(pyspark.__file__).parent
 _MASTER = "org.apache.spark.deploy.master.Master"
 _WORKER = "org.apache.spark.deploy.worker.Worker"
-_LIMIT_SECONDS = 300.0
 
 
 def cluster_environment() -> dict[str, str]:
@@ -61,14 +60,13 @@ def _running(command: list[str], log: Path) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-            process.wait(timeout=60)
+            process.wait(PATIENCE_SECONDS)
 
 
 def _wait_for(log: Path, text: str, times: int) -> None:
-    deadline = time.monotonic() + _LIMIT_SECONDS
-    while log.read_text(errors="replace").count(text) < times:
-        assert time.monotonic() < deadline, log.read_text(errors="replace")[-2000:]
-        time.sleep(0.1)
+    wait_until(
+        lambda: log.read_text(errors="replace").count(text) >= times, lambda: log.read_text(errors="replace")[-2000:]
+    )
 
 
 def submit(master: str, variables: Mapping[str, str], *arguments: str) -> None:
@@ -91,7 +89,7 @@ def _finish(command: list[str], variables: Mapping[str, str]) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=_LIMIT_SECONDS,
+        timeout=PROGRAM_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-4000:]

@@ -67,7 +67,12 @@ def _money(rows: Iterable[Row]) -> Decimal:
 
 
 def _label(value: str | None) -> str:
-    return "unknown" if value is None else value
+    """The name, `unknown` for none, blanks and the word itself."""
+    return value if value is not None and _names(value) else "unknown"
+
+
+def _names(value: str | None) -> bool:
+    return value is not None and value.strip().lower() not in ("", "unknown")
 
 
 def fact_sales(shop: Shop) -> list[Row]:
@@ -171,7 +176,7 @@ def product_performance(shop: Shop) -> list[Row]:
     events = sold + views + [{**row, "kind": row["action"]} for row in shop.cart_events]
     seen: dict[str, tuple[datetime, str]] = {}
     for row in events:
-        if row["category"] is not None:
+        if _names(row["category"]):
             mark = (row["timestamp"], row["category"])
             seen[row["product_id"]] = max(seen.get(row["product_id"], mark), mark)
     groups = _group(events, lambda row: (row["product_id"], _label(row["country"])))
@@ -224,7 +229,7 @@ def _session(name: str, rows: list[Row]) -> Row:
     return {
         "session_id": name,
         "user_id": rows[0]["user_id"],
-        "country": next((r["country"] for r in rows if r["country"] is not None), "unknown"),
+        "country": next((r["country"] for r in rows if _names(r["country"])), "unknown"),
         "started_at": start,
         "ended_at": end,
         "duration_seconds": (end - start) // timedelta(seconds=1),

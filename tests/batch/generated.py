@@ -13,8 +13,20 @@ from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS, SourceTable
 
 FIRST_DAY: Final = datetime(2025, 11, 24, tzinfo=UTC)
 DAYS: Final = 40
-_COUNTRIES: Final = ("USA", "UK", "Côte d'Ivoire", "", None)
-_CATEGORIES: Final = ("Books", 'Toys "R"', "Garden", None)
+#: Some name nothing, in every way there is, and some only look so.
+_COUNTRIES: Final = (
+    "USA",
+    "UK",
+    "United States",
+    "Côte d'Ivoire",
+    "Ünknown",
+    "",
+    "\t\u3000",
+    " Unknown\u00a0",
+    "unknown",
+    None,
+)
+_CATEGORIES: Final = ("Books", 'Toys "R"', "unknowns", "  ", "UNKNOWN", None)
 _AMOUNTS: Final = ("0.00", "0.01", "19.99", "19.99", "250.00", "9999999999.99")
 
 Row = dict[str, Any]

@@ -16,11 +16,13 @@ from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS, SourceTable
 from batch.warehouse import POINTER, RUNS, Document, visible
 from tests.batch.generated import Row, Shop
 from tests.support.databases import Database
+from tests.support.waiting import PATIENT
 
 _ROLLUP = """
     DELETE FROM sales_daily;
     INSERT INTO sales_daily
-    SELECT date_trunc('day', timestamp, 'UTC'), source_partition, category, country, count(*), sum(total_amount)
+    SELECT date_trunc('day', timestamp, 'UTC'), source_partition, name_or_unknown(category), name_or_unknown(country),
+        count(*), sum(total_amount)
     FROM transactions GROUP BY 1, 2, 3, 4"""
 
 
@@ -137,6 +139,7 @@ def variables_of_a_night(database: Database, mongo_url: str, var_dir: Path) -> d
     postgres = database.postgres
     assert postgres.reader_password is not None
     return {
+        **PATIENT,
         "GLOBALMART_VAR_DIR": str(var_dir),
         "GLOBALMART_MONGO_URL": mongo_url,
         "GLOBALMART_MONGO_DATABASE": f"warehouse_{database.name}",

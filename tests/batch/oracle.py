@@ -24,9 +24,17 @@ _PREVIOUS: Final = pa.schema([("user_id", pa.string()), ("segment_name", pa.stri
 
 
 def marts_of(
-    shop: Shop, as_of: date, gap: timedelta, previous: Mapping[str, str] | None = None
+    shop: Shop,
+    as_of: date,
+    gap: timedelta,
+    previous: Mapping[str, str] | None = None,
+    complete_before: date | None = None,
 ) -> dict[str, list[Row]]:
-    """All marts of a shop's events up to and with `as_of`; `previous` is each customer's former segment."""
+    """All marts of a shop's events up to and with `as_of`; `previous` is each customer's former segment.
+
+    Days before `complete_before` are over, by default all up to and with `as_of`.
+    """
+    complete_before = complete_before or as_of + timedelta(days=1)
     former = [{"user_id": u, "segment_name": name} for u, name in (previous or {}).items()]
     with duckdb.connect(config={"threads": 2}) as connection:
         connection.register("previous", pa.Table.from_pylist(former, _PREVIOUS))
@@ -35,6 +43,7 @@ def marts_of(
             table = pa.Table.from_pylist(rows, source.arrow_schema)
             connection.register(source.name, _without_zone(table))
         connection.execute("SET VARIABLE as_of = ?::DATE", [as_of])
+        connection.execute("SET VARIABLE complete_before = ?::DATE", [complete_before])
         connection.execute("SET VARIABLE gap = ?::INTERVAL", [gap])
         connection.execute(_SQL.read_text())
         return {mart: _rows(connection, mart) for mart in MARTS}

@@ -1,7 +1,9 @@
 -- Every mart once more, in DuckDB's SQL, from the definitions. Times are UTC without saying so.
--- Given: transactions, product_views, cart_events, previous (user_id, segment_name), as_of, gap.
+-- Given: transactions, product_views, cart_events, previous (user_id, segment_name), as_of, complete_before, gap.
 
-CREATE MACRO label(text) AS coalesce(text, 'unknown');
+CREATE MACRO named(text) AS
+    CASE WHEN NOT regexp_full_match(text, '[\s\x{1c}-\x{1f}\x{85}\p{Z}]*(?i:unknown)?[\s\x{1c}-\x{1f}\x{85}\p{Z}]*') THEN text END;
+CREATE MACRO label(text) AS coalesce(named(text), 'unknown');
 CREATE MACRO cents(money) AS CAST(CAST(money AS DECIMAL(30, 2)) * 100 AS HUGEINT);
 -- n / d in whole numbers, half away from zero.
 CREATE MACRO half_up(n, d) AS
@@ -72,7 +74,7 @@ CREATE VIEW sales_trends AS
 SELECT now.period_type, now.period, now.start AS period_start, now.country, now.revenue, now.transactions,
        ten_thousandths(half_up((cents(now.revenue) - cents(before.revenue)) * 10000, cents(before.revenue)))
            AS revenue_growth_rate,
-       now.start + now.length > CAST(getvariable('as_of') AS TIMESTAMP) + INTERVAL 1 DAY AS partial,
+       now.start + now.length > CAST(getvariable('complete_before') AS TIMESTAMP) AS partial,
        CAST(getvariable('as_of') AS TIMESTAMP) AS analysis_date
 FROM periods now LEFT JOIN periods before
      ON before.period_type = now.period_type AND before.start + before.length = now.start
@@ -99,7 +101,7 @@ SELECT s.product_id, s.country, label(c.category) AS category, revenue, units, o
        ten_thousandths(half_up(CAST(orders AS HUGEINT) * 10000, views)) AS conversion
 FROM product_sums s LEFT JOIN
      (SELECT product_id, last(category ORDER BY timestamp, category) AS category
-      FROM product_events WHERE category IS NOT NULL GROUP BY product_id) c ON c.product_id = s.product_id;
+      FROM product_events WHERE named(category) IS NOT NULL GROUP BY product_id) c ON c.product_id = s.product_id;
 
 CREATE VIEW orders AS
 SELECT session_id, user_id, timestamp, transaction_id AS id, 'order' AS kind, country, quantity AS units,
@@ -128,7 +130,7 @@ FROM cart_events;
 CREATE VIEW fact_sessions AS
 SELECT *, transactions > 0 AS converted, cart_adds > 0 AND transactions = 0 AS abandoned
 FROM (SELECT session_id, first(user_id ORDER BY timestamp, id) AS user_id,
-             label(first(country ORDER BY timestamp, id) FILTER (country IS NOT NULL)) AS country,
+             label(first(country ORDER BY timestamp, id) FILTER (named(country) IS NOT NULL)) AS country,
              min(timestamp) AS started_at, max(timestamp) AS ended_at,
              (epoch_us(max(timestamp)) - epoch_us(min(timestamp))) // 1000000 AS duration_seconds,
              count(*) FILTER (kind = 'view') AS views, count(*) FILTER (kind = 'add') AS cart_adds,

@@ -44,7 +44,7 @@ async def test_every_order_of_cdnow_reaches_the_warehouse(world: World, nights: 
     world.worker(KAFKA_MAX_POLL_RECORDS="4000")
     command = [sys.executable, "-m", "app.cli", "generate", "--preset", "cdnow"]
     subprocess.run(command, check=True, env=plain_environment(os.environ, world.environment()))
-    await world.consumed(seconds=240)
+    await world.consumed()
     world.close()
 
     nights.run(cdnow.LAST_DAY)

@@ -40,7 +40,6 @@ def cluster(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> It
         yield Cluster(master, work_dir)
 
 
-@pytest.mark.timeout(1200)
 async def test_a_night_on_a_cluster_publishes_what_a_single_process_does(
     nights: Nights, cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -53,7 +52,6 @@ async def test_a_night_on_a_cluster_publishes_what_a_single_process_does(
     assert _stored(nights) == _stored(alone)
 
 
-@pytest.mark.timeout(1200)
 async def test_the_connectors_on_a_cluster_publish_what_a_single_process_does(
     nights: Nights, cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -69,7 +69,7 @@ _MARTS: list[tuple[str, Callable[[SparkSession, Events], DataFrame], Callable[[S
     ),
     (
         "sales_trends",
-        lambda _, events: sales_trends(fact_sales(events.transactions).persist(), _AS_OF),
+        lambda _, events: sales_trends(fact_sales(events.transactions).persist(), _AS_OF, _AS_OF + timedelta(days=1)),
         lambda shop: expected.sales_trends(shop, _AS_OF),
         ("period_type", "period", "country"),
     ),

@@ -21,11 +21,11 @@ from tests.chaos.supervisor import Supervisor
 from tests.chaos.worker_faults import WorkerFaults
 from tests.faults import topics
 from tests.faults.world import World
+from tests.support.waiting import PATIENCE_SECONDS
 
 _WORKERS: Final = 3
-_SETTLE_SECONDS: Final = 90.0
-_CATCH_UP_SECONDS: Final = 180.0
 _WATCHDOG_SECONDS: Final = "20"
+_STOP_SECONDS: Final = "10"
 _LOOK_SECONDS: Final = 0.2
 
 Say = Callable[[str], None]
@@ -60,18 +60,20 @@ class Chaos:
     async def _under_fire(self, plan: Plan, disk: SmallDisk, api: Api | None) -> dict[str, Any]:
         """Workers, load and faults until all is consumed; what the recount and the gauge say."""
         world, gauge = self._world, self._gauge
-        supervisor = Supervisor(world, _WORKERS, self._folder, WORKER_WATCHDOG_SECONDS=_WATCHDOG_SECONDS)
+        supervisor = Supervisor(
+            world, _WORKERS, self._folder, WORKER_WATCHDOG_SECONDS=_WATCHDOG_SECONDS, WORKER_STOP_SECONDS=_STOP_SECONDS
+        )
         harms = WorkerFaults(supervisor, gauge)
         inflictor = Inflictor(world, harms, StoreFaults(world, gauge, disk), api)
         async with _concurrently(supervisor.run(), gauge.run()):
             async with world.load():
                 for worker in supervisor.workers:
-                    await world.consuming(worker, 60)
+                    await world.consuming(worker)
                 unrecovered = await self._play_alone(inflictor, plan, supervisor)
                 calm = len(gauge.recoveries), len(harms.stop_seconds)
                 await self._play_storm(inflictor, plan)
                 unrecovered += await self._settle(supervisor)
-            await world.consumed(_CATCH_UP_SECONDS)
+            await world.consumed()
             found = await self._judge(api)
         return {
             **found,
@@ -113,7 +115,7 @@ class Chaos:
 
     async def _settle(self, supervisor: Supervisor) -> list[str]:
         """Wait, under load, until everything has moved after every fault; what has not."""
-        deadline = time.monotonic() + _SETTLE_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while self._gauge.pending and time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_SECONDS)
         if self._gauge.pending:

@@ -10,11 +10,9 @@ from tests.chaos.gauge import Gauge
 from tests.chaos.schedule import Fault
 from tests.chaos.supervisor import Supervisor
 from tests.faults.processes import WorkerProcess
+from tests.support.waiting import PATIENCE_SECONDS
 
-_VICTIM_SECONDS: Final = 30.0
-_POINT_SECONDS: Final = 20.0
 _LOOK_SECONDS: Final = 0.05
-_STOP_SECONDS: Final = 30.0
 
 
 class WorkerFaults:
@@ -26,7 +24,7 @@ class WorkerFaults:
         self.stop_seconds: list[float] = []
 
     async def _victim(self, fault: Fault) -> WorkerProcess | None:
-        deadline = time.monotonic() + _VICTIM_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while (worker := self._supervisor.victim(fault.dice)) is None:
             if time.monotonic() > deadline:
                 return None
@@ -47,7 +45,7 @@ class WorkerFaults:
             return False
         started = time.monotonic()
         self._gauge.fault(fault.kind)
-        await asyncio.to_thread(worker.stop, _STOP_SECONDS)
+        await asyncio.to_thread(worker.stop)
         self.stop_seconds.append(time.monotonic() - started)
         return True
 
@@ -77,11 +75,11 @@ class WorkerFaults:
     async def add(self, fault: Fault) -> bool:
         """One more joins, stays a while and is stopped."""
         guest = self._supervisor.start()
-        await self._until(lambda: "Joined group" in guest.log(), _VICTIM_SECONDS)
+        await self._until(lambda: "Joined group" in guest.log(), guest)
         self._gauge.fault(fault.kind)
         await asyncio.sleep(fault.lasts_seconds)
         started = time.monotonic()
-        await asyncio.to_thread(guest.stop, _STOP_SECONDS)
+        await asyncio.to_thread(guest.stop)
         self.stop_seconds.append(time.monotonic() - started)
         return True
 
@@ -97,15 +95,16 @@ class WorkerFaults:
         if (worker := await self._victim(fault)) is None:
             return None
         order = self._supervisor.order(worker, fault.point, action)
-        if await self._until(lambda: not order.exists(), _POINT_SECONDS):
+        if await self._until(lambda: not order.exists(), worker):
             return worker
         order.unlink(missing_ok=True)
         return None
 
-    async def _until(self, true: Callable[[], bool], seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
+    async def _until(self, true: Callable[[], bool], worker: WorkerProcess) -> bool:
+        """Wait until it is true; False once the worker has ended without it."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not true():
-            if time.monotonic() > deadline:
+            if worker.exit_code is not None or time.monotonic() > deadline:
                 return False
             await asyncio.sleep(_LOOK_SECONDS)
         return True

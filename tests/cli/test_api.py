@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -16,11 +15,11 @@ from app.cli import main
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
 from tests.support.databases import Database, database
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 __all__ = ["database"]
 
 _PROJECT = Path(__file__).parents[2]
-_DEADLINE_SECONDS = 60.0
 
 
 def test_a_new_key_is_printed_with_its_hash(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,18 +66,18 @@ async def test_it_serves_until_it_is_told_to_stop(stack: EmbeddedStack, database
         _wait_healthy(process, f"http://{LOOPBACK}:{port}/health")
     finally:
         process.send_signal(signal.SIGTERM)
-        _, output = process.communicate(timeout=_DEADLINE_SECONDS)
-    assert "Application shutdown complete" in output
-    assert "Traceback" not in output
+        _, told = process.communicate(timeout=PATIENCE_SECONDS)
+    assert "Application shutdown complete" in told
+    assert "Traceback" not in told
 
 
 def _wait_healthy(process: subprocess.Popen[str], address: str) -> None:
-    deadline = time.monotonic() + _DEADLINE_SECONDS
-    while True:
+    def healthy() -> bool:
         assert process.poll() is None
         try:
-            assert httpx.get(address).json()["status"] == "healthy"
-            return
+            answer = httpx.get(address, timeout=PATIENCE_SECONDS)
         except httpx.ConnectError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+            return False
+        return bool(answer.json()["status"] == "healthy")
+
+    wait_until(healthy)

@@ -117,3 +117,21 @@ def test_every_command_has_help_with_an_example_of_itself(
     shown = " ".join(capsys.readouterr().out.split())
     example = shown[shown.index("Example: ") :]
     assert f"globalmart {' '.join(call)}" in example
+
+
+def test_sigterm_ends_a_command_with_its_clean_up(tmp_path: Path) -> None:
+    """As the first process of a container it would not be heard without a handler."""
+    program = (
+        "import os, signal, sys, app.cli, app.cli.commands as commands\n"
+        "def busy(_):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM); signal.pause()\n"
+        "    finally:\n"
+        "        print('cleaned up')\n"
+        "app.cli.build_app = lambda arguments: lambda given, prog_name: busy(given)\n"
+        "app.cli.main(['settings'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=_PROJECT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (143, "cleaned up\n")

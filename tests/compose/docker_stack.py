@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 
 from app.cli.env_file import with_secrets
 from tests.compose.programs import program
+from tests.support.waiting import PATIENCE_SECONDS
 
 PROJECT: Final = Path(__file__).parents[2]
 COMPOSE_FILE: Final = PROJECT / "compose" / "compose.yml"
@@ -55,7 +56,7 @@ def compose(folder: Path, *arguments: str, **environ: str) -> subprocess.Complet
         env=inherited | environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

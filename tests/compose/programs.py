@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.support.waiting import PATIENCE_SECONDS
+
 _LOCK: Final = Path(__file__).parents[1] / "programs.lock"
-_LIMIT_SECONDS: Final = 280
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _fetch(wanted: Program, path: Path) -> None:
                 str(requirement),
             ],
             check=True,
-            timeout=_LIMIT_SECONDS,
+            timeout=PATIENCE_SECONDS,
         )
         content = _member(next(p for p in draft.iterdir() if p != requirement), wanted.member)
         assert hashlib.sha256(content).hexdigest() == wanted.sha256

@@ -1,5 +1,6 @@
 """compose/compose.yml: accepted by Compose, pinned, bound, limited, and every name in it exists."""
 
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Final
 import pyspark
 import pytest
 import yaml
+from dotenv import dotenv_values
+from pymongo.uri_parser import parse_uri
 
 from app.cli.commands import COMMANDS
 from app.ops.lake import lake_location
@@ -19,7 +22,8 @@ from tests.compose.docker_stack import COMPOSE_FILE, PROJECT, DockerStack, compo
 from tests.test_readme import _options
 
 _TEXT: Final = COMPOSE_FILE.read_text()
-_BYTES_OF_8_GB: Final = 8 * 1024**3
+#: An 8 GB machine's memory less a gigabyte and a half for its system, its engine and its files.
+_BYTES_FOR_THE_STACK: Final = int(6.5 * 1024**3)
 _ONE_SHOT: Final = {"migrate"}
 _SCALABLE: Final = {"worker"}
 _GUIDE_PORTS: Final = {
@@ -29,10 +33,12 @@ _GUIDE_PORTS: Final = {
     "grafana": {3000},
     "api": {8000},
     "dashboard": {8501},
-    "spark-master": {7077, 8080},
+    "spark-master": {8080},
     "prometheus": {9090},
     "alertmanager": {9093},
 }
+#: What asks nobody for a password or a key, and is no page of ours: GLOBALMART_BIND does not open it.
+_OPEN_TO_ANYBODY: Final = {"kafka", "prometheus", "alertmanager", "spark-master"}
 
 #: Which secret each service may know: nobody has more than it needs.
 _SECRETS: Final = {
@@ -112,15 +118,112 @@ def test_the_guides_ports_on_loopback(docker_stack: DockerStack) -> None:
     assert addresses == {"127.0.0.1"}
 
 
-def test_another_address_binds_every_port(tmp_path: Path) -> None:
-    services = resolved(copy_of_the_project(tmp_path), GLOBALMART_BIND="192.0.2.7")
-    addresses = {p["host_ip"] for s in services.values() for p in s.get("ports", [])}
-    assert addresses == {"192.0.2.7"}
+def test_another_address_opens_what_asks_for_a_password_and_nothing_else(tmp_path: Path) -> None:
+    folder = copy_of_the_project(tmp_path)
+    services = resolved(folder, GLOBALMART_BIND="192.0.2.7")
+    addresses = {
+        name: {port["host_ip"] for port in service["ports"]}
+        for name, service in services.items()
+        if service.get("ports")
+    }
+    assert {n for n, found in addresses.items() if found == {"127.0.0.1"}} == _OPEN_TO_ANYBODY
+    assert {n for n, found in addresses.items() if found == {"192.0.2.7"}} == (set(_GUIDE_PORTS) - _OPEN_TO_ANYBODY)
+    kafka = resolved(folder, KAFKA_BIND="192.0.2.8")["kafka"]["ports"][0]
+    assert kafka["host_ip"] == "192.0.2.8"
 
 
-def test_memory_fits_together(docker_stack: DockerStack) -> None:
-    limits = {name: int(s["mem_limit"]) for name, s in docker_stack.services.items()}
-    assert sum(limits.values()) <= _BYTES_OF_8_GB
+def test_every_port_of_this_machine_can_be_another(tmp_path: Path) -> None:
+    variables = dict(re.findall(r"\$\{(\w+_PORT):-(\d+)\}:\d+", _TEXT))
+    folder = copy_of_the_project(tmp_path)
+    moved = {name: str(20_000 + number) for number, name in enumerate(variables)}
+    services = resolved(folder, **moved)
+    ports = {p["published"] for s in services.values() for p in s.get("ports", [])}
+    assert ports == set(moved.values())
+    kafka = services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert kafka.endswith(f":{moved['KAFKA_PORT']}"), "clients are sent to the port that is open"
+    written = (folder / ".env").read_text()
+    assert [name for name, port in variables.items() if f"\n{name}={port}\n" not in written] == []
+
+
+def test_sparks_master_takes_orders_from_the_stack_alone(docker_stack: DockerStack) -> None:
+    ports = [p["target"] for s in docker_stack.services.values() for p in s.get("ports", [])]
+    assert 7077 not in ports
+
+
+def test_each_image_is_built_by_one_service_and_asked_of_no_registry(docker_stack: DockerStack) -> None:
+    builders = {n: s["image"] for n, s in docker_stack.ours.items() if "build" in s}
+    images = {service["image"] for service in docker_stack.ours.values()}
+    assert sorted(builders.values()) == sorted(images)
+    assert {service["pull_policy"] for service in docker_stack.ours.values()} == {"never"}
+    assert not any("profiles" in docker_stack.written[name] for name in builders)
+    for name in builders:
+        build = docker_stack.services[name]["build"]
+        assert [secret["source"] for secret in build["secrets"]] == ["pip", "authorities"]
+
+
+def test_a_build_behind_a_mirror_and_an_authority(tmp_path: Path) -> None:
+    folder = copy_of_the_project(tmp_path)
+    given = {"BUILD_PIP_CONF": "/etc/pip.conf", "BUILD_AUTHORITIES": "/etc/ssl/ours.pem"}
+    done = compose(folder, "config", "--format", "json", **given)
+    secrets = {n: s["file"] for n, s in json.loads(done.stdout)["secrets"].items()}
+    assert secrets == {"pip": "/etc/pip.conf", "authorities": "/etc/ssl/ours.pem"}
+    done = compose(folder, "config", "--format", "json")
+    files = {Path(s["file"]) for s in json.loads(done.stdout)["secrets"].values()}
+    assert {file.read_text() for file in files} == {""}
+
+
+def test_spark_may_start_what_it_unpacks_and_nobody_else_may(docker_stack: DockerStack) -> None:
+    """An engine's tmpfs is noexec, and Spark's libraries unpack native code there."""
+    for name, service in docker_stack.ours.items():
+        (scratch,) = (entry for entry in service["tmpfs"] if entry.startswith("/tmp"))
+        runs_spark = name == "batch" or name.startswith("spark-")
+        assert ("exec" in scratch.partition(":")[2].split(",")) == runs_spark, name
+
+
+def test_the_health_of_mongodb_starts_no_shell_of_its_own(docker_stack: DockerStack) -> None:
+    """mongosh is a Node.js of a sixth of the container's memory."""
+    check = docker_stack.services["mongodb"]["healthcheck"]["test"]
+    assert "mongosh" not in " ".join(check)
+    assert check[-1] == "exec 3<>/dev/tcp/mongodb/27017", "by name: at first it listens on localhost"
+
+
+def test_a_password_of_a_persons_own_reaches_every_service_as_it_is(tmp_path: Path) -> None:
+    awkward = "p@ss:/w$rd%41#{}"
+    folder = copy_of_the_project(tmp_path)
+    names = ("MONGO_BATCH_PASSWORD", "MONGO_READER_PASSWORD", "GLOBALMART_POSTGRES_READER_PASSWORD")
+    text = (folder / ".env").read_text()
+    for name in names:
+        text = re.sub(rf"^{name}=.*$", f"{name}='{awkward}'", text, flags=re.M)
+    (folder / ".env").write_text(text)
+    ours = dotenv_values(folder / ".env")
+    assert {ours[name] for name in names} == {awkward}
+    services = {n: s["environment"] for n, s in resolved(folder).items() if "environment" in s}
+    # Compose writes what is no variable any more with two dollars.
+    for name, service in (("batch", "globalmart_batch"), ("api", "globalmart_reader")):
+        given = {k: v.replace("$$", "$") for k, v in services[name].items() if k.startswith(ENV_PREFIX)}
+        assert given["GLOBALMART_MONGO_PASSWORD"] == awkward
+        url = Settings(given).mongo.url
+        assert url is not None
+        parsed = parse_uri(url.get_secret_value())
+        assert (parsed["username"], parsed["password"]) == (service, awkward)
+        assert parsed["nodelist"] == [("mongodb", 27017)]
+    assert services["mongodb"]["MONGO_BATCH_PASSWORD"].replace("$$", "$") == awkward
+
+
+def test_traffic_in_the_stack_does_not_fill_a_small_disk(docker_stack: DockerStack) -> None:
+    """Two thirds of 20 GB for a month: the guide's rates fill them in a day."""
+    given = docker_stack.services["generator"]["environment"]
+    rates = Settings({k: v for k, v in given.items() if k.startswith(ENV_PREFIX)}).generator
+    stored_bytes = {"transaction": 273 + 26, "product_view": 198 + 21, "cart_event": 208 + 22, "system_metric": 205}
+    a_day = sum(getattr(rates, f"{n}_rate") * size * 86_400 for n, size in stored_bytes.items())
+    kept_a_day = rates.transaction_rate * stored_bytes["transaction"] * 86_400
+    assert 7 * a_day + 23 * kept_a_day < 13.3e9
+
+
+def test_memory_leaves_room_on_the_machine_the_readme_asks_for(docker_stack: DockerStack) -> None:
+    cluster = ("spark-master", "spark-worker")
+    limits = {name: int(s["mem_limit"]) for name, s in docker_stack.services.items() if name not in cluster}
+    assert sum(limits.values()) <= _BYTES_FOR_THE_STACK
 
 
 def test_the_readme_tells_every_limit_and_their_sums(docker_stack: DockerStack) -> None:
@@ -193,8 +296,11 @@ def test_commands_exist_with_their_options(docker_stack: DockerStack) -> None:
         if program == "globalmart":
             assert command in known, name
             assert {word for word in rest if word.startswith("--")} <= _options(command), name
+            if command == "schedule":
+                scheduled = rest[rest.index("--daily-at") + 2 :]
+                assert scheduled[0] in known, name
         else:
-            assert program in {"supercronic", "spark-class"}, name
+            assert program == "spark-class", name
 
 
 def test_classes_of_the_spark_cluster_exist(docker_stack: DockerStack) -> None:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from compose.demo.run import SERVICES
 from compose.embedded.stack import EmbeddedStack, remove_stack
 from tests.api.dashboard.page_reader import page_reader, read_pages
 from tests.api.dashboard.page_texts import pages
+from tests.support.waiting import PATIENCE_SECONDS, PROGRAM_SECONDS
 
 _PROJECT = Path(__file__).parents[2]
 
@@ -41,8 +43,12 @@ def var_dir(tmp_path: Path) -> Iterator[Path]:
     remove_stack(tmp_path)
 
 
-def _demo(var_dir: Path, taken: int) -> subprocess.Popen[str]:
-    """A demo that must not mind settings of stores that are not its own, nor that its API's port is taken."""
+@contextmanager
+def _demo(var_dir: Path, taken: int) -> Iterator[subprocess.Popen[str]]:
+    """A demo that must not mind settings of stores that are not its own, nor that its API's port is taken.
+
+    It does not outlive the block: its guard stops what it started.
+    """
     environ = {
         **os.environ,
         "GLOBALMART_VAR_DIR": str(var_dir),
@@ -62,14 +68,18 @@ def _demo(var_dir: Path, taken: int) -> subprocess.Popen[str]:
         "GLOBALMART_GENERATOR_TRANSACTION_RATE": "20",
         "GLOBALMART_GENERATOR_PRODUCT_VIEW_RATE": "30",
     }
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "app.cli", "demo"],
         cwd=_PROJECT,
         env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
+    ) as demo:
+        try:
+            yield demo
+        finally:
+            demo.kill()
 
 
 def _read_until(demo: subprocess.Popen[str], text: str) -> list[psutil.Process]:
@@ -84,11 +94,10 @@ def _read_until(demo: subprocess.Popen[str], text: str) -> list[psutil.Process]:
 
 
 def _assert_gone(processes: list[psutil.Process]) -> None:
-    _, left = psutil.wait_procs(processes, timeout=30)
+    _, left = psutil.wait_procs(processes, timeout=PATIENCE_SECONDS)
     assert left == []
 
 
-@pytest.mark.timeout(1800)
 def test_ctrl_c_ends_the_traffic_and_every_figure_is_compared(var_dir: Path, taken: int) -> None:
     with _demo(var_dir, taken) as demo:
         _read_until(demo, "First figures after")
@@ -97,7 +106,7 @@ def test_ctrl_c_ends_the_traffic_and_every_figure_is_compared(var_dir: Path, tak
         _read_until(demo, "Prometheus  http://127.0.0.1:")
         processes = _read_until(demo, "anomalies")
         demo.send_signal(signal.SIGINT)
-        said, _ = demo.communicate(timeout=300)
+        said, _ = demo.communicate(timeout=PROGRAM_SECONDS)
     assert demo.returncode == 0, said
     assert "every figure agrees with the recount" in said
     assert f"published {_today() - timedelta(days=1)}" in said
@@ -166,7 +175,7 @@ def test_a_termination_half_way_leaves_nothing_running(var_dir: Path, taken: int
     with _demo(var_dir, taken) as demo:
         processes = _read_until(demo, "Starting PostgreSQL")
         demo.terminate()
-        demo.communicate(timeout=60)
+        demo.communicate(timeout=PATIENCE_SECONDS)
     assert demo.returncode == 128 + signal.SIGTERM
     assert processes != []
     _assert_gone(processes)

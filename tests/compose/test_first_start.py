@@ -19,6 +19,7 @@ from compose.embedded.ports import LOOPBACK
 from compose.embedded.postgres import DATABASE, OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack, remove_stack
 from tests.compose.docker_stack import PROJECT, DockerStack
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.test_readme import _options
 
 _COMPOSE: Final = PROJECT / "compose"
@@ -65,7 +66,9 @@ def _run_owner_script(running: EmbeddedStack, docker_stack: DockerStack) -> None
         "PGPASSWORD": password,
         "PATH": f"{running.postgres.psql.parent}:{os.environ['PATH']}",
     }
-    subprocess.run([_COMPOSE / "postgres" / "owner.sh"], env={**given, **connection}, check=True, timeout=60)
+    subprocess.run(
+        [_COMPOSE / "postgres" / "owner.sh"], env={**given, **connection}, check=True, timeout=PATIENCE_SECONDS
+    )
 
 
 def _settings_of_migrate(running: EmbeddedStack, docker_stack: DockerStack) -> PostgresSettings:
@@ -89,7 +92,7 @@ def test_kafkas_own_start_accepts_the_configuration(docker_stack: DockerStack, t
         env=docker_stack.services["kafka"]["environment"] | {"KAFKA_LOG_DIRS": str(tmp_path / "data")},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -102,9 +105,12 @@ def test_the_users_of_mongodb_are_those_of_the_addresses(docker_stack: DockerSta
     named = set(re.findall(r"process\.env\.(\w+)", script))
     assert named <= set(docker_stack.services["mongodb"]["environment"])
     made = set(re.findall(r'user: "(\w+)"', script))
-    urls = [docker_stack.services[name]["environment"]["GLOBALMART_MONGO_URL"] for name in ("api", "batch", "maintain")]
-    urls.append(docker_stack.env["GLOBALMART_MONGO_URL"])
-    assert {re.match(r"mongodb://(\w+):", url)[1] for url in urls} == made  # type: ignore[index]
+    named = {
+        docker_stack.services[name]["environment"]["GLOBALMART_MONGO_USER"] for name in ("api", "batch", "maintain")
+    }
+    assert named == made
+    url = docker_stack.env["GLOBALMART_MONGO_URL"]
+    assert re.match(r"mongodb://(\w+):", url)[1] in made  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -113,15 +119,12 @@ def test_the_users_of_mongodb_are_those_of_the_addresses(docker_stack: DockerSta
 def test_every_job_runs_once_a_night_at_the_hour_the_other_files_say(
     docker_stack: DockerStack, service: str, hour: int, minute: int, command: str
 ) -> None:
-    (mounted,) = (
-        Path(v["source"]).name
-        for v in docker_stack.services[service]["volumes"]
-        if v["target"] == docker_stack.services[service]["command"][-1]
-    )
-    lines = (_COMPOSE / "cron" / mounted).read_text().splitlines()
-    (line,) = [line for line in lines if not line.startswith("#")]
+    given = docker_stack.services[service]
+    when = f"{hour:02}:{minute:02}"
+    assert given["command"] == ["globalmart", "schedule", "--daily-at", when, *command.split()]
+    account = f"/var/lib/globalmart/schedule/{command.replace(' ', '-')}.json"
+    assert given["healthcheck"]["test"][-3:] == ["fresh", account, "120"]
     schedule = f"{minute} {hour} * * *"
-    assert line == f"{schedule} globalmart {command}"
     on_a_machine = [
         line for line in (_COMPOSE / "cron" / "crontab").read_text().splitlines() if line.startswith(schedule)
     ]
@@ -142,6 +145,6 @@ def test_the_lines_for_a_machine_run_where_nothing_was_started_before(tmp_path: 
     assert len(jobs) == 2
     for job in jobs:
         assert "%" not in job, "cron would end the command there"
-        subprocess.run(["/bin/sh", "-c", job], check=True, timeout=60)
+        subprocess.run(["/bin/sh", "-c", job], check=True, timeout=PATIENCE_SECONDS)
     logs = {path.name: path.read_text() for path in (tmp_path / "var" / "logs").iterdir()}
     assert logs == {"batch.log": "ran batch nightly\n", "maintain.log": "ran maintain\n"}

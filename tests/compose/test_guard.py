@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -9,6 +8,7 @@ import pytest
 from app.errors import EmbeddedStackError
 from compose.embedded.guard import Guard
 from compose.embedded.stack import EmbeddedStack, remove_stack
+from tests.support.waiting import wait_until
 
 _PROJECT = Path(__file__).parents[2]
 _LAUNCHER = """
@@ -30,10 +30,7 @@ def _launch(var_dir: Path) -> tuple[subprocess.Popen[str], int]:
 
 
 def _wait_gone(pid: int) -> None:
-    deadline = time.monotonic() + 30
-    while psutil.pid_exists(pid):
-        assert time.monotonic() < deadline, f"process {pid} still runs"
-        time.sleep(0.05)
+    wait_until(lambda: not psutil.pid_exists(pid), lambda: f"process {pid} still runs")
 
 
 def test_a_second_launcher_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from app.kafka.admin import create_topics
 from app.topics import CART_EVENTS, TOPICS
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
+from tests.support.waiting import PATIENCE_SECONDS
 
 _LARGE = 10_000_000
 
@@ -29,7 +30,7 @@ def test_topics_are_created_once_with_their_partitions(stack: EmbeddedStack) -> 
     bootstrap = stack.kafka.bootstrap
     create_topics(bootstrap, 6, 1, 48.0)
     assert create_topics(bootstrap, 6, 1, 48.0) == []
-    present = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=10).topics
+    present = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=PATIENCE_SECONDS).topics
     assert {spec.name: len(present[spec.name].partitions) for spec in TOPICS} == {spec.name: 6 for spec in TOPICS}
 
 
@@ -54,7 +55,7 @@ def test_a_large_record_survives_a_kill_of_the_broker(stack: EmbeddedStack) -> N
     producer.produce(
         CART_EVENTS, b"x" * _LARGE, partition=0, on_delivery=lambda error, message: offsets.append(message.offset())
     )
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     del producer
     stack.kafka.kill()
     stack.kafka.start()

@@ -10,6 +10,7 @@ from app.errors import EmbeddedStackError
 from compose.embedded import postgres
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack, remove_stack
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_nothing_is_left_after_the_stack(var_dir: Path) -> None:
     with _stack(var_dir) as stack:
         family = psutil.Process(stack.postgres.pid)
         processes = [family, *family.children(recursive=True)]
-    psutil.wait_procs(processes, timeout=10)
+    psutil.wait_procs(processes, timeout=PATIENCE_SECONDS)
     assert [process for process in processes if process.is_running()] == []
 
 

@@ -1,7 +1,9 @@
 """The containers' health checks, against real servers."""
 
+import os
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -41,3 +43,14 @@ def test_an_error_and_a_closed_port_are_not(address: str, capsys: pytest.Capture
     assert "503" in capsys.readouterr().err
     assert main(["http", f"http://{LOOPBACK}:1/"]) == 1
     assert "refused" in capsys.readouterr().err
+
+
+def test_a_file_that_was_touched_lately(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "account.json"
+    assert main(["fresh", str(file), "60"]) == 1
+    assert "No such file" in capsys.readouterr().err
+    file.touch()
+    assert main(["fresh", str(file), "60"]) == 0
+    os.utime(file, (1_000_000_000, 1_000_000_000))
+    assert main(["fresh", str(file), "60"]) == 1
+    assert "was not touched for" in capsys.readouterr().err

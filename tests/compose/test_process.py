@@ -9,6 +9,7 @@ import pytest
 from app.errors import EmbeddedStackError
 from compose.embedded.guard import Guard
 from compose.embedded.process import ServerProcess
+from tests.support.waiting import PATIENCE_SECONDS
 
 _FAMILY = """
 import subprocess, sys, time
@@ -36,13 +37,13 @@ def test_a_failed_start_shows_the_end_of_the_log(guard: Guard, tmp_path: Path) -
     process = _process(guard, tmp_path)
     _spawn(process, tmp_path, "raise SystemExit('no such cable')")
     with pytest.raises(EmbeddedStackError, match=r"(?s)ended while starting.*no such cable"):
-        process.wait_until(lambda: False, 30)
+        process.wait_until(lambda: False, PATIENCE_SECONDS)
 
 
 def test_a_silent_server_is_given_up_with_its_log(guard: Guard, tmp_path: Path) -> None:
     process = _process(guard, tmp_path)
     _spawn(process, tmp_path, "import time; print('thinking', flush=True); time.sleep(600)")
-    process.wait_until(lambda: "thinking" in process.log_tail(), 30)
+    process.wait_until(lambda: "thinking" in process.log_tail(), PATIENCE_SECONDS)
     with pytest.raises(EmbeddedStackError, match=r"(?s)did not answer within 0 s.*thinking"):
         process.wait_until(lambda: False, 0.1)
     process.stop()
@@ -64,7 +65,7 @@ def test_one_that_ignores_the_signal_is_killed(guard: Guard, tmp_path: Path) -> 
     process = _process(guard, tmp_path)
     ignore = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True)"
     _spawn(process, tmp_path, f"{ignore}; time.sleep(600)")
-    process.wait_until(lambda: "deaf" in process.log_tail(), 30)
+    process.wait_until(lambda: "deaf" in process.log_tail(), PATIENCE_SECONDS)
     pid = process.pid
     process.stop(0.2)
     assert not psutil.pid_exists(pid)
@@ -73,7 +74,7 @@ def test_one_that_ignores_the_signal_is_killed(guard: Guard, tmp_path: Path) -> 
 def test_a_kill_ends_what_it_started_too(guard: Guard, tmp_path: Path) -> None:
     process = _process(guard, tmp_path)
     _spawn(process, tmp_path, _FAMILY)
-    process.wait_until(lambda: process.log_path.read_text().endswith("\n"), 30)
+    process.wait_until(lambda: process.log_path.read_text().endswith("\n"), PATIENCE_SECONDS)
     grandchild = int(process.log_path.read_text())
     assert psutil.pid_exists(grandchild)
     process.kill()

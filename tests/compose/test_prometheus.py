@@ -1,7 +1,6 @@
 """The embedded Prometheus: on loopback, with what it has seen kept over a kill."""
 
 import json
-import time
 import urllib.request
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import psutil
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.prometheus import CONFIG_FILE, PrometheusServer, find_prometheus
 from compose.embedded.stack import EmbeddedStack
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
-_DEADLINE_SECONDS = 60.0
 _CONFIG = """
 global: {{scrape_interval: 1s}}
 scrape_configs:
@@ -23,16 +22,15 @@ scrape_configs:
 def _first_seen(server: PrometheusServer) -> float | None:
     """Unix time of the oldest sample it knows of itself."""
     query = "min_over_time(timestamp(up)[1h:1s])"
-    with urllib.request.urlopen(f"{server.url}/api/v1/query?query={query}", timeout=10) as answer:
+    with urllib.request.urlopen(f"{server.url}/api/v1/query?query={query}", timeout=PATIENCE_SECONDS) as answer:
         found = json.load(answer)["data"]["result"]
     return float(found[0]["value"][1]) if found else None
 
 
 def _wait_for_a_sample(server: PrometheusServer) -> float:
-    deadline = time.monotonic() + _DEADLINE_SECONDS
-    while (seen := _first_seen(server)) is None:
-        assert time.monotonic() < deadline, server.log_path.read_text()
-        time.sleep(0.1)
+    wait_until(lambda: _first_seen(server) is not None, server.log_path.read_text)
+    seen = _first_seen(server)
+    assert seen is not None
     return seen
 
 

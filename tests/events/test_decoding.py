@@ -7,6 +7,7 @@ import pytest
 
 from app.events.decoding import (
     DECODERS,
+    FIRST_US,
     Decoder,
     TimeLimits,
     cart_event_decoder,
@@ -22,6 +23,7 @@ from tests.events.records import KAFKA_MS, Record, encoded, order
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND_US = 1_000_000
 LIMITS = TimeLimits(300 * SECOND_US, 400 * 86_400 * SECOND_US)
+OPEN = TimeLimits(300 * SECOND_US, earliest_us=FIRST_US)
 DEEP = b"[" * 100_000
 
 REFUSED: list[tuple[bytes | None, Reason]] = [
@@ -61,7 +63,6 @@ REFUSED: list[tuple[bytes | None, Reason]] = [
     (order(quantity=1.5), Reason.INVALID_FIELD),
     (order(quantity="2"), Reason.INVALID_FIELD),
     (order(quantity=True), Reason.INVALID_FIELD),
-    (order(quantity=None), Reason.INVALID_FIELD),
     (order(total_amount=None), Reason.INVALID_AMOUNT),
     (order(total_amount=[1]), Reason.INVALID_AMOUNT),
     (order(total_amount=-0.01), Reason.INVALID_AMOUNT),
@@ -75,9 +76,14 @@ REFUSED: list[tuple[bytes | None, Reason]] = [
     (order(timestamp="2026-03-01T12:05:00.000001Z"), Reason.FUTURE_TIMESTAMP),
     (order(timestamp="9999-12-31T23:59:59Z"), Reason.FUTURE_TIMESTAMP),
     (order(timestamp="2025-01-25T11:59:59.999999Z"), Reason.BEYOND_RETENTION),
-    (order(timestamp="0001-01-01T00:00:00.000001Z"), Reason.BEYOND_RETENTION),
-    (order(timestamp="0001-01-01T00:00:00Z"), Reason.INVALID_FIELD),
-    (order(timestamp="0001-01-01T00:00:00+01:00"), Reason.INVALID_FIELD),
+    (order(timestamp="1970-01-01T00:00:00Z"), Reason.BEYOND_RETENTION),
+    (order(timestamp="1969-12-31T23:59:59.999999Z"), Reason.IMPLAUSIBLE_TIMESTAMP),
+    (order(timestamp="1970-01-01T00:00:00+00:01"), Reason.IMPLAUSIBLE_TIMESTAMP),
+    (order(timestamp="1582-10-10T00:00:00Z"), Reason.IMPLAUSIBLE_TIMESTAMP),
+    (order(timestamp="0025-11-29T10:00:00Z"), Reason.IMPLAUSIBLE_TIMESTAMP),
+    (order(timestamp="0001-01-01T00:00:00-05:00"), Reason.IMPLAUSIBLE_TIMESTAMP),
+    (order(timestamp="0001-01-01T00:00:00Z"), Reason.IMPLAUSIBLE_TIMESTAMP),
+    (order(timestamp="0001-01-01T00:00:00+01:00"), Reason.IMPLAUSIBLE_TIMESTAMP),
 ]
 
 #: Each record breaks the rule of its reason and of every later one; the first is given.
@@ -87,6 +93,7 @@ PRECEDENCE: list[tuple[bytes | None, Reason]] = [
     (order(total_amount=-1, user_id="b\x00b", timestamp="2027-01-01T00:00:00Z"), Reason.INVALID_AMOUNT),
     (order(user_id="b\x00b", timestamp="2027-01-01T00:00:00Z"), Reason.NUL_CHARACTER),
     (order(user_id="bob", timestamp="2027-01-01T00:00:00Z"), Reason.KEY_MISMATCH),
+    (order(user_id="bob", timestamp="0025-01-01T00:00:00Z"), Reason.KEY_MISMATCH),
 ]
 
 
@@ -103,7 +110,36 @@ def test_refused(value: bytes | None, reason: Reason) -> None:
 
 
 def test_every_reason_of_decoding_is_reached() -> None:
-    assert {reason for _, reason in REFUSED} == set(Reason) - {Reason.REJECTED_BY_DATABASE}
+    elsewhere = {Reason.REJECTED_BY_DATABASE, Reason.NO_KAFKA_TIMESTAMP}
+    assert {reason for _, reason in REFUSED} == set(Reason) - elsewhere
+
+
+def test_a_record_without_a_kafka_timestamp_is_told_as_one() -> None:
+    decoder = transaction_decoder(LIMITS)
+    (letter,) = decoder.decode([Record(order(), timestamp=-1)]).dead_letters
+    assert letter.reason is Reason.NO_KAFKA_TIMESTAMP
+    assert "no Kafka timestamp" in letter.detail
+    assert "LogAppendTime" in letter.detail
+    ancient = Record(order(timestamp="0001-01-01T05:00:00Z"), timestamp=-1)
+    assert _reason(decoder, ancient) is Reason.IMPLAUSIBLE_TIMESTAMP
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("0001-01-01T00:00:00.000001Z", None),
+        ("0001-01-01T00:00:00Z", Reason.IMPLAUSIBLE_TIMESTAMP),
+        ("0001-01-01T00:00:00+14:00", Reason.IMPLAUSIBLE_TIMESTAMP),
+        ("9999-12-31T23:59:59.999998Z", None),
+        ("9999-12-31T23:59:59.999999Z", Reason.IMPLAUSIBLE_TIMESTAMP),
+        ("9999-12-31T23:59:59-00:01", Reason.IMPLAUSIBLE_TIMESTAMP),
+    ],
+)
+def test_the_ends_of_the_calendar(text: str, reason: Reason | None) -> None:
+    """PostgreSQL's client writes the first and the last microsecond as infinities."""
+    last_ms = 253_402_300_799_999
+    record = Record(order(timestamp=text), timestamp=last_ms)
+    assert _reason(transaction_decoder(OPEN), record) is reason
 
 
 def test_a_dead_letter_holds_the_raw_record() -> None:
@@ -139,8 +175,10 @@ def test_a_bare_order_is_one_item_of_nothing_in_particular() -> None:
 
 
 def test_null_is_the_same_as_absent() -> None:
-    value = order(category=None, country=None, payment_method=None, product_id=None)
-    assert _reason(transaction_decoder(LIMITS), Record(value)) is None
+    names = ("category", "country", "payment_method", "product_id", "session_id", "quantity")
+    value = order(**dict.fromkeys(names))
+    decoded = transaction_decoder(LIMITS).decode([Record(value)])
+    assert decoded == transaction_decoder(LIMITS).decode([Record(order())])
 
 
 @pytest.mark.parametrize(
@@ -174,7 +212,7 @@ def test_texts_that_are_no_timestamps(text: str) -> None:
 
 def test_without_a_retention_the_past_is_open() -> None:
     decoder = transaction_decoder(TimeLimits(0))
-    assert _reason(decoder, Record(order(timestamp="0001-01-01T00:00:00.000001Z"))) is None
+    assert _reason(decoder, Record(order(timestamp="1970-01-01T00:00:00Z"))) is None
 
 
 def test_forgiven_records_are_told_by_offset() -> None:
@@ -285,5 +323,8 @@ def test_every_source_topic_has_its_decoder() -> None:
 
 
 def test_limits_are_stated_in_seconds_and_days() -> None:
-    assert TimeLimits.of(300, 400) == LIMITS
-    assert TimeLimits.of(1, None) == TimeLimits(SECOND_US, None)
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    assert TimeLimits.of(300, 400, epoch) == LIMITS
+    later = epoch + timedelta(seconds=5)
+    assert TimeLimits.of(1, None, later) == TimeLimits(SECOND_US, None, 5 * SECOND_US)
+    assert TimeLimits.of(1, None, datetime(1, 1, 1, tzinfo=UTC)).earliest_us == FIRST_US

@@ -9,6 +9,7 @@ from app.postgres.migrate import migrate
 from app.settings import PostgresSettings
 from compose.embedded.postgres import OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack
+from tests.support.waiting import PATIENT
 
 _TEMPLATE: Final = "faults_template"
 _NUMBERS: Final = count(1)
@@ -43,5 +44,5 @@ async def drop_database(stack: EmbeddedStack, name: str) -> None:
 
 
 def _settings(stack: EmbeddedStack, database: str) -> PostgresSettings:
-    variables = stack.environment() | {PostgresSettings.variable("database"): database}
+    variables = {**stack.environment(), **PATIENT, PostgresSettings.variable("database"): database}
     return PostgresSettings.read(variables)

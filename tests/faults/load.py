@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import Producer
 
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SENT_AT_HEADER, SYSTEM_METRICS, TRANSACTIONS
+from tests.support.waiting import PATIENCE_SECONDS
 
 _USERS: Final = 300
 _STEP_SECONDS: Final = 0.03  # between two events: about six transactions per user and minute
@@ -180,7 +181,7 @@ class Sender:
                 "bootstrap.servers": bootstrap,
                 "linger.ms": 5,
                 "enable.idempotence": True,
-                "message.timeout.ms": 60_000,
+                "message.timeout.ms": int(PATIENCE_SECONDS * 1000),
                 "reconnect.backoff.max.ms": 500,
                 "log_level": 0,
             }
@@ -197,7 +198,7 @@ class Sender:
 
     def flush(self) -> None:
         """Wait until Kafka has all of them."""
-        assert self._producer.flush(60) == 0, "Kafka did not take all records"
+        assert self._producer.flush(PATIENCE_SECONDS) == 0, "Kafka did not take all records"
 
 
 def _iso(seconds: float) -> str:

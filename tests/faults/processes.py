@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from tests.support.waiting import PATIENCE_SECONDS
+
 ROOT: Final = Path(__file__).parents[2]
 _TAIL_LINES: Final = 40
 
@@ -58,12 +60,12 @@ class WorkerProcess:
         self._process.kill()
         self._process.wait()
 
-    def stop(self, seconds: float = 15.0) -> int:
+    def stop(self, seconds: float = PATIENCE_SECONDS) -> int:
         """SIGTERM, and its exit code; fails when it does not end."""
         self._process.terminate()
         return self.wait(seconds)
 
-    def wait(self, seconds: float) -> int:
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Its exit code; fails when it does not end by itself."""
         try:
             return self._process.wait(seconds)
@@ -74,7 +76,7 @@ class WorkerProcess:
         """Sum of a metric's samples that carry the labels, from the worker's own metrics port."""
         address = re.search(r"metrics on (http://\S+)", self.log())
         assert address, f"no metrics address{self.tail()}"
-        with urllib.request.urlopen(address[1], timeout=5) as answer:
+        with urllib.request.urlopen(address[1], timeout=PATIENCE_SECONDS) as answer:
             lines = answer.read().decode().splitlines()
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
         return sum(

@@ -18,7 +18,7 @@ async def test_without_the_fence_a_zombie_does_damage(world: World) -> None:
     world.send(4000)
     faults = {"BROKEN": "fence", "FAULT_POINT": "before_begin", "FAULT_ACTION": "stop"}
     zombie = world.worker(BROKEN, faults=faults | {"FAULT_AFTER": "4"})
-    await world.until(zombie.is_stopped, 30)
+    await world.until(zombie.is_stopped, zombie)
     world.worker()
     await world.consumed()
     zombie.signal(signal.SIGCONT)
@@ -26,13 +26,13 @@ async def test_without_the_fence_a_zombie_does_damage(world: World) -> None:
     async def damaged() -> bool:
         return (await world.recount()).total_mismatches > 0
 
-    await world.until(damaged, 30)
+    await world.until(damaged)
 
 
 async def test_chunks_beyond_the_ledger_lose_records(world: World) -> None:
     world.send(3000)
     worker = world.worker(BROKEN, faults={"BROKEN": "start"})
-    await world.until(lambda: "metrics on" in worker.log(), 30, worker)
+    await world.until(lambda: "metrics on" in worker.log(), worker)
     await world.bursts(30)
     report = await _report(world)
     assert report.kinds.get("missing_row", 0) > 0, report.kinds

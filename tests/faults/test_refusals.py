@@ -13,7 +13,7 @@ from tests.faults.world import World
 
 async def _refuses(worker: WorkerProcess, *expected: str) -> None:
     """The worker must end by itself, and the end of its log must hold what a reader needs."""
-    code = await asyncio.to_thread(worker.wait, 30)
+    code = await asyncio.to_thread(worker.wait)
     assert code > 0, worker.tail()
     end = worker.tail()
     assert all(text in end for text in expected), end

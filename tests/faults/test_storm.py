@@ -17,7 +17,7 @@ async def test_workers_come_and_go_during_a_load(world: World) -> None:
         await world.consuming(stayer)
         for turn in range(4):
             guest = world.worker()
-            await world.until(partial(_has_joined, guest), 20, guest)
+            await world.until(partial(_has_joined, guest), guest)
             await asyncio.sleep(turn)
             if turn % 2:
                 guest.kill()

@@ -9,9 +9,11 @@ from confluent_kafka import Producer
 
 from tests.faults.load import Sent
 from tests.faults.world import World
+from tests.support.waiting import PATIENCE_SECONDS
 
 _EACH: Final = 200
-_WATCHDOG_SECONDS: Final = 6
+_WATCHDOG_SECONDS: Final = 15
+_LOOKS_SECONDS: Final = 6  # the watchdog looks every 5 s
 
 
 @pytest.fixture
@@ -20,19 +22,20 @@ def producer(world: World) -> Iterator[Producer]:
     options: dict[str, str | int] = {
         "bootstrap.servers": world.bootstrap,
         "transactional.id": world.database,
+        "transaction.timeout.ms": int(PATIENCE_SECONDS * 1000),
         "log_level": 0,
     }
     producer = Producer(options)
-    producer.init_transactions(30)
+    producer.init_transactions(PATIENCE_SECONDS)
     yield producer
-    producer.flush(10)
+    producer.flush(PATIENCE_SECONDS)
 
 
 def _in_one_transaction(producer: Producer, records: Iterator[Sent]) -> None:
     producer.begin_transaction()
     for record in records:
         producer.produce(record.topic, record.value, record.key)
-    producer.flush(30)
+    producer.flush(PATIENCE_SECONDS)
 
 
 async def test_only_what_was_committed_counts(world: World, producer: Producer) -> None:
@@ -41,14 +44,14 @@ async def test_only_what_was_committed_counts(world: World, producer: Producer) 
     for turn in range(6):
         _in_one_transaction(producer, world.traffic.records(_EACH))
         if turn % 2:
-            producer.abort_transaction(30)
+            producer.abort_transaction(PATIENCE_SECONDS)
         else:
-            producer.commit_transaction(30)
-    await world.until(lambda: _all_committed(world, 3 * _EACH), 30, worker)
+            producer.commit_transaction(PATIENCE_SECONDS)
+    await world.until(lambda: _all_committed(world, 3 * _EACH), worker)
     report = await world.recount()
     assert report.agrees, report.kinds
     assert await world.committed() == 3 * _EACH
-    await asyncio.sleep(_WATCHDOG_SECONDS + 10)
+    await asyncio.sleep(_WATCHDOG_SECONDS + _LOOKS_SECONDS)
     assert worker.exit_code is None, worker.tail()
     assert worker.metric("globalmart_partition_lag_records") == 0, worker.tail()
 
@@ -58,13 +61,13 @@ async def test_what_stands_behind_an_open_transaction_waits(world: World, produc
     worker = world.worker(WORKER_WATCHDOG_SECONDS=str(_WATCHDOG_SECONDS))
     _in_one_transaction(producer, world.traffic.records(_EACH))
     world.send(_EACH)
-    await world.until(lambda: "metrics on" in worker.log(), 30, worker)
-    await asyncio.sleep(_WATCHDOG_SECONDS + 10)
+    await world.until(lambda: "metrics on" in worker.log(), worker)
+    await asyncio.sleep(_WATCHDOG_SECONDS + _LOOKS_SECONDS)
     assert worker.exit_code is None, worker.tail()
     assert await world.committed() < _EACH
     assert worker.metric("globalmart_partition_lag_records") > _EACH
-    producer.commit_transaction(30)
-    await world.until(lambda: _all_committed(world, 2 * _EACH), 30, worker)
+    producer.commit_transaction(PATIENCE_SECONDS)
+    await world.until(lambda: _all_committed(world, 2 * _EACH), worker)
     assert (await world.recount()).agrees
 
 

@@ -1,8 +1,8 @@
 """Workers that are stopped, lose their partitions, and come back believing they still own them."""
 
-import asyncio
 import signal
 
+from tests.faults import topics
 from tests.faults.world import World
 
 
@@ -12,7 +12,7 @@ async def test_a_stopped_worker_comes_back(world: World) -> None:
         await world.consuming(zombie)
         await world.consuming(other)
         zombie.signal(signal.SIGSTOP)
-        await asyncio.sleep(8)
+        await world.until(lambda: topics.members(world.bootstrap, world.group) == [24], other)
         zombie.signal(signal.SIGCONT)
         await world.progress(2000)
     await world.exact()
@@ -27,7 +27,7 @@ async def test_a_lone_worker_sleeps_longer_than_its_session(world: World) -> Non
         worker = world.worker()
         await world.consuming(worker)
         worker.signal(signal.SIGSTOP)
-        await asyncio.sleep(8)
+        await world.until(lambda: topics.members(world.bootstrap, world.group) == [])
         worker.signal(signal.SIGCONT)
         await world.progress(2000)
     await world.exact()

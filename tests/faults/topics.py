@@ -1,16 +1,15 @@
 """Topics created for every test, and requests to Kafka about them."""
 
-import time
 from typing import Final
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from app.kafka.admin import create_topics
 from app.topics import SOURCE_TOPICS, TOPICS
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 PARTITIONS: Final = 6
-_WAIT_SECONDS: Final = 20.0
 
 Partition = tuple[str, int]
 
@@ -30,13 +29,25 @@ def delete_topics(bootstrap: str) -> None:
     """Delete the product's topics that exist and wait until they are gone."""
     admin = admin_client(bootstrap)
     names = {spec.name for spec in TOPICS}
-    if present := sorted(names & set(admin.list_topics(timeout=10).topics)):
+    if present := sorted(names & set(admin.list_topics(timeout=PATIENCE_SECONDS).topics)):
         for answer in admin.delete_topics(present).values():
-            answer.result(_WAIT_SECONDS)
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while names & set(admin.list_topics(timeout=10).topics):
-        assert time.monotonic() < deadline, "Kafka does not delete topics"
-        time.sleep(0.1)
+            answer.result(PATIENCE_SECONDS)
+    wait_until(
+        lambda: not names & set(admin.list_topics(timeout=PATIENCE_SECONDS).topics),
+        lambda: "Kafka does not delete topics",
+    )
+
+
+def set_topic(bootstrap: str, topic: str, **settings: str) -> None:
+    """Change settings of a topic; `__` in a name stands for a dot."""
+    entries = [
+        ConfigEntry(name.replace("__", "."), value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in settings.items()
+    ]
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+    admin = admin_client(bootstrap)
+    for answer in admin.incremental_alter_configs([resource]).values():
+        answer.result(PATIENCE_SECONDS)
 
 
 def end_offsets(bootstrap: str, partitions: int = PARTITIONS) -> dict[Partition, int]:
@@ -54,14 +65,17 @@ def end_offsets(bootstrap: str, partitions: int = PARTITIONS) -> dict[Partition,
 
 def _end_offset(reader: Consumer, partition: TopicPartition) -> int:
     """Topics that were just made have no leader for a moment."""
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while True:
+    found: list[int] = []
+
+    def answered() -> bool:
         try:
-            return int(reader.get_watermark_offsets(partition, 10)[1])
+            found.append(int(reader.get_watermark_offsets(partition, 10)[1]))
         except KafkaException:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+            return False
+        return True
+
+    wait_until(answered, lambda: f"{partition} has no leader")
+    return found[0]
 
 
 def delete_records(bootstrap: str, before: dict[Partition, int]) -> None:
@@ -69,13 +83,13 @@ def delete_records(bootstrap: str, before: dict[Partition, int]) -> None:
     wanted = [TopicPartition(topic, number, offset) for (topic, number), offset in before.items()]
     admin = admin_client(bootstrap)
     for answer in admin.delete_records(wanted).values():
-        answer.result(_WAIT_SECONDS)
+        answer.result(PATIENCE_SECONDS)
 
 
 def members(bootstrap: str, group: str) -> list[int]:
     """How many source partitions each member of the consumer group has been given."""
     admin = admin_client(bootstrap)
-    described = admin.describe_consumer_groups([group])[group].result(10)
+    described = admin.describe_consumer_groups([group])[group].result(PATIENCE_SECONDS)
     return sorted(len(m.assignment.topic_partitions) for m in described.members)
 
 
@@ -83,5 +97,29 @@ def committed_offsets(bootstrap: str, group: str) -> dict[Partition, int]:
     """What the group has noted in Kafka, for lag displays."""
     admin = admin_client(bootstrap)
     asked = [ConsumerGroupTopicPartitions(group)]
-    answer = admin.list_consumer_group_offsets(asked)[group].result(10)
+    answer = admin.list_consumer_group_offsets(asked)[group].result(PATIENCE_SECONDS)
     return {(p.topic, p.partition): p.offset for p in answer.topic_partitions}
+
+
+def count_records(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> int:
+    """How many records Kafka still holds of a topic; compaction leaves fewer than there are offsets."""
+    reader = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "faults-count",
+            "log_level": 0,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    try:
+        reader.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+        count = ended = 0
+        while ended < partitions:
+            message = reader.poll(PATIENCE_SECONDS)
+            assert message is not None, "Kafka has sent nothing"
+            ended += message.error() is not None
+            count += message.error() is None
+        return count
+    finally:
+        reader.close()

@@ -19,6 +19,7 @@ from compose.embedded.stack import EmbeddedStack
 from tests.faults import databases, topics
 from tests.faults.load import Sender, Sent, Traffic
 from tests.faults.processes import WorkerProcess
+from tests.support.waiting import PATIENCE_SECONDS, PATIENT
 
 ARMED: Final = "tests.faults.armed_worker"
 _POLL_SECONDS: Final = 0.1
@@ -43,7 +44,9 @@ class World:
 
     def environment(self, **changes: str) -> dict[str, str]:
         """Variables of a worker of this world; changes are named without their prefix."""
-        return self.stack.environment() | {
+        return {
+            **self.stack.environment(),
+            **PATIENT,
             "GLOBALMART_POSTGRES_DATABASE": self.database,
             "GLOBALMART_POSTGRES_RETRY_MAX_SECONDS": "1",
             "GLOBALMART_KAFKA_GROUP": self.group,
@@ -73,9 +76,9 @@ class World:
         """A worker that harms itself when the file `order` says so."""
         return self.worker(ARMED, faults={"FAULT_FILE": str(order)}, **changes)
 
-    async def consuming(self, worker: WorkerProcess, seconds: float = 30.0) -> float:
+    async def consuming(self, worker: WorkerProcess, seconds: float = PATIENCE_SECONDS) -> float:
         """Wait until the worker has committed something; seconds since its start."""
-        await self.until(lambda: _has_committed(worker), seconds, worker)
+        await self.until(lambda: _has_committed(worker), worker, seconds=seconds)
         return time.monotonic() - worker.started
 
     # --- traffic ---
@@ -148,7 +151,7 @@ class World:
         rows = await self.sql("SELECT coalesce(sum(consumed), 0)::BIGINT FROM stream_progress")
         return int(rows[0][0])
 
-    async def until(self, true: Callable[[], Any], seconds: float, *watched: WorkerProcess) -> None:
+    async def until(self, true: Callable[[], Any], *watched: WorkerProcess, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait for a condition; fails when a watched worker ends or time runs out."""
         deadline = time.monotonic() + seconds
         while True:
@@ -162,7 +165,7 @@ class World:
             assert time.monotonic() < deadline, f"not within {seconds} s{self._tails()}"
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def progress(self, records: int, seconds: float = 30.0) -> float:
+    async def progress(self, records: int, seconds: float = PATIENCE_SECONDS) -> float:
         """Wait until the ledger has moved by so many records; how long it took."""
         before, started = await self.committed(), time.monotonic()
 
@@ -170,7 +173,7 @@ class World:
             return await self.committed() >= before + records
 
         try:
-            await self.until(moved, seconds)
+            await self.until(moved, seconds=seconds)
         except AssertionError as error:
             ends = await asyncio.to_thread(topics.end_offsets, self.bootstrap)
             ledger = await self.ledger()
@@ -180,7 +183,7 @@ class World:
             ) from None
         return time.monotonic() - started
 
-    async def consumed(self, seconds: float = 30.0) -> None:
+    async def consumed(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until the ledger stands at the end of every source partition."""
         ends = await asyncio.to_thread(topics.end_offsets, self.bootstrap)
 
@@ -190,7 +193,7 @@ class World:
             return all(ledger.get(partition, 0) >= end for partition, end in ends.items())
 
         try:
-            await self.until(at_end, seconds)
+            await self.until(at_end, seconds=seconds)
         except AssertionError as error:
             ledger = await self.ledger()
             behind = {p: (ledger.get(p), end) for p, end in ends.items() if ledger.get(p) != end}
@@ -202,7 +205,7 @@ class World:
         settings = Settings(self.environment())
         return await reconcile(settings)
 
-    async def exact(self, seconds: float = 30.0) -> ReconcileReport:
+    async def exact(self, seconds: float = PATIENCE_SECONDS) -> ReconcileReport:
         """Wait for the end of the stream; everything must agree with the recount, and be there."""
         await self.consumed(seconds)
         report = await self.recount()

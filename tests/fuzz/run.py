@@ -15,6 +15,7 @@ from tests.faults import topics
 from tests.faults.processes import WorkerProcess
 from tests.faults.world import World
 from tests.fuzz.records import Fuzzer, Wild
+from tests.support.waiting import PATIENCE_SECONDS
 
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 _BATCH: Final = 2000
@@ -22,7 +23,6 @@ _AHEAD_RECORDS: Final = 50_000
 _SAMPLE_SECONDS: Final = 0.5
 _MEBIBYTE: Final = 1024 * 1024
 _LARGEST_BYTES: Final = 10 * _MEBIBYTE
-_STALL_SECONDS: Final = 60.0
 
 
 class Flood:
@@ -55,7 +55,7 @@ class Flood:
         for record in records:
             producer.produce(record.topic, record.value, record.key, headers=record.headers, timestamp=record.time_ms)
             self.sent += 1
-        assert producer.flush(60) == 0, "Kafka did not take all records"
+        assert producer.flush(PATIENCE_SECONDS) == 0, "Kafka did not take all records"
         assert not self.refused, self.refused[:3]
 
     def _note(self, error: Any, message: Any) -> None:
@@ -118,7 +118,7 @@ async def _not_too_far_ahead(world: World, worker: WorkerProcess, sent: int, ahe
     last, moved_at = await world.committed(), time.monotonic()
     while last < sent - ahead:
         assert worker.exit_code is None, worker.tail()
-        assert time.monotonic() - moved_at < _STALL_SECONDS, f"stuck at {last}{worker.tail()}"
+        assert time.monotonic() - moved_at < PATIENCE_SECONDS, f"stuck at {last}{worker.tail()}"
         await asyncio.sleep(0.1)
         if (now := await world.committed()) > last:
             last, moved_at = now, time.monotonic()

@@ -21,6 +21,7 @@ from app.kafka.admin import create_topics
 from app.settings import GeneratorSettings, KafkaSettings
 from app.topics import PRODUCT_VIEWS, SENT_AT_HEADER, SOURCE_TOPICS, TRANSACTIONS
 from compose.embedded.stack import EmbeddedStack, remove_stack
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 PARTITIONS = 6
 SMALL = {"GLOBALMART_GENERATOR_USERS": "500", "GLOBALMART_GENERATOR_PRODUCTS": "300", "GLOBALMART_GENERATOR_SEED": "3"}
@@ -48,15 +49,17 @@ def ends(bootstrap: str) -> dict[tuple[str, int], int]:
 
 def _end(consumer: Consumer, partition: TopicPartition) -> int:
     """End offset; a topic just created may not have found its leader yet."""
-    deadline = time.monotonic() + 30
-    while True:
+    found: list[int] = []
+
+    def answered() -> bool:
         try:
-            end: int = consumer.get_watermark_offsets(partition, 10.0)[1]
-            return end
+            found.append(consumer.get_watermark_offsets(partition, 10.0)[1])
         except KafkaException:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+            return False
+        return True
+
+    wait_until(answered)
+    return found[0]
 
 
 def read_from(bootstrap: str, start: dict[tuple[str, int], int], count: int) -> list[Message]:
@@ -64,7 +67,7 @@ def read_from(bootstrap: str, start: dict[tuple[str, int], int], count: int) -> 
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "read"})
     consumer.assign([TopicPartition(topic, part, at) for (topic, part), at in start.items()])
     messages: list[Message] = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while len(messages) < count and time.monotonic() < deadline:
         messages += consumer.consume(count - len(messages), 1.0)
     consumer.close()
@@ -89,7 +92,7 @@ def send(bootstrap: str, records: Sequence[Record], sent_at_ms: int) -> None:
     sender = KafkaSender(config(bootstrap), silent, lambda: False)
     assert sender.wait_for_broker()
     sender.send(records, sent_at_ms)
-    sender.flush(30.0)
+    sender.flush(PATIENCE_SECONDS)
 
 
 def test_records_arrive_with_key_partition_time_and_header(bootstrap: str) -> None:
@@ -150,7 +153,7 @@ def test_the_command_sends_a_history_and_sums_it_up(broker: EmbeddedStack, boots
     start, report = ends(bootstrap), tmp_path / "summary.json"
     arguments = ("--backfill", "2d", "--orders-per-day", "500", "--summary-file", str(report))
     process = command(broker, *arguments)
-    _, complaints = process.communicate(timeout=120)
+    _, complaints = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, complaints
     figures = json.loads(report.read_text())
     produced = {topic: counts["produced"] for topic, counts in figures["topics"].items()}
@@ -163,11 +166,9 @@ def test_an_interrupt_delivers_what_is_under_way_and_ends_cleanly(
 ) -> None:
     start, report = ends(bootstrap), tmp_path / "summary.json"
     process = command(broker, "--rate", "2", "--summary-file", str(report))
-    deadline = time.monotonic() + 60
-    while sum(counted(start, bootstrap).values()) < 500 and time.monotonic() < deadline:
-        time.sleep(0.2)
+    wait_until(lambda: process.poll() or sum(counted(start, bootstrap).values()) >= 500)
     process.send_signal(signal.SIGINT)
-    output, complaints = process.communicate(timeout=60)
+    output, complaints = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, complaints
     assert "sent " in output
     figures = json.loads(report.read_text())
@@ -180,6 +181,6 @@ def test_an_interrupt_delivers_what_is_under_way_and_ends_cleanly(
 )
 def test_wrong_arguments_end_with_exit_code_2(broker: EmbeddedStack, arguments: list[str]) -> None:
     process = command(broker, *arguments)
-    _, complaints = process.communicate(timeout=60)
+    _, complaints = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 2
     assert "Invalid value" in complaints

@@ -19,6 +19,7 @@ REASONS = {
     "wrong_type": {Reason.INVALID_FIELD, Reason.INVALID_AMOUNT},
     "bad_timestamp": {Reason.INVALID_FIELD},
     "future_timestamp": {Reason.FUTURE_TIMESTAMP},
+    "ancient_timestamp": {Reason.IMPLAUSIBLE_TIMESTAMP},
     "nul_character": {Reason.NUL_CHARACTER},
     "too_long": {Reason.INVALID_FIELD},
     "invalid_utf8": {Reason.MALFORMED_JSON},

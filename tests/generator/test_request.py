@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from app.generator.jobs import JobError
-from app.generator.request import FileRequest, Request, make_job, parse_columns, parse_length, parse_time
+from app.generator.request import (
+    FileRequest,
+    Request,
+    make_job,
+    parse_columns,
+    parse_delimiter,
+    parse_filters,
+    parse_length,
+    parse_time,
+)
 from app.settings import Settings
 
 NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
@@ -36,8 +45,21 @@ def test_what_is_no_length(text: str) -> None:
 
 def test_times_are_utc_unless_they_say_otherwise() -> None:
     assert parse_time("2025-07-01T14:00:00+02:00") == parse_time("2025-07-01T12:00:00") == NOW
-    with pytest.raises(JobError, match="no time"):
-        parse_time("tomorrow")
+    assert parse_time("2025-07-01") == NOW.replace(hour=0)
+
+
+@pytest.mark.parametrize(
+    "text", ["tomorrow", "1762041600", "20250701", "2025-W27-2", "1969-12-31", "9999-12-31", "0001-01-01"]
+)
+def test_what_is_no_time_names_its_option(text: str) -> None:
+    with pytest.raises(JobError, match=f"--until: '{text}'"):
+        parse_time(text, "--until")
+
+
+@pytest.mark.parametrize("text", ["1762041600", "20251102", "2025-W40-1", "2025-11-02x"])
+def test_numbers_and_other_forms_are_no_times(text: str) -> None:
+    with pytest.raises(JobError, match="2025-12-01"):
+        parse_time(text)
 
 
 def test_mappings() -> None:
@@ -46,6 +68,25 @@ def test_mappings() -> None:
         parse_columns(["customer=x"])
     with pytest.raises(JobError, match="no mapping"):
         parse_columns(["user_id"])
+    with pytest.raises(JobError, match="twice"):
+        parse_columns(["user_id=a", "user_id=b"])
+
+
+def test_choices_of_rows() -> None:
+    assert parse_filters("--only", ["Status=paid, sent", "Status=new", "Cancelled at="]) == {
+        "Status": {"paid", "sent", "new"},
+        "Cancelled at": {""},
+    }
+    with pytest.raises(JobError, match="write --only column=value"):
+        parse_filters("--only", ["Status"])
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [("\\t", "\t"), ("tab", "\t"), ("\t", "\t"), ("Semicolon", ";"), (";", ";"), ("whitespace", "whitespace")],
+)
+def test_delimiters(text: str, delimiter: str) -> None:
+    assert parse_delimiter(text) == delimiter
 
 
 @pytest.mark.parametrize(
@@ -57,6 +98,15 @@ def test_mappings() -> None:
         (Request(file=FileRequest(speed=2.0)), "--from-csv"),
         (Request(file=FileRequest(preset="nosuch")), "cdnow"),
         (Request(file=FileRequest(path=Path("x"), delimiter="::")), "one character"),
+        (Request(file=FileRequest(path=Path("x"), delimiter='"')), "one character"),
+        (Request(file=FileRequest(path=Path("x"), decimal=";")), "comma or point"),
+        (Request(file=FileRequest(path=Path("x"), encoding="utf-9")), "no encoding 'utf-9'"),
+        (Request(file=FileRequest(path=Path("x"), encoding="base64")), "no encoding 'base64'"),
+        (Request(file=FileRequest(path=Path("x"), timezone="Berlin")), "Europe/Berlin"),
+        (Request(file=FileRequest(path=Path("x"), timezone="../etc")), "Europe/Berlin"),
+        (Request(file=FileRequest(path=Path("x"), date_format="%d.%m.")), "lacks a day"),
+        (Request(file=FileRequest(path=Path("x"), date_format="%s")), "seconds or milliseconds"),
+        (Request(file=FileRequest(path=Path("x"), same_id="sum")), "add, once, separate"),
     ],
 )
 def test_contradictions_are_refused(request_: Request, complaint: str) -> None:
@@ -72,16 +122,16 @@ def test_bulk_is_for_everything_but_paced_traffic() -> None:
 
 
 def test_a_history_ends_now_or_at_the_given_time() -> None:
-    job, _ = make_job(Request(backfill=timedelta(days=2)), SMALL, NOW)
+    job = make_job(Request(backfill=timedelta(days=2)), SMALL, NOW)
     assert job.end_us - job.start_us == 2 * 86_400_000_000
     assert job.end_us == int(NOW.timestamp()) * 1_000_000
-    earlier, _ = make_job(Request(backfill=timedelta(days=2), until=NOW - timedelta(days=1)), SMALL, NOW)
+    earlier = make_job(Request(backfill=timedelta(days=2), until=NOW - timedelta(days=1)), SMALL, NOW)
     assert earlier.end_us == job.end_us - 86_400_000_000
 
 
 def test_seeded_runs_share_ids_only_where_everything_is_the_same() -> None:
     def name(request: Request, now: datetime = NOW) -> str:
-        return make_job(request, SMALL, now)[0].run_id
+        return make_job(request, SMALL, now).run_id
 
     fixed = Request(start=NOW, count=10)
     assert name(fixed) == name(fixed)
@@ -91,7 +141,7 @@ def test_seeded_runs_share_ids_only_where_everything_is_the_same() -> None:
 
 def test_runs_without_a_seed_never_share_ids() -> None:
     unseeded = Settings({name: text for name, text in FEW.items() if not name.endswith("SEED")})
-    names = {make_job(Request(start=NOW, count=1), unseeded, NOW)[0].run_id for _ in range(5)}
+    names = {make_job(Request(start=NOW, count=1), unseeded, NOW).run_id for _ in range(5)}
     assert len(names) == 5
 
 

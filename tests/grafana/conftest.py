@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sys
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -26,9 +25,9 @@ from compose.embedded.prometheus import answers
 from compose.embedded.stack import EmbeddedStack
 from tests.faults import databases, topics
 from tests.faults.world import World
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 _PROJECT: Final = Path(__file__).parents[2]
-_DEADLINE_SECONDS: Final = 90.0
 _DIRTY: Final = {
     "GENERATOR_USERS": "300",
     "GENERATOR_PRODUCTS": "300",
@@ -49,12 +48,9 @@ _STRICT: Final = {
 }
 
 
-def until(true: Callable[[], bool], otherwise: str, seconds: float = _DEADLINE_SECONDS) -> None:
-    """Wait for a condition; fails with the text when time runs out."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.3)
+def until(true: Callable[[], bool], otherwise: str) -> None:
+    """Wait for a condition that is asked for over HTTP; fails with the text when patience runs out."""
+    wait_until(true, lambda: otherwise, look_seconds=0.3)
 
 
 class Monitored:
@@ -67,7 +63,7 @@ class Monitored:
     def ask(self, path: str, **parameters: Any) -> Any:
         """The data of an answer of Prometheus's HTTP API; fails with what it says is wrong."""
         query = urllib.parse.urlencode(parameters)
-        with urllib.request.urlopen(f"{self._url}/api/v1/{path}?{query}", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self._url}/api/v1/{path}?{query}", timeout=PATIENCE_SECONDS) as answer:
             content = json.load(answer)
         assert content["status"] == "success", content
         return content["data"]

@@ -4,9 +4,8 @@ import json
 import socketserver
 import subprocess
 import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -18,8 +17,8 @@ from app.settings import Settings
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.prometheus import answers
 from grafana.monitoring import alertmanager_config
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
-_DEADLINE_SECONDS = 60.0
 Server = TypeVar("Server", bound=socketserver.BaseServer)
 
 
@@ -106,30 +105,23 @@ def _alertmanager(folder: Path, config: dict[str, Any]) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _until(lambda: answers(f"{url}/-/ready"))
+        wait_until(lambda: answers(f"{url}/-/ready"))
         yield url
     finally:
         process.terminate()
-        process.wait(30)
-
-
-def _until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + _DEADLINE_SECONDS
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        process.wait(PATIENCE_SECONDS)
 
 
 def _post(url: str, *alerts: dict[str, str]) -> None:
     annotations = {"summary": "A process does not answer", "runbook_url": "grafana/runbooks/X.md"}
     body = json.dumps([{"labels": labels, "annotations": annotations} for labels in alerts])
     request = urllib.request.Request(f"{url}/api/v2/alerts", body.encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10):
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS):
         pass
 
 
 def _suppressed(url: str) -> set[str]:
-    with urllib.request.urlopen(f"{url}/api/v2/alerts", timeout=10) as answer:
+    with urllib.request.urlopen(f"{url}/api/v2/alerts", timeout=PATIENCE_SECONDS) as answer:
         alerts = json.load(answer)
     return {one["labels"]["alertname"] for one in alerts if one["status"]["inhibitedBy"]}
 
@@ -153,8 +145,8 @@ def test_alerts_reach_people_and_what_a_missing_worker_explains_is_quiet(tmp_pat
                 {"alertname": "DiskFull", "job": "globalmart-worker", "severity": "critical"},
                 {"alertname": "StreamLag", "topic": "transactions", "severity": "warning"},
             )
-            _until(lambda: len(mailbox.mails) >= 2 and len(hook.posts) >= 2)
-            _until(lambda: _suppressed(url) == {"StreamLag"})
+            wait_until(lambda: len(mailbox.mails) >= 2 and len(hook.posts) >= 2)
+            wait_until(lambda: _suppressed(url) == {"StreamLag"})
     assert {post["groupLabels"]["alertname"] for post in hook.posts} >= {"TargetDown", "DiskFull"}
     assert all("night@shop.example" in recipient for recipient, _ in mailbox.mails)
     assert any("DiskFull" in text for _, text in mailbox.mails)

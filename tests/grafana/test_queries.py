@@ -58,7 +58,7 @@ def test_prometheus_finds_data(monitored: Monitored, query: Query) -> None:
         numbers = _asked(monitored, query)
         return any(numbers) or (numbers != [] and query.name in _MAY_BE_ZERO)
 
-    until(finds_data, f"no data, or only zeros: {query.text}", seconds=30)
+    until(finds_data, f"no data, or only zeros: {query.text}")
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,11 @@ def test_rules_are_evaluated_over_what_really_happens(monitored: Monitored) -> N
     until(
         lambda: states("DeadLetters", "AnomalyBurst", "Latency") <= {"pending", "firing"},
         "what is above its threshold is not raised",
-        seconds=30,
     )
-    assert states("BatchStale", "BatchMissing", "BatchFailed", "SinkErrors", "TargetDown") == {"inactive"}
+    # On a busy machine a target may miss a scrape of this second.
+    until(
+        lambda: states("BatchStale", "BatchMissing", "BatchFailed", "SinkErrors", "TargetDown") == {"inactive"},
+        "what is well is raised",
+    )
     assert len(rules()) == 12
     assert {name: rule.get("lastError") for name, rule in rules().items() if rule["health"] != "ok"} == {}

@@ -12,6 +12,7 @@ from app.settings import Settings, documented_settings
 from grafana.alerts import rule_groups
 from grafana.files import write_files
 from tests.grafana.panels import FOLDER
+from tests.support.waiting import PATIENCE_SECONDS
 
 _PROMETHEUS = FOLDER / "prometheus"
 _RUNBOOKS = FOLDER / "runbooks"
@@ -21,7 +22,7 @@ _RECEIVERS = {"runbooks", "email_to", "email_from", "smtp", "smtp_user", "smtp_p
 
 
 def _run(*command: str | Path) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -9,6 +9,7 @@ from compose.embedded.stack import EmbeddedStack
 from tests.faults.conftest import world
 from tests.faults.topics import recreate_topics
 from tests.support.databases import Database, blank_database, database
+from tests.support.waiting import PATIENT
 
 __all__ = ["blank_database", "database", "world"]
 
@@ -32,7 +33,12 @@ def topics(stack: EmbeddedStack) -> None:
 
 
 def _variables(stack: EmbeddedStack, name: str) -> dict[str, str]:
-    return stack.environment() | {"GLOBALMART_POSTGRES_DATABASE": name, "GLOBALMART_MONGO_DATABASE": f"dw_{name}"}
+    return {
+        **stack.environment(),
+        **PATIENT,
+        "GLOBALMART_POSTGRES_DATABASE": name,
+        "GLOBALMART_MONGO_DATABASE": f"dw_{name}",
+    }
 
 
 @pytest.fixture

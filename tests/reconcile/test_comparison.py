@@ -77,18 +77,22 @@ def test_trends_are_made_of_days() -> None:
         date(2025, 12, 4): (Decimal("1.00"), 1),
         date(2025, 12, 8): (Decimal("2.00"), 1),
     }
-    daily = trend("daily", days, date(2025, 12, 8))
+    daily = trend("daily", days, date(2025, 12, 9))
     growths = [row["revenue_growth_rate"] for row in daily]
     assert growths == [None, Decimal("0.3333"), None, None]
     assert [row["partial"] for row in daily] == [False] * 4
-    weekly = trend("weekly", days, date(2025, 12, 8))
+    weekly = trend("weekly", days, date(2025, 12, 9))
     assert [(row["period"], row["revenue"], row["transactions"]) for row in weekly] == [
         ("2025-W49", Decimal("8.00"), 4),
         ("2025-W50", Decimal("2.00"), 1),
     ]
     assert [row["partial"] for row in weekly] == [False, True]
     assert weekly[1]["revenue_growth_rate"] == Decimal("-0.7500")
+    running = trend("daily", days, date(2025, 12, 8))
+    assert [row["partial"] for row in running] == [False, False, False, True]
     (month,) = trend("monthly", days, date(2025, 12, 31))
+    assert month["partial"]
+    (month,) = trend("monthly", days, date(2026, 1, 1))
     assert (month["period"], month["partial"]) == ("2025-12", False)
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from tests.faults.processes import ROOT, clean_environment
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 def globalmart(environ: dict[str, str], *arguments: str) -> str:
@@ -14,7 +15,7 @@ def globalmart(environ: dict[str, str], *arguments: str) -> str:
         env=clean_environment() | environ,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

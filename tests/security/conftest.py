@@ -19,6 +19,7 @@ from tests.security.commands import globalmart
 from tests.security.encrypted_postgres import EncryptedPostgres
 from tests.security.shop import SecureShop
 from tests.support.databases import database
+from tests.support.waiting import PATIENCE_SECONDS
 
 __all__ = ["database"]
 
@@ -71,7 +72,7 @@ def _add_scram_user(bootstrap: str) -> None:
     kind = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
     upsertion = UserScramCredentialUpsertion(USER, kind, PASSWORD.encode())
     for answer in admin.alter_user_scram_credentials([upsertion]).values():
-        answer.result(20)
+        answer.result(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="session")

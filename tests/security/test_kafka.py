@@ -1,6 +1,5 @@
 """Both client libraries over TLS with a password; what is wrong is said with the name of its setting."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tests.faults.processes import WorkerProcess
 from tests.security.commands import globalmart
 from tests.security.shop import SecureShop
 from tests.support.databases import Database
+from tests.support.waiting import wait_until
 
 _WRONG = "no-such-password"
 
@@ -29,11 +29,8 @@ def _environment(shop: SecureShop, database: Database, stack: EmbeddedStack) -> 
 
 
 def _wait_until(true: Callable[[], bool], worker: WorkerProcess) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert worker.exit_code is None, worker.tail()
-        assert time.monotonic() < deadline, worker.tail()
-        time.sleep(0.2)
+    wait_until(lambda: worker.exit_code is not None or true(), worker.tail)
+    assert worker.exit_code is None, worker.tail()
 
 
 async def test_generator_worker_and_recount_over_tls_with_a_password(
@@ -47,7 +44,7 @@ async def test_generator_worker_and_recount_over_tls_with_a_password(
     try:
         _wait_until(lambda: _committed(worker) >= 800, worker)
         assert (await reconcile(Settings(environ))).agrees
-        assert worker.stop(30) == 0, worker.tail()
+        assert worker.stop() == 0, worker.tail()
     finally:
         if worker.exit_code is None:
             worker.kill()
@@ -110,7 +107,7 @@ async def test_a_worker_that_is_refused_names_the_setting(
 ) -> None:
     environ = _environment(secure_kafka, database, stack) | secure_kafka.environment(**wrong)  # type: ignore[arg-type]
     worker = WorkerProcess(tmp_path / "worker.log", environ)
-    assert worker.wait(60) != 0
+    assert worker.wait() != 0
     assert f"GLOBALMART_KAFKA_{variable}" in worker.tail()
     assert _WRONG not in worker.log()
 
@@ -121,7 +118,7 @@ async def test_a_worker_that_does_not_trust_the_broker_names_the_setting(
     stranger = secure_kafka.certificates.stranger
     environ = _environment(secure_kafka, database, stack) | secure_kafka.environment(ca_file=stranger)
     worker = WorkerProcess(tmp_path / "worker.log", environ)
-    assert worker.wait(60) != 0
+    assert worker.wait() != 0
     assert "GLOBALMART_KAFKA_CA_FILE" in worker.tail()
 
 

@@ -15,6 +15,7 @@ from app.sink.tables import STORED_TRANSACTIONS
 from compose.embedded.ports import choose_port
 from tests.sink.chunk_slices import Sink, order, work_of
 from tests.support.databases import Database
+from tests.support.waiting import until
 
 Provoke = Callable[[Database], Awaitable[object]]
 
@@ -69,7 +70,7 @@ async def _idle_in_transaction(database: Database) -> None:
     async with database.worker() as connection:
         await connection.execute("SET idle_in_transaction_session_timeout = '50ms'")
         async with connection.transaction():
-            await asyncio.sleep(0.5)
+            await until(connection.is_closed)
             await connection.execute("SELECT 1")
 
 
@@ -89,10 +90,12 @@ async def _cancelled_by_the_server(database: Database) -> None:
 
 
 async def _deadlock(database: Database) -> None:
+    both = asyncio.Barrier(2)
+
     async def lock(connection: asyncpg.Connection, first: int, second: int) -> None:
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", first)
-            await asyncio.sleep(0.1)
+            await both.wait()
             await connection.execute("SELECT pg_advisory_xact_lock($1)", second)
 
     async with database.worker() as one, database.worker() as two:

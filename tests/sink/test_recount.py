@@ -16,6 +16,7 @@ from app.sink.ledger import Counts
 from app.sink.tables import STORED_TRANSACTIONS
 from tests.sink.chunk_slices import NOON, Sink, letter, order, work_of
 from tests.support.databases import Database
+from tests.support.unnamed import UNNAMED
 
 Key = tuple[datetime, str | None, str | None]
 
@@ -39,8 +40,8 @@ def _stream(random: Random, size: int) -> list[tuple[int, TransactionRow | None]
             user_id=random.choice("abc"),
             timestamp=NOON + timedelta(microseconds=random.randrange(-(10**11), 10**8)),
             amount_cents=random.choice([0, 1, 999_999_999_999, random.randrange(10**6)]),
-            category=random.choice(["Books", "Toys", None]),
-            country=random.choice(["UK", "USA", None]),
+            category=random.choice(["Books", "Toys", *UNNAMED]),
+            country=random.choice(["UK", "USA", *UNNAMED]),
         )
         records.append((partition, row if random.random() > 0.05 else None))
         offsets[partition] += 1
@@ -89,10 +90,14 @@ class Recount:
         totals: dict[Key, Total] = defaultdict(lambda: Total(Decimal(0), 0))
         for _, row in self.stored.values():
             for start in STARTS[starts](row.timestamp):
-                key = start, row.category if by_category else None, row.country
+                key = start, _label(row.category) if by_category else None, _label(row.country)
                 amount, number = totals[key]
                 totals[key] = Total(amount + Decimal(row.amount_cents) / 100, number + 1)
         return dict(totals)
+
+
+def _label(name: str | None) -> str:
+    return "unknown" if name in UNNAMED else str(name)
 
 
 def _pane(at: datetime) -> datetime:

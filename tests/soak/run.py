@@ -136,7 +136,7 @@ class Soak:
         gauge.fault("graceful_stop")
         code = await asyncio.to_thread(leaver.stop, _STOP_SECONDS)
         stop_seconds = time.monotonic() - started
-        await world.until(lambda: not gauge.pending, _JOIN_SECONDS, stayer)
+        await world.until(lambda: not gauge.pending, stayer, seconds=_JOIN_SECONDS)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         return {

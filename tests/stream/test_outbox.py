@@ -3,10 +3,10 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -24,9 +24,9 @@ from app.topics import ANOMALIES, DEAD_LETTERS
 from compose.embedded.stack import EmbeddedStack
 from tests.sink.chunk_slices import NOON, letter
 from tests.support.databases import Database
+from tests.support.waiting import PATIENCE_SECONDS, until, wait_until
 
 PARTITIONS = 6
-_DEADLINE_SECONDS = 30.0
 _INSERT = """
 INSERT INTO transaction_anomalies (transaction_id, user_id, amount, anomaly_score, anomaly_type,
     detected_at, description, event_time, threshold)
@@ -48,19 +48,21 @@ class Topic:
 
     def _end(self, partition: TopicPartition) -> int:
         """End of the partition; a new one has no leader for a moment."""
-        deadline = monotonic() + _DEADLINE_SECONDS
-        while True:
+        found: list[int] = []
+
+        def answered() -> bool:
             try:
-                end: int = self._consumer.get_watermark_offsets(partition, timeout=5)[1]
-                return end
+                found.append(self._consumer.get_watermark_offsets(partition, timeout=5)[1])
             except KafkaException:
-                if monotonic() > deadline:
-                    raise
-                sleep(0.1)
+                return False
+            return True
+
+        wait_until(answered)
+        return found[0]
 
     def read(self, count: int) -> list[Message]:
         """At least so many messages, or what there is at the deadline."""
-        deadline = monotonic() + _DEADLINE_SECONDS
+        deadline = monotonic() + PATIENCE_SECONDS
         while len(self.messages) < count and monotonic() < deadline:
             message = self._consumer.poll(0.1)
             if message is not None:
@@ -110,19 +112,13 @@ async def publishing(
             await publisher.stop()
 
 
-async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(_DEADLINE_SECONDS):
-        while not await holds():
-            await asyncio.sleep(0.02)
-
-
 async def _published(database: Database, stream: str, position: int) -> None:
     query = "SELECT 1 FROM outbox_progress WHERE stream = $1 AND published_position = $2"
 
     async def holds() -> bool:
         return bool(await database.fetch(query, stream, position))
 
-    await _until(holds)
+    await until(holds)
 
 
 async def _positions(database: Database) -> dict[str, int]:
@@ -192,9 +188,9 @@ async def test_large_dead_letters_go_in_batches_that_fit(database: Database, dea
     sizes = []
 
     class Weighing(OutboxPublisher):
-        async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
+        async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> int:
             sizes.append([len(row["value"]) for row in rows])
-            await super()._send(stream, rows)
+            return await super()._send(stream, rows)
 
     async with database.worker() as worker, publishing(database, Weighing):
         await insert_dead_letters(worker, "transactions", 0, [*large, huge, letter(8)])
@@ -249,11 +245,12 @@ class Dying(OutboxPublisher):
     database: Database
     died = False
 
-    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
-        await super()._send(stream, rows)
+    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> int:
+        count = await super()._send(stream, rows)
         if rows and not type(self).died:
             type(self).died = True
             await self.database.terminate((await self._connection.get()).get_server_pid())
+        return count
 
 
 async def test_sent_but_not_noted_is_sent_again(database: Database, anomalies: Topic) -> None:
@@ -286,9 +283,10 @@ class _Recorder(OutboxPublisher):
         self.when_new = await _prepared(connection)
         return connection
 
-    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
-        await super()._send(stream, rows)
+    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> int:
+        count = await super()._send(stream, rows)
         self.while_held |= await _prepared(await self._connection.get())
+        return count
 
 
 async def _prepared(connection: asyncpg.Connection) -> set[str]:
@@ -311,11 +309,12 @@ class _Interrupted(OutboxPublisher):
 
     stopping: "asyncio.Task[None] | None" = None
 
-    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> None:
+    async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> int:
         if rows and self.stopping is None:
+            await self._get_producer()  # a stop waits for what is on its way, not for a first connection
             self.stopping = asyncio.create_task(self.stop())
             await asyncio.sleep(0.5)
-        await super()._send(stream, rows)
+        return await super()._send(stream, rows)
 
 
 async def test_a_stop_waits_until_what_was_sent_is_noted(database: Database, anomalies: Topic) -> None:

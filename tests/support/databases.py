@@ -17,6 +17,7 @@ from app.settings import PostgresSettings, Settings
 from app.sink.tables import StoredTopic
 from compose.embedded.postgres import OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack
+from tests.support.waiting import PATIENCE_SECONDS, PATIENT
 
 _TEMPLATE: Final = "migrated_template"
 _NUMBERS: Final = count(1)
@@ -37,9 +38,10 @@ class Database:
 
     @asynccontextmanager
     async def worker(self, *staged: StoredTopic) -> AsyncIterator[asyncpg.Connection]:
-        """A connection as the worker's role, with the stages of these topics."""
+        """A connection as the worker's role, with the stages of these topics, that survives a test that is slow."""
         connection = await connect_worker(self.postgres, "test")
         async with _closing(connection):
+            await connection.execute("SET idle_in_transaction_session_timeout = 0")
             for stored in staged:
                 await connection.execute(stored.create_stage)
             yield connection
@@ -107,7 +109,7 @@ async def drop_database(stack: EmbeddedStack, name: str) -> None:
 def settings_for(stack: EmbeddedStack, name: str) -> Settings:
     """Settings of a process that uses the run's servers, the named database and a warehouse of its own."""
     names = {"GLOBALMART_POSTGRES_DATABASE": name, "GLOBALMART_MONGO_DATABASE": f"dw_{name}"}
-    return Settings(stack.environment() | names)
+    return Settings({**stack.environment(), **PATIENT, **names})
 
 
 async def _ensure_template(stack: EmbeddedStack) -> None:
@@ -129,4 +131,4 @@ async def _closing(connection: asyncpg.Connection) -> AsyncIterator[asyncpg.Conn
         yield connection
     finally:
         if not connection.is_closed():
-            await connection.close(timeout=5)
+            await connection.close(timeout=PATIENCE_SECONDS)

@@ -1,6 +1,6 @@
 """The in-memory state of a partition."""
 
-from tables.sales_state import UNNAMED, SalesState
+from tables.sales_state import SalesState
 from tables.velocity import PartitionVelocity
 from tests.tables.sales import Sold
 
@@ -13,12 +13,13 @@ def test_live_figures_take_what_the_window_still_holds() -> None:
     sales = [
         Sold(now - 60 * SECOND, 1, "a", "X"),
         Sold(now - 60 * SECOND + 1, 2, "a", "X"),
-        Sold(now, 4, None, None),
+        Sold(now, 4, None, "unknown"),
+        Sold(now, 16, " Unknown", ""),
         Sold(now + 300 * SECOND, 8, "b", "Y"),
     ]
     state.accept(sales, [sale.timestamp_us for sale in sales], None, now)
-    assert state.by_category.at(1000) == {"a": 2, UNNAMED: 4}
-    assert state.by_country.at(1000) == {"X": 2, UNNAMED: 4}
+    assert state.by_category.at(1000) == {"a": 2, "unknown": 20}
+    assert state.by_country.at(1000) == {"X": 2, "unknown": 20}
     assert state.by_category.at(1300) == {"b": 8}
 
 

@@ -36,6 +36,7 @@ def show(page: Page) -> None:
         bind="query-params",
         label_visibility="collapsed",
     )
+    page.address.judge_choice("type", _TYPES.values(), _TYPES[kind] if kind else "Every type")
     with st.spinner("Asking the API …"), components.live():
         st.fragment(run_every=page.refresh_seconds)(_newest)(page, kind)
 

@@ -68,9 +68,16 @@ def _segments(page: Page, answer: Answer) -> None:
         components.card("Share of Champions", formatting.percent(share))
     about = f"{page.filters.place}, all orders up to the end of {answer['as_of']}"
     st.caption(f"{formatting.sentence(about)}; the days chosen on the left do not apply to segments.")
+    _note(answer)
     components.section("Segments", "Area: total value. Shade: average value of a customer.")
     rfm_charts.draw_treemap(segments)
     components.table(segments, _SEGMENTS, "customer-segments.csv", "segments")
+
+
+def _note(answer: Answer) -> None:
+    """Say that scores tell nothing apart, where that is so."""
+    if answer["note"]:
+        st.info(formatting.plain(answer["note"]), icon=":material/info:")
 
 
 def _cells(page: Page) -> None:
@@ -106,6 +113,7 @@ def _one(page: Page) -> None:
     user = st.text_input(
         "User id", key="customer", bind="query-params", placeholder="for example user42", max_chars=100
     )
+    _judge(page, user)
     if not user:
         return
     try:
@@ -117,6 +125,17 @@ def _one(page: Page) -> None:
         )
         return
     _profile(found)
+
+
+def _judge(page: Page, user: str) -> None:
+    """An id from the address that is too long for one, or one of several, is not shown."""
+    instead = f"{formatting.plain(user) or 'Nobody'} is shown instead."
+    values = page.address.values("customer")
+    if values and values != [user]:
+        reason = "an id has up to 100 characters" if len(values) == 1 else "only one can be shown"
+        page.address.misread("customer", values, reason, instead)
+    else:
+        page.address.understood("customer", instead)
 
 
 def _profile(found: Answer) -> None:
@@ -132,6 +151,7 @@ def _profile(found: Answer) -> None:
         components.card("Last bought", formatting.days_ago(found["recency"]))
     who = f"{found['user_id']}, {found['country']}, RFM {found['rfm_segment']}"
     st.caption(f"{formatting.plain(who)}, as of the end of {found['as_of']}.")
+    _note(found)
     if found["recent_transactions"] is None:
         raise StoreDownError(found["unavailable"][0])
     st.markdown(f"**The newest orders**, as of {formatting.instant(found.given_at)}")

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import streamlit as st
 
-from api.dashboard import charts, components, formatting
+from api.dashboard import charts, components, filters, formatting
 from api.dashboard.errors import DashboardError
 from api.dashboard.page import Page
 
-_EVERY: Final = ""
 _BARS: Final = 15
+_ROWS: Final = (25, 100, 500, 1000)
 _GROUPS: Final = {"category": "Categories", "product": "Products"}
 _COMMON: Final = (
     components.Column("category", "Category", formatting.name),
@@ -34,7 +34,7 @@ def show(page: Page) -> None:
     group, category, limit = _choices(page)
     with components.explained(page.shown_errors), st.spinner("Asking the API …"):
         answer = page.client.get(
-            "products/performance", country=page.filters.country, category=category or None, group_by=group, limit=limit
+            "products/performance", country=page.filters.country, category=category, group_by=group, limit=limit
         )
         about = f"{page.filters.place}, all orders up to the end of {answer['as_of']}"
         st.caption(f"{formatting.sentence(about)}; the days chosen on the left do not apply to products.")
@@ -44,7 +44,7 @@ def show(page: Page) -> None:
             components.empty("No orders with a product.", "Choose another country or category.")
 
 
-def _choices(page: Page) -> tuple[str, str, int]:
+def _choices(page: Page) -> tuple[str, str | None, int]:
     by, only, most = st.columns([2, 2, 1], vertical_alignment="bottom")
     with by:
         group = st.segmented_control(
@@ -57,26 +57,28 @@ def _choices(page: Page) -> tuple[str, str, int]:
             bind="query-params",
         )
     with only:
-        category = st.selectbox(
-            "Category",
-            _categories(page),
-            key="category",
-            bind="query-params",
-            format_func=lambda name: name or "All categories",
-        )
+        category = _category(page)
     with most:
-        limit = st.selectbox("Rows", (25, 100, 500, 1000), index=1, key="rows", bind="query-params")
+        limit = st.selectbox("Rows", _ROWS, index=1, key="rows", bind="query-params")
+    page.address.judge_choice("by", _GROUPS.values(), _GROUPS[group or "category"])
+    page.address.judge_choice("rows", _ROWS, f"{limit} rows")
     return group or "category", category, limit
 
 
-def _categories(page: Page) -> list[str]:
-    """Returns the stored categories and the one in the URL; the page below explains why, if they are missing."""
-    selected = st.query_params.get("category")
+def _category(page: Page) -> str | None:
+    """Returns the selected category, a stored one or that of the URL; the page explains why, if categories are missing."""
     try:
         known = page.client.get("dimensions")["categories"]
     except DashboardError:
-        known = []
-    return [_EVERY, *sorted({*known, *([selected] if selected else [])})]
+        known = None
+    chosen = st.selectbox(
+        "Category",
+        filters.options(known or (), "category", page.address),
+        key="category",
+        format_func=lambda name: name or "All categories",
+        bind="query-params",
+    )
+    return filters.named(chosen, known, "category", page.address)
 
 
 def _show(products: Sequence[Mapping[str, Any]], group: str) -> None:

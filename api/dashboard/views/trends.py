@@ -35,6 +35,7 @@ def show(page: Page) -> None:
         )
         or "daily"
     )
+    page.address.judge_choice("trend", _KINDS.values(), _KINDS[kind])
     with components.explained(page.shown_errors), st.spinner("Asking the API …"):
         answers = list(page.client.pages("trends", "trends", _MOST, period_type=kind, **page.filters.query))
         rows = [row for answer in answers for row in answer["trends"]]

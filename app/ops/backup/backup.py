@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from app.errors import BackupError
+from app.errors import BackupError, text_of
 from app.ops.backup import mongo_files
 from app.ops.backup.checksums import Checksum, checksums
 from app.ops.backup.pg_tools import program, run
@@ -57,7 +57,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BackupError(f"{folder} is not a backup of this program: {error}") from error
+        raise BackupError(f"{folder} is no backup of this program: {text_of(error)}") from error
     return content
 
 

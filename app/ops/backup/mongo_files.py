@@ -15,7 +15,7 @@ from pymongo import IndexModel, MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from app.errors import BackupError, SettingsError
+from app.errors import BackupError, SettingsError, text_of
 from app.ops.backup.checksums import Checksum
 from app.settings import MongoSettings
 
@@ -38,7 +38,7 @@ def open_raw(settings: MongoSettings) -> Iterator[RawDatabase]:
         ) as client:
             yield client.get_database(settings.database, codec_options=_RAW)
     except PyMongoError as error:
-        raise BackupError(f"MongoDB: {error}") from error
+        raise BackupError(f"MongoDB: {text_of(error)}") from error
 
 
 def dump(database: RawDatabase, folder: Path) -> dict[str, Checksum]:

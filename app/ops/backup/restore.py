@@ -20,7 +20,10 @@ SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name LIKE 'globalmart-worker%'"""
 _DROP: Final = """
 SELECT format('DROP %s IF EXISTS %I CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, relname)
-FROM pg_class WHERE relnamespace = 'public'::REGNAMESPACE AND relkind IN ('r', 'v')"""
+FROM pg_class WHERE relnamespace = 'public'::REGNAMESPACE AND relkind IN ('r', 'v')
+UNION ALL
+SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', oid::REGPROCEDURE)
+FROM pg_proc WHERE pronamespace = 'public'::REGNAMESPACE"""
 Report = Callable[[str], None]
 
 

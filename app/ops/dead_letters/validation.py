@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.events.decoding import DECODERS, TimeLimits
+from app.events.decoding import DECODERS, FIRST_US, TimeLimits
 from app.events.rejections import DeadLetter
 from app.settings import StreamSettings
 from app.sink.tables import STORED_TOPICS, StoredTopic
 
-_NO_LIMITS: Final = TimeLimits(future_tolerance_us=2**62)
+_NO_LIMITS: Final = TimeLimits(future_tolerance_us=2**62, earliest_us=FIRST_US)
 
 
 @dataclass(slots=True)
@@ -23,8 +23,8 @@ class Attempt:
 
 
 def time_limits(stream: StreamSettings) -> TimeLimits:
-    """Returns the worker's limits, from its settings."""
-    return TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days)
+    """The limits the worker judges by, from its settings."""
+    return TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days, stream.earliest_timestamp)
 
 
 def stored_topic(name: str) -> StoredTopic:

@@ -1,36 +1,55 @@
 """The checks of Kafka by `globalmart doctor`."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from app.kafka.offsets import RecordPosition, cluster_id, newest_record, offset_ranges, partition_counts
+from app.kafka.admin import HEADER_BYTES
+from app.kafka.compaction import CLEANUP_POLICY, compacting, compacts, cure
+from app.kafka.offsets import (
+    RecordPosition,
+    cluster_id,
+    newest_record,
+    offset_ranges,
+    partition_counts,
+    settings_of_topics,
+)
 from app.ops.doctor.findings import Finding
 from app.settings import KafkaSettings
-from app.topics import SOURCE_TOPICS, TOPICS
+from app.topics import DEAD_LETTERS, SOURCE_TOPICS, TOPICS
 
 _AREA = "Kafka"
+_LARGEST = "max.message.bytes"
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaState:
-    """Kafka's state; `ranges` are first and next offset per source partition."""
+    """One look: `ranges` are first and next offset per source partition.
+
+    `policies` and `largest_bytes` are `cleanup.policy` and `max.message.bytes` by topic, where we may ask.
+    """
 
     cluster_id: str
     partitions: Mapping[str, int]
     ranges: Mapping[RecordPosition, tuple[int, int]]
     newest: datetime | None
     seen_at: datetime
+    policies: Mapping[str, str] = field(default_factory=dict)
+    largest_bytes: Mapping[str, int] = field(default_factory=dict)
 
 
 def collect_kafka(kafka: KafkaSettings) -> KafkaState:
-    """Reads Kafka's state once. Raises KafkaTopicError when no broker answers or accepts the login."""
+    """Ask once. Raises KafkaTopicError when no broker answers or lets us in."""
+    names = [topic.name for topic in TOPICS]
+    told = settings_of_topics(kafka, names, CLEANUP_POLICY, _LARGEST)
     return KafkaState(
         cluster_id(kafka),
         partition_counts(kafka),
         offset_ranges(kafka, SOURCE_TOPICS),
         newest_record(kafka, SOURCE_TOPICS),
         datetime.now(UTC),
+        told[CLEANUP_POLICY],
+        {topic: int(value) for topic, value in told[_LARGEST].items()},
     )
 
 
@@ -50,6 +69,8 @@ def check_kafka(state: KafkaState, settings: KafkaSettings, tolerance_seconds: f
             f"topics have other partitions than {settings.partitions}: {', '.join(differing)}",
             "set GLOBALMART_KAFKA_PARTITIONS to theirs, or see More partitions in the README",
         )
+    yield from _check_policies(state.policies)
+    yield from _check_room(state.largest_bytes)
     if state.newest is not None:
         ahead = (state.newest - state.seen_at).total_seconds()
         if ahead > tolerance_seconds:
@@ -58,6 +79,25 @@ def check_kafka(state: KafkaState, settings: KafkaSettings, tolerance_seconds: f
                 f"the newest record is {ahead:.0f} s ahead of this machine's clock",
                 "set the clocks of producers, brokers and this machine by NTP",
             )
+
+
+def _check_policies(policies: Mapping[str, str]) -> Iterator[Finding]:
+    """A source topic that compacts loses records; of the others it loses copies, and refuses those without a key."""
+    if found := compacting(policies, [topic.name for topic in TOPICS]):
+        yield Finding(_AREA, f"{compacts(policies, found)}, so Kafka deletes records", cure(found))
+
+
+def _check_room(largest_bytes: Mapping[str, int]) -> Iterator[Finding]:
+    """A dead letter is a whole source record and more: a larger one is copied without its value."""
+    room = largest_bytes.get(DEAD_LETTERS)
+    greatest = max((largest_bytes.get(topic, 0) for topic in SOURCE_TOPICS), default=0)
+    if room is not None and room < greatest + HEADER_BYTES:
+        yield Finding(
+            _AREA,
+            f"{DEAD_LETTERS} takes records of {room:,} bytes, the source topics of {greatest:,}: the largest dead "
+            "letters are copied without their value",
+            f"set {_LARGEST}={greatest + HEADER_BYTES} on {DEAD_LETTERS}",
+        )
 
 
 def check_ledger_against_kafka(

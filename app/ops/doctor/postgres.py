@@ -11,6 +11,7 @@ import asyncpg
 from app.errors import SettingsError
 from app.kafka.offsets import RecordPosition
 from app.ops.doctor.findings import Finding, from_error
+from app.ops.doctor.outbox import Waiting, read_waiting
 from app.ops.doctor.privileges import Privilege, check_privileges, read_privileges
 from app.postgres.connections import connect_owner, connect_reader, connect_worker
 from app.postgres.errors import translate_errors
@@ -20,19 +21,24 @@ from app.settings import PostgresSettings, Settings
 _AREA: Final = "PostgreSQL"
 _OLDEST_VERSION: Final = 15
 _CLOCK_SECONDS: Final = 5.0
+_COPY_SECONDS: Final = 60.0
 
 Connect = Callable[[PostgresSettings, str], Awaitable[asyncpg.Connection]]
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The schema: checksums of migrations by version, (window, step) in seconds, the ledger, privileges."""
+    """What is in the database: checksums of migrations by version, (window, step) seconds, the ledger.
+
+    `waiting` are rows without a copy, by topic.
+    """
 
     applied: Mapping[int, str]
     windows: tuple[int, int]
     cluster_id: str | None
     offsets: Mapping[RecordPosition, int]
     privileges: tuple[Privilege, ...]
+    waiting: Mapping[str, Waiting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,7 @@ def check_postgres(state: PostgresState, settings: Settings) -> Iterator[Finding
     yield from _check_migrations(state.schema.applied)
     yield from _check_windows(state.schema.windows, settings)
     yield from check_privileges(state.schema.privileges, settings.postgres)
+    yield from _check_outbox(state.schema.waiting)
 
 
 async def _as_owner(settings: PostgresSettings, _: str) -> asyncpg.Connection:
@@ -113,6 +120,7 @@ async def _read_schema(connection: asyncpg.Connection, settings: PostgresSetting
         await connection.fetchval("SELECT cluster_id FROM stream_source"),
         {(row["topic"], row["partition"]): row["next_offset"] for row in ledger},
         await read_privileges(connection, settings),
+        await read_waiting(connection),
     )
 
 
@@ -134,6 +142,16 @@ def _check_migrations(applied: Mapping[int, str]) -> Iterator[Finding]:
             f"migrations were edited after they were applied: {', '.join(edited)}",
             "restore the files; a change is a new migration",
         )
+
+
+def _check_outbox(waiting: Mapping[str, Waiting]) -> Iterator[Finding]:
+    for topic, found in waiting.items():
+        if found.rows and found.seconds > _COPY_SECONDS:
+            yield Finding(
+                _AREA,
+                f"{found.rows:,} rows are not copied to the topic {topic}, the oldest for {found.seconds:.0f} s",
+                "start a worker; if one runs, its log says what Kafka answers",
+            )
 
 
 def _check_windows(stored: tuple[int, int], settings: Settings) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ import asyncpg
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from app.errors import GlobalMartError, StoreUnavailableError
+from app.errors import GlobalMartError, StoreUnavailableError, text_of
 from app.ops.dead_letters.claims import only_replay
 from app.ops.erasure.dead_letter_eraser import DeadLetterEraser
 from app.ops.erasure.lake_eraser import count_files, erase_from_lake
@@ -90,7 +90,7 @@ def _warehouse(settings: Settings) -> Iterator[Database[Document]]:
             yield database
     except PyMongoError as error:
         raise StoreUnavailableError(
-            f"MongoDB: {error}. PostgreSQL and the lake are done; run this again once it answers"
+            f"MongoDB: {text_of(error)}. PostgreSQL and the lake are done; run this again once it answers"
         ) from error
 
 

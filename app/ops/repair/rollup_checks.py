@@ -104,9 +104,10 @@ class SumTable:
 
     @property
     def _row_sums(self) -> str:
+        category = "name_or_unknown(category)" if self.by_category else self._category
         return f"""
-SELECT date_bin($4::INTERVAL, timestamp, {self._bin_from}), source_partition, {self._category}, country,
-    count(*), sum(total_amount)
+SELECT date_bin($4::INTERVAL, timestamp, {self._bin_from}), source_partition, {category},
+    name_or_unknown(country), count(*), sum(total_amount)
 FROM transactions
 WHERE timestamp >= $1 AND timestamp < $2 AND ($3::INTEGER IS NULL OR source_partition = $3)
 GROUP BY 1, 2, 3, 4"""

@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from app.errors import LakeError
+from app.errors import LakeError, text_of
 from app.kafka.producer import Outgoing, RecordPosition, ReplaySender
 from app.ops.dead_letters.validation import Attempt, refusal, stored_topic, time_limits
 from app.ops.lock import midnight, retention_floor
@@ -73,7 +73,7 @@ def parquet_batches(files: Sequence[Path], table: str) -> Iterator[RowBatch]:
                 for rows in file.iter_batches(_BATCH):
                     yield RowBatch(table, f"file {path.name}", pa.Table.from_batches([rows]))
         except (OSError, pa.ArrowException) as error:
-            raise LakeError(f"{path} cannot be read as Parquet: {error}") from error
+            raise LakeError(f"{path} cannot be read as Parquet: {text_of(error)}") from error
 
 
 class HistoryImporter:

@@ -7,6 +7,7 @@ import asyncpg
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from app.errors import text_of
 from app.settings import MongoSettings
 
 _SIZES: Final = """
@@ -54,5 +55,5 @@ def compact_mongo(settings: MongoSettings) -> str:
     except OperationFailure as error:
         return f"MongoDB: this server does not support compaction ({error.details or error})"
     except PyMongoError as error:
-        return f"MongoDB: not compacted, {error}"
+        return f"MongoDB: not compacted, {text_of(error)}"
     return f"MongoDB: {len(names)} collections compacted"

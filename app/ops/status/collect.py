@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from app.errors import GlobalMartError
+from app.errors import GlobalMartError, text_of
 from app.kafka.offsets import RecordPosition, end_offsets
 from app.ops.status.batch_runs import Runs, read_runs
 from app.ops.status.ledger import Ledger, LedgerReader
@@ -87,7 +87,7 @@ async def _try(name: str, address: str, answer: Awaitable[AnswerT]) -> tuple[Sto
     try:
         return StoreState(name, address, None), await answer
     except GlobalMartError as error:
-        return StoreState(name, address, str(error)), None
+        return StoreState(name, address, text_of(error)), None
 
 
 async def _read_ledger(settings: Settings, over_seconds: float) -> Ledger:

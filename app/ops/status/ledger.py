@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from app.kafka.offsets import RecordPosition
+from app.ops.doctor.outbox import Waiting, read_waiting
 from app.postgres.connections import connect_reader
 from app.postgres.errors import translate_errors
 from app.postgres.heartbeats import SELECT_ALIVE
@@ -52,6 +53,7 @@ class Ledger:
     workers: tuple[WorkerEntry, ...]
     database_bytes: int
     schema_version: int
+    waiting: Mapping[str, Waiting]
 
 
 class LedgerReader:
@@ -84,11 +86,12 @@ class LedgerReader:
             offsets = await self._connection.fetch("SELECT topic, partition, next_offset FROM stream_progress")
             workers = await self._connection.fetch(SELECT_ALIVE)
             size = await self._connection.fetchval("SELECT pg_database_size(current_database())")
+            waiting = await read_waiting(self._connection)
             version = await self._connection.fetchval("SELECT max(version) FROM schema_version")
         places = {(row["topic"], row["partition"]): row["next_offset"] for row in offsets}
         topics = {topic: _entry(rows.get(topic), before, seconds) for topic in SOURCE_TOPICS}
         alive = tuple(WorkerEntry(*(worker[name] for name in WorkerEntry.__slots__)) for worker in workers)
-        return Ledger(topics, places, alive, size, version or 0)
+        return Ledger(topics, places, alive, size, version or 0, waiting)
 
 
 def _entry(row: dict[str, Any] | None, before: Mapping[str, int], seconds: float) -> TopicEntry:

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
+from app.patience import ANSWER_SECONDS
 from app.reconcile.comparison import Account
 from app.reconcile.serving.answer_shapes import ANOMALIES, EVERYWHERE, GROUPS, TRENDS, shaped
 
-_ANSWER_SECONDS: Final = 30.0
 _MOST: Final = 1000
 
 Answer = Mapping[str, Any]
@@ -91,7 +91,7 @@ def _get(api: Api, path: str, **query: object) -> Answer:
     """An answer with its decimals exact."""
     address = f"{api.url.rstrip('/')}/api/v1/{path}" + (f"?{urlencode(query)}" if query else "")
     request = urllib.request.Request(address, headers={"X-API-Key": api.key} if api.key else {})
-    with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as response:
+    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:
         answer: Answer = json.load(response, parse_float=Decimal)
     return answer
 

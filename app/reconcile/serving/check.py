@@ -21,7 +21,7 @@ async def expected_answers(settings: Settings) -> StoredAnswers:
     """What the API has to answer now; raises RecountError when a store cannot be read or nothing is stored."""
     with open_published(settings.mongo) as published:
         async with open_auditor(settings.postgres) as connection:
-            stored = await stored_answers(connection, published.as_of)
+            stored = await stored_answers(connection, published.as_of, published.read_on)
         figures = {**stored.figures, **published_answers(published.rows, stored.customer)}
     return replace(stored, figures=figures)
 

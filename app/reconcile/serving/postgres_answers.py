@@ -10,6 +10,7 @@ import asyncpg
 
 from app.errors import RecountError
 from app.reconcile.serving.answer_shapes import ANOMALIES, EVERYWHERE, GROUPS, TRENDS, shaped
+from app.reconcile.warehouse.stored_totals import counted
 from app.reconcile.warehouse.trend_periods import trend
 
 #: Rounds half up to the cent, in integer arithmetic.
@@ -17,12 +18,16 @@ _MEAN: Final = "div(200 * sum(total_amount) + count(*), 2 * count(*)) * 0.01"
 _TOTALS: Final = f"""
     SELECT CASE WHEN grouping(country) = 1 THEN '{EVERYWHERE}' ELSE country END AS country,
         sum(total_amount) AS total_revenue, count(*) AS total_transactions, {_MEAN} AS avg_order_value
-    FROM transactions GROUP BY GROUPING SETS ((), (country))
-    HAVING grouping(country) = 1 OR country IS NOT NULL"""
+    FROM (SELECT {counted("country")} AS country, total_amount FROM transactions) AS sale
+    GROUP BY GROUPING SETS ((), (country))"""
 _BY: Final = f"""
     SELECT {{}} AS key, sum(total_amount) AS revenue, count(*) AS transaction_count, {_MEAN} AS avg_order_value
     FROM transactions GROUP BY 1"""
-_KEYS: Final = {"day": "(timestamp AT TIME ZONE 'UTC')::date::text"}
+_KEYS: Final = {
+    "day": "(timestamp AT TIME ZONE 'UTC')::date::text",
+    "category": counted("category"),
+    "country": counted("country"),
+}
 _DAYS: Final = """
     SELECT (timestamp AT TIME ZONE 'UTC')::date AS day, sum(total_amount) AS revenue, count(*) AS orders
     FROM transactions WHERE timestamp < $1 GROUP BY 1"""
@@ -61,12 +66,14 @@ class StoredAnswers:
     newest_anomalies: Mapping[str, int]
 
 
-async def stored_answers(connection: asyncpg.Connection, as_of: date) -> StoredAnswers:
+async def stored_answers(connection: asyncpg.Connection, as_of: date, read_on: date) -> StoredAnswers:
     """Returns figures of everything stored; trends and the customer up to the end of `as_of`, UTC.
 
-    Raises RecountError if nothing is stored.
+    `read_on` is the day the batch read PostgreSQL on: no period is over before its end. Raises RecountError if nothing
+    is stored.
     """
     end = datetime.combine(as_of + timedelta(days=1), datetime.min.time(), UTC)
+    complete_before = min(as_of + timedelta(days=1), read_on)
     days = await connection.fetch(_DAYS, end)
     customer = await connection.fetchrow(_BUSIEST, end, as_of)
     order = await connection.fetchrow(_ORDER)
@@ -79,7 +86,7 @@ async def stored_answers(connection: asyncpg.Connection, as_of: date) -> StoredA
         **shaped("topic", await connection.fetch(_TOPICS)),
         **shaped("customer's order", await connection.fetch(_NEWEST, customer["user_id"])),
         **shaped("order", [order]),
-        **_trends({row["day"]: (row["revenue"], row["orders"]) for row in days}, as_of),
+        **_trends({row["day"]: (row["revenue"], row["orders"]) for row in days}, complete_before),
     }
     counts = {row["anomaly_type"]: row["count"] for row in newest}
     return StoredAnswers(figures, dict(customer), order["transaction_id"], counts)
@@ -88,13 +95,13 @@ async def stored_answers(connection: asyncpg.Connection, as_of: date) -> StoredA
 async def _sales(connection: asyncpg.Connection) -> dict[str, Any]:
     figures = shaped("sales", await connection.fetch(_TOTALS))
     for group in GROUPS:
-        rows = await connection.fetch(_BY.format(_KEYS.get(group, group)))
+        rows = await connection.fetch(_BY.format(_KEYS[group]))
         figures |= shaped(f"sales by {group}", rows)
     return figures
 
 
-def _trends(days: Mapping[date, tuple[Decimal, int]], as_of: date) -> dict[str, Any]:
+def _trends(days: Mapping[date, tuple[Decimal, int]], complete_before: date) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for kind in TRENDS:
-        figures |= shaped(f"trends {kind}", trend(kind, days, as_of))
+        figures |= shaped(f"trends {kind}", trend(kind, days, complete_before))
     return figures

@@ -3,6 +3,7 @@
 Sums are integer cents of 64 bits: SQLite adds them exactly or raises an overflow.
 """
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any, Final, NamedTuple, Self
 
 from app.reconcile.stream.timestamps import SECOND_US
 
+#: Blanks, or the word in any case between blanks.
+_UNNAMED: Final = re.compile(r"\s*(?ai:unknown)?\s*")
 _DAY_US: Final = 86_400 * SECOND_US
 _TABLES: Final = """
 PRAGMA journal_mode = OFF;
@@ -47,7 +50,7 @@ class SalesLine(NamedTuple):
     start_us: int
     partition: int | None
     category: str | None
-    country: str | None
+    country: str
     orders: int
     cents: int
 
@@ -73,7 +76,10 @@ class ExpectedStore:
         self._folder.cleanup()
 
     def accept(self, orders: list[tuple[int, int, str | None, str | None, int]]) -> None:
-        """Adds accepted orders: (partition, time_us, category, country, cents)."""
+        """Add accepted orders: (partition, time_us, category, country, cents).
+
+        They count under `unknown` where they name no category or country, or name it so.
+        """
         self._database.executemany(
             "INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -85,8 +91,8 @@ class ExpectedStore:
                     _floor(time_us, 3_600 * SECOND_US),
                     _floor(time_us, _DAY_US),
                     _monday(time_us),
-                    category,
-                    country,
+                    _label(category),
+                    _label(country),
                     cents,
                 )
                 for partition, time_us, category, country, cents in orders
@@ -127,8 +133,8 @@ class ExpectedStore:
         query = "SELECT * FROM anomalies ORDER BY transaction_id, type"
         return map(Anomaly._make, self._database.execute(query))
 
-    def revenue(self, column: str, after_us: int, until_us: int) -> dict[str | None, int]:
-        """Returns cents per category or country of the orders with after < time <= until."""
+    def revenue(self, column: str, after_us: int, until_us: int) -> dict[str, int]:
+        """Cents per category or country of the orders with after < time <= until."""
         query = f"SELECT {column}, sum(cents) FROM accepted WHERE time_us > ? AND time_us <= ? GROUP BY 1"
         return dict(self._database.execute(query, (after_us, until_us)))
 
@@ -144,6 +150,10 @@ class ExpectedStore:
         """Returns the contents of all copies with that key."""
         query = "SELECT content FROM copies WHERE stream = ? AND key = ?"
         return [row[0] for row in self._database.execute(query, (stream, key))]
+
+
+def _label(name: str | None) -> str:
+    return "unknown" if name is None or _UNNAMED.fullmatch(name) else name
 
 
 def _floor(time_us: int, length_us: int) -> int:

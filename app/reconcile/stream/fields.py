@@ -37,11 +37,11 @@ class Field:
     read: Reader
     default: Any = ABSENT
 
-    def value(self, document: Mapping[str, Any]) -> Any:
-        """Reads the value from a JSON object; null counts as absent only if the default is null."""
+    def take(self, document: Mapping[str, Any]) -> Any:
+        """The value in a JSON object; null is absence where a field may be absent."""
         value = document.get(self.name, ABSENT)
-        if value is None and self.default is None:
-            return None
+        if value is None and self.default is not ABSENT:
+            return self.default
         if value is not ABSENT:
             return self.read(value)
         if self.default is ABSENT:

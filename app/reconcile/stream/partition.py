@@ -4,7 +4,8 @@ Kafka does not show which of two equal ids in two partitions was committed first
 stored row counts only if the record at its offset is a candidate with the same content.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any, Final
 
 from app.kafka.reader import Record
@@ -12,6 +13,7 @@ from app.reconcile.stream.context import RecountContext
 from app.reconcile.stream.counters import PartitionCounters
 from app.reconcile.stream.deletions import NO_DELETION
 from app.reconcile.stream.fields import COLUMNS, IDENTITY, RejectedError
+from app.reconcile.stream.report import LostRange
 from app.reconcile.stream.rows import ByOffset, DeadRow, dead_rows
 from app.reconcile.stream.snapshot import StoredRow
 from app.reconcile.stream.timestamps import show_timestamp, stored_kafka_us
@@ -33,29 +35,44 @@ class PartitionRecount:
         self._rows: ByOffset[StoredRow] = ByOffset(context.snapshot.stored(topic, partition))
         self._dead: ByOffset[DeadRow] = ByOffset(dead_rows(context.snapshot, topic, partition))
 
+        self._next = 0
+        self.has_gaps = False
+
     async def run(self, first: int, end: int) -> None:
-        """Recounts offsets [first, end); rows below are accepted unchecked, rows beyond are reported."""
-        await self._accept_rows_below(first)
+        """Recount offsets [first, end); rows below are taken as they are, beyond are reported."""
+        await self._trust_below(first)
+        self._next = first
         async for batch in self._context.kafka.read(self._topic, self._partition, first, end):
-            await self._compare_batch(batch)
+            await self._walk(batch, batch[-1].offset + 1)
+        if self._next < end:
+            await self._walk([], end)
         await self._report_rest()
 
-    async def _accept_rows_below(self, first: int) -> None:
-        """Counts the rows of records that Kafka has deleted, so that the sums are complete."""
-        time_at = COLUMNS[self._topic].index("timestamp")
+    async def _trust_below(self, first: int) -> None:
+        """Kafka no longer holds these records: their rows stand for them, and sums still fit."""
         low = 0
         while low < first:
             low = min(first, low + 5_000)
             for row in (await self._rows.below(low)).values():
                 self._report.topic(self._topic).rows += 1
-                self._counters.accept(Event(row.values, row.values[time_at], False, False))
-            for _ in await self._dead.below(low):
-                self._counters.reject()
+                self._trust(row, None)
+            for letter in (await self._dead.below(low)).values():
+                self._trust(None, letter)
             self._counters.flush(self._context.expected_store)
 
-    async def _compare_batch(self, batch: list[Record]) -> None:
-        end = batch[-1].offset + 1
+    def _trust(self, row: StoredRow | None, letter: DeadRow | None) -> None:
+        """What is stored stands for a record Kafka no longer holds."""
+        if row is not None:
+            time_us = row.values[COLUMNS[self._topic].index("timestamp")]
+            self._counters.accept(Event(row.values, time_us, False, False))
+        if letter is not None:
+            self._counters.refuse()
+
+    async def _walk(self, batch: list[Record], end: int) -> None:
+        """Recount up to `end`; the batch holds what Kafka still has of it."""
         rows, dead = await self._rows.below(end), await self._dead.below(end)
+        gone = await self._gone(end, batch, {*rows, *dead})
+        self._next = end
         self._report.topic(self._topic).rows += len(rows)
         verdicts = [self._validate(record) for record in batch]
         absent = [
@@ -65,13 +82,44 @@ class PartitionRecount:
         ]
         winners = await self._context.snapshot.winners(self._topic, absent)
         for record, verdict in zip(batch, verdicts, strict=True):
+            while gone and gone[0] < record.offset:
+                offset = gone.pop(0)
+                self._trust(rows.pop(offset, None), dead.pop(offset, None))
             self._counters.counters["consumed"] += 1
             row, letter = rows.pop(record.offset, None), dead.pop(record.offset, None)
             self._settle(record, verdict, row, letter, winners)
+        for offset in gone:
+            self._trust(rows.pop(offset, None), dead.pop(offset, None))
         self._report_extra(rows.values(), dead.values())
         self._counters.flush(self._context.expected_store)
 
-    def _validate(self, record: Record) -> Event | str:
+    async def _gone(self, end: int, batch: list[Record], stored: set[int]) -> list[int]:
+        """Offsets from the last walk to `end` where something is stored and Kafka holds no record any more, in order.
+
+        An offset without a record may as well be a mark of Kafka's own, or aborted: nothing is stored for those.
+        On a topic that compacts nobody can say what was there.
+        """
+        offsets = [record.offset for record in batch]
+        unread = sorted(at for at in stored.difference(offsets) if at >= self._next)
+        gaps = [*_gaps(self._next, end, offsets)]
+        if self._topic not in self._context.compacting:
+            unread = await self._not_aborted(unread)
+            gaps = [*_runs(unread)]
+        for start, stop in gaps:
+            self._report.lost_ranges.append(LostRange(self._topic, self._partition, start, stop))
+        self.has_gaps = self.has_gaps or bool(gaps)
+        return unread
+
+    async def _not_aborted(self, offsets: list[int]) -> list[int]:
+        if not offsets:
+            return []
+        held: set[int] = set()
+        place = (self._topic, self._partition, offsets[0], offsets[-1] + 1)
+        async for batch in self._context.everything.read(*place):
+            held.update(record.offset for record in batch)
+        return [offset for offset in offsets if offset not in held]
+
+    def _judge(self, record: Record) -> Event | str:
         try:
             event = validate(self._topic, record, self._context.rules)
             return self._context.erasures.apply(self._topic, event)
@@ -191,3 +239,18 @@ class PartitionRecount:
 
     def _disagree(self, kind: str, offset: int, text: str) -> None:
         self._report.disagree(kind, f"{self._topic}[{self._partition}]@{offset}: {text}")
+
+
+def _gaps(start: int, end: int, offsets: list[int]) -> Iterator[tuple[int, int]]:
+    """The parts [first, stop) of [start, end) without any of the offsets, which are in order."""
+    for offset in (*offsets, end):
+        if offset > start:
+            yield start, offset
+        start = offset + 1
+
+
+def _runs(offsets: list[int]) -> Iterator[tuple[int, int]]:
+    """Each run of consecutive offsets as [first, stop)."""
+    for _, run in groupby(enumerate(offsets), key=lambda pair: pair[1] - pair[0]):
+        found = [offset for _, offset in run]
+        yield found[0], found[-1] + 1

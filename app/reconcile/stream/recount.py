@@ -13,7 +13,7 @@ from app.reconcile.stream.partition import PartitionRecount
 from app.reconcile.stream.report import COUNTERS, LostRange, ReconcileReport
 from app.reconcile.stream.sales import LiveFigures, compare_live, compare_slots, compare_windows
 from app.reconcile.stream.snapshot import LedgerRow, Snapshot, open_snapshot
-from app.reconcile.stream.timestamps import show_timestamp
+from app.reconcile.stream.timestamps import show_timestamp, to_us
 from app.reconcile.stream.validation import Rules
 from app.security.kafka import librdkafka_options
 from app.settings import Settings
@@ -37,9 +37,10 @@ async def reconcile(settings: Settings, *, live_tables: LiveFigures | None = Non
     async with open_snapshot(settings.postgres) as snapshot:
         with (
             KafkaReader(librdkafka_options(settings.kafka)) as kafka,
+            KafkaReader(librdkafka_options(settings.kafka), uncommitted=True) as everything,
             ExpectedStore(stream.window_seconds, stream.window_step_seconds, var_dir) as expected_store,
         ):
-            context = await _open_context(settings, kafka, snapshot, expected_store, report)
+            context = await _open_context(settings, (kafka, everything), snapshot, expected_store, report)
             await _recount_ledger(context, settings)
             await _compare_derived(context, settings)
             if live_tables is not None:
@@ -49,12 +50,16 @@ async def reconcile(settings: Settings, *, live_tables: LiveFigures | None = Non
 
 
 async def _open_context(
-    settings: Settings, kafka: KafkaReader, snapshot: Snapshot, expected_store: ExpectedStore, report: ReconcileReport
+    settings: Settings,
+    readers: tuple[KafkaReader, KafkaReader],
+    snapshot: Snapshot,
+    expected_store: ExpectedStore,
+    report: ReconcileReport,
 ) -> RecountContext:
     stream = settings.stream
-    rules = Rules(stream.future_tolerance_seconds, stream.retention_days)
+    rules = Rules(stream.future_tolerance_seconds, stream.retention_days, to_us(stream.earliest_timestamp))
     erasures = await snapshot.erasures()
-    return RecountContext(kafka, snapshot, expected_store, report, rules, erasures, await snapshot.deletions())
+    return RecountContext(*readers, snapshot, expected_store, report, rules, erasures, await snapshot.deletions())
 
 
 async def _recount_ledger(context: RecountContext, settings: Settings) -> None:
@@ -62,6 +67,7 @@ async def _recount_ledger(context: RecountContext, settings: Settings) -> None:
     context.next_offsets = {(line.topic, line.partition): line.next_offset for line in ledger}
     await _check_cluster(context)
     await _check_windows(context, settings)
+    await _find_compacting(context, {line.topic for line in ledger})
     for line in ledger:
         if line.topic in SOURCE_TOPICS:
             await _recount_line(context, settings, line)
@@ -87,17 +93,26 @@ async def _check_windows(context: RecountContext, settings: Settings) -> None:
         context.report.disagree("ledger", text)
 
 
+async def _find_compacting(context: RecountContext, topics: set[str]) -> None:
+    for topic in (name for name in SOURCE_TOPICS if name in topics):
+        if await context.kafka.compacts(topic):
+            context.compacting.add(topic)
+            context.report.compacting.append(topic)
+
+
 async def _recount_line(context: RecountContext, settings: Settings, line: LedgerRow) -> None:
     first, end = await _readable(context, line)
     lateness = settings.stream.allowed_lateness_seconds
     counters = PartitionCounters(line.topic, line.partition, lateness, settings.anomaly)
-    await PartitionRecount(context, line.topic, line.partition, counters).run(first, end)
+    partition = PartitionRecount(context, line.topic, line.partition, counters)
+    await partition.run(first, end)
     deletion = context.deletions.get((line.topic, line.partition), NO_DELETION)
     hidden = deletion.rows - counters.deleted
     counters.counters["stored"] += hidden
     if hidden and line.topic == TRANSACTIONS:
         context.hidden_before_us = max(context.hidden_before_us or deletion.before_us, deletion.before_us)
-    names: tuple[str, ...] = COUNTERS if first == 0 else _FROM_ROWS
+    whole = first == 0 and not partition.has_gaps
+    names: tuple[str, ...] = COUNTERS if whole else _FROM_ROWS
     if hidden and first > 0:
         names = tuple(name for name in names if name != "late")
         counters.raise_watermark(min(line.watermark_us or deletion.before_us, deletion.before_us - 1))

@@ -55,9 +55,11 @@ class ReconcileReport:
     tables: dict[str, TableFigures] = field(default_factory=dict)
     anomalies: dict[str, TableFigures] = field(default_factory=dict)
     lost_ranges: list[LostRange] = field(default_factory=list)
+    compacting: list[str] = field(default_factory=list)
     mismatches: list[Mismatch] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
     awaiting_publication: dict[str, int] = field(default_factory=dict)
+    reduced_copies: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -72,8 +74,8 @@ class ReconcileReport:
 
     @property
     def complete(self) -> bool:
-        """Whether Kafka still had every record up to the ledger."""
-        return not self.lost_ranges
+        """Kafka still held every record the ledger speaks of, and compacts no topic of them."""
+        return not self.lost_ranges and not self.compacting
 
     def disagree(self, kind: str, message: str) -> None:
         """Records a mismatch."""

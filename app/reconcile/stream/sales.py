@@ -43,7 +43,7 @@ class LiveFigures:
     """The live tables summed over all workers at `now` (aware): cents by key, by table name."""
 
     now: datetime
-    cents: Mapping[str, Mapping[str | None, int]]
+    cents: Mapping[str, Mapping[str, int]]
 
 
 async def compare_slots(

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from app.errors import RecountError
+from app.errors import RecountError, text_of
 from app.postgres.connections import connect_auditor
 from app.reconcile.stream.deletions import Deletion
 from app.reconcile.stream.erasures import Erasures, Pseudonym
@@ -158,7 +158,7 @@ async def open_snapshot(settings: PostgresSettings) -> AsyncIterator[Snapshot]:
         finally:
             await connection.close()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise RecountError(f"PostgreSQL: {error}; check GLOBALMART_POSTGRES_*") from error
+        raise RecountError(f"PostgreSQL: {text_of(error)}; check GLOBALMART_POSTGRES_*") from error
 
 
 async def _use_microseconds(connection: "asyncpg.Connection[Any]") -> None:

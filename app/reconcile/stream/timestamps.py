@@ -8,8 +8,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 SECOND_US: Final = 1_000_000
 
-_FIRST_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
-_LAST_US: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+FIRST_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+LAST_US: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
 _RFC_3339: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
@@ -18,14 +18,15 @@ _RFC_3339: Final = re.compile(
 
 
 class BadTimestampError(ValueError):
-    """The text is not a date and time after 0001-01-01T00:00:00Z, which asyncpg sends as -infinity."""
+    """The text is not a date and time."""
 
 
 def parse_timestamp(text: str) -> tuple[int, bool]:
     """Returns microseconds since the epoch, and whether the offset was missing and UTC assumed.
 
-    As in msgspec 0.22, the seventh digit of a fraction rounds half up and further digits are ignored; leap seconds,
-    24:00, offsets of a day or more, and offsets without minutes are invalid.
+    The seventh digit of a fraction rounds half up and what follows it is not looked at, as msgspec
+    0.22 does it. Leap seconds, 24:00, offsets of a day or more, and offsets without minutes are
+    refused, as there. With its offset an instant may lie outside the years 1 to 9999.
     """
     match = _RFC_3339.fullmatch(text)
     if match is None:
@@ -37,11 +38,9 @@ def parse_timestamp(text: str) -> tuple[int, bool]:
     except ValueError:
         raise BadTimestampError(text) from None
     micros = (whole - EPOCH) // MICROSECOND + _fraction_us(fraction or "")
-    if micros > _LAST_US:
+    if micros > LAST_US:
         raise BadTimestampError(text)
     micros -= _offset_us(sign, off_hour, off_minute) if sign else 0
-    if micros <= _FIRST_US:
-        raise BadTimestampError(text)
     return micros, not (zulu or sign)
 
 
@@ -58,8 +57,8 @@ def _offset_us(sign: str, hours: str, minutes: str) -> int:
 
 
 def stored_kafka_us(time_ms: int) -> int:
-    """Converts a Kafka timestamp to that of a dead letter: from the second second of year 1 to the last of 9999."""
-    return min(max(time_ms * 1000, _FIRST_US + SECOND_US), _LAST_US - _LAST_US % SECOND_US)
+    """A Kafka timestamp as a dead letter keeps it: from the second second of year 1 to the last of 9999."""
+    return min(max(time_ms * 1000, FIRST_US + SECOND_US), LAST_US - LAST_US % SECOND_US)
 
 
 def to_us(moment: datetime) -> int:
@@ -68,7 +67,7 @@ def to_us(moment: datetime) -> int:
 
 
 def show_timestamp(micros: int) -> str:
-    """Formats as ISO 8601 in UTC if a datetime can represent it, else as a number."""
-    if _FIRST_US <= micros <= _LAST_US:
+    """ISO 8601 in UTC where a datetime can hold it, else the plain number."""
+    if FIRST_US <= micros <= LAST_US:
         return (EPOCH + micros * MICROSECOND).isoformat()
     return f"{micros} us"

@@ -8,7 +8,7 @@ from app.kafka.reader import Record
 from app.reconcile.stream.amounts import BadAmountError, parse_amount
 from app.reconcile.stream.fields import FIELDS, INVALID_FIELD, KEY_COLUMN, RejectedError
 from app.reconcile.stream.strict_json import Document, MalformedError, parse
-from app.reconcile.stream.timestamps import SECOND_US
+from app.reconcile.stream.timestamps import FIRST_US, LAST_US, SECOND_US
 from app.topics import TRANSACTIONS
 
 EMPTY_VALUE: Final = "empty_value"
@@ -16,20 +16,28 @@ MALFORMED_JSON: Final = "malformed_json"
 INVALID_AMOUNT: Final = "invalid_amount"
 NUL_CHARACTER: Final = "nul_character"
 KEY_MISMATCH: Final = "key_mismatch"
+IMPLAUSIBLE_TIMESTAMP: Final = "implausible_timestamp"
+NO_KAFKA_TIMESTAMP: Final = "no_kafka_timestamp"
 FUTURE_TIMESTAMP: Final = "future_timestamp"
 BEYOND_RETENTION: Final = "beyond_retention"
 REJECTED_BY_DATABASE: Final = "rejected_by_database"
 SINK_STAGE: Final = "sink"
 
 DAY_US: Final = 86_400 * SECOND_US
+#: The Kafka timestamp of a record that has none.
+UNSTAMPED: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The settings used for validation; the retention of transactions applies to every topic."""
+    """Settings the verdict depends on; the retention of transactions bounds every topic.
+
+    `earliest_us` is the earliest plausible time, in microseconds since 1970.
+    """
 
     future_tolerance_seconds: int
     retention_days: int | None
+    earliest_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ def validate(topic: str, record: Record, rules: Rules) -> Event:
         raise RejectedError(NUL_CHARACTER)
     if record.key != event.values[KEY_COLUMN[topic]].encode("utf-8"):
         raise RejectedError(KEY_MISMATCH)
-    _check_time(event.time_us - record.time_ms * 1000, rules)
+    _check_time(event.time_us, record.time_ms, rules)
     return event
 
 
@@ -86,9 +94,17 @@ def _amount(value: Any) -> tuple[Decimal, bool]:
         raise RejectedError(INVALID_AMOUNT) from None
 
 
-def _check_time(ahead_us: int, rules: Rules) -> None:
+def _check_time(time_us: int, kafka_ms: int, rules: Rules) -> None:
+    """The first and the last microsecond of the calendar stand for infinities in PostgreSQL: neither is a time."""
+    ahead_us = time_us - kafka_ms * 1000
+    if time_us < rules.earliest_us or time_us <= FIRST_US:
+        raise RejectedError(IMPLAUSIBLE_TIMESTAMP)
+    if kafka_ms == UNSTAMPED:
+        raise RejectedError(NO_KAFKA_TIMESTAMP)
     if ahead_us > rules.future_tolerance_seconds * SECOND_US:
         raise RejectedError(FUTURE_TIMESTAMP)
+    if time_us >= LAST_US:
+        raise RejectedError(IMPLAUSIBLE_TIMESTAMP)
     days = rules.retention_days
     if days is not None and -ahead_us > days * DAY_US:
         raise RejectedError(BEYOND_RETENTION)

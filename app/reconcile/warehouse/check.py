@@ -25,12 +25,10 @@ async def check_warehouse(settings: Settings) -> WarehouseReport:
         found = published_totals(published)
         async with open_auditor(settings.postgres) as connection:
             expected = await stored_totals(connection, published.as_of)
-            late = await _stored_since(connection, published.as_of, published.started_at)
+            late = await _stored_since(connection, published.as_of, published.run["started"])
         return WarehouseReport(published.as_of, expected=expected, found=found, stored_since=late)
 
 
-async def _stored_since(connection: asyncpg.Connection, as_of: date, started_at: datetime | None) -> int:
-    if started_at is None:
-        return 0
+async def _stored_since(connection: asyncpg.Connection, as_of: date, started_at: datetime) -> int:
     end = datetime.combine(as_of + timedelta(days=1), datetime.min.time(), UTC)
     return int(await connection.fetchval(_STORED_SINCE, end, started_at))

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from app.errors import RecountError
+from app.errors import RecountError, text_of
 from app.settings import MongoSettings
 
 Document = dict[str, Any]
@@ -18,16 +18,22 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PublishedDocuments:
-    """The marts that readers see; `started_at` is when their run began to read PostgreSQL, None if unknown."""
+    """The marts that readers see, and the log entry of their run."""
 
     database: Database[Document]
     pointer: Document
-    started_at: datetime | None
+    run: Document
 
     @property
     def as_of(self) -> date:
         """The last day the run counts."""
         day: date = self.pointer["as_of"].date()
+        return day
+
+    @property
+    def read_on(self) -> date:
+        """The UTC day PostgreSQL was read on for the run."""
+        day: date = self.run["snapshot_taken"].date()
         return day
 
     def rows(self, mart: str) -> list[Document]:
@@ -49,6 +55,8 @@ def open_published(settings: MongoSettings) -> Iterator[PublishedDocuments]:
             if pointer is None:
                 raise RecountError("no run is published yet; run `globalmart batch nightly`, then compare again")
             run = database["batch_runs"].find_one({"_id": pointer["run_id"]})
-            yield PublishedDocuments(database, pointer, None if run is None else run["started"])
+            if run is None:
+                raise RecountError(f"batch_runs has no entry of the published run {pointer['run_id']}")
+            yield PublishedDocuments(database, pointer, run)
     except PyMongoError as error:
-        raise RecountError(f"MongoDB: {error}; check GLOBALMART_MONGO_*") from error
+        raise RecountError(f"MongoDB: {text_of(error)}; check GLOBALMART_MONGO_*") from error

@@ -8,8 +8,11 @@ from typing import Any, Final
 _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_UP)
 
 
-def trend(kind: str, days: Mapping[date, tuple[Decimal, int]], as_of: date) -> list[dict[str, Any]]:
-    """Returns the rows of a kind of period, oldest first, from revenue and orders by day; growth has four places."""
+def trend(kind: str, days: Mapping[date, tuple[Decimal, int]], complete_before: date) -> list[dict[str, Any]]:
+    """Returns the rows of a kind of period, oldest first, from revenue and orders by day; growth has four places.
+
+    Days before `complete_before` are over.
+    """
     sums: dict[date, tuple[Decimal, int]] = {}
     for day, (revenue, orders) in sorted(days.items()):
         start = _start(kind, day)
@@ -21,7 +24,7 @@ def trend(kind: str, days: Mapping[date, tuple[Decimal, int]], as_of: date) -> l
             "revenue": revenue,
             "transactions": orders,
             "revenue_growth_rate": _growth(sums.get(_start(kind, start - timedelta(1))), revenue),
-            "partial": _start(kind, as_of + timedelta(1)) == start,
+            "partial": start >= _start(kind, complete_before),
         }
         for start, (revenue, orders) in sums.items()
     ]

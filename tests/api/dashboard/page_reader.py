@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from app.errors import EmbeddedStackError
+from app.errors import EmbeddedStackError, text_of
+from app.patience import ANSWER_SECONDS
 from app.reconcile.comparison import named
 from app.reconcile.serving.answer_shapes import SHAPES
 from tests.api.dashboard.page_texts import PageTexts, file_fields, written
@@ -97,7 +98,7 @@ def _tab(program: str) -> Iterator["Page"]:
         )
         try:
             tab = browser.new_page()
-            tab.set_default_timeout(_CARD_SECONDS * 1000)
+            tab.set_default_timeout(ANSWER_SECONDS * 1000)
             yield tab
         finally:
             browser.close()
@@ -110,7 +111,7 @@ def _translated_errors() -> Iterator[None]:
     try:
         yield
     except Error as error:
-        raise EmbeddedStackError(f"the browser could not read a page: {error}") from error
+        raise EmbeddedStackError(f"the browser could not read a page: {text_of(error)}") from error
 
 
 def _shortest(cell: str) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -22,10 +21,10 @@ from tests.api.marts import AS_OF, everything
 from tests.api.serving import exact
 from tests.api.shop import Shop, filled
 from tests.support.databases import own_database
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.warehouses import warehouse_named
 
-_RUN_SECONDS: Final = 60
-_DEADLINE_SECONDS: Final = 60
+_RUN_SECONDS: Final = int(PATIENCE_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Dashboard:
 
     def answer(self, path: str, **query: Any) -> Mapping[str, Any]:
         """What the API says, numbers as Decimals."""
-        response = httpx.get(f"{self.url}/api/v1/{path}", params=query)
+        response = httpx.get(f"{self.url}/api/v1/{path}", params=query, timeout=PATIENCE_SECONDS)
         assert response.status_code == httpx.codes.OK, response.text
         return exact(response)
 
@@ -51,7 +50,7 @@ class Dashboard:
 def again(page: AppTest) -> AppTest:
     """Runs the page again."""
     page.run(timeout=_RUN_SECONDS)
-    assert not page.exception
+    assert not page.exception, [(each.message, each.stack_trace) for each in page.exception]
     return page
 
 
@@ -77,7 +76,9 @@ def shown(stack: EmbeddedStack) -> Iterator[Shop]:
 @pytest.fixture(scope="session")
 def address(shown: Shop) -> Iterator[str]:
     """Where the API over them is."""
-    with served_in_thread(shown.database.settings) as url:
+    settings = shown.database.settings
+    settings.mongo = settings.mongo.model_copy(update={"connect_timeout_seconds": 5.0})
+    with served_in_thread(settings) as url:
         yield url
 
 
@@ -93,10 +94,13 @@ def leading_to(url: str, patch: pytest.MonkeyPatch, **settings: str) -> Iterator
     """A dashboard with these settings, and nothing kept from one before."""
     patch.setenv("GLOBALMART_ENV_FILE", "")
     patch.setenv("GLOBALMART_DASHBOARD_API_URL", url)
+    patch.setenv("GLOBALMART_DASHBOARD_API_TIMEOUT_SECONDS", str(PATIENCE_SECONDS))
     for name, value in settings.items():
         patch.setenv(f"GLOBALMART_DASHBOARD_{name.upper()}", value)
-    yield Dashboard(url)
-    st.cache_resource.clear()
+    try:
+        yield Dashboard(url)
+    finally:
+        st.cache_resource.clear()
 
 
 @contextmanager
@@ -105,11 +109,9 @@ def served_in_thread(settings: Settings) -> Iterator[str]:
     server = ApiServer(create_app(settings), LOOPBACK, 0, "warning")
     thread = threading.Thread(target=server.run)
     thread.start()
-    deadline = time.monotonic() + _DEADLINE_SECONDS
     try:
-        while not server.started:
-            assert thread.is_alive() and time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: server.started or not thread.is_alive(), look_seconds=0.01)
+        assert server.started
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://{LOOPBACK}:{port}"
     finally:

@@ -5,7 +5,6 @@ import csv
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -25,10 +24,10 @@ from compose.embedded.stack import EmbeddedStack
 from tests.api.dashboard.running import Dashboard
 from tests.api.shop import Shop, store
 from tests.sink.chunk_slices import order
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 _PROJECT: Final = Path(__file__).parents[3]
-_DEADLINE_SECONDS: Final = 60
-expect.set_options(timeout=_DEADLINE_SECONDS * 1000)
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 _FLAGS: Final = (
     "--headless",
     "--no-sandbox",
@@ -52,6 +51,7 @@ def site(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         "GLOBALMART_DASHBOARD_PORT": str(port),
         "GLOBALMART_DASHBOARD_API_URL": address,
         "GLOBALMART_DASHBOARD_REFRESH_SECONDS": "0.5",
+        "GLOBALMART_DASHBOARD_API_TIMEOUT_SECONDS": str(PATIENCE_SECONDS),
     }
     log = tmp_path_factory.mktemp("dashboard") / "log"
     with log.open("wb") as output:
@@ -67,20 +67,19 @@ def site(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         yield f"http://{LOOPBACK}:{port}"
     finally:
         process.terminate()
-        process.wait(_DEADLINE_SECONDS)
+        process.wait(PATIENCE_SECONDS)
     assert "Traceback" not in log.read_text()
 
 
 def _wait_healthy(process: subprocess.Popen[bytes], address: str) -> None:
-    deadline = time.monotonic() + _DEADLINE_SECONDS
-    while True:
+    def healthy() -> bool:
         assert process.poll() is None
         try:
-            assert httpx.get(address).text == "ok"
-            return
+            return httpx.get(address, timeout=PATIENCE_SECONDS).text == "ok"
         except httpx.ConnectError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+            return False
+
+    wait_until(healthy)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +102,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory, hosts: set[str]) -> Iterator[P
         )
         page = browser.new_page()
         page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-        page.set_default_timeout(_DEADLINE_SECONDS * 1000)
+        page.set_default_timeout(PATIENCE_SECONDS * 1000)
         yield page
         browser.close()
 

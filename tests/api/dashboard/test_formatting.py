@@ -32,7 +32,7 @@ from api.dashboard import charts, components, formatting
         (formatting.size(999), "999 B"),
         (formatting.size(201_326_592), "201.3 MB"),
         (formatting.size(10**16), "10,000.0 TB"),
-        (formatting.name(None), "(none)"),
+        (formatting.name(None), "unknown"),
         (formatting.shown_time("2025-12-07T04:31:59.874+02:00"), "2025-12-07 02:31:59"),
         (formatting.days_ago(0), "the same day"),
         (formatting.days_ago(1), "1 day before"),
@@ -44,7 +44,7 @@ def test_figures(shown: str | None, text: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [(None, "(none)"), ("<b>&", "&lt;b&gt;&amp;"), ("x" * 29, "x" * 27 + "…"), ("", "")]
+    ("name", "shown"), [(None, "unknown"), ("<b>&", "&lt;b&gt;&amp;"), ("x" * 29, "x" * 27 + "…"), ("", "unknown")]
 )
 def test_names_in_charts(name: str | None, shown: str) -> None:
     assert charts.label(name) == shown

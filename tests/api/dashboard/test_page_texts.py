@@ -26,7 +26,7 @@ def test_every_page_has_its_cards() -> None:
     figures = {**found, **shaped("sales", [{"country": "everywhere", **totals}])}
     days = {date(2025, 12, 1): (Decimal(2), 1), date(2025, 12, 2): (Decimal(3), 1)}
     for kind in ("daily", "weekly", "monthly"):
-        figures |= shaped(f"trends {kind}", trend(kind, days, date(2025, 12, 2)))
+        figures |= shaped(f"trends {kind}", trend(kind, days, date(2025, 12, 3)))
     shown = {page.name: page.cards for page in pages(figures, "a", {"high_value": 3})}
     assert shown["overview"]["Revenue"] == "$1,234.50"
     assert shown["overview"]["Abandoned carts"] == "100.0 %"

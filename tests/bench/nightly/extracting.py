@@ -21,7 +21,8 @@ from tests.bench.nightly.measuring import Spent, measured
 
 _ROLLUP: Final = """
     INSERT INTO sales_daily
-    SELECT date_trunc('day', timestamp, 'UTC'), source_partition, category, country, count(*), sum(total_amount)
+    SELECT date_trunc('day', timestamp, 'UTC'), source_partition, name_or_unknown(category), name_or_unknown(country),
+        count(*), sum(total_amount)
     FROM transactions GROUP BY 1, 2, 3, 4"""
 
 

@@ -139,7 +139,7 @@ def _compute(
 ) -> tuple[list[Computed], dict[str, Spent]]:
     """The marts, and what each of them took."""
     known = PreviousRun(previous_segments(spark, lake, None), {})
-    bounds = Bounds(LAST_DAY, settings.max_staleness_days, settings.max_shrink)
+    bounds = Bounds(LAST_DAY, date.max, settings.max_staleness_days, settings.max_shrink)
     laps = Laps()
     computed = compute(spark, lake, manifest, MARTS, known, settings, bounds, laps.lap)
     return computed, {line.split(":")[0]: spent for line, spent in laps.spent.items()}

@@ -18,6 +18,7 @@ from tests.faults.load import Sent
 from tests.faults.processes import ROOT
 from tests.faults.world import World
 from tests.ops.dead_letters.refused import deliver, globalmart, letter_ids, order
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 async def stored(world: World) -> dict[str, str]:
@@ -104,7 +105,7 @@ def killed_at(world: World, step: str, ids: list[int]) -> int:
     """Exit code of a replay that kills itself at a step."""
     command = [sys.executable, "-m", "tests.ops.dead_letters.armed_replay", step, *map(str, ids)]
     environ = os.environ | world.environment() | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, env=environ, cwd=ROOT, timeout=60, check=False).returncode
+    return subprocess.run(command, env=environ, cwd=ROOT, timeout=PATIENCE_SECONDS, check=False).returncode
 
 
 async def test_killed_and_simultaneous_replays_send_each_letter_once(world: World) -> None:

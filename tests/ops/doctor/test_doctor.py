@@ -1,6 +1,7 @@
 """`globalmart doctor --stores`: every fault is found and reported with its fix, on real stores."""
 
 import asyncio
+import io
 import os
 import subprocess
 import sys
@@ -8,15 +9,19 @@ from datetime import UTC, datetime
 
 import pytest
 from confluent_kafka.admin import AdminClient
+from rich.console import Console
 
+from app.cli.status_view import view
 from app.kafka.admin import create_topics
 from app.ops.doctor.checks import run_checks
 from app.ops.doctor.kafka import KafkaState, check_kafka, check_ledger_against_kafka
 from app.ops.doctor.mongo import _check
 from app.ops.doctor.postgres import PostgresState, check_postgres
+from app.ops.status.collect import Status, collect_status
 from app.settings import KafkaSettings, Settings
-from app.topics import CART_EVENTS, TOPICS, TRANSACTIONS
+from app.topics import CART_EVENTS, DEAD_LETTERS, TOPICS, TRANSACTIONS
 from tests.ops.conftest import Shop
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _PARTITIONS = {topic.name: 6 for topic in TOPICS}
@@ -130,10 +135,9 @@ async def test_a_topic_that_is_missing(shop: Shop) -> None:
     bootstrap = shop.variables["GLOBALMART_KAFKA_BOOTSTRAP"]
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     for answer in admin.delete_topics([CART_EVENTS]).values():
-        answer.result(20)
+        answer.result(PATIENCE_SECONDS)
     try:
-        while CART_EVENTS in admin.list_topics(timeout=10).topics:
-            pass
+        await until(lambda: CART_EVENTS not in admin.list_topics(timeout=PATIENCE_SECONDS).topics)
         assert "topics are missing: cart_events; run `globalmart migrate`" in await _one(shop)
     finally:
         create_topics(bootstrap, 6, 1, 48.0)
@@ -186,7 +190,40 @@ async def test_the_command(shop: Shop, changed: dict[str, str], code: int, said:
         env=os.environ | environ,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert (done.returncode, said in done.stdout) == (code, True), done.stdout + done.stderr
+
+
+async def test_copies_that_stand_still(shop: Shop) -> None:
+    async with shop.database.owner() as connection:
+        await connection.execute(
+            "INSERT INTO dead_letters (source_topic, source_partition, source_offset, reason, detail, stage, "
+            "kafka_time, position, created_at) "
+            "SELECT 'transactions', 0, n, 'malformed_json', '', 'decode', now(), nullif(n, 3), "
+            "now() - interval '5 minutes' FROM generate_series(1, 3) AS n"
+        )
+        await connection.execute(
+            "UPDATE outbox_progress SET numbered_position = 2, published_position = 1 WHERE stream = 'dead_letters'"
+        )
+    found = await _one(shop)
+    assert "2 rows are not copied to the topic dead_letters, the oldest for 30" in found
+    assert "its log says what Kafka answers" in found
+    shown = _console(await collect_status(shop.settings(), 0.1))
+    assert "dead_letters: 2 copies wait, the oldest for 30" in shown
+
+
+def test_a_topic_that_has_no_room_for_dead_letters() -> None:
+    roomy = {topic.name: 1_000_000 for topic in TOPICS} | {DEAD_LETTERS: 1_065_536}
+    assert list(check_kafka(_kafka(largest_bytes=roomy), KafkaSettings(), 300)) == []
+    narrow = roomy | {DEAD_LETTERS: 1_065_535}
+    (found,) = check_kafka(_kafka(largest_bytes=narrow), KafkaSettings(), 300)
+    assert "dead_letters takes records of 1,065,535 bytes, the source topics of 1,000,000" in str(found)
+    assert "set max.message.bytes=1065536 on dead_letters" in str(found)
+
+
+def _console(status: Status) -> str:
+    console = Console(width=220, record=True, file=io.StringIO())
+    console.print(view(status))
+    return console.export_text()

@@ -28,6 +28,7 @@ from tests.faults.processes import ROOT
 from tests.faults.world import World
 from tests.ops.dead_letters.refused import deliver, globalmart
 from tests.ops.erasure.forgotten import TODAY, USER, fill_lake, order_of_user, past, places, publish, repeated
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.warehouses import Warehouse, warehouse_named
 
 _MART_SUMS: Final = {"customer_segments": 2, "fact_sessions": 3}
@@ -57,7 +58,7 @@ async def erase(world: World, lake: Path, *options: str) -> Any:
 def killed_at(world: World, lake: Path, step: str) -> int:
     command = [sys.executable, "-m", "tests.ops.erasure.armed_erasure", step, USER]
     variables = os.environ | world.environment(**environ(world, lake)) | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, env=variables, cwd=ROOT, timeout=60, check=False).returncode
+    return subprocess.run(command, env=variables, cwd=ROOT, timeout=PATIENCE_SECONDS, check=False).returncode
 
 
 def user_comes_again(world: World) -> AbstractAsyncContextManager[None]:

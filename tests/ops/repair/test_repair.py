@@ -20,7 +20,7 @@ _DAMAGE: Final = """
 UPDATE sales_panes SET total_amount = total_amount + 0.01, transaction_count = transaction_count + 1
 WHERE (pane_start, source_partition) IN (SELECT pane_start, source_partition FROM sales_panes LIMIT 3);
 DELETE FROM revenue_minutely WHERE source_partition = 1;
-DELETE FROM sales_hourly WHERE category = 'Toys' OR country IS NULL;
+DELETE FROM sales_hourly WHERE category = 'Toys' OR country = 'unknown';
 INSERT INTO revenue_hourly (hour, source_partition, country, transaction_count, total_amount)
 SELECT DISTINCT hour, source_partition, 'Nowhere', 5, 5 FROM revenue_hourly WHERE source_partition = 2;
 UPDATE sales_daily SET total_amount = 0 WHERE source_partition = 3;

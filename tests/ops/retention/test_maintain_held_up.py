@@ -71,7 +71,7 @@ async def held_up(world: World, order: str) -> AsyncIterator[asyncio.subprocess.
     )
     try:
         async with row_locked(world, order):
-            await world.until(lambda: _some(world, _WAITS), 60)
+            await world.until(lambda: _some(world, _WAITS))
             yield maintain
     except BaseException:
         maintain.kill()
@@ -93,7 +93,7 @@ async def test_killed_half_way_it_leaves_an_account_that_adds_up(world: World) -
     async def gone() -> bool:
         return not await _some(world, _SESSIONS)
 
-    await world.until(gone, 60)
+    await world.until(gone)
     await _maintain(world)
     assert await account(world) == (0, _MEASUREMENTS)
     await world.exact()

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from app.topics import ANOMALIES, DEAD_LETTERS, TOPICS
 from tests.reconcile.stream.scripted import ANOMALY_ROWS, KAFKA_TIME, LEDGER_ROWS, TRANSACTION_ROWS, Sent, at
+from tests.support.waiting import PATIENCE_SECONDS
 
 PARTITIONS: Final = 2
 _ANSWER_SECONDS: Final = 30.0
@@ -31,7 +32,7 @@ def recreate_topics(bootstrap: str) -> None:
     """Empty topics with offsets that begin at 0."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     names = [topic.name for topic in TOPICS]
-    present = [name for name in names if name in admin.list_topics(timeout=30).topics]
+    present = [name for name in names if name in admin.list_topics(timeout=PATIENCE_SECONDS).topics]
     for answer in admin.delete_topics(present).values() if present else ():
         answer.result(_ANSWER_SECONDS)
     # The records' Kafka time lies in the past: without this the broker would soon delete them.
@@ -61,14 +62,14 @@ def send(bootstrap: str, records: Iterable[Sent]) -> None:
     time_ms = int(KAFKA_TIME.timestamp() * 1000)
     for record in records:
         producer.produce(record.topic, record.value, record.key, record.partition, timestamp=time_ms)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
 
 
 def cluster_id(bootstrap: str) -> str:
     """The id of the running Kafka."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "cluster-id"})
     try:
-        return str(consumer.list_topics(timeout=30).cluster_id)
+        return str(consumer.list_topics(timeout=PATIENCE_SECONDS).cluster_id)
     finally:
         consumer.close()
 
@@ -91,16 +92,22 @@ async def fill(connection: Any, records: list[Sent], cluster: str) -> None:
     for table, column, slot in _SLOTS:
         await connection.execute(
             f"INSERT INTO {table} ({column}, source_partition, category, country, "
-            f"transaction_count, total_amount) SELECT {slot}, source_partition, category, "
-            "country, count(*), sum(total_amount) FROM transactions GROUP BY 1, 2, 3, 4"
+            f"transaction_count, total_amount) SELECT {slot}, source_partition, "
+            f"{_label('category')}, {_label('country')}, count(*), sum(total_amount) "
+            "FROM transactions GROUP BY 1, 2, 3, 4"
         )
     for table, column, slot in _COUNTRY_SLOTS:
         await connection.execute(
             f"INSERT INTO {table} ({column}, source_partition, country, transaction_count, "
-            f"total_amount) SELECT {slot}, source_partition, country, count(*), "
+            f"total_amount) SELECT {slot}, source_partition, {_label('country')}, count(*), "
             "sum(total_amount) FROM transactions GROUP BY 1, 2, 3"
         )
     await _fill_outbox(connection, records)
+
+
+def _label(name: str) -> str:
+    """What orders that name no category or country count under; the stream has no other spelling of it."""
+    return f"coalesce(nullif({name}, ''), 'unknown')"
 
 
 async def _insert(connection: Any, table: str, rows: list[tuple[Any, ...]]) -> None:
@@ -146,7 +153,7 @@ def publish(bootstrap: str, records: list[Sent]) -> None:
     dead = dead_letters(records)
     for record in [*dead, dead[0]]:
         producer.produce(DEAD_LETTERS, record.value, record.key, headers=_headers(record))
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
 
 
 def _headers(record: Sent) -> list[tuple[str, str | bytes]]:

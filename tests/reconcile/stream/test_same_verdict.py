@@ -23,11 +23,13 @@ _MUTATIONS: Final = 4000
 _LIMITS: Final = TimeLimits(300_000_000, 400 * 86_400_000_000)
 _RULES: Final = Rules(300, 400)
 _DECODERS: Final = {topic: make(_LIMITS) for topic, make in DECODERS.items()}
+#: Nothing lies ahead of it, so that the end of the calendar is reached.
+LAST_MS: Final = 253_402_300_799_999
 _NOW: Final = datetime.fromtimestamp(TIME_MS / 1000, UTC)
 
 
-def _ours(topic: str, key: bytes | None, value: bytes) -> tuple[Any, ...]:
-    decoded = _DECODERS[topic].decode([Record(value, key=key, timestamp=TIME_MS)])
+def _ours(topic: str, key: bytes | None, value: bytes, time_ms: int) -> tuple[Any, ...]:
+    decoded = _DECODERS[topic].decode([Record(value, key=key, timestamp=time_ms)])
     if decoded.dead_letters:
         return (decoded.dead_letters[0].reason.value,)
     row = decoded.rows[0]._asdict()
@@ -39,9 +41,9 @@ def _ours(topic: str, key: bytes | None, value: bytes) -> tuple[Any, ...]:
     return ("accepted", *fields.values(), *flags)
 
 
-def _theirs(topic: str, key: bytes | None, value: bytes) -> tuple[Any, ...]:
+def _theirs(topic: str, key: bytes | None, value: bytes, time_ms: int) -> tuple[Any, ...]:
     try:
-        event = validate(topic, RecountRecord(0, key, value, TIME_MS), _RULES)
+        event = validate(topic, RecountRecord(0, key, value, time_ms), _RULES)
     except RejectedError as refusal:
         return (refusal.reason,)
     fields = dict(zip(COLUMNS[topic], event.values, strict=True))
@@ -56,8 +58,17 @@ def test_worker_and_recount_agree_on_mutated_records(topic: str) -> None:
     verdicts: set[str] = set()
     for _ in range(_MUTATIONS):
         value = mutated(random, VALID[topic], _NOW)
+        time_ms = random.choice((*[TIME_MS] * 8, -1, LAST_MS))
         key = random.choice((KEYS[topic], KEYS[topic], KEYS[topic], b"x" * 50, None))
-        ours, theirs = _ours(topic, key, value), _theirs(topic, key, value)
+        ours, theirs = _ours(topic, key, value, time_ms), _theirs(topic, key, value, time_ms)
         assert ours == theirs, value
         verdicts.add(ours[0])
-    assert {"accepted", "invalid_field", "malformed_json", "key_mismatch", "nul_character"} <= verdicts
+    assert {
+        "accepted",
+        "invalid_field",
+        "malformed_json",
+        "key_mismatch",
+        "nul_character",
+        "implausible_timestamp",
+        "no_kafka_timestamp",
+    } <= verdicts

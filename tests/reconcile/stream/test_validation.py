@@ -1,5 +1,6 @@
 """Verdicts of the contract's rules, one table of examples per reason."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from app.events.schemas import CartEvent, ProductViewEvent, SystemMetricEvent
 from app.kafka.reader import Record
 from app.reconcile.stream.fields import COLUMNS, RejectedError
+from app.reconcile.stream.timestamps import to_us
 from app.reconcile.stream.validation import Event, Rules, validate
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SOURCE_TOPICS, SYSTEM_METRICS, TRANSACTIONS
 from tests.reconcile.stream.examples import KEYS, RULES, TIME_MS, VALID, encode, literal, record
@@ -144,15 +146,17 @@ def test_optional_texts(field: str, longest: int, empty: str) -> None:
         ("1.5", "invalid_field"),
         ('"1"', "invalid_field"),
         ("true", "invalid_field"),
-        ("null", "invalid_field"),
     ],
 )
 def test_quantity(topic: str, text: str, expected: str) -> None:
     assert verdict(topic, literal(topic, "quantity", text)) == expected
 
 
-def test_quantity_of_a_cart_event_is_required() -> None:
-    assert verdict(CART_EVENTS, encode(CART_EVENTS, quantity=...)) == "invalid_field"
+@pytest.mark.parametrize("absent", [..., None])
+def test_quantity_of_a_cart_event_is_required_and_of_an_order_it_is_one(absent: Any) -> None:
+    assert verdict(CART_EVENTS, encode(CART_EVENTS, quantity=absent)) == "invalid_field"
+    event = validate(TRANSACTIONS, record(TRANSACTIONS, encode(TRANSACTIONS, quantity=absent)), RULES)
+    assert event.values[COLUMNS[TRANSACTIONS].index("quantity")] == 1
 
 
 @pytest.mark.parametrize("action", [..., None, "buy", "ADD", "", 1, ["add"]])
@@ -212,8 +216,11 @@ def test_key_mismatch(topic: str, key: bytes | None) -> None:
         ("2025-12-01T12:05:00.000001Z", "future_timestamp"),
         ("2025-12-01T13:05:00+01:00", "accepted"),
         ("2025-12-01T12:05:00.000001", "future_timestamp"),
-        ("0001-01-01T00:00:00.000001Z", "accepted"),
-        ("0001-01-01T00:00:00Z", "invalid_field"),
+        ("1970-01-01T00:00:00Z", "accepted"),
+        ("1969-12-31T23:59:59.999999Z", "implausible_timestamp"),
+        ("0001-01-01T00:00:00-05:00", "implausible_timestamp"),
+        ("0001-01-01T00:00:00Z", "implausible_timestamp"),
+        ("0001-01-01T00:00:00+01:00", "implausible_timestamp"),
     ],
 )
 def test_future_timestamp(topic: str, time: str, expected: str) -> None:
@@ -227,6 +234,20 @@ def test_future_timestamp(topic: str, time: str, expected: str) -> None:
 def test_beyond_retention(topic: str, time: str, expected: str) -> None:
     rules = Rules(future_tolerance_seconds=300, retention_days=1)
     assert verdict(topic, encode(topic, timestamp=time), rules) == expected
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"), [("2019-12-31T23:59:59Z", "implausible_timestamp"), ("2020-01-01T01:00:00+01:00", "accepted")]
+)
+def test_the_earliest_plausible_time_is_a_setting(time: str, expected: str) -> None:
+    earliest_us = to_us(datetime(2020, 1, 1, tzinfo=UTC))
+    rules = Rules(future_tolerance_seconds=300, retention_days=None, earliest_us=earliest_us)
+    assert verdict(TRANSACTIONS, encode(TRANSACTIONS, timestamp=time), rules) == expected
+
+
+def test_a_record_without_a_kafka_timestamp() -> None:
+    unstamped = record(TRANSACTIONS, encode(TRANSACTIONS))._replace(time_ms=-1)
+    assert verdict_of(TRANSACTIONS, unstamped) == "no_kafka_timestamp"
 
 
 def test_last_of_equal_keys_wins() -> None:

@@ -10,7 +10,8 @@ WITH accepted AS (
     SELECT
         date_bin($2::INTERVAL, timestamp, to_timestamp(0)) AS pane_start,
         date_bin('1 minute', timestamp, to_timestamp(0)) AS minute,
-        category, country, sum(total_amount) AS total_amount, count(*) AS transaction_count
+        name_or_unknown(category) AS category, name_or_unknown(country) AS country,
+        sum(total_amount) AS total_amount, count(*) AS transaction_count
     FROM accepted GROUP BY 1, 2, 3, 4
 ), minutes AS (
     SELECT minute, country, sum(total_amount) AS total_amount, sum(transaction_count) AS transaction_count
@@ -88,7 +89,8 @@ WITH accepted AS (
     SELECT
         date_bin($2::INTERVAL, timestamp, to_timestamp(0)) AS pane_start,
         date_bin('1 minute', timestamp, to_timestamp(0)) AS minute,
-        category, country, sum(total_amount) AS total_amount, count(*) AS transaction_count
+        name_or_unknown(category) AS category, name_or_unknown(country) AS country,
+        sum(total_amount) AS total_amount, count(*) AS transaction_count
     FROM accepted GROUP BY 1, 2, 3, 4
 ), minutes AS (
     SELECT minute, country, sum(total_amount) AS total_amount, sum(transaction_count) AS transaction_count

@@ -1,0 +1,57 @@
+"""The pages /docs and /redoc, whose files come from here: a browser needs no other host for them."""
+
+from pathlib import Path
+from typing import Final
+
+import fastapi_offline
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+
+#: Swagger UI and ReDoc as published, in a package that is made of them.
+_FOLDER: Final = Path(fastapi_offline.__file__).with_name("static")
+_FILES: Final = "/docs-files"
+#: Swagger UI would have the OpenAPI file judged by a public service.
+_NO_VALIDATOR: Final = {"validatorUrl": None}
+
+
+def serve_docs(app: FastAPI) -> None:
+    """Add both pages to an app that was made without FastAPI's own."""
+    app.mount(_FILES, StaticFiles(directory=_FOLDER))
+    app.include_router(_pages(app.title, str(app.openapi_url)))
+
+
+def _pages(title: str, openapi_url: str) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/docs")
+    async def docs(request: Request) -> HTMLResponse:
+        root = _root(request)
+        return get_swagger_ui_html(
+            openapi_url=f"{root}{openapi_url}",
+            title=title,
+            swagger_js_url=f"{root}{_FILES}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{_FILES}/swagger-ui.css",
+            swagger_favicon_url=f"{root}{_FILES}/favicon.png",
+            swagger_ui_parameters=_NO_VALIDATOR,
+        )
+
+    @router.get("/redoc")
+    async def redoc(request: Request) -> HTMLResponse:
+        root = _root(request)
+        return get_redoc_html(
+            openapi_url=f"{root}{openapi_url}",
+            title=title,
+            redoc_js_url=f"{root}{_FILES}/redoc.standalone.js",
+            redoc_favicon_url=f"{root}{_FILES}/favicon.png",
+            with_google_fonts=False,
+        )
+
+    return router
+
+
+def _root(request: Request) -> str:
+    """Where a proxy shows the API, if below a path."""
+    root: str = request.scope.get("root_path", "")
+    return root.rstrip("/")

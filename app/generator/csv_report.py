@@ -1,0 +1,188 @@
+"""What an import found in a file and what the ledger will show of it, for people and as JSON."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from app.domain.money import decimal_from_cents
+from app.generator.csv_amounts import EXACT
+from app.generator.csv_spool import Refusal
+from app.generator.record import timestamp_text
+
+EXAMPLES: Final = 10
+_MOST_CURRENCIES: Final = 50
+_ZERO: Final = Decimal(0)
+
+
+@dataclass(slots=True)
+class Repeated:
+    """Rows whose id an earlier row has: how many, and the money the ledger would not count."""
+
+    identical: int = 0
+    conflicting: int = 0
+    identical_amount: Decimal = _ZERO
+    conflicting_amount: Decimal = _ZERO
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """All of them."""
+        return self.identical + self.conflicting
+
+    def count(self, amount: Decimal | None, *, identical: bool) -> None:
+        """Count a row."""
+        if identical:
+            self.identical += 1
+            self.identical_amount = EXACT.add(self.identical_amount, amount or _ZERO)
+        else:
+            self.conflicting += 1
+            self.conflicting_amount = EXACT.add(self.conflicting_amount, amount or _ZERO)
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """Rows = orders + merged + repeated + refused + left out, each with its money."""
+
+    file: str
+    read_as: str = ""
+    lines: int = 0
+    rows: int = 0
+    orders: int = 0
+    cents: int = 0
+    exact: Decimal = _ZERO
+    rounded: int = 0
+    merged: int = 0
+    left_out: int = 0
+    left_out_amount: Decimal = _ZERO
+    first_us: int | None = None
+    last_us: int | None = None
+    currencies: dict[str, Decimal] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
+    refused_amount: Decimal = _ZERO
+    refused_examples: list[Refusal] = field(default_factory=list)
+    refused_file: Path | None = None
+    repeated: Repeated = field(default_factory=Repeated)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> Decimal:
+        """The sum of the orders as the ledger will hold it."""
+        return decimal_from_cents(self.cents)
+
+    def count_order(self, at_us: int, cents: int, amount: Decimal, currency: str) -> None:
+        """Count an order that will be sent."""
+        self.orders += 1
+        self.cents += cents
+        self.exact = EXACT.add(self.exact, amount)
+        self.first_us = at_us if self.first_us is None else min(self.first_us, at_us)
+        self.last_us = at_us if self.last_us is None else max(self.last_us, at_us)
+        if currency not in self.currencies and len(self.currencies) >= _MOST_CURRENCIES:
+            currency = "others"
+        self.currencies[currency] = self.currencies.get(currency, _ZERO) + decimal_from_cents(cents)
+
+    def leave_out(self, rows: int, amount: Decimal | None) -> None:
+        """Count rows that filters took out."""
+        self.left_out += rows
+        self.left_out_amount = EXACT.add(self.left_out_amount, amount or _ZERO)
+
+    def count_refusal(self, refusal: Refusal) -> None:
+        """Count a row that will not be sent."""
+        self.refused[refusal.kind] += refusal.rows
+        self.refused_amount = EXACT.add(self.refused_amount, refusal.amount or _ZERO)
+
+    def json(self) -> dict[str, Any]:
+        """Everything as JSON-ready values; money as text."""
+        repeated = self.repeated
+        return {
+            "file": self.file,
+            "read_as": self.read_as,
+            "lines": self.lines,
+            "rows": self.rows,
+            "orders": self.orders,
+            "sum": str(self.total),
+            "sums": {name or "all": str(amount) for name, amount in sorted(self.currencies.items())},
+            "first": None if self.first_us is None else timestamp_text(self.first_us),
+            "last": None if self.last_us is None else timestamp_text(self.last_us),
+            "rounded": self.rounded,
+            "lines_of_orders_added": self.merged,
+            "left_out": self.left_out,
+            "left_out_sum": plain(self.left_out_amount),
+            "refused": dict(sorted(self.refused.items())),
+            "refused_sum": plain(self.refused_amount),
+            "refused_file": None if self.refused_file is None else str(self.refused_file),
+            "repeated": {
+                "identical": repeated.identical,
+                "identical_sum": plain(repeated.identical_amount),
+                "conflicting": repeated.conflicting,
+                "conflicting_sum": plain(repeated.conflicting_amount),
+            },
+            "notes": self.notes,
+        }
+
+    def text(self) -> list[str]:
+        """The same in lines to read."""
+        return [
+            f"{self.file}: {self.lines:,} lines, {self.rows:,} rows, read as {self.read_as}",
+            f"  orders: {self.orders:,}{self._merged()}",
+            f"  sum: {self._sums()}",
+            f"  time: {self._span()}",
+            f"  refused: {self._refused()}",
+            f"  repeated: {self._repeated()}",
+            *self._left_out(),
+            *(f"  note: {note}" for note in self.notes),
+        ]
+
+    def _left_out(self) -> list[str]:
+        if not self.left_out:
+            return []
+        amount = plain(self.left_out_amount)
+        return [f"  left out by --only or --without: {self.left_out:,}, their amounts {amount}"]
+
+    def _merged(self) -> str:
+        return f" of {self.orders + self.merged:,} rows (added up by id)" if self.merged else ""
+
+    def _sums(self) -> str:
+        if set(self.currencies) <= {""}:
+            return f"{self.total:,}"
+        sums = ", ".join(f"{amount:,} {name or '(no currency)'}" for name, amount in sorted(self.currencies.items()))
+        return sums if len(self.currencies) == 1 else f"{sums}; together {self.total:,}"
+
+    def _span(self) -> str:
+        if self.first_us is None or self.last_us is None:
+            return "none"
+        first, last = (_readable(at_us) for at_us in (self.first_us, self.last_us))
+        return f"from {first} to {last} UTC"
+
+    def _refused(self) -> str:
+        if not self.refused:
+            return "0"
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.refused.most_common())
+        where = f"; lines and reasons are in {self.refused_file}" if self.refused_file else ""
+        return f"{self.refused.total():,} ({kinds}), their amounts {plain(self.refused_amount)}{where}"
+
+    def _repeated(self) -> str:
+        if not self.repeated.rows:
+            return "0"
+        return (
+            f"{self.repeated.identical:,} rows identical to an earlier one of their id, not counted again "
+            f"({plain(self.repeated.identical_amount)})"
+        )
+
+
+def plain(amount: Decimal) -> str:
+    """An amount with its thousands set apart and at least two decimals."""
+    text = f"{amount:,f}"
+    whole, _, fraction = text.partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def listed(items: Iterable[str], indent: str = "  ") -> str:
+    """One item a line."""
+    return "\n".join(f"{indent}{item}" for item in items)
+
+
+def _readable(at_us: int) -> str:
+    return timestamp_text(at_us)[:19].replace("T", " ")

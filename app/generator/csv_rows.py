@@ -1,0 +1,219 @@
+"""From the cells of a row to the parts of an order, each checked, with the reason where one is wrong."""
+
+import hashlib
+import re
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+
+from app.events.schemas import MAX_QUANTITY
+from app.generator.csv_amounts import EXACT, NumberReader
+from app.generator.csv_cells import CELLS
+from app.generator.csv_format import CURRENCY, CsvError, CsvFormat, RowError, SameId
+from app.generator.csv_header import Header
+from app.generator.csv_times import TimeReader
+
+TEXT: Final = "text"
+EMPTY: Final = "empty cell"
+ID: Final = "damaged id"
+_LENGTHS: Final = {
+    "transaction_id": 100,
+    "user_id": 100,
+    "product_id": 100,
+    "session_id": 100,
+    "category": 100,
+    "country": 50,
+    "payment_method": 50,
+}
+_IDS: Final = ("transaction_id", "user_id", "product_id", "session_id")
+_EXCEL_ID: Final = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{2,}", re.I)
+_CONTROLS: Final = re.compile("[\x80-\x9f]")
+_MOST_STATUSES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRow:
+    """What a row says of an order; None where its cell is empty.
+
+    `content` is a digest of all that was read, `given_id` an empty text where the file has no id.
+    """
+
+    line: int
+    given_id: str
+    at_us: int | None
+    user_id: str
+    amount: Decimal | None
+    currency: str
+    quantity: int | None
+    texts: dict[str, str]
+    content: bytes
+
+
+class RowReader:
+    """Reads rows of one file; `statuses` counts values nobody filters by."""
+
+    def __init__(self, header: Header, layout: CsvFormat) -> None:
+        self.numbers = NumberReader(layout.decimal)
+        self.times = TimeReader(layout.date_format, layout.timezone)
+        self.doubtful_line = 0
+        self.cancelled = next(iter(header.cancelled), "")
+        self.cancelled_rows = 0
+        self.statuses: dict[str, Counter[str]] = {name: Counter() for name in header.statuses}
+        self._events: dict[str, set[str]] = {name: set() for name in header.events}
+        self._header = header
+        self._read = header.read
+        self._same_id = layout.same_id
+        self._may_be_empty = {"user_id"} if layout.guests else set()
+
+    def is_row(self, cells: list[str]) -> bool:
+        """Whether a line alone would be an order, as far as its time tells."""
+        if len(cells) != self._header.width:
+            return False
+        time = cells[self._header.fields["timestamp"]].strip().strip('"').strip()
+        return self.times.is_time(time)
+
+    def given_id(self, cells: list[str]) -> str:
+        """The id of a row whose cells can be told apart, or an empty text."""
+        position = self._header.fields.get("transaction_id")
+        if position is None or position >= len(cells) or self._same_id is SameId.SEPARATE:
+            return ""
+        return cells[position].strip()
+
+    def money(self, cells: list[str]) -> Decimal | None:
+        """The amount of a row that is refused, if it can be read."""
+        try:
+            return self._amount(cells)[0]
+        except (RowError, IndexError):
+            return None
+
+    def read(self, line: int, cells: list[str]) -> ParsedRow | None:
+        """The order's parts, or None for a row that is left out; raises RowError for the first fault."""
+        self._check_width(cells)
+        if self._filtered(cells):
+            return None
+        texts = {name: cells[position].strip() for name, position in self._header.fields.items()}
+        given_id = texts.pop("transaction_id", "")
+        self._check_texts({"transaction_id": given_id, **texts})
+        amount, sign = self._amount(cells)
+        if not self.doubtful_line and self.numbers.doubtful:
+            self.doubtful_line = line
+        at_text, user_id = texts.pop("timestamp"), texts.pop("user_id", "")
+        currency = texts.pop(CURRENCY, "") or sign
+        quantity = self._quantity(texts.pop("quantity", ""))
+        content = self._content(cells)
+        if self._same_id is SameId.SEPARATE:
+            given_id = ""
+        if not (given_id and self._same_id is SameId.ADD):
+            self._check_complete(user_id, at_text, amount)
+        at_us = self.times.read(at_text) if at_text else None
+        self._look_at_statuses(cells)
+        texts = {name: text for name, text in texts.items() if text}
+        return ParsedRow(line, given_id, at_us, user_id, amount, currency, quantity, texts, content)
+
+    def _check_width(self, cells: list[str]) -> None:
+        width = self._header.width
+        if len(cells) < width:
+            raise RowError(
+                CELLS,
+                f"the row has {len(cells)} cells, the header {width}: the row is cut off, or a cell holds a line "
+                f"end without quotes",
+            )
+        if any(cell and not cell.isspace() for cell in cells[width:]):
+            raise RowError(
+                CELLS,
+                f"the row has {len(cells)} cells, the header {width}: put a text or a number that holds the "
+                f"delimiter in quotes (a decimal comma, for example), or check --delimiter",
+            )
+        for position in self._header.unnamed:
+            if cells[position].strip():
+                raise RowError(
+                    CELLS,
+                    f"cell {position + 1} ({cells[position].strip()[:20]!r}) has no column name: name the column in "
+                    f"the first line, or empty it; is it the rest of the cell before it?",
+                )
+
+    def _filtered(self, cells: list[str]) -> bool:
+        return any((cells[one.position].strip() in one.values) is not one.keep for one in self._header.filters)
+
+    def _check_texts(self, texts: dict[str, str]) -> None:
+        for name, text in texts.items():
+            if len(text) > _LENGTHS.get(name, 200):
+                raise RowError(TEXT, f"{name} has {len(text)} characters, at most {_LENGTHS.get(name, 200)} are taken")
+            if not text.isascii() and _CONTROLS.search(text):
+                raise RowError(
+                    TEXT, f"{name} holds a control character: the file seems to be in --encoding windows-1252"
+                )
+        for name in _IDS:
+            if _EXCEL_ID.fullmatch(texts.get(name, "")):
+                raise RowError(
+                    ID,
+                    f"{name} {texts[name]!r} was cut by Excel, which turns long numbers into scientific notation: "
+                    f"the digits are lost. Export the file again and do not save it in Excel, or import the column "
+                    f"there as text",
+                )
+
+    def _check_complete(self, user_id: str, at_text: str, amount: Decimal | None) -> None:
+        if not user_id and "user_id" not in self._may_be_empty:
+            raise RowError(
+                EMPTY, "user_id is empty: fill it in, or --guests makes a customer of each order without one"
+            )
+        if not at_text:
+            raise RowError(EMPTY, "timestamp is empty: fill it in")
+        if amount is None:
+            raise RowError(
+                EMPTY,
+                "total_amount is empty: fill it in (where only the first row of an order has the amount, add "
+                "--same-id add)",
+            )
+
+    def _amount(self, cells: list[str]) -> tuple[Decimal | None, str]:
+        """The sum of the products, and the currency sign of a cell; None if a cell is empty."""
+        total, currency = Decimal(0), ""
+        for term in self._header.amount:
+            product = Decimal(1)
+            for position in term:
+                text = cells[position].strip()
+                if not text:
+                    return None, ""
+                money = self.numbers.read(text)
+                product = EXACT.multiply(product, money.amount) if len(term) > 1 else money.amount
+                currency = money.currency or currency
+            total = EXACT.add(total, product) if len(self._header.amount) > 1 else product
+        return total, currency
+
+    def _quantity(self, text: str) -> int | None:
+        if not text:
+            return None
+        try:
+            number = self.numbers.read(text).amount
+        except RowError:
+            raise RowError(TEXT, f"quantity {text!r} is no number") from None
+        if number != int(number) or abs(number) > MAX_QUANTITY:
+            raise RowError(TEXT, f"quantity {text!r} is no whole number up to {MAX_QUANTITY:,}")
+        return int(number)
+
+    def _content(self, cells: list[str]) -> bytes:
+        """A digest of the cells read, by field: what makes the ids of a file that has none."""
+        read: list[Any] = [
+            [name, [cells[position].strip() for position in positions]] for name, positions in self._read.items()
+        ]
+        return hashlib.blake2b(orjson.dumps(read), digest_size=16).digest()
+
+    def _look_at_statuses(self, cells: list[str]) -> None:
+        for name, counts in self.statuses.items():
+            value = cells[self._header.statuses[name]].strip()
+            if value in counts or len(counts) < _MOST_STATUSES:
+                counts[value] += 1
+        for position in self._header.cancelled.values():
+            self.cancelled_rows += bool(cells[position].strip())
+        for name, values in self._events.items():
+            values.add(cells[self._header.events[name]].strip())
+            if len(values) > 1:
+                choice = "purchase" if "purchase" in values else min(values)
+                raise CsvError(
+                    f"the column {name} says that not every row is an order ({', '.join(sorted(values))}, …): say "
+                    f"which are, for example --only {name}={choice}"
+                )

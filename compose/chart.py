@@ -1,0 +1,52 @@
+"""The settings that the Helm chart takes as they are: `python -m compose.chart` writes their names into its schema.
+
+What the chart sets by values of its own, secrets, and what no pod reads are left out.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from app.settings import ENV_PREFIX, Settings, secret_variables
+
+CHART: Final = Path(__file__).parent / "helm"
+SCHEMA: Final = CHART / "values.schema.json"
+#: They configure Prometheus, Alertmanager and the demo, which are not in the chart.
+_ELSEWHERE: Final = frozenset({"monitoring", "alert", "demo"})
+
+
+def own_variables() -> frozenset[str]:
+    """Every variable that a template names."""
+    templates = (path.read_text(encoding="utf-8") for path in CHART.rglob("templates/*.*"))
+    return frozenset(name for text in templates for name in re.findall(r"GLOBALMART_\w+", text))
+
+
+def offered_settings() -> list[str]:
+    """Names for `settings` in the values, without the prefix, in order."""
+    variables = {
+        group.variable(field)
+        for name, group in Settings.GROUPS.items()
+        if name not in _ELSEWHERE
+        for field in group.model_fields
+    }
+    offered = variables - own_variables() - set(secret_variables())
+    return sorted(variable.removeprefix(ENV_PREFIX) for variable in offered)
+
+
+def read_schema() -> dict[str, Any]:
+    """The schema of the values as it is."""
+    schema: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return schema
+
+
+def write_schema() -> None:
+    """Bring the names in the schema up to date."""
+    schema = read_schema()
+    names = {name: {"$ref": "#/$defs/setting"} for name in offered_settings()}
+    schema["properties"]["settings"]["properties"] = names
+    SCHEMA.write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_schema()
