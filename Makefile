@@ -42,7 +42,8 @@ down: $(STAMP) ## stop the Docker stack; its data stays
 test: check packages ## set-up, all checks and all tests, against real servers
 	@$(ISOLATED) $(BIN)/python -m pytest -n $(TESTERS) --dist loadscope
 
-packages: ## install the Debian packages that tests need: a browser, Prometheus, its Alertmanager, PostgreSQL with TLS
+packages: $(STAMP) ## install the programs that tests need besides Python's packages: a browser, Prometheus, its Alertmanager, PostgreSQL with TLS, Helm
+	@$(BIN)/python -m tests.compose.helm.program
 	@missing=""; for name in chromium prometheus prometheus-alertmanager; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	test -z "$$missing" || { echo "Installing with apt-get:$$missing"; mkdir -p var; \
@@ -61,8 +62,9 @@ check: $(STAMP) ## format, lint, types, import contracts, secrets, vulnerable pa
 	@$(BIN)/python -m tests.security.scan
 	@$(BIN)/python -m tests.security.audit
 
-dashboards: $(STAMP) ## regenerate dashboards, alert rules and provisioning from their builders
+dashboards: $(STAMP) ## regenerate dashboards, alert rules, provisioning and the chart's list of settings from their builders
 	@$(ISOLATED) $(BIN)/python -m grafana
+	@$(BIN)/python -m compose.chart
 
 bench: $(STAMP) ## measure throughput and latency, write var/bench.json
 	@$(ISOLATED) $(BIN)/python -m tests.bench $(if $(DURATION),--duration $(DURATION))

@@ -7,14 +7,21 @@ open, so together they read what one REPEATABLE READ transaction reads.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Final
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as f
 
 from app.settings import PostgresSettings
 from batch.postgres import encryption, reader_password
 from batch.snapshot import Snapshot
 from batch.sources import SourceTable
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+#: Java's own timestamps live in another calendar before 1582-10-15, and have no days 5 to 14 of that month.
+_MICROSECONDS: Final = "(extract(epoch FROM timestamp) * 1000000)::bigint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +38,15 @@ class JdbcReader:
         columns = ", ".join(source.columns)
         rows = self.spark.read.jdbc(
             f"jdbc:postgresql://{self.settings.host}:{self.settings.port}/{self.settings.database}",
-            f"(SELECT {columns} FROM {source.name}) AS part",
+            f"(SELECT {columns}, {_MICROSECONDS} AS microseconds FROM {source.name}) AS part",
             predicates=[
-                f"timestamp >= '{start.isoformat()}' AND timestamp < '{end.isoformat()}'"
+                f"timestamp >= '{start.isoformat()}' AND timestamp <= '{end.isoformat()}'"
                 for start, end in _ranges(first, last, self.partitions)
             ],
             properties=self._properties(snapshot.export()),
         )
-        yield rows.toArrow().cast(source.arrow_schema)
+        exact = rows.withColumn("timestamp", f.timestamp_micros("microseconds"))
+        yield exact.select(*source.columns).toArrow().cast(source.arrow_schema)
 
     def _properties(self, exported: str) -> dict[str, str]:
         """Connection properties; with a fetch size the driver reads in the transaction that the statement begins."""
@@ -54,8 +62,9 @@ class JdbcReader:
 
 
 def _ranges(first: date, last: date, parts: int) -> Iterator[tuple[datetime, datetime]]:
-    """Yields ranges [start, end) of equal length that cover the days."""
+    """Ranges of nearly equal length that cover the days, each from its first microsecond to its last."""
     start = datetime.combine(first, time(), UTC)
-    step = (datetime.combine(last + timedelta(days=1), time(), UTC) - start) / parts
-    for number in range(parts):
-        yield start + number * step, start + (number + 1) * step
+    length = ((last - first) + timedelta(days=1)) // _MICROSECOND
+    edges = [length * number // parts for number in range(parts + 1)]
+    for low, high in pairwise(edges):
+        yield start + low * _MICROSECOND, start + (high - 1) * _MICROSECOND

@@ -1,7 +1,9 @@
 """The Spark session: local by default, or on the cluster whose master is set or given by spark-submit."""
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,7 +69,11 @@ def start_session(settings: BatchSettings, work_dir: Path) -> SparkSession:
         builder = _cluster(builder, settings, settings.master)
     elif not _submitted():
         builder = _local(builder, settings, work_dir)
+    former = signal.getsignal(signal.SIGINT)
     spark = builder.getOrCreate()
+    if threading.current_thread() is threading.main_thread():
+        # Spark's own handler cancels jobs first, and waits for the answer of a Java that may be busy.
+        signal.signal(signal.SIGINT, former)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
 

@@ -13,6 +13,8 @@ from compose.embedded.stack import EmbeddedStack, remove_stack
 _TOGETHER: Final = ("batch",)
 #: Folders whose tests are long and share nothing: each goes wherever there is time.
 _APART: Final = ("faults",)
+#: What takes minutes begins first, so that at the end no process works on alone.
+_LONGEST: Final = ("batch", "compose/test_demo.py", "chaos", "security", "faults", "upkeep", "grafana")
 _TESTS: Final = Path(__file__).parent
 
 
@@ -29,6 +31,17 @@ class _ByFile(LoadScopeScheduling):
         if folder in _TOGETHER:
             return folder
         return nodeid if folder in _APART else path
+
+    def _assign_work_unit(self, node: Any) -> None:
+        """Give the next of the longest that are left; xdist itself begins with the most tests."""
+        self.workqueue.move_to_end(min(self.workqueue, key=_place), last=False)
+        super()._assign_work_unit(node)
+
+
+def _place(scope: str) -> int:
+    """How early a part of the tests begins."""
+    name = scope.removeprefix(f"{_TESTS.name}/")
+    return next((n for n, part in enumerate(_LONGEST) if name.startswith(part)), len(_LONGEST))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

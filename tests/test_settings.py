@@ -184,9 +184,9 @@ def test_a_password_of_mongodb_with_any_sign_is_put_into_the_address() -> None:
     [
         {"USER": "shop"},
         {"USER": "shop", "URL": "mongodb://one/"},
-        {"PASSWORD": "hush-4711", "URL": "mongodb://one/"},
-        {"USER": "shop", "PASSWORD": "hush-4711", "URL": "mongodb://a:b@one/"},
-        {"USER": "shop", "PASSWORD": "hush-4711", "URL": "one:27017"},
+        {"PASSWORD": "hush-4711", "URL": "mongodb://one/"},  # example-only
+        {"USER": "shop", "PASSWORD": "hush-4711", "URL": "mongodb://a:b@one/"},  # example-only
+        {"USER": "shop", "PASSWORD": "hush-4711", "URL": "one:27017"},  # example-only
     ],
 )
 def test_half_a_login_of_mongodb_is_named(given: dict[str, str]) -> None:

@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from app.cli.commands import build_app
+from app.cli.interrupts import EXIT_INTERRUPTED, interrupts_answered
 from app.cli.missing_packages import explained
 from app.errors import GlobalMartError, SettingsError, text_of
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # As the first process of a container it would be deaf to SIGTERM otherwise; long-running commands have their own.
     signal.signal(signal.SIGTERM, _leave)
     try:
-        build_app(arguments)(list(arguments), prog_name="globalmart")
+        with interrupts_answered():
+            build_app(arguments)(list(arguments), prog_name="globalmart")
     except GlobalMartError as error:
         Console(stderr=True).print(f"[bold red]error:[/] {escape(text_of(error))}", soft_wrap=True)
         sys.exit(EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILURE)

@@ -165,7 +165,7 @@ class Assembly:
         fields: dict[str, Any] = {
             "transaction_id": own_id,
             "user_id": user_id,
-            "total_amount": orjson.Fragment(f"{event.amount + 0:f}"),
+            "total_amount": orjson.Fragment(f"{EXACT.add(event.amount, Decimal(0)):f}"),
             **event.texts,
         }
         if event.quantity is not None:
@@ -178,7 +178,7 @@ class Assembly:
     def _check_time(self, at_us: int) -> None:
         """Raise RowError for a time the workers refuse; the words say what to do about it."""
         limits = self._request.limits
-        earliest_us = (limits.earliest - _EPOCH) // _MICROSECOND
+        earliest_us = limits.time.earliest_us
         if at_us < earliest_us:
             raise RowError(
                 TIME,
@@ -217,11 +217,11 @@ class Assembly:
     def _note(self) -> None:
         if self._guests:
             self._report.notes.append(
-                f"{self._guests:,} orders name no user_id: each is of a customer of its own (--guests)"
+                f"orders without a user_id: {self._guests:,}; each is of a customer of its own (--guests)"
             )
         if self._vague:
             self._report.notes.append(
-                f"{self._vague:,} orders have lines of different products, categories or the like: these fields "
+                f"orders with lines of different products, categories or the like: {self._vague:,}; these fields "
                 f"stay empty there"
             )
 

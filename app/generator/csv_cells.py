@@ -22,7 +22,7 @@ _ROUND: Final = 'put the text in quotes, and write a quote within it twice ("")'
 
 
 class Row(NamedTuple):
-    """The cells of a row that begins at a line; `fault` instead, where they are not known."""
+    """The cells of a row that begins at a line; with a `fault` they are not certain."""
 
     line: int
     cells: list[str]
@@ -48,7 +48,7 @@ class CellReader:
             if not line.text or line.text.isspace():
                 continue
             if "\0" in line.text:
-                yield Row(line.number, [], RowError("NUL", _NUL))
+                yield self._faulty(line, _NUL)
             elif self._delimiter == WHITESPACE:
                 yield Row(line.number, line.text.split())
             elif '"' not in line.text:
@@ -68,7 +68,7 @@ class CellReader:
             line = self._next()
             if line is None or size > LONGEST_LINE:
                 self._pending.extendleft(reversed(held[1:] + ([line] if line else [])))
-                return _fault(first, f"a quote is opened here and never closed: close it, or {_ROUND}")
+                return self._faulty(first, f"a quote is opened here and never closed: close it, or {_ROUND}")
             held.append(line)
             size += len(line.text)
             open_quote ^= line.text.count('"') % 2
@@ -76,12 +76,17 @@ class CellReader:
         fault = self._fault(text, held)
         if fault:
             self._pending.extendleft(reversed(held[1:]))
-            return _fault(first, fault)
+            return self._faulty(first, fault)
         try:
             reader = csv.reader([text], delimiter=self._delimiter, skipinitialspace=True)
             return Row(first.number, next(reader))
         except csv.Error as error:
-            return _fault(first, str(error))
+            return self._faulty(first, str(error))
+
+    def _faulty(self, line: Line, reason: str) -> Row:
+        """A row whose cells are not certain; they may still show its id and its amount."""
+        cells = [cell.strip(' "') for cell in line.text.split(self._delimiter)]
+        return Row(line.number, cells, RowError("NUL" if reason == _NUL else QUOTES, reason))
 
     def _fault(self, text: str, held: Sequence[Line]) -> str:
         if not self._valid.fullmatch(text):
@@ -105,10 +110,6 @@ class CellReader:
 
 
 _NUL: Final = "a NUL byte: the file is damaged, or is UTF-16 (then add --encoding utf-16); export it once more"
-
-
-def _fault(line: Line, reason: str) -> Row:
-    return Row(line.number, [], RowError("NUL" if reason == _NUL else QUOTES, reason))
 
 
 def _valid_row(delimiter: str) -> re.Pattern[str]:

@@ -52,7 +52,7 @@ _OFFICE: Final = (
     ("Index/", "an Apple Numbers file"),
 )
 _UNDECODED: Final = re.compile("[\udc80-\udcff]")
-_DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+_DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
 
 
 class Line(NamedTuple):

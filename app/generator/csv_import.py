@@ -2,14 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from app.events.decoding import TimeLimits
-
-#: The earliest time an order may have. The one owner of this bound where no setting is wired in.
-EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Say = Callable[[str], None]
 
@@ -23,7 +18,6 @@ class ImportLimits:
 
     now_us: int | None
     time: TimeLimits
-    earliest: datetime = EARLIEST
 
 
 @dataclass(frozen=True, slots=True)

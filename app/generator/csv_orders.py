@@ -75,7 +75,7 @@ def _read_rows(
     cells.is_row = reader.is_row
     notice = time.monotonic() + _NOTICE_SECONDS
     for row in rows:
-        if not any(cell and not cell.isspace() for cell in row.cells) and row.fault is None:
+        if row.fault is None and not any(cell and not cell.isspace() for cell in row.cells):
             continue
         report.rows += 1
         _keep(row, reader, layout.same_id, spool, report)

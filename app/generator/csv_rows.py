@@ -4,13 +4,13 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, Inexact
 from typing import Any, Final
 
 import orjson
 
 from app.events.schemas import MAX_QUANTITY
-from app.generator.csv_amounts import EXACT, NumberReader
+from app.generator.csv_amounts import AMOUNT, EXACT, NumberReader
 from app.generator.csv_cells import CELLS
 from app.generator.csv_format import CURRENCY, CsvError, CsvFormat, RowError, SameId
 from app.generator.csv_header import Header
@@ -59,6 +59,7 @@ class RowReader:
         self.numbers = NumberReader(layout.decimal)
         self.times = TimeReader(layout.date_format, layout.timezone)
         self.doubtful_line = 0
+        self.without_id = 0
         self.cancelled = next(iter(header.cancelled), "")
         self.cancelled_rows = 0
         self.statuses: dict[str, Counter[str]] = {name: Counter() for name in header.statuses}
@@ -106,6 +107,8 @@ class RowReader:
         content = self._content(cells)
         if self._same_id is SameId.SEPARATE:
             given_id = ""
+        elif not given_id and "transaction_id" in self._header.fields:
+            self.without_id += 1
         if not (given_id and self._same_id is SameId.ADD):
             self._check_complete(user_id, at_text, amount)
         at_us = self.times.read(at_text) if at_text else None
@@ -171,6 +174,12 @@ class RowReader:
 
     def _amount(self, cells: list[str]) -> tuple[Decimal | None, str]:
         """The sum of the products, and the currency sign of a cell; None if a cell is empty."""
+        try:
+            return self._sum_of_products(cells)
+        except Inexact:
+            raise RowError(AMOUNT, "total_amount has more digits than can be added up exactly") from None
+
+    def _sum_of_products(self, cells: list[str]) -> tuple[Decimal | None, str]:
         total, currency = Decimal(0), ""
         for term in self._header.amount:
             product = Decimal(1)

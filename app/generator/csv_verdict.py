@@ -26,12 +26,13 @@ def conclude(reader: RowReader, layout: CsvFormat, request: ImportRequest, spool
         report.count_refusal(refusal)
         if len(report.refused_examples) < EXAMPLES:
             report.refused_examples.append(refusal)
-    report.refused_file = _write_refused(request.refused_file, spool, report)
+    unwritten = _write_refused(request.refused_file, spool, report)
     _note_what_was_found(reader, layout, report)
     problems = [
         *_refused_rows(reader, request, report),
         *_repeated_ids(layout.same_id, report),
         *_doubtful_numbers(reader),
+        *unwritten,
     ]
     if not problems and not report.orders:
         left_out = f": --only or --without left out {report.left_out:,} rows" if report.left_out else ""
@@ -107,10 +108,14 @@ def _note_what_was_found(reader: RowReader, layout: CsvFormat, report: ImportRep
             f"times that do not exist in {layout.timezone}, because clocks went forward: {unclear[GAP]:,}; moved on "
             f"by the step of the clock"
         )
+    if reader.without_id:
+        report.notes.append(
+            f"rows without a transaction_id: {reader.without_id:,}; their ids are made of their content"
+        )
     difference = decimal_from_cents(report.cents) - report.exact
     if report.rounded:
         report.notes.append(
-            f"{report.rounded:,} amounts have more than two decimals and are rounded to cents: the file's own sum is "
+            f"amounts with more than two decimals: {report.rounded:,}; rounded to cents. The file's own sum is "
             f"{plain(report.exact)}, the difference {difference:f}"
         )
     if len(report.currencies) > 1:
@@ -128,26 +133,28 @@ def _note_what_was_found(reader: RowReader, layout: CsvFormat, report: ImportRep
             )
     if reader.cancelled_rows:
         report.notes.append(
-            f"cancelled orders are imported too ({reader.cancelled_rows:,} rows have a {reader.cancelled}): "
+            f"cancelled orders are imported too (rows with a {reader.cancelled}: {reader.cancelled_rows:,}): "
             f"--only '{reader.cancelled}=' leaves them out"
         )
 
 
-def _write_refused(path: Path | None, spool: Spool, report: ImportReport) -> Path | None:
-    """Write lines and reasons; a file of an earlier import is taken away where nothing is refused."""
+def _write_refused(path: Path | None, spool: Spool, report: ImportReport) -> list[str]:
+    """Write lines and reasons; a file of an earlier import is taken away where nothing is refused.
+
+    Returns what is wrong with the file, if anything is.
+    """
     if path is None:
-        return None
+        return []
     try:
         if not report.refused:
             path.unlink(missing_ok=True)
-            return None
+            return []
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(Refusal._fields)
             writer.writerows(spool.refusals())
     except OSError as error:
-        raise CsvError(
-            f"the refused rows cannot be written to {path}: {error}; name another file with --refused-file"
-        ) from error
-    return path
+        return [f"The list of refused rows cannot be written to {path}: {error}. Name another file with --refused-file"]
+    report.refused_file = path
+    return []

@@ -92,7 +92,7 @@ def _check_encoding(name: str | None) -> None:
     try:
         "".encode(name)
         codecs.lookup(name)
-    except LookupError:
+    except (LookupError, UnicodeError):
         raise JobError(
             f"no encoding {name!r}; common ones are utf-8, windows-1252, iso-8859-1, utf-16, windows-1251, shift_jis"
         ) from None
@@ -179,7 +179,8 @@ def _file_job(request: Request, settings: Settings, now: datetime, say: Say) -> 
     now_us = microseconds(now)
     stream = settings.stream
     limits = ImportLimits(
-        now_us if record_now else None, TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days)
+        now_us if record_now else None,
+        TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days, stream.earliest_timestamp),
     )
     refused_file = file.refused_file or settings.general.var_dir / "refused" / f"{path.name}.csv"
     shift_end_us = now_us if file.shift_to_now else None

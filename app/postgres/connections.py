@@ -41,7 +41,7 @@ async def connect_owner(settings: PostgresSettings, application: str = "globalma
 async def connect_worker(settings: PostgresSettings, application: str) -> asyncpg.Connection:
     """Connects as the worker's role; short statements, bounded waits, no just-in-time compilation."""
     session = {
-        "idle_in_transaction_session_timeout": "5000",
+        "idle_in_transaction_session_timeout": str(int(settings.idle_transaction_seconds * 1000)),
         "lock_timeout": str(int(settings.lock_timeout_seconds * 1000)),
         "jit": "off",
         **_TCP_SETTINGS,

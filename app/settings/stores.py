@@ -108,6 +108,13 @@ class PostgresSettings(SettingsGroup):
     transaction_timeout_seconds: float = setting(
         60.0, "limit for a worker's transaction, from PostgreSQL 17 on", unit="s", gt=0
     )
+    idle_transaction_seconds: float = setting(
+        5.0,
+        "a worker that stands still in a transaction for so long loses its session and locks; "
+        "below Kafka's session timeout, so that who takes over need not wait",
+        unit="s",
+        ge=1,
+    )
     retry_max_seconds: float = setting(5.0, "longest pause between attempts while the database is down", unit="s", gt=0)
 
     @property

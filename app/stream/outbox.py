@@ -42,10 +42,11 @@ _BATCH_BYTES: Final = 2 * 1024 * 1024
 _LARGEST_REQUEST: Final = 16 * 1024 * 1024
 _BEYOND_ALL: Final = 2**63 - 1
 _POLL_SECONDS: Final = 1.0
-_SEND_SECONDS: Final = 4.0  # below idle_in_transaction_session_timeout
 #: Then those that were sent are noted: the transaction must not last for ever.
 _APART_SECONDS: Final = 20.0
 _NOTHING_TAKEN: Final = "everything"
+#: Of the time a transaction may stand still, as it does while Kafka is waited for.
+_SEND_SHARE: Final = 0.8
 
 _TAKE_TURN: Final = """
 SELECT numbered_position, published_position FROM outbox_progress
@@ -66,6 +67,7 @@ class OutboxPublisher(Service):
     def __init__(self, settings: Settings, metrics: WorkerMetrics, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._settings = settings
+        self._send_seconds = _SEND_SHARE * settings.postgres.idle_transaction_seconds
         self._metrics = metrics
         self._woken = asyncio.Event()
         self._running = asyncio.Lock()
@@ -76,7 +78,7 @@ class OutboxPublisher(Service):
     async def on_stop(self) -> None:
         """Waits for a running batch, then closes the connections; an unfinished batch is sent again."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._running.acquire(), _SEND_SECONDS)
+            await asyncio.wait_for(self._running.acquire(), self._send_seconds)
         await self._connection.close()
         await self._drop_producer()
 
@@ -135,7 +137,7 @@ class OutboxPublisher(Service):
     async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> int:
         """OutboxRecord the rows; how many of them, from the first on, need not be sent again."""
         copies = [stream.to_copy(row) for row in rows]
-        async with asyncio.timeout(_SEND_SECONDS):
+        async with asyncio.timeout(self._send_seconds):
             failures = await _send_together(await self._get_producer(), stream.name, copies)
         if not failures:
             return len(copies)
@@ -155,7 +157,7 @@ class OutboxPublisher(Service):
                 if self.should_stop or monotonic() - began > _APART_SECONDS:
                     return place
                 await connection.execute(_STAY)
-                async with asyncio.timeout(_SEND_SECONDS):
+                async with asyncio.timeout(self._send_seconds):
                     left_out = await _send_what_is_taken(producer, stream.name, copies[place])
                 if left_out:
                     self._metrics.outbox_left_out.labels(stream.name, left_out).inc()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Final, Self
 
@@ -57,13 +57,15 @@ class Progress:
     async def __aexit__(self, *_: object) -> None:
         await self._resources.aclose()
 
-    async def traffic(self, duration_seconds: float | None, batch: NightlyRun | None) -> None:
-        """Shows live traffic and the batch that runs during it, until the duration is over, or forever.
+    async def traffic(
+        self, duration_seconds: float | None, batch: NightlyRun | None, asked: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Show live traffic, and the batch that runs beside it, until the duration is over or the end is asked for.
 
         Raises EmbeddedStackError if a process ended, or the batch without publishing.
         """
         ends = None if duration_seconds is None else time.monotonic() + duration_seconds
-        while ends is None or time.monotonic() < ends:
+        while not asked() and (ends is None or time.monotonic() < ends):
             self._processes.check()
             await self._update("" if batch is None else batch.poll())
             left = _UPDATE_SECONDS if ends is None else min(_UPDATE_SECONDS, ends - time.monotonic())

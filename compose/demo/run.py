@@ -40,8 +40,8 @@ from compose.demo.nightly import NightlyRun
 from compose.demo.processes import Processes
 from compose.demo.progress import Progress
 from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
-from compose.demo.signals import signals_unwind
-from compose.demo.status import addresses, psql_line
+from compose.demo.signals import Interrupts, signals_unwind
+from compose.demo.status import addresses, import_line, psql_line
 from compose.embedded.java import find_java
 from compose.embedded.stack import EmbeddedStack
 
@@ -55,8 +55,8 @@ _POSTGRES_CONNECTION: Final = ("sslmode", "ca_file", "certificate_file", "key_fi
 def run(*, duration_seconds: float | None = None, fresh: bool = True, console: Console | None = None) -> int:
     """Runs the demo and returns its exit code: 0 if every figure agrees in every store, else 1.
 
-    Ctrl-C during the traffic stops the traffic; the recount and the nightly batch still run. At any other time,
-    and the second time, it stops everything. Raises GlobalMartError when something cannot be started.
+    Ctrl-C during the traffic ends the traffic and still recounts and publishes; at any other time it ends everything in
+    order, and a second one ends everything at once. Raises GlobalMartError when something cannot be started.
     """
     console = Console() if console is None else console
     find_java()  # Spark needs one, even where the broker does not
@@ -68,11 +68,11 @@ def run(*, duration_seconds: float | None = None, fresh: bool = True, console: C
         allow_memory_broker=True,
         report=lambda text: console.print(escape(text), style="dim", soft_wrap=True),
     )
-    with signals_unwind(), stack:
-        return _run(stack, duration_seconds, console)
+    with signals_unwind() as interrupts, stack:
+        return _run(stack, duration_seconds, console, interrupts)
 
 
-def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console) -> int:
+def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console, interrupts: Interrupts) -> int:
     environ = _environment(stack)
     settings = load_settings(environ)
     processes = Processes(stack, environ)
@@ -86,8 +86,10 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console)
     batch = _start_batch(processes, settings.demo, console)
     console.print(addresses(stack, processes), monitoring, sep="\n")
     console.print(escape(psql_line(stack)), soft_wrap=True)
+    console.print("Your own orders, from a second terminal:", style="dim")
+    console.print(escape(import_line(stack)), soft_wrap=True)
     progress = Progress(stack, processes, console, first, since)
-    seconds = _let_traffic_flow(progress, batch, duration_seconds, console)
+    seconds = _let_traffic_flow(progress, batch, duration_seconds, interrupts)
     processes.generator.stop()
     console.print("Waiting for the last records", style="dim")
     asyncio.run(_in(progress, progress.catching_up))
@@ -167,14 +169,12 @@ def _start_batch(processes: Processes, settings: DemoSettings, console: Console)
 
 
 def _let_traffic_flow(
-    progress: Progress, batch: NightlyRun | None, duration_seconds: float | None, console: Console
+    progress: Progress, batch: NightlyRun | None, duration_seconds: float | None, interrupts: Interrupts
 ) -> float:
     """Shows the traffic until its end or Ctrl-C; returns its duration in seconds."""
     started = time.monotonic()
-    try:
-        asyncio.run(_in(progress, lambda: progress.traffic(duration_seconds, batch)))
-    except KeyboardInterrupt:
-        console.print("Ending the traffic; Ctrl-C again ends without the recount")
+    with interrupts.ending_traffic():
+        asyncio.run(_in(progress, lambda: progress.traffic(duration_seconds, batch, lambda: interrupts.asked)))
     return time.monotonic() - started
 
 

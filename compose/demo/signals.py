@@ -1,27 +1,87 @@
 """Signal handling of the demo."""
 
+import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
+import psutil
+
+from compose.embedded.guard import REAPER
+
+_EXIT_INTERRUPTED: Final = 130
 _EXIT_TERMINATED: Final = 128 + signal.SIGTERM
+_STDOUT: Final = 1
+_KILLED_SECONDS: Final = 5.0
+_TRAFFIC: Final = "Ending the traffic; Ctrl-C again ends without the recount"
+_EVERYTHING: Final = "Ending, stopping everything that was started; Ctrl-C again ends at once"
+_AT_ONCE: Final = "Ending at once"
+
+Handler = Callable[[int, FrameType | None], object]
+
+
+class Interrupts:
+    """Ctrl-C: each is answered by a line at once; the second ends everything, whatever is under way."""
+
+    def __init__(self) -> None:
+        self._in_traffic = False
+        self.asked = False
+
+    @contextmanager
+    def ending_traffic(self) -> Iterator[None]:
+        """Within the block the first only sets `asked`; anywhere else it raises KeyboardInterrupt."""
+        self._in_traffic = True
+        try:
+            yield
+        finally:
+            self._in_traffic = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """The signal's handler, on the main thread in the middle of anything."""
+        if self.asked:
+            _say(_AT_ONCE)
+            _kill_descendants()
+            os._exit(_EXIT_INTERRUPTED)
+        self.asked = True
+        _say(_TRAFFIC if self._in_traffic else _EVERYTHING)
+        if not self._in_traffic:
+            raise KeyboardInterrupt
 
 
 @contextmanager
-def signals_unwind() -> Iterator[None]:
-    """Makes SIGTERM raise SystemExit, so that every clean-up runs; Ctrl-C works in any shell job."""
+def signals_unwind() -> Iterator[Interrupts]:
+    """SIGTERM becomes an exit that runs every clean-up on its way; Ctrl-C works in any shell job."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
         sys.exit(_EXIT_TERMINATED)
 
+    interrupts = Interrupts()
     # A shell starts background jobs with SIGINT ignored, and Python would leave it so.
-    handlers = {signal.SIGTERM: terminate, signal.SIGINT: signal.default_int_handler}
+    handlers: dict[signal.Signals, Handler] = {signal.SIGTERM: terminate, signal.SIGINT: interrupts}
     former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        yield
+        yield interrupts
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    """Past every buffer: a line may be half written."""
+    os.write(_STDOUT, f"\n{text}\n".encode())
+
+
+def _kill_descendants() -> None:
+    """All processes that were started from here but the reaper, which stops what may be left once we are gone."""
+    killed = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if str(REAPER) not in process.cmdline():
+                process.kill()
+                killed.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(killed, timeout=_KILLED_SECONDS)

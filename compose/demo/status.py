@@ -1,5 +1,7 @@
 """The demo's addresses and status line."""
 
+import sys
+from pathlib import Path
 from shlex import quote
 
 from rich.table import Table
@@ -34,6 +36,14 @@ def psql_line(stack: EmbeddedStack) -> str:
         f"PGPASSFILE={quote(str(server.password_file))} {quote(str(server.psql))} "
         f"-h {LOOPBACK} -p {server.port} -U {OWNER} {DATABASE}"
     )
+
+
+def import_line(stack: EmbeddedStack) -> str:
+    """A command for a second terminal that brings a CSV into these servers, whatever `.env` says about others."""
+    settings = {"GLOBALMART_ENV_FILE": "", "GLOBALMART_KAFKA_BOOTSTRAP": stack.kafka.bootstrap}
+    variables = " ".join(f"{name}={quote(value) if value else ''}" for name, value in settings.items())
+    program = Path(sys.executable).with_name("globalmart")
+    return f"{variables} {quote(str(program))} generate --from-csv shop.csv"
 
 
 def status_line(before: Figures, now: Figures, latency: Latency) -> Text:

@@ -15,6 +15,8 @@ from app.errors import EmbeddedStackError
 from compose.embedded.reaper import GRACE_SECONDS
 
 _WAIT_FOR_REAPER_SECONDS: Final = GRACE_SECONDS + 30.0
+#: The program that stops servers whose launcher is gone.
+REAPER: Final = Path(__file__).with_name("reaper.py")
 
 
 class Guard:
@@ -82,7 +84,7 @@ class Guard:
     def _start_reaper(self) -> subprocess.Popen[str]:
         # The reaper inherits the lock, so the folder stays locked until the last server has ended.
         return subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("reaper.py"))],
+            [sys.executable, str(REAPER)],
             stdin=subprocess.PIPE,
             pass_fds=[self._lock],
             start_new_session=True,

@@ -1,7 +1,10 @@
 """Times no shop has, and every one that PostgreSQL may hold: a night over them is published, exact to the cent."""
 
 import json
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 
+from api.app import create_app
 from app.errors import LakeError
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS
 from batch import sources
@@ -16,9 +20,10 @@ from batch.extract import extract
 from batch.lake import Lake
 from batch.snapshot import open_snapshot
 from compose.embedded.stack import EmbeddedStack
+from tests.api.serving import answered, client_of
 from tests.batch import oracle
 from tests.batch.generated import Row, Shop, make_shop
-from tests.batch.nights import Nights, assert_published
+from tests.batch.nights import Nights, assert_published, plain_environment
 from tests.faults import topics
 from tests.faults.load import Sent
 from tests.faults.world import World
@@ -89,6 +94,37 @@ def _add_events(shop: Shop, name: str, moment: datetime) -> None:
     shop.cart_events.append({**event, "event_id": name, "action": "add", "quantity": 1})
 
 
+async def _assert_the_api_reads_it(nights: Nights, found: Mapping[str, Sequence[Row]]) -> None:
+    """Every day and period of the rows and of the documents, and a customer and an order of each time."""
+    settings = nights.settings
+    rows = await nights.database.fetch("SELECT transaction_id, user_id, timestamp FROM transactions")
+    async with client_of(create_app(settings)) as client:
+        sales = await answered(client, "/api/v1/sales/metrics")
+        stored = await nights.database.fetch("SELECT sum(total_amount) FROM transactions")
+        assert Decimal(sales["total_revenue"]) == stored[0][0]
+        lines = await answered(client, "/api/v1/sales/breakdown", group_by="day")
+        days = {row["timestamp"].date().isoformat() for row in rows}
+        assert {line["key"] for line in lines["groups"]} == days
+        for kind in ("daily", "weekly", "monthly"):
+            path, page = "/api/v1/trends", {"period_type": kind, "limit": 1000}
+            trends = (await answered(client, path, **page))["trends"]
+            wanted = [row for row in found["sales_trends"] if row["period_type"] == kind and row["country"] is None]
+            wanted.sort(key=lambda row: row["period_start"])
+            assert [(one["period"], one["revenue"], one["partial"]) for one in trends] == [
+                (row["period"], row["revenue"], row["partial"]) for row in wanted
+            ]
+        for row in rows:
+            if row["transaction_id"].startswith("odd-"):
+                await answered(client, f"/api/v1/transactions/{row['transaction_id']}")
+                await answered(client, f"/api/v1/customers/{row['user_id']}")
+        for path in ("funnel", "products/performance", "anomalies", "operations", "dimensions"):
+            await answered(client, f"/api/v1/{path}")
+        for start in ("0001-01-01", "1582-10-10", "9999-12-31"):
+            period = {"start_date": start, "end_date": start}
+            for path in ("sales/metrics", "sales/breakdown", "funnel", "trends", "anomalies"):
+                await answered(client, f"/api/v1/{path}", **period)
+
+
 @pytest.fixture
 def world(stack: EmbeddedStack, nights: Nights, tmp_path: Path) -> Iterator[World]:
     """Workers that write into the database of the nights."""
@@ -126,6 +162,7 @@ async def test_a_night_over_what_the_worker_has_stored_of_odd_times_is_published
     found = assert_published(nights, oracle.marts_of(shop, _AS_OF, _GAP))
     days = {row["period"] for row in found["sales_trends"] if row["period_type"] == "daily"}
     assert {"0001-01-01", "0025-11-29", "1582-10-05", "1582-10-10", "1582-10-14"} <= days
+    await _assert_the_api_reads_it(nights, found)
 
 
 async def test_a_broken_lake_is_healed_by_the_next_night_up_to_the_end_of_the_calendar(nights: Nights) -> None:
@@ -145,6 +182,24 @@ async def test_a_broken_lake_is_healed_by_the_next_night_up_to_the_end_of_the_ca
     former = {row["user_id"]: row["segment_name"] for row in first["customer_segments"]}
     today = nights.log[-1]["snapshot_taken"].date()
     assert_published(nights, oracle.marts_of(shop, _LAST, _GAP, former, today))
+
+
+@pytest.mark.timeout(1800)
+async def test_the_official_connectors_read_and_write_the_same_times(nights: Nights) -> None:
+    """They speak Java's own types, whose calendar is another before 1582-10-15."""
+    shop = odd_shop(PAST)
+    await nights.insert_shop(shop)
+    connectors = {"GLOBALMART_BATCH_READER": "jdbc", "GLOBALMART_BATCH_WRITER": "connector"}
+    done = subprocess.run(
+        [sys.executable, "-m", "batch", "nightly", "--as-of", str(_AS_OF)],
+        env=plain_environment(os.environ, {**nights.variables, **connectors}),
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert_published(nights, oracle.marts_of(shop, _AS_OF, _GAP))
 
 
 @pytest.mark.parametrize(

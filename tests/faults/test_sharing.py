@@ -71,7 +71,12 @@ async def test_a_graceful_stop_hands_over_with_nothing_redone(world: World) -> N
 
     However busy the machine is: neither is taken for dead, and the stop waits for the chunks.
     """
-    stayer, leaver = (world.worker(WORKER_DRAIN_SECONDS="60", KAFKA_SESSION_TIMEOUT_SECONDS="60") for _ in range(2))
+    stayer, leaver = (
+        world.worker(
+            WORKER_DRAIN_SECONDS="60", KAFKA_SESSION_TIMEOUT_SECONDS="60", POSTGRES_IDLE_TRANSACTION_SECONDS="60"
+        )
+        for _ in range(2)
+    )
     async with world.load():
         await world.consuming(stayer)
         await world.consuming(leaver)

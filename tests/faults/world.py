@@ -5,7 +5,7 @@ import itertools
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,9 @@ from tests.support.waiting import PATIENCE_SECONDS, PATIENT
 
 ARMED: Final = "tests.faults.armed_worker"
 _POLL_SECONDS: Final = 0.1
+#: A load that is so far ahead of the ledger waits: a slow machine would get more than it can ever work off.
+_AHEAD_RECORDS: Final = 30_000
+_AWAY: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class World:
@@ -104,11 +107,19 @@ class World:
 
     @asynccontextmanager
     async def sending(self, bursts: Iterable[Iterable[Sent]], pause_seconds: float) -> AsyncIterator[None]:
-        """Send one burst after the other, once Kafka has the one before, for as long as the block runs."""
+        """Send one burst after the other, once Kafka has the one before, for as long as the block runs.
+
+        It never gets far ahead of the workers, as far as the database tells.
+        """
         over = asyncio.Event()
 
         async def send() -> None:
+            committed = 0
             for burst in bursts:
+                while self.sender.sent - committed > _AHEAD_RECORDS and not over.is_set():
+                    with suppress(*_AWAY):
+                        committed = await self.committed()
+                    await asyncio.sleep(pause_seconds)
                 self.sender.send(list(burst))
                 await asyncio.sleep(pause_seconds)
                 await asyncio.to_thread(self.sender.flush)

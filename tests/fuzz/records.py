@@ -16,6 +16,42 @@ Headers = list[tuple[str, bytes | None]]
 _USERS: Final = 2000
 _HOSTS: Final = 20
 _LARGE_BYTES: Final = 10_000_000
+#: Kafka's mark of a record without a timestamp.
+_NO_TIMESTAMP: Final = -1
+#: Offsets and zones, digits of seconds, letters and separators in every combination that somebody writes.
+_ZONES: Final = ("Z", "z", "", "+00:00", "-00:00", "+14:00", "-12:00", "+0530", "+01", "+24:00", "-05:00", " Z")
+_FRACTIONS: Final = ("", "", ".5", ".123456", ".123456789", ".9999995", ".0000004", ".", ",5")
+_CLOCKS: Final = ("00:00:00", "23:59:59", "24:00:00", "23:59:60", "12:00:60", "12:00", "1:02:03", "25:00:00")
+_DAYS: Final = (
+    "0000-01-01",
+    "0001-01-01",
+    "0001-01-02",
+    "0025-11-29",
+    "0099-12-31",
+    "0999-12-31",
+    "1000-01-01",
+    "1582-10-04",
+    "1582-10-05",
+    "1582-10-10",
+    "1582-10-14",
+    "1582-10-15",
+    "1600-02-29",
+    "1700-02-29",
+    "1752-09-10",
+    "1899-12-30",
+    "1900-02-29",
+    "1969-12-31",
+    "1970-01-01",
+    "1972-06-30",
+    "2016-12-31",
+    "2024-02-29",
+    "2025-02-29",
+    "2038-01-19",
+    "2262-04-12",
+    "9999-12-31",
+    "10000-01-01",
+    "-0001-01-01",
+)
 #: What would harm whoever puts a text into SQL, a shell, a page, a file name or a format.
 EVIL: Final = (
     "'; DROP TABLE transactions; --",
@@ -83,10 +119,13 @@ class Fuzzer:
             self._evil,
             self._evil,
             self._other_times,
+            self._odd_times,
             self._noise,
             self._deep,
             self._broken_text,
             self._empty,
+            self._null_optionals,
+            self._empty_texts,
         )
 
     def records(self, count: int) -> Iterator[Wild]:
@@ -121,6 +160,8 @@ class Fuzzer:
         time_ms = int(now.timestamp() * 1000)
         if pick.random() < 0.02:
             time_ms -= pick.choice((86_400_000, 400 * 86_400_000, 40 * 365 * 86_400_000))
+        if pick.random() < 0.005:
+            time_ms = _NO_TIMESTAMP
         return Wild(topic, key, value, pick.choice(_HEADERS), time_ms)
 
     def _event(self, topic: str) -> tuple[dict[str, Any], bytes]:
@@ -171,6 +212,31 @@ class Fuzzer:
             )
         )
         return json.dumps(event | {"timestamp": text}).encode()
+
+    def _odd_times(self, event: dict[str, Any], now: datetime) -> bytes:
+        """Any odd day, clock, fraction and zone together, and today's with an odd rest."""
+        pick = self._random
+        day = pick.choice((*_DAYS, *[now.date().isoformat()] * 6))
+        clock = pick.choice((*_CLOCKS, *[now.strftime("%H:%M:%S")] * 8))
+        rest = f"{pick.choice(_FRACTIONS)}{pick.choice(_ZONES)}"
+        text = f"{day}{pick.choice('TTTt _')}{clock}{rest}"
+        return json.dumps(event | {"timestamp": text}).encode()
+
+    def _null_optionals(self, event: dict[str, Any], now: datetime) -> bytes:
+        """Null where a field may be absent, now and then where it may not."""
+        pick = self._random
+        optional = ("category", "country", "payment_method", "quantity", "product_id", "session_id")
+        names = [name for name in optional if pick.random() < 0.6]
+        if pick.random() < 0.2:
+            names.append(pick.choice(list(event)))
+        return json.dumps(event | dict.fromkeys(names)).encode()
+
+    def _empty_texts(self, event: dict[str, Any], now: datetime) -> bytes:
+        """Nothing, or nothing that can be seen, in some of the texts."""
+        pick = self._random
+        nothing = pick.choice(("", "", " ", "\u200b", "\u00a0", "\t"))
+        fields = ("category", "country", "payment_method", "unknown", pick.choice(list(event)))
+        return json.dumps(event | {name: nothing for name in fields if pick.random() < 0.7}).encode()
 
     def _noise(self, event: dict[str, Any], now: datetime) -> bytes:
         return self._random.randbytes(self._random.randint(1, 300))

@@ -11,6 +11,7 @@ from typing import Any, Final
 import psutil
 from confluent_kafka import Producer
 
+from app.topics import DEAD_LETTERS
 from tests.faults import topics
 from tests.faults.processes import WorkerProcess
 from tests.faults.world import World
@@ -23,6 +24,12 @@ _AHEAD_RECORDS: Final = 50_000
 _SAMPLE_SECONDS: Final = 0.5
 _MEBIBYTE: Final = 1024 * 1024
 _LARGEST_BYTES: Final = 10 * _MEBIBYTE
+_STALL_SECONDS: Final = 300.0
+_COPY_BYTES: Final = _MEBIBYTE
+_WAITING: Final = """
+SELECT (SELECT count(*) FROM dead_letters WHERE position IS NULL)
+    + (SELECT count(*) FROM transaction_anomalies WHERE position IS NULL)
+    + (SELECT sum(numbered_position - published_position)::bigint FROM outbox_progress)"""
 
 
 class Flood:
@@ -64,12 +71,19 @@ class Flood:
 
 
 async def fuzz(world: World, seed: int, count: int) -> dict[str, Any]:
-    """Send `count` records and some of 10 MB; what became of them and of the worker."""
+    """Send `count` records and some of 10 MB; what became of them and of the worker.
+
+    The topic of refused records takes none of 10 MB.
+    """
+    topics.set_topic(world.bootstrap, DEAD_LETTERS, max__message__bytes=str(_COPY_BYTES))
     fuzzer, flood = Fuzzer(seed), Flood(world.bootstrap)
     worker = world.worker()
+    await asyncio.to_thread(flood.send, fuzzer.large())
+    # However slow the machine: what a start and 10 MB values leave behind is no growth.
+    await _not_too_far_ahead(world, worker, flood.sent, ahead=0)
+    await _all_copied(world, worker)
     memory = asyncio.create_task(_watch_memory(worker))
     began = time.monotonic()
-    await asyncio.to_thread(flood.send, fuzzer.large())
     stream = fuzzer.records(count)
     while batch := list(islice(stream, _BATCH)):
         await asyncio.to_thread(flood.send, batch)
@@ -78,6 +92,7 @@ async def fuzz(world: World, seed: int, count: int) -> dict[str, Any]:
     seconds = time.monotonic() - began
     memory.cancel()
     rss_mb = (await asyncio.gather(memory))[0]
+    await _all_copied(world, worker)
     report = await world.recount()
     ends = await asyncio.to_thread(topics.end_offsets, world.bootstrap)
     reasons = await world.sql("SELECT reason, count(*) FROM dead_letters GROUP BY 1 ORDER BY 1")
@@ -91,6 +106,8 @@ async def fuzz(world: World, seed: int, count: int) -> dict[str, Any]:
         "mismatches": [mismatch.message for mismatch in report.mismatches[:20]],
         "topics": {name: figures.found for name, figures in report.topics.items()},
         "dead_letters": {row["reason"]: row["count"] for row in reasons},
+        "reduced_copies": report.reduced_copies,
+        "awaiting_publication": report.awaiting_publication,
         "worker_exit_code": worker.exit_code,
         "records_per_second": round(flood.sent / seconds),
         "memory_mb": _memory_summary(rss_mb),
@@ -105,6 +122,10 @@ def failures(found: dict[str, Any]) -> list[str]:
         wrong.append(f"disagreements: {json.dumps(found['disagreements'])}")
     if found["worker_exit_code"] is not None:
         wrong.append(f"the worker ended with {found['worker_exit_code']}")
+    if found["awaiting_publication"]:
+        wrong.append(f"no copy yet: {json.dumps(found['awaiting_publication'])}")
+    if not found["reduced_copies"]:
+        wrong.append("no refused record was too large for its copy")
     accounted = sum(
         counts["stored"] + counts["duplicates"] + counts["dead_lettered"] for counts in found["topics"].values()
     )
@@ -124,6 +145,22 @@ async def _not_too_far_ahead(world: World, worker: WorkerProcess, sent: int, ahe
             last, moved_at = now, time.monotonic()
 
 
+async def _all_copied(world: World, worker: WorkerProcess) -> None:
+    """Wait for the outbox; one that does not move for too long is a failure."""
+    waiting, moved_at = await _waiting(world), time.monotonic()
+    while waiting:
+        assert worker.exit_code is None, worker.tail()
+        assert time.monotonic() - moved_at < _STALL_SECONDS, f"{waiting} copies wait{worker.tail()}"
+        await asyncio.sleep(0.1)
+        if (now := await _waiting(world)) < waiting:
+            waiting, moved_at = now, time.monotonic()
+
+
+async def _waiting(world: World) -> int:
+    rows = await world.sql(_WAITING)
+    return int(rows[0][0])
+
+
 async def _watch_memory(worker: WorkerProcess) -> list[float]:
     """Resident memory of the worker, twice a second, until cancelled."""
     process, rss_mb = psutil.Process(worker.pid), []
@@ -137,7 +174,7 @@ async def _watch_memory(worker: WorkerProcess) -> list[float]:
 
 
 def _memory_summary(rss_mb: list[float]) -> dict[str, float]:
-    """Growth is from the second fifth of the run to the last: the first warms up and has the 10 MB values."""
+    """Growth is from the second fifth of the run to the last: the first warms up."""
     fifth = max(1, len(rss_mb) // 5)
     early, late = median(rss_mb[fifth : 2 * fifth] or rss_mb), median(rss_mb[-fifth:])
     return {

@@ -25,7 +25,7 @@ HEADER = "user_id,timestamp,total_amount"
 
 def limits(retention_days: int | None = None) -> ImportLimits:
     """What a worker at the start of 2026 judges by."""
-    return ImportLimits(NOW_US, TimeLimits.of(300, retention_days))
+    return ImportLimits(NOW_US, TimeLimits.of(300, retention_days, EPOCH))
 
 
 @dataclass(frozen=True, slots=True)

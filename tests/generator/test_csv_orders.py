@@ -180,6 +180,19 @@ def test_a_list_of_refused_rows_does_not_outlive_the_next_import(tmp_path: Path)
     assert not refused.exists()
 
 
+def test_a_list_that_cannot_be_written_is_named_beside_what_is_wrong(tmp_path: Path) -> None:
+    path = write(tmp_path, "", "file") / "refused.csv"
+    with pytest.raises(CsvError, match=r"(?s)line 3: .*negative.*--refused-file"):
+        read(tmp_path, f"{HEADER}\nbob,2025-01-01,1\nann,2025-01-01,-1\n", refused_file=path)
+
+
+def test_rows_without_an_id_among_others_are_counted(tmp_path: Path) -> None:
+    found = read(tmp_path, f"transaction_id,{HEADER}\no1,ann,2025-01-01,5\n,ann,2025-01-01,6\n")
+    assert found.ids[0] == "o1"
+    assert found.ids[1].startswith("csv-")
+    assert "rows without a transaction_id: 1" in found.report.notes[0]
+
+
 def test_the_bounds_of_time_are_those_of_the_worker(tmp_path: Path) -> None:
     text = f"{HEADER}\nann,2025-01-01,1\nann,2026-01-01T00:05:00Z,2\nann,2026-01-01T00:05:00.001Z,4\n"
     report = read(tmp_path, text, skip_bad=True).report
@@ -281,7 +294,7 @@ def test_lines_of_an_order_are_added_up(tmp_path: Path) -> None:
         },
     ]
     assert (found.report.cents, found.report.merged) == (1700, 2)
-    assert any("1 orders have lines of different products" in note for note in found.report.notes)
+    assert any("lines of different products, categories or the like: 1" in note for note in found.report.notes)
 
 
 def test_a_refund_within_an_order_is_taken_off(tmp_path: Path) -> None:
@@ -296,6 +309,13 @@ def test_an_order_with_a_refused_line_is_refused_whole(tmp_path: Path) -> None:
     text = f"transaction_id,{HEADER}\no1,ann,2025-01-01,5\no1,ann,2025-01-01,five\no2,bob,2025-01-01,7\n"
     found = read(tmp_path, text, ADD, skip_bad=True)
     assert (found.ids, found.report.refused.total()) == (["o2"], 2)
+
+
+def test_an_order_is_refused_whole_whatever_is_wrong_with_its_line(tmp_path: Path) -> None:
+    for line in ('o1,ann,2025-01-01,6,"x', "o1,ann,2025-01-01", "o1,ann,2025-01-01,6\0,x"):
+        text = f"transaction_id,{HEADER},notes\no1,ann,2025-01-01,5,x\n{line}\no2,bob,2025-01-01,7,x\n"
+        found = read(tmp_path, text, ADD, skip_bad=True)
+        assert (found.ids, found.report.refused.total()) == (["o2"], 2)
 
 
 def test_lines_of_an_order_must_agree_on_the_customer(tmp_path: Path) -> None:

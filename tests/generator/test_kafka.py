@@ -20,7 +20,9 @@ from app.generator.sender import DeliveryError, KafkaSender, producer_config
 from app.kafka.admin import create_topics
 from app.settings import GeneratorSettings, KafkaSettings
 from app.topics import PRODUCT_VIEWS, SENT_AT_HEADER, SOURCE_TOPICS, TRANSACTIONS
+from compose.demo.status import import_line
 from compose.embedded.stack import EmbeddedStack, remove_stack
+from tests.faults.processes import clean_environment
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 PARTITIONS = 6
@@ -174,6 +176,18 @@ def test_an_interrupt_delivers_what_is_under_way_and_ends_cleanly(
     figures = json.loads(report.read_text())
     assert figures["delivered"]
     assert sum(counted(start, bootstrap).values()) == figures["sent"] >= 500
+
+
+def test_the_line_the_demo_prints_brings_a_file_in(broker: EmbeddedStack, bootstrap: str, tmp_path: Path) -> None:
+    """Whatever settings file lies in the folder."""
+    start = ends(bootstrap)
+    (tmp_path / "shop.csv").write_text("user_id,timestamp,total_amount\nann,2025-01-01,5\n")
+    (tmp_path / ".env").write_text("GLOBALMART_KAFKA_BOOTSTRAP=127.0.0.1:1\n")
+    line = import_line(broker)
+    done = subprocess.run(line, shell=True, cwd=tmp_path, env=clean_environment(), text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert "the ledger should show: 1 orders stored, sum 5.00" in done.stdout
+    assert counted(start, bootstrap)[TRANSACTIONS] == 1
 
 
 @pytest.mark.parametrize(

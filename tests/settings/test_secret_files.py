@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from app.errors import SettingsError
 from app.settings import Settings, documented_settings, file_variable, load_settings, secret_variables
 
-_PASSWORD = "GLOBALMART_POSTGRES_WORKER_PASSWORD"
-_FILE = f"{_PASSWORD}_FILE"
+_VARIABLE = "GLOBALMART_POSTGRES_WORKER_PASSWORD"
+_FILE = f"{_VARIABLE}_FILE"
 
 
 def _secret(folder: Path, content: bytes) -> str:
@@ -43,7 +43,7 @@ def test_every_secret_setting_may_come_from_a_file(tmp_path: Path) -> None:
     assert set(secret_variables()) == {
         "GLOBALMART_KAFKA_PASSWORD",
         "GLOBALMART_POSTGRES_OWNER_PASSWORD",
-        _PASSWORD,
+        _VARIABLE,
         "GLOBALMART_POSTGRES_READER_PASSWORD",
         "GLOBALMART_MONGO_URL",
         "GLOBALMART_API_KEY_HASHES",
@@ -100,13 +100,13 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_a_secret_is_given_in_one_way_only(tmp_path: Path) -> None:
-    environ = {_PASSWORD: "hunter2", _FILE: _secret(tmp_path, b"hunter3")}
-    assert _problem(environ) == f"{_PASSWORD} and {_FILE} are both set; keep one of them"
+    environ = {_VARIABLE: "hunter2", _FILE: _secret(tmp_path, b"hunter3")}
+    assert _problem(environ) == f"{_VARIABLE} and {_FILE} are both set; keep one of them"
 
 
 def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
-    assert _worker_password({_PASSWORD: "", _FILE: _secret(tmp_path, b"hunter2")}) == "hunter2"
-    assert _worker_password({_PASSWORD: "hunter2", _FILE: ""}) == "hunter2"
+    assert _worker_password({_VARIABLE: "", _FILE: _secret(tmp_path, b"hunter2")}) == "hunter2"
+    assert _worker_password({_VARIABLE: "hunter2", _FILE: ""}) == "hunter2"
     assert _worker_password({_FILE: ""}) is None
 
 
@@ -119,7 +119,7 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "advice"),
     [
-        (f"{_PASSWORD}_FIL", f"did you mean {_FILE}?"),
+        (f"{_VARIABLE}_FIL", f"did you mean {_FILE}?"),
         ("GLOBALMART_POSTGRES_PORT_FILE", "only secrets are read from files, so set GLOBALMART_POSTGRES_PORT itself"),
     ],
 )
@@ -130,7 +130,7 @@ def test_a_file_for_no_secret_is_refused(variable: str, advice: str) -> None:
 @pytest.mark.parametrize("in_environment", ["value", "file"])
 def test_the_environment_goes_before_env_however_it_gives_the_secret(in_environment: str, tmp_path: Path) -> None:
     file = _secret(tmp_path, b"from the file")
-    ways = {"value": f"{_PASSWORD}=as a value", "file": f"{_FILE}={file}"}
+    ways = {"value": f"{_VARIABLE}=as a value", "file": f"{_FILE}={file}"}
     env_file = tmp_path / ".env"
     (other,) = ways.keys() - {in_environment}
     env_file.write_text(f"{ways[other]}\n")
@@ -143,6 +143,6 @@ def test_the_environment_goes_before_env_however_it_gives_the_secret(in_environm
 
 def test_both_ways_in_env_are_refused(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
-    env_file.write_text(f"{_PASSWORD}=a\n{_FILE}={_secret(tmp_path, b'b')}\n")
+    env_file.write_text(f"{_VARIABLE}=a\n{_FILE}={_secret(tmp_path, b'b')}\n")
     with pytest.raises(SettingsError, match="both set"):
         load_settings({"GLOBALMART_ENV_FILE": str(env_file)})

@@ -171,8 +171,11 @@ def test_failures_of_our_own(error: Exception, failure: Failure) -> None:
     assert classify(error) is failure
 
 
+_SHORT = {"lock_timeout_seconds": 0.25, "idle_transaction_seconds": 5.0}
+
+
 async def test_a_worker_waits_for_no_lock_longer_than_its_limit(database: Database) -> None:
-    limited = database.postgres.model_copy(update={"lock_timeout_seconds": 0.25})
+    limited = database.postgres.model_copy(update=_SHORT)
     connection = await connect_worker(limited, "test")
     try:
         assert await connection.fetchval("SHOW lock_timeout") == "250ms"

@@ -38,10 +38,9 @@ class Database:
 
     @asynccontextmanager
     async def worker(self, *staged: StoredTopic) -> AsyncIterator[asyncpg.Connection]:
-        """A connection as the worker's role, with the stages of these topics, that survives a test that is slow."""
+        """A connection as the worker's role, with the stages of these topics."""
         connection = await connect_worker(self.postgres, "test")
         async with _closing(connection):
-            await connection.execute("SET idle_in_transaction_session_timeout = 0")
             for stored in staged:
                 await connection.execute(stored.create_stage)
             yield connection
@@ -108,8 +107,13 @@ async def drop_database(stack: EmbeddedStack, name: str) -> None:
 
 def settings_for(stack: EmbeddedStack, name: str) -> Settings:
     """Settings of a process that uses the run's servers, the named database and a warehouse of its own."""
-    names = {"GLOBALMART_POSTGRES_DATABASE": name, "GLOBALMART_MONGO_DATABASE": f"dw_{name}"}
-    return Settings({**stack.environment(), **PATIENT, **names})
+    own = {
+        "GLOBALMART_POSTGRES_DATABASE": name,
+        "GLOBALMART_MONGO_DATABASE": f"dw_{name}",
+        # A test may stand still in a transaction while the machine is busy.
+        "GLOBALMART_POSTGRES_IDLE_TRANSACTION_SECONDS": str(PATIENCE_SECONDS),
+    }
+    return Settings({**stack.environment(), **PATIENT, **own})
 
 
 async def _ensure_template(stack: EmbeddedStack) -> None:

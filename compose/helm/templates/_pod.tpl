@@ -23,6 +23,8 @@ spec:
   # The program reads GLOBALMART_ variables; a service's would look like settings.
   enableServiceLinks: false
   automountServiceAccountToken: false
+  # A process with number 1 would ignore a SIGTERM that it has no handler for.
+  shareProcessNamespace: true
   {{- with $values.serviceAccountName }}
   serviceAccountName: {{ . }}
   {{- end }}

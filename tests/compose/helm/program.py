@@ -48,7 +48,7 @@ def _cache() -> Path:
 def _alone(path: Path) -> Iterator[None]:
     """Test processes that run side by side build it once."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as lock:
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -94,6 +94,7 @@ def test_no_pod_has_more_rights_than_it_needs(rendered: Rendered) -> None:
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert pod["enableServiceLinks"] is False, name
         assert pod["automountServiceAccountToken"] is False, name
+        assert pod["shareProcessNamespace"] is True, name
         (container,) = pod["containers"]
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
@@ -275,7 +276,7 @@ def _ports(rules: list[Object]) -> set[Any]:
 
 def test_the_network_lets_each_pod_reach_its_stores_and_nothing_else(full: Rendered) -> None:
     kafka, postgres, mongo, proxy, names = {9093, 9094}, {5432}, {27018}, {443}, {53}
-    stores = {
+    stores: dict[str, set[Any]] = {
         "migrate": kafka | postgres,
         "worker": kafka | postgres,
         "api": postgres | mongo,

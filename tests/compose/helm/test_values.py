@@ -10,6 +10,7 @@ import yaml
 from app.settings import ENV_PREFIX, documented_settings, secret_variables
 from compose.chart import CHART, offered_settings, own_variables, read_schema
 from tests.compose.helm.chart import FULL, leaves, refusal, render, run_helm
+from tests.test_readme import _anchors
 
 _VALUES: Final = yaml.safe_load((CHART / "values.yaml").read_text())
 
@@ -183,6 +184,17 @@ def test_the_readme_names_only_values_that_there_are() -> None:
     assert named
     unknown = {n for n in named if tuple(n.split(".")) not in parts and not n.startswith("settings.")}
     assert unknown == set()
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    page = CHART / "README.md"
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    assert links
+    for link in links:
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve()
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target), link
 
 
 def test_the_notes_name_what_was_installed() -> None:
