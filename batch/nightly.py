@@ -113,7 +113,7 @@ class _NightlyRun:
             if spark is None:
                 spark = stack.enter_context(self._own_session())
             self._compute_and_publish(spark, manifest, bounds)
-        self._run.note(stage_seconds=self.outcome.stage_seconds)
+        self._run.record(stage_seconds=self.outcome.stage_seconds)
         return self.outcome
 
     @contextmanager
@@ -130,12 +130,12 @@ class _NightlyRun:
             done = extract(
                 snapshot, self._lake, job.as_of, group_rows=batch.extract_rows, full=job.full, report=self._report
             )
-            self._run.note(postgres_snapshot=snapshot.id, snapshot_taken=snapshot.taken_at)
+            self._run.record(postgres_snapshot=snapshot.id, snapshot_taken=snapshot.taken_at)
         taken_on = snapshot.taken_at.astimezone(UTC).date()
         bounds = Bounds(job.as_of, taken_on, batch.max_staleness_days, batch.max_shrink)
         self.outcome.snapshot = done.manifest.snapshot_id(job.as_of, bounds.complete_before)
         self.outcome.extracted_days, self.outcome.extracted_rows = done.days, done.rows
-        self._run.note(snapshot=self.outcome.snapshot, extracted_rows=done.rows)
+        self._run.record(snapshot=self.outcome.snapshot, extracted_rows=done.rows)
         return done.manifest, bounds
 
     def _reader(self, spark: SparkSession | None) -> JdbcReader | None:

@@ -35,7 +35,7 @@ class Snapshot:
     def day_checksums(self, source: SourceTable, as_of: date) -> dict[date, DayChecksum]:
         """Rows and checksum of every day up to and with `as_of`, from PostgreSQL's own arithmetic."""
         with self.connection.cursor() as cursor:
-            cursor.execute(source.prints_sql.format(table=source.name, end=_end_of(as_of)))
+            cursor.execute(source.checksums_sql.format(table=source.name, end=_end_of(as_of)))
             return {
                 _day(source, text, rows): DayChecksum(rows, int(checksum)) for text, rows, checksum in cursor.fetchall()
             }

@@ -37,7 +37,7 @@ def settings_of_topics(kafka: KafkaSettings, topics: Collection[str], *names: st
     try:
         return {name: topic_settings(admin.client, present, name) for name in names}
     except (KafkaException, TimeoutError) as error:
-        raise admin.unanswered(error) from error
+        raise admin.request_error(error) from error
 
 
 def cluster_id(kafka: KafkaSettings) -> str:

@@ -42,7 +42,7 @@ class StartChecks(Service):
 
     async def on_start(self) -> None:
         """Raises a GlobalMartError with the fix; waits as long as a store is away."""
-        cluster_id = await self._ask_kafka()
+        cluster_id = await self._check_kafka()
         self.waits_for = "PostgreSQL"
         backoff = Backoff(self._settings.postgres.retry_max_seconds)
         while not self.should_stop:

@@ -204,7 +204,7 @@ def test_the_bounds_of_time_are_those_of_the_worker(tmp_path: Path) -> None:
 
 
 def test_the_earliest_time_is_an_argument(tmp_path: Path) -> None:
-    later = ImportLimits(NOW_US, TimeLimits.of(300, None), datetime(2020, 1, 1, tzinfo=UTC))
+    later = ImportLimits(NOW_US, TimeLimits.of(300, None, datetime(2020, 1, 1, tzinfo=UTC)))
     text = f"{HEADER}\nann,2019-12-31T23:59:59Z,1\nann,2020-01-01,2\n"
     report = read(tmp_path, text, skip_bad=True, limits=later).report
     assert (report.cents, dict(report.refused)) == (200, {"implausible time": 1})

@@ -66,7 +66,7 @@ def _choices(page: Page) -> tuple[str, str | None, int]:
 
 
 def _category(page: Page) -> str | None:
-    """Returns the selected category, a stored one or that of the URL; the page explains why, if categories are missing."""
+    """Returns the selected category, stored or from the URL; the page explains missing categories."""
     try:
         known = page.client.get("dimensions")["categories"]
     except DashboardError:

@@ -37,7 +37,7 @@ class Field:
     read: Reader
     default: Any = ABSENT
 
-    def take(self, document: Mapping[str, Any]) -> Any:
+    def value(self, document: Mapping[str, Any]) -> Any:
         """The value in a JSON object; null is absence where a field may be absent."""
         value = document.get(self.name, ABSENT)
         if value is None and self.default is not ABSENT:

@@ -66,7 +66,7 @@ class PartitionRecount:
             time_us = row.values[COLUMNS[self._topic].index("timestamp")]
             self._counters.accept(Event(row.values, time_us, False, False))
         if letter is not None:
-            self._counters.refuse()
+            self._counters.reject()
 
     async def _walk(self, batch: list[Record], end: int) -> None:
         """Recount up to `end`; the batch holds what Kafka still has of it."""
@@ -119,7 +119,7 @@ class PartitionRecount:
             held.update(record.offset for record in batch)
         return [offset for offset in offsets if offset not in held]
 
-    def _judge(self, record: Record) -> Event | str:
+    def _validate(self, record: Record) -> Event | str:
         try:
             event = validate(self._topic, record, self._context.rules)
             return self._context.erasures.apply(self._topic, event)
