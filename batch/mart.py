@@ -40,7 +40,7 @@ class Mart:
 class MartInputs:
     """What marts are built from: the events of one snapshot, the previous run's segments, and other marts.
 
-    Days before `complete_before` are over.
+    Days before `complete_before` are complete.
     """
 
     events: Events

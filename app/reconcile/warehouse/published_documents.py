@@ -18,7 +18,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PublishedDocuments:
-    """The marts that readers see, and the log entry of their run."""
+    """The published marts, and the log entry of their run."""
 
     database: Database[Document]
     pointer: Document
@@ -32,7 +32,7 @@ class PublishedDocuments:
 
     @property
     def read_on(self) -> date:
-        """The UTC day PostgreSQL was read on for the run."""
+        """The UTC day on which the run read PostgreSQL."""
         day: date = self.run["snapshot_taken"].date()
         return day
 
