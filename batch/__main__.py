@@ -14,13 +14,6 @@ from batch.nightly import Job, run_batch, yesterday
 _CODES: Final = {LockHeldError: 75, SettingsError: 2}
 
 
-def _day(text: str) -> date:
-    try:
-        return parse_date(text)
-    except TimestampError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def main() -> int:
     """Runs one job; exit codes are those of `globalmart batch`."""
     parser = argparse.ArgumentParser(prog="batch", description=__doc__)

@@ -41,7 +41,7 @@ async def test_a_worker_refuses_to_start_and_doctor_and_migrate_say_why(own_topi
     world = own_topics
     topics.set_topic(world.bootstrap, PRODUCT_VIEWS, cleanup__policy=policy)
     worker = world.worker()
-    await world.until(lambda: worker.exit_code is not None, seconds=120)
+    await world.until(lambda: worker.exit_code is not None)
     assert worker.exit_code != 0
     told = f"product_views has cleanup.policy={policy}"
     assert told in worker.log()
@@ -72,7 +72,7 @@ async def test_a_topic_of_copies_that_compacts_is_named(own_topics: World) -> No
     async def done() -> bool:
         return bool(await world.sql(copied))
 
-    await world.until(done, worker, seconds=60)
+    await world.until(done, worker)
     assert worker.metric("globalmart_outbox_left_out_total", left_out="everything") == 1
 
 

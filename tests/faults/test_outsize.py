@@ -73,7 +73,7 @@ async def test_an_outsize_dead_letter_is_copied_without_its_value(narrow: World)
     assert reduced.key() == b"victim"
     assert (headers["left_out"], headers["value_bytes"]) == (b"value", b"%d" % _OUTSIZE)
     assert headers["reason"] == b"invalid_amount"
-    await world.until(lambda: worker.metric("globalmart_outbox_left_out_total") == 1, worker, seconds=60)
+    await world.until(lambda: worker.metric("globalmart_outbox_left_out_total") == 1, worker)
     stored = await world.sql("SELECT max(octet_length(value)) FROM dead_letters")
     assert stored[0][0] == _OUTSIZE
     report = await world.exact()
@@ -91,7 +91,7 @@ async def test_a_topic_that_takes_nothing_holds_up_no_other(narrow: World) -> No
     worker = world.worker()
     await world.consumed(60.0)
     assert len(_copies(world.bootstrap, ANOMALIES, 1)) == 1
-    await world.until(lambda: worker.metric("globalmart_outbox_left_out_total") == 5, worker, seconds=60)
+    await world.until(lambda: worker.metric("globalmart_outbox_left_out_total") == 5, worker)
     _limit(world.bootstrap, DEAD_LETTERS, _LIMIT)
     world.sender.send([_bad("fits")])
     world.sender.flush()

@@ -42,7 +42,7 @@ class _Probed:
             return answers[-1][0] == wanted[0] and wanted[1] in answers[-1][1]
 
         try:
-            await self.world.until(found, self.process, seconds=90)
+            await self.world.until(found, self.process)
         except AssertionError as error:
             raise AssertionError(f"{path} said {answers[-1]}; {error}") from None
 
