@@ -42,7 +42,7 @@ down: $(STAMP) ## stop the Docker stack; its data stays
 test: check packages ## set-up, all checks and all tests, against real servers
 	@$(ISOLATED) $(BIN)/python -m pytest -n $(TESTERS) --dist loadscope
 
-packages: $(STAMP) ## what tests need beside Python's packages: a browser, Prometheus, its Alertmanager, PostgreSQL with TLS, Helm
+packages: $(STAMP) ## install the programs that tests need besides Python's packages: a browser, Prometheus, its Alertmanager, PostgreSQL with TLS, Helm
 	@$(BIN)/python -m tests.compose.helm.program
 	@missing=""; for name in chromium prometheus prometheus-alertmanager; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
@@ -62,7 +62,7 @@ check: $(STAMP) ## format, lint, types, import contracts, secrets, vulnerable pa
 	@$(BIN)/python -m tests.security.scan
 	@$(BIN)/python -m tests.security.audit
 
-dashboards: $(STAMP) ## make dashboards, alert rules, provisioning and the chart's list of settings anew from their builders
+dashboards: $(STAMP) ## regenerate dashboards, alert rules, provisioning and the chart's list of settings from their builders
 	@$(ISOLATED) $(BIN)/python -m grafana
 	@$(BIN)/python -m compose.chart
 
@@ -88,7 +88,7 @@ images: $(STAMP) ## as root: build both images, run every service in them withou
 			>var/apt.log 2>&1 || { tail -n 5 var/apt.log; echo "Could not install$$missing; install them, then try again"; exit 1; }; }
 	@$(ISOLATED) $(BIN)/python -m tests.images
 
-lock: $(STAMP) ## resolve pyproject.toml anew into requirements.lock, and of it the locks of the images
+lock: $(STAMP) ## resolve pyproject.toml into requirements.lock, and the locks of the images from it
 	@$(BIN)/python -m pip install --quiet uv
 	@$(RESOLVE) --all-extras --upgrade pyproject.toml --output-file requirements.lock
 	@$(RESOLVE) --constraint requirements.lock pyproject.toml --output-file compose/images/app.lock \

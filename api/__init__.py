@@ -1,1 +1,1 @@
-"""The REST API: reads PostgreSQL (and, in time, the warehouse), knows nothing of Faust or Spark."""
+"""The REST API: reads PostgreSQL and the warehouse, and depends on neither Faust nor Spark."""

@@ -1,4 +1,4 @@
-"""JSON whose decimals are exact: an amount is never a float on the way out."""
+"""JSON with exact decimals: an amount never becomes a float."""
 
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -13,19 +13,19 @@ _OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 
 
 def to_json(payload: Any) -> bytes:
-    """Encode with Decimals as numbers, digit by digit, and times in UTC with a Z."""
+    """Encodes Decimals as exact numbers, and times in UTC with a Z."""
     return orjson.dumps(payload, default=_decimal, option=_OPTIONS)
 
 
 def average(total: Decimal, count: int) -> Decimal | None:
-    """Exact mean of an amount in whole cents, rounded half up to the cent; None without any."""
+    """Returns the mean of an amount in cents, rounded half up to the cent; None if the count is 0."""
     if count == 0:
         return None
     return ratio(int(total.scaleb(2)), 100 * count, 2)
 
 
 def ratio(numerator: int, denominator: int, places: int) -> Decimal | None:
-    """Exact quotient of whole numbers that are not negative, rounded half up; None over nothing."""
+    """Returns the quotient of non-negative integers, rounded half up; None if the denominator is 0."""
     if denominator == 0:
         return None
     shifted = numerator * 10**places
@@ -35,4 +35,4 @@ def ratio(numerator: int, denominator: int, places: int) -> Decimal | None:
 def _decimal(value: object) -> orjson.Fragment:
     if isinstance(value, Decimal):
         return orjson.Fragment(format(value, "f"))
-    raise TypeError(f"{type(value).__name__} has no place in an answer")
+    raise TypeError(f"a response cannot contain a {type(value).__name__}")

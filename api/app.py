@@ -50,7 +50,7 @@ from app.settings import Settings
 logger = logging.getLogger(__name__)
 
 _APPLICATION: Final = "globalmart-api"
-#: A customer's id may be any path, so the other paths below /customers come first.
+#: A customer's id may contain slashes, so the other paths below /customers come first.
 _RESOURCES: Final = (
     sales,
     breakdown,
@@ -65,7 +65,7 @@ _RESOURCES: Final = (
     dimensions,
     operations,
 )
-#: Sums over whole marts and what else many ask for, made before a run is shown.
+#: Sums over whole marts and frequent pages, prepared before a run is served.
 PREPARED: Final[Mapping[str, Prepare]] = {
     segments.MART: segments.cells,
     product_mart.MART: product_mart.prepare,
@@ -74,14 +74,14 @@ PREPARED: Final[Mapping[str, Prepare]] = {
 
 
 def utc_now() -> datetime:
-    """The clock of a real process."""
+    """Returns the current time; the production clock."""
     return datetime.now(UTC)
 
 
 def create_app(
     settings: Settings, *, now: Callable[[], datetime] = utc_now, clock_seconds: Callable[[], float] = time.monotonic
 ) -> FastAPI:
-    """The API over these settings; it opens its stores when it is started, and starts without them too."""
+    """Creates the API; it connects to its stores when it starts, and also starts without them."""
     api = settings.api
     metrics = ApiMetrics(CollectorRegistry())
     register_process(metrics.registry, settings.general.var_dir)
@@ -164,7 +164,7 @@ async def _pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
 
 @contextmanager
 def _warehouse(settings: Settings) -> Iterator[Warehouse]:
-    """The warehouse; a sum over a whole mart gets connections that wait longer for their answer."""
+    """Opens the warehouse; sums over whole marts use connections with a longer time-out."""
     api = settings.api
     with (
         closing(Mongo(settings.mongo, api.query_seconds)) as mongo,
@@ -176,16 +176,16 @@ def _warehouse(settings: Settings) -> Iterator[Warehouse]:
             PREPARED,
             answers=api.run_cache_size,
             wait_seconds=api.query_seconds,
-            look_seconds=api.run_poll_seconds,
+            poll_seconds=api.run_poll_seconds,
         )
 
 
 @asynccontextmanager
 async def _running(*services: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """PublishedRun them beside the block; one that ends by a bug is logged at once."""
+    """Runs the services during the block; one that ends by a bug is logged at once."""
     tasks = [asyncio.create_task(service) for service in services]
     for task in tasks:
-        task.add_done_callback(_log_a_bug)
+        task.add_done_callback(_log_bug)
     try:
         yield
     finally:
@@ -194,6 +194,6 @@ async def _running(*services: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _log_a_bug(task: asyncio.Task[None]) -> None:
+def _log_bug(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.critical("%s ended", task.get_coro(), exc_info=error)

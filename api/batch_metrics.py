@@ -1,7 +1,7 @@
-"""The nightly batch in the API's metrics: the file its last run left in the data folder, and the run's age.
+"""The nightly batch in the API's metrics: its metrics file in the data folder, and the age of the last success.
 
-The batch is a process of minutes a night, so nobody could scrape it. It leaves a file; whoever shares the folder
-with it shows that file, at every scrape anew.
+The batch runs for minutes a night and cannot be scraped. It writes a file; a process that shares the folder exports
+the file, which is read at every scrape.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,18 +18,18 @@ _AGE: Final = "globalmart_batch_age_seconds"
 
 
 class BatchCollector(Collector):
-    """Shows the batch's metrics; nothing before its first run. `clock` gives Unix seconds."""
+    """Exports the batch's metrics; nothing before its first run. `clock` returns Unix seconds."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._path = path
         self._clock = clock
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing in advance: the file says what there is."""
+        """Yields nothing: the metrics are known only from the file."""
         yield from ()
 
     def collect(self) -> Iterator[Metric]:
-        """The file as it is now, and the age of each last success."""
+        """Yields the file's current metrics, and the age of each last success."""
         if not self._path.exists():
             return
         for family in text_string_to_metric_families(self._path.read_text(encoding="utf-8")):
@@ -38,7 +38,7 @@ class BatchCollector(Collector):
                 yield self._ages(family)
 
     def _ages(self, successes: Metric) -> Metric:
-        ages = GaugeMetricFamily(_AGE, "Time since the last published run ended.", labels=["job"])
+        ages = GaugeMetricFamily(_AGE, "Time since the last published run ended.", labels=["command"])
         for sample in successes.samples:
-            ages.add_metric([sample.labels["job"]], self._clock() - sample.value)
+            ages.add_metric([sample.labels["command"]], self._clock() - sample.value)
         return ages

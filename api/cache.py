@@ -1,4 +1,4 @@
-"""A cache of answers: each computed once for all who ask at the same time, failures never kept."""
+"""A cache of answers: each is computed once for concurrent callers, failures are not cached."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Opaque cursors: where a page ended, and which question it answered."""
+"""Opaque cursors: the end of a page, and the parameters that it belongs to."""
 
 import base64
 import binascii
@@ -20,19 +20,19 @@ class Place(NamedTuple):
 
 
 def encode(place: Place, question: Any) -> str:
-    """A cursor behind that row, good for the same question only."""
+    """Returns a cursor after that row, valid only for the same parameters."""
     content = [(place.time - _EPOCH) // _MICROSECOND, place.id, _digest(question)]
     return base64.urlsafe_b64encode(orjson.dumps(content)).decode().rstrip("=")
 
 
 def decode(cursor: str, question: Any) -> Place:
-    """The row behind which to go on; raises ValueError for a cursor that is not of this question."""
+    """Returns the row to continue after; raises ValueError for a cursor of other parameters."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         time_us, row_id, digest = orjson.loads(base64.b64decode(padded, altchars=b"-_"))
         place = Place(_EPOCH + time_us * _MICROSECOND, int(row_id))
     except (binascii.Error, ValueError, TypeError, OverflowError):
-        raise ValueError("this is no cursor; use next_cursor of the page before") from None
+        raise ValueError("this is not a cursor; use next_cursor of the previous page") from None
     if digest != _digest(question) or not 0 <= place.id < 2**63:
         raise ValueError("this cursor belongs to other parameters; repeat those of its page")
     return place

@@ -1,4 +1,4 @@
-"""What the routes share, made once per process by the factory."""
+"""The objects that the routes share, created once per process by the factory."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class Services:
 
     @property
     def stores(self) -> Sequence[Store]:
-        """What /ready asks."""
+        """The stores that /ready checks."""
         return self.database, self.warehouse
 
 

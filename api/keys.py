@@ -24,12 +24,12 @@ _HEADER: Final = APIKeyHeader(
 
 
 def new_key() -> str:
-    """A key of 256 random bits."""
+    """Returns a key of 256 random bits."""
     return _PREFIX + secrets.token_urlsafe(32)
 
 
 def hash_of(key: str) -> str:
-    """SHA-256 in hexadecimal: enough for a key that cannot be guessed in the first place."""
+    """Returns the SHA-256 in hexadecimal, which is enough for a random key."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -40,7 +40,7 @@ class _Budget:
 
 
 class KeyRing:
-    """Lets known keys in and keeps each to its rate; without hashes everybody is let in."""
+    """Accepts known keys and limits the rate of each; without hashes every request is accepted."""
 
     def __init__(
         self, hashes: frozenset[str], rate_per_second: float, burst: int, clock_seconds: Callable[[], float]
@@ -52,7 +52,7 @@ class KeyRing:
         self._budgets = {digest: _Budget(burst, clock_seconds()) for digest in hashes}
 
     def admit(self, key: str | None) -> None:
-        """Count one request; raises ProblemError 401 without a known key, 429 beyond its rate."""
+        """Counts one request; raises ProblemError 401 without a known key, 429 above its rate."""
         if not self._budgets:
             return
         budget = None if key is None else self._budgets.get(hash_of(key))

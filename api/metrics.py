@@ -7,16 +7,19 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class ApiMetrics:
-    """Names and labels of everything the API exposes; routes are templates, never addresses."""
+    """All metrics of the API; routes are templates, never URLs."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.requests = Counter(
-            "globalmart_api_requests", "Requests answered.", ["route", "method", "status"], registry=registry
+            "globalmart_api_requests",
+            "Requests by route, method and status.",
+            ["route", "method", "status"],
+            registry=registry,
         )
         self.request_seconds = Histogram(
             "globalmart_api_request_seconds",
-            "Time to the end of an answer, event streams left out.",
+            "Time to the end of a response, without event streams.",
             ["route"],
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
             registry=registry,
@@ -26,7 +29,7 @@ class ApiMetrics:
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        """Count an event stream while it is open."""
+        """Counts an event stream while it is open."""
         self.open_streams += 1
         self.streams.inc()
         try:

@@ -1,6 +1,6 @@
-"""MongoDB as the API sees it: short reads, amounts as Decimals, and one error when it is down.
+"""MongoDB for the API: short reads, amounts as Decimals, and one error when it is down.
 
-The only module of the API that knows motor; documents leave it as plain Python.
+The only module of the API that uses motor; it returns documents as plain Python objects.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ T = TypeVar("T")
 NAME: Final = "mongodb"
 #: Unauthorized, authentication failed, and the states of a server that starts, stops or changes its role.
 _DOWN_CODES: Final = frozenset({13, 18, 91, 189, 10107, 11600, 11602, 13435, 13436})
-#: Cursor not found, query plan killed (what a cursor says when its collection was dropped), cursor killed.
+#: Cursor not found, query plan killed (the error of a cursor whose collection was dropped), cursor killed.
 _LOST_CODES: Final = frozenset({43, 175, 237})
 
 
 class ReadingLostError(Exception):
-    """What was read is gone: its run was replaced twice meanwhile. Read again, from the run there is now."""
+    """The documents were deleted during the read: their run was replaced twice. Read again from the current run."""
 
 
 class _Decimals(TypeDecoder):
@@ -50,7 +50,7 @@ _CODEC: Final[CodecOptions[Document]] = CodecOptions(
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """Documents to find: a filter, the fields to show, the order and the most to read (0 is no limit)."""
+    """A query: a filter, the fields to return, the order and the limit (0 is no limit)."""
 
     where: Mapping[str, Any]
     fields: Sequence[str]
@@ -59,10 +59,10 @@ class Find:
 
 
 class Mongo:
-    """Reads of the warehouse's database; to be made in the loop that uses it, connects when first used."""
+    """Reads the warehouse's database; to be created in the loop that uses it, connects on first use."""
 
     def __init__(self, settings: MongoSettings, seconds: float) -> None:
-        """`seconds` limits every read; raises SettingsError without an address."""
+        """`seconds` limits every read; raises SettingsError if no URL is set."""
         if settings.url is None:
             variable = settings.variable("url")
             raise SettingsError(f"{variable} is not set; `globalmart init` writes one into .env")
@@ -81,31 +81,31 @@ class Mongo:
         )
 
     async def find(self, collection: str, find: Find) -> list[Document]:
-        """The documents, `_id` left out; raises StoreDownError or ReadingLostError."""
+        """Returns the documents without `_id`; raises StoreDownError or ReadingLostError."""
         fields = {"_id": 0, **dict.fromkeys(find.fields, 1)}
         cursor = self._database[collection].find(find.where, fields).limit(find.limit)
         ordered = cursor.sort(list(find.order)) if find.order else cursor
-        return await self._told(ordered.to_list(None))
+        return await self._read(ordered.to_list(None))
 
     async def aggregate(self, collection: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
-        """The pipeline's documents; raises StoreDownError or ReadingLostError."""
-        return await self._told(self._database[collection].aggregate(list(stages)).to_list(None))
+        """Returns the pipeline's documents; raises StoreDownError or ReadingLostError."""
+        return await self._read(self._database[collection].aggregate(list(stages)).to_list(None))
 
     async def one(self, collection: str, where: Mapping[str, Any]) -> Document | None:
-        """A document by its `_id`, whole; raises StoreDownError or ReadingLostError."""
-        return await self._told(self._database[collection].find_one(where))
+        """Returns one whole document; raises StoreDownError or ReadingLostError."""
+        return await self._read(self._database[collection].find_one(where))
 
     async def size_bytes(self) -> int:
-        """What the database takes with its indexes, as `dbStats` says; raises StoreDownError."""
-        told = await self._told(self._database.command("dbStats"))
-        return int(told["storageSize"] + told["indexSize"])
+        """Returns the database's size with its indexes, from `dbStats`; raises StoreDownError."""
+        stats = await self._read(self._database.command("dbStats"))
+        return int(stats["storageSize"] + stats["indexSize"])
 
     def close(self) -> None:
-        """End all connections."""
+        """Closes all connections."""
         self._client.close()
 
-    async def _told(self, reading: Awaitable[T]) -> T:
-        """The result, with the driver's errors told as ours; a bug stays what it is."""
+    async def _read(self, reading: Awaitable[T]) -> T:
+        """Awaits the result; translates the driver's errors, other errors are bugs and raised unchanged."""
         try:
             async with asyncio.timeout(self._seconds):
                 return await reading
@@ -123,7 +123,7 @@ def _is_lost(error: Exception) -> bool:
 
 
 def _is_down(error: Exception) -> bool:
-    """Whether an error is the store's state, not a mistake in the question."""
+    """Whether an error is caused by the store's state, not by the query."""
     if isinstance(error, OperationFailure) and not isinstance(error, ExecutionTimeout):
         return error.code in _DOWN_CODES
     return isinstance(error, (ConnectionFailure, ExecutionTimeout, TimeoutError))

@@ -1,4 +1,4 @@
-"""Wakes the event streams when PostgreSQL says that anomalies were numbered."""
+"""Wakes the event streams when PostgreSQL notifies that anomalies were numbered."""
 
 import asyncio
 import logging
@@ -13,20 +13,20 @@ logger = logging.getLogger(__name__)
 
 
 class Notifications:
-    """One LISTEN for all streams of the process; who waits takes a ticket before looking."""
+    """One LISTEN for all streams of the process; a stream takes a ticket before it reads the table."""
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], retry_seconds: float):
         self._connect = connect
         self._retry_seconds = retry_seconds
-        self._rung = asyncio.Event()
+        self._event = asyncio.Event()
         self.closed = False
 
     def ticket(self) -> asyncio.Event:
-        """Take it before reading the table: what comes after the reading rings it."""
-        return self._rung
+        """Returns a ticket, to be taken before reading the table: a later notification sets it."""
+        return self._event
 
     async def wait(self, ticket: asyncio.Event, seconds: float) -> None:
-        """Return when it rang since the ticket was taken, or after the time."""
+        """Returns after a notification since the ticket was taken, or after the time."""
         try:
             async with asyncio.timeout(seconds):
                 await ticket.wait()
@@ -34,24 +34,24 @@ class Notifications:
             return
 
     def notify(self) -> None:
-        """Wake everybody who waits."""
-        self._rung, rung = asyncio.Event(), self._rung
-        rung.set()
+        """Wakes every waiting stream."""
+        self._event, former = asyncio.Event(), self._event
+        former.set()
 
     def close(self) -> None:
-        """Tell the streams to end."""
+        """Ends the streams."""
         self.closed = True
         self.notify()
 
     async def listen(self) -> None:
-        """Listen for ever; while the database is down the streams look by themselves."""
+        """Listens until cancelled; while the database is down the streams poll it."""
         while True:
             try:
                 await self._listen_once()
             except Exception as error:
                 if not is_down(error):
                     raise
-                logger.warning("not listening to postgresql: %r", error)
+                logger.warning("listening to postgresql failed, retrying: %r", error)
             await asyncio.sleep(self._retry_seconds)
 
     async def _listen_once(self) -> None:

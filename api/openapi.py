@@ -1,4 +1,4 @@
-"""The OpenAPI file: problems in their own media type, and the answers every cached GET may give."""
+"""The OpenAPI document: problems in their own media type, and 304 for every cacheable GET."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ _FLEETING = (
 
 
 def describe(app: FastAPI, *, keyed: bool) -> None:
-    """Make the app answer /openapi.json with what its routes cannot say; `keyed` where keys are asked for."""
+    """Completes the app's OpenAPI document with what its routes cannot declare; `keyed` if keys are required."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -45,7 +45,7 @@ def _schema(app: FastAPI) -> dict[str, Any]:
 
 
 def _open(schema: dict[str, Any]) -> None:
-    """Nobody is asked for a key here."""
+    """Removes the security scheme: no key is required."""
     schema["components"].pop("securitySchemes")
     for _, operation in _operations(schema):
         operation.pop("security", None)

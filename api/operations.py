@@ -1,4 +1,4 @@
-"""What the Operations page shows, put together from both stores; what a store that is down would say is null."""
+"""The content of the Operations page from both stores; figures of a store that is down are null."""
 
 import asyncio
 import shutil
@@ -26,15 +26,15 @@ Part = Callable[[], Awaitable[dict[str, Any]]]
 
 
 async def together(parts: Iterable[Part]) -> dict[str, Any]:
-    """The parts' figures side by side, those of stores that are down left out and named."""
-    told = await asyncio.gather(*(_told(part) for part in parts))
-    down = {part["unavailable"] for part in told if "unavailable" in part}
-    figures = {name: value for part in told for name, value in part.items()}
+    """Returns the figures of all parts, and the names of the stores that are down."""
+    results = await asyncio.gather(*(_read(part) for part in parts))
+    down = {part["unavailable"] for part in results if "unavailable" in part}
+    figures = {name: value for part in results for name, value in part.items()}
     return {**figures, "unavailable": sorted(down)}
 
 
 async def stream_part(database: Database) -> dict[str, Any]:
-    """Topics, workers and latency."""
+    """Returns topics, workers and latency."""
     topics, workers = await operations.topics(database), await operations.workers(database)
     lag = _lag(workers)
     counts = [orjson.loads(worker["latency"]) for worker in workers]
@@ -46,30 +46,30 @@ async def stream_part(database: Database) -> dict[str, Any]:
 
 
 async def batch_part(warehouse: Warehouse) -> dict[str, Any]:
-    """The last runs of the batch, newest first."""
+    """Returns the last runs of the batch, newest first."""
     found = await warehouse.read(lambda mongo: mongo.find(RUNS, _RUNS))
     return {"batch_runs": [_run(document) for document in found]}
 
 
 async def postgres_size(database: Database) -> dict[str, Any]:
-    """What PostgreSQL takes, by table."""
+    """Returns the size of PostgreSQL, by table."""
     tables = await operations.table_sizes(database)
     return {"postgresql": {"bytes": await operations.size_bytes(database), "tables": [dict(table) for table in tables]}}
 
 
 async def mongo_size(warehouse: Warehouse) -> dict[str, Any]:
-    """What the warehouse takes, as MongoDB said when its run was shown."""
+    """Returns the size of the warehouse, read when its run was first served."""
     return {"mongodb": {"bytes": await warehouse.weight_bytes()}}
 
 
 def disk(folder: Path) -> dict[str, int]:
-    """The disk of the folder for data on this host, or of the nearest one above it."""
+    """Returns the disk of the data folder, or of its nearest existing parent."""
     present = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     usage = shutil.disk_usage(present)
     return {"total_bytes": usage.total, "free_bytes": usage.free}
 
 
-async def _told(part: Part) -> dict[str, Any]:
+async def _read(part: Part) -> dict[str, Any]:
     try:
         return await part()
     except StoreDownError as error:
@@ -89,7 +89,7 @@ def _worker(row: asyncpg.Record, latency: list[tuple[float | None, int]]) -> dic
 
 
 def _latency(counts: Iterable[list[tuple[float | None, int]]]) -> dict[str, Any]:
-    """Quantiles of the last minute over some workers, in seconds to the millisecond."""
+    """Returns quantiles of the last minute over some workers, in seconds."""
     added: Counter[float] = Counter()
     for worker in counts:
         for bound, number in worker:

@@ -1,4 +1,4 @@
-"""PostgreSQL as the API sees it: short reads on a pool, and one error when it is down."""
+"""PostgreSQL for the API: short reads on a pool, and one error when it is down."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ class Database:
         self._wait_seconds = wait_seconds
 
     async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
-        """All rows; raises StoreDownError when the database cannot answer, or not in time."""
+        """Returns all rows; raises StoreDownError when the database does not answer in time."""
         try:
             async with self._pool.acquire(timeout=self._wait_seconds) as connection:
                 rows: list[asyncpg.Record] = await connection.fetch(query, *arguments)
@@ -37,12 +37,12 @@ class Database:
         return rows
 
     async def ping(self) -> None:
-        """Return when the database answers; raises StoreDownError."""
+        """Returns when the database answers; raises StoreDownError."""
         await self.fetch("SELECT 1")
 
 
 def is_down(error: Exception) -> bool:
-    """Whether an error is the store's state, not a mistake in the question."""
+    """Whether an error is caused by the store's state, not by the query."""
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "")[:2] in _DOWN_CLASSES
     kinds = (OSError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)

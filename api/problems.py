@@ -1,4 +1,4 @@
-"""Every error is a problem detail (RFC 9457): what is wrong, never how the program got there."""
+"""Every error is a problem detail (RFC 9457) without internals of the program."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -35,7 +35,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(GlobalMartError):
-    """Ends a request with this status, these headers and these members beside the usual ones."""
+    """Ends a request with this status, these headers and additional members."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> None:
         super().__init__(detail)
@@ -45,17 +45,17 @@ class ProblemError(GlobalMartError):
 
 
 def invalid(field: str, message: str) -> ProblemError:
-    """422 that names the field."""
+    """Returns a 422 that names the field."""
     errors = [{"field": field, "message": message}]
     return ProblemError(422, f"{field}: {message}", errors=errors)
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
-    """A response with the problem as its body."""
+    """Returns a response with the problem as its body."""
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
-    kept = {"Cache-Control": "no-store", **(headers or {})}
-    return Response(to_json(body), status, kept, media_type=MEDIA_TYPE)
+    all_headers = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(to_json(body), status, all_headers, media_type=MEDIA_TYPE)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -65,7 +65,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI, retry_after_seconds: int) -> None:
-    """Answer every error of the app with a problem; a store that is down says when to ask again."""
+    """Makes the app answer every error with a problem; one of a store that is down has Retry-After."""
 
     async def store_down(_: Request, error: Exception) -> Response:
         assert isinstance(error, StoreDownError)
@@ -102,4 +102,4 @@ async def _http(_: Request, error: Exception) -> Response:
 
 
 async def _bug(_: Request, __: Exception) -> Response:
-    return problem(500, "something went wrong here; the server's log says what")
+    return problem(500, "internal error; see the server's log")

@@ -10,7 +10,7 @@ from app.published_run import Document
 
 T = TypeVar("T")
 
-#: Sums and lists, of whole marts and of single countries, that are kept.
+#: Maximum number of cached sums and lists, of whole marts and of single countries.
 _KEPT_MAX = 600
 
 
@@ -26,25 +26,25 @@ class PublishedRun:
         self._kept = Cache(_KEPT_MAX)
 
     def mart(self, name: str) -> Mart:
-        """A mart of this run; raises ProblemError 404 while no run has published it."""
+        """Returns a mart of this run; raises ProblemError 404 while no run has published it."""
         return self.published.mart(name)
 
     async def find(self, mart: str, find: Find) -> list[Document]:
-        """Documents of a mart."""
+        """Returns documents of a mart."""
         return await self._mongo.find(self.mart(mart).collection, find)
 
     async def one(self, mart: str, identity: str) -> Document | None:
-        """A document of a mart by its `_id`."""
+        """Returns a document of a mart by its `_id`."""
         return await self._mongo.one(self.mart(mart).collection, {"_id": identity})
 
     async def aggregate(self, mart: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
-        """A pipeline over a part of a mart."""
+        """Runs a pipeline over a part of a mart."""
         return await self._mongo.aggregate(self.mart(mart).collection, stages)
 
     async def sums(
         self, mart: str, stages: Sequence[Mapping[str, Any]], fold: Callable[[list[Document]], T], part: Hashable = None
     ) -> T:
-        """A pipeline over a mart, or a part of it, and what is made of its few documents; once per run."""
+        """Runs a pipeline over a mart or a part of it, and folds its few documents; once per run."""
 
         async def compute() -> T:
             collection = self.mart(mart).collection
@@ -53,13 +53,13 @@ class PublishedRun:
         return await self._kept.get((mart, "sums", part), compute)
 
     async def listed(self, mart: str, find: Find, part: Hashable) -> list[Document]:
-        """Documents of a part of a mart that many ask for; read once per run."""
+        """Returns frequently requested documents of a part of a mart; read once per run."""
 
         async def compute() -> list[Document]:
             return await self._patient.find(self.mart(mart).collection, find)
 
         return await self._kept.get((mart, "list", part), compute)
 
-    async def weigh(self) -> None:
-        """Ask what the warehouse takes: once per run, for only a publish changes it."""
+    async def read_size(self) -> None:
+        """Reads the warehouse's size, once per run: only a publish changes it."""
         self.weight_bytes = await self._patient.size_bytes()

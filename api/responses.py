@@ -1,4 +1,4 @@
-"""How a route answers: exact JSON with an entity tag, or 304."""
+"""Responses of the routes: exact JSON with an entity tag, or 304."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from api.etags import etag_of, matches
 
 
 def cacheable_response(request: Request, payload: Any) -> Response:
-    """The payload as JSON; 304 without a body when `If-None-Match` names the same."""
+    """Returns the payload as JSON; 304 without a body when `If-None-Match` matches."""
     body = to_json(payload)
     etag = etag_of(body)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
@@ -19,5 +19,5 @@ def cacheable_response(request: Request, payload: Any) -> Response:
 
 
 def uncached_response(payload: Any, status: int = 200) -> Response:
-    """The payload as JSON that nobody may keep."""
+    """Returns the payload as JSON that must not be cached."""
     return Response(to_json(payload), status, {"Cache-Control": "no-store"}, media_type="application/json")

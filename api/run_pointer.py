@@ -1,4 +1,4 @@
-"""The pointer of the warehouse, read once: which collection and version shows each mart."""
+"""The pointer of the warehouse: collection and version of each published mart."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _TYPE = "urn:globalmart:not-published"
 
 @dataclass(frozen=True, slots=True)
 class Mart:
-    """Where a mart of one run is; `as_of` is the last UTC day it counts."""
+    """The location of a mart of one run; `as_of` is the last UTC day in it."""
 
     collection: str
     version: int
@@ -21,20 +21,20 @@ class Mart:
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Self:
-        """The mart an entry of the pointer speaks of."""
+        """Returns the mart of an entry of the pointer."""
         return cls(entry["collection"], entry["version"], entry["as_of"].date())
 
     @property
     def of_this_version(self) -> Document:
-        """The filter that shows this version of a fact."""
+        """Filter for this version of a fact."""
         return visible(self.version)
 
 
 @dataclass(frozen=True, slots=True)
 class RunPointer:
-    """One state of the pointer; `previous` is what the publish before showed and is readable still.
+    """A state of the pointer; `previous` are the marts of the previous publish, which are still readable.
 
-    `erasures` counts the users erased from the run since its publish: what was read before knows them.
+    `erasures` counts the users erased from the run since its publish: earlier reads may contain them.
     """
 
     run_id: str | None
@@ -44,28 +44,30 @@ class RunPointer:
 
     @property
     def edition(self) -> tuple[str | None, int]:
-        """Names the documents shown; answers are kept as long as it stays."""
+        """Identifies the published documents; answers are cached as long as it does not change."""
         return self.run_id, self.erasures
 
     @classmethod
     def of(cls, pointer: Document | None) -> Self:
-        """What the pointer says; nothing before the first publish."""
-        told = pointer or {"run_id": None, "marts": {}, "previous": {}}
-        marts, previous = ({name: Mart.of(entry) for name, entry in told[key].items()} for key in ("marts", "previous"))
-        return cls(told["run_id"], marts, previous, told.get("erasures", 0))
+        """Parses the pointer document; without marts before the first publish."""
+        document = pointer or {"run_id": None, "marts": {}, "previous": {}}
+        marts, previous = (
+            {name: Mart.of(entry) for name, entry in document[key].items()} for key in ("marts", "previous")
+        )
+        return cls(document["run_id"], marts, previous, document.get("erasures", 0))
 
     def mart(self, name: str) -> Mart:
-        """Where to read a mart; raises ProblemError 404 while no run has published it."""
+        """Returns the location of a mart; raises ProblemError 404 while no run has published it."""
         if name not in self.marts:
             raise not_published(name)
         return self.marts[name]
 
-    def still_shows(self, earlier: "RunPointer") -> bool:
-        """Whether every mart of an earlier state is whole now."""
+    def still_contains(self, earlier: "RunPointer") -> bool:
+        """Whether every mart of an earlier state is still readable."""
         return all(mart in (self.marts.get(name), self.previous.get(name)) for name, mart in earlier.marts.items())
 
 
 def not_published(name: str) -> ProblemError:
-    """404 that says what to run."""
+    """Returns a 404 that names the command to run."""
     detail = f"no run of the batch has published {name} yet; `globalmart batch nightly` publishes all that is read here"
     return ProblemError(404, detail, type=_TYPE)

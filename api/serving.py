@@ -1,4 +1,4 @@
-"""Serving the API with uvicorn: event streams are told to end before the server waits for its clients."""
+"""Serves the API with uvicorn; on a stop the event streams end before the server waits for its clients."""
 
 import socket
 
@@ -11,7 +11,7 @@ _STOP_SECONDS = 5
 
 
 class ApiServer(uvicorn.Server):
-    """Stops within seconds, whoever is still connected."""
+    """A server that stops within seconds, whatever clients are still connected."""
 
     def __init__(self, app: FastAPI, host: str, port: int, log_level: str = "info") -> None:
         super().__init__(
@@ -28,7 +28,7 @@ class ApiServer(uvicorn.Server):
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the event streams, then the server."""
+        """Ends the event streams, then the server."""
         services: Services = self._app.state.services
         services.notifications.close()
         await super().shutdown(sockets)

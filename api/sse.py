@@ -32,12 +32,12 @@ class AnomalyEvents:
     seconds: Callable[[], float] = time.monotonic
 
     async def after(self, position: int) -> AsyncIterator[bytes]:
-        """Events of the anomalies behind a position, comments when it is quiet, until the bell closes.
+        """Yields events of the anomalies after a position, and comments when there are none, until notifications close.
 
-        The first line gives the position, so that a client that never got an event resumes there.
+        The first line has the position, so that a client without an event resumes there.
         """
         yield b"retry: %d\nid: %d\n\n" % (_RETRY_MS, position)
-        spoke_at = self.seconds()
+        sent_at = self.seconds()
         while not self.notifications.closed:
             ticket = self.notifications.ticket()
             rows, comment = await self._read(position)
@@ -47,13 +47,13 @@ class AnomalyEvents:
             if not rows:
                 await self.notifications.wait(ticket, self.poll_seconds)
             if rows:
-                spoke_at = self.seconds()
-            elif self.seconds() - spoke_at >= self.heartbeat_seconds:
-                spoke_at = self.seconds()
+                sent_at = self.seconds()
+            elif self.seconds() - sent_at >= self.heartbeat_seconds:
+                sent_at = self.seconds()
                 yield comment
 
     async def _read(self, position: int) -> tuple[list[asyncpg.Record], bytes]:
-        """The next rows, and the comment to send when a heartbeat is due."""
+        """Returns the next rows, and the comment to send when a heartbeat is due."""
         try:
             rows = await anomalies.after_position(self.database, position, _BATCH)
         except StoreDownError as error:
@@ -71,7 +71,7 @@ class EventResponse(StreamingResponse):
         self._metrics = metrics
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Send the stream; its headers alone where no more was asked for."""
+        """Sends the stream, or only its headers for HEAD."""
         if scope.get(HEAD_ONLY):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": b""})
@@ -81,6 +81,6 @@ class EventResponse(StreamingResponse):
 
 
 def event_of(row: asyncpg.Record) -> bytes:
-    """An anomaly as an event; its id is the position to resume behind."""
+    """Returns an anomaly as an event; its id is the position to resume after."""
     data = to_json({name: row[name] for name in _FIELDS})
     return b"id: %d\nevent: anomaly\ndata: %s\n\n" % (row["position"], data)

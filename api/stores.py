@@ -1,4 +1,4 @@
-"""What the API asks of a store it depends on, and the error when one is down."""
+"""The interface of a store that the API depends on, and the error when one is down."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from app.errors import GlobalMartError
 
 
 class StoreDownError(GlobalMartError):
-    """A store does not answer; `store` is its name. The cause is chained and never told to clients."""
+    """A store does not answer; `store` is its name. The cause is chained and never sent to clients."""
 
     def __init__(self, store: str) -> None:
         super().__init__(f"{store} is not available at the moment; try again later")
@@ -18,9 +18,9 @@ class Store(Protocol):
 
     @property
     def name(self) -> str:
-        """As it is told to clients."""
+        """The store's name for clients."""
         ...
 
     async def ping(self) -> None:
-        """Return when the store answers; raises StoreDownError."""
+        """Returns when the store answers; raises StoreDownError."""
         ...

@@ -1,4 +1,4 @@
-"""A period cut into whole weeks, days, hours and minutes, and what is left of minutes at its ends."""
+"""Splits a period into whole weeks, days, hours and minutes, and the remaining rows at its ends."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from api.dates import FIRST
 
-#: From a Monday, as is the first day of all.
+#: Weeks begin on Monday, like the first day of the calendar.
 WEEK: Final = timedelta(days=7)
 DAY: Final = timedelta(days=1)
 HOUR: Final = timedelta(hours=1)
@@ -24,14 +24,14 @@ class TimeRange(NamedTuple):
 def time_ranges(
     start: datetime, end: datetime, units: Sequence[timedelta] = (DAY, HOUR, MINUTE)
 ) -> Iterator[TimeRange]:
-    """Cover `[start, end)` once, without overlap, in the coarsest units that fit."""
+    """Yields ranges that cover `[start, end)` without overlap, in the coarsest units that fit."""
     if start >= end:
         return
     if not units:
         yield TimeRange(None, start, end)
         return
     unit, *finer = units
-    if end - start < unit:  # nor may its edges lie beyond the calendar
+    if end - start < unit:  # its edges might also lie outside the calendar
         yield from time_ranges(start, end, finer)
         return
     first, last = _ceil(start, unit), _floor(end, unit)

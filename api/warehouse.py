@@ -1,8 +1,8 @@
-"""The published run: followed, one per answer, its small sums prepared and its answers kept.
+"""Serves the published run: follows the pointer, prepares sums, and caches answers.
 
-A follower looks at the pointer every second. A new run is shown once its sums are prepared; until then the run before
-answers, which the batch keeps readable. What was read is checked against the pointer afterwards: a run that was
-replaced twice meanwhile may have lost documents, and the answer is computed once more from the run there is.
+The pointer is polled every second. A new run is served once its sums are prepared; until then the previous run is,
+which the batch keeps readable. After each read the pointer is checked: the documents of a run that was replaced twice
+may have been deleted, and then the answer is computed again from the current run.
 """
 
 import asyncio
@@ -38,51 +38,51 @@ class Warehouse:
         *,
         answers: int,
         wait_seconds: float,
-        look_seconds: float,
+        poll_seconds: float,
     ) -> None:
-        """`prepared` are sums by mart, read through `patient` before a run is shown.
+        """`prepared` are sums by mart, read through `patient` before a run is served.
 
-        At most `answers` are kept per run; a request waits `wait_seconds` at most.
+        At most `answers` are cached per run; a request waits at most `wait_seconds`.
         """
         self._mongo = mongo
         self._patient = patient
         self._prepared = prepared
         self._answers = answers
         self._wait_seconds = wait_seconds
-        self._look_seconds = look_seconds
+        self._poll_seconds = poll_seconds
         self._run: PublishedRun | None = None
         self._prepared_edition: Edition | None = None
         self._preparing: tuple[Edition, asyncio.Task[None]] | None = None
         self._down = False
-        self._looked = asyncio.Event()
+        self._polled = asyncio.Event()
 
     async def ask(self, question: Hashable, compute: Callable[[PublishedRun], Awaitable[T]]) -> T:
-        """What `compute` makes of one run, from memory where the same was asked of it before.
+        """Returns the result of `compute` for one run, from the cache if the same question was answered before.
 
         Raises StoreDownError, ProblemError 404 before the first publish, and what `compute` raises.
         """
         try:
             async with asyncio.timeout(self._wait_seconds):
-                await self._looked.wait()
+                await self._polled.wait()
                 try:
-                    return await self._answer(self._shown(), question, compute)
+                    return await self._answer(self._current(), question, compute)
                 except ReadingLostError:
-                    await self._replace(self._shown())
-                    return await self._answer(self._shown(), question, compute)
+                    await self._replace(self._current())
+                    return await self._answer(self._current(), question, compute)
         except (TimeoutError, ReadingLostError) as error:
             raise StoreDownError(self.name) from error
 
     async def weight_bytes(self) -> int | None:
-        """What the warehouse took when its run was shown, None until that is known; raises StoreDownError."""
+        """Returns the warehouse's size when its run was first served, None until it is known; raises StoreDownError."""
         try:
             async with asyncio.timeout(self._wait_seconds):
-                await self._looked.wait()
+                await self._polled.wait()
         except TimeoutError as error:
             raise StoreDownError(self.name) from error
-        return self._shown().weight_bytes
+        return self._current().weight_bytes
 
     async def read(self, reading: Callable[[Mongo], Awaitable[T]]) -> T:
-        """What is read beside the published run; raises StoreDownError."""
+        """Reads something other than the published run; raises StoreDownError."""
         if self._down:
             raise StoreDownError(self.name)
         try:
@@ -91,25 +91,25 @@ class Warehouse:
             raise StoreDownError(self.name) from error
 
     async def ping(self) -> None:
-        """Return when the warehouse answers; raises StoreDownError."""
+        """Returns when the warehouse answers; raises StoreDownError."""
         if self._down:
             raise StoreDownError(self.name)
         await self._pointer()
 
     async def follow(self) -> None:
-        """Look at the pointer for ever, or until cancelled."""
+        """Polls the pointer until cancelled."""
         try:
             while True:
                 try:
-                    await self._look()
+                    await self._poll()
                 except (StoreDownError, ReadingLostError) as error:
-                    logger.warning("the published run is looked for again: %s", text_of(error))
-                self._looked.set()
-                await asyncio.sleep(self._look_seconds)
+                    logger.warning("reading the published run failed, retrying: %s", text_of(error))
+                self._polled.set()
+                await asyncio.sleep(self._poll_seconds)
         finally:
             self._stop_preparing()
 
-    def _shown(self) -> PublishedRun:
+    def _current(self) -> PublishedRun:
         if self._down or self._run is None:
             raise StoreDownError(self.name)
         return self._run
@@ -119,7 +119,7 @@ class Warehouse:
     ) -> T:
         async def checked() -> T:
             answer = await compute(run)
-            if not (await self._pointer()).still_shows(run.published):
+            if not (await self._pointer()).still_contains(run.published):
                 raise ReadingLostError
             return answer
 
@@ -134,10 +134,10 @@ class Warehouse:
         self._down = False
         return published
 
-    async def _look(self) -> None:
-        """Notice a new run; making its sums may take long and must not keep anybody from looking."""
+    async def _poll(self) -> None:
+        """Detects a new run; its sums are prepared in a task, because that may take long."""
         published = await self._pointer()
-        if self._run is None:  # nothing older could answer meanwhile
+        if self._run is None:  # there is no previous run to serve meanwhile
             self._run = self._new_run(published)
         wanted = published.edition
         if wanted == self._prepared_edition or self._prepares(wanted):
@@ -148,15 +148,15 @@ class Warehouse:
         self._preparing = wanted, asyncio.create_task(self._prepare(run))
 
     async def _prepare(self, run: PublishedRun) -> None:
-        """Make the sums, then show the run; what fails is tried again with the next look."""
+        """Prepares the sums, then serves the run; a failure is retried with the next poll."""
         try:
             for mart, prepare in self._prepared.items():
                 if mart in run.published.marts:
                     await prepare(run)
-            await run.weigh()
+            await run.read_size()
             self._run, self._prepared_edition = run, run.published.edition
         except (StoreDownError, ReadingLostError) as error:
-            logger.warning("the sums of %s are made again: %s", run.published.run_id, text_of(error))
+            logger.warning("preparing the sums of %s failed, retrying: %s", run.published.run_id, text_of(error))
 
     def _prepares(self, wanted: Edition) -> bool:
         if self._preparing is None:
@@ -170,7 +170,7 @@ class Warehouse:
             self._preparing = None
 
     async def _replace(self, lost: PublishedRun) -> None:
-        """Show the run there is now, prepared or not."""
+        """Serves the current run, prepared or not."""
         if self._run is lost:
             self._run = self._new_run(await self._pointer())
 

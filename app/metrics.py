@@ -141,7 +141,7 @@ class SinkMetrics:
         )
         self.outbox_left_out = make.counter(
             "globalmart_outbox_left_out",
-            "Rows copied without what Kafka does not take of them: value, key,value or everything.",
+            "Rows copied in part because Kafka rejected the whole: without value, key,value or everything.",
             "stream",
             "left_out",
         )

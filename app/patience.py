@@ -1,6 +1,6 @@
-"""How long launchers wait for what must come: a server that is ready, an answer, a figure.
+"""Time-outs of launchers: for servers to become ready, for answers, for figures.
 
-A process that has ended is noticed at once, so only on a very busy machine does anybody wait for long.
+The end of a process is noticed at once, so long waits only occur on a very busy machine.
 """
 
 from typing import Final
@@ -9,5 +9,5 @@ from typing import Final
 PATIENCE_SECONDS: Final = 300.0
 #: For one answer of a server that runs.
 ANSWER_SECONDS: Final = 60.0
-#: For one answer of a server that starts; between two of them its process is looked at.
+#: For one answer of a server that starts; between two answers its process is checked.
 LOOK_SECONDS: Final = 10.0

@@ -20,7 +20,7 @@ OPEN: Final = 2**53 - 1
 
 
 def cause_of(error: Exception) -> str:
-    """What a driver's error says, without its account of timeouts and servers."""
+    """Returns the text of a driver's error without the list of timeouts and servers."""
     return text_of(error).split(" (configured timeouts")[0].split(", full error")[0]
 
 

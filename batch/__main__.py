@@ -30,12 +30,5 @@ def main() -> int:
     return 0
 
 
-def _day(text: str) -> date:
-    try:
-        return parse_date(text)
-    except TimestampError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 if __name__ == "__main__":
     sys.exit(main())

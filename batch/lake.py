@@ -68,8 +68,8 @@ class Lake:
             return Manifest.from_json(text)
         except ValueError as error:
             raise LakeError(
-                f"{self.address(_MANIFEST)} is damaged ({text_of(error)}); restore it, or move the lake "
-                "away and run again: every day PostgreSQL still holds is read anew"
+                f"{self.address(_MANIFEST)} is damaged ({text_of(error)}); restore it, or rename the lake's "
+                "folder and run again: every day in PostgreSQL is then read again"
             ) from error
 
     def write_manifest(self, manifest: Manifest) -> None:

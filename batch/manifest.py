@@ -52,9 +52,9 @@ class Manifest:
         return type(self)({**self.tables, table: {**self.days(table), **days}})
 
     def snapshot_id(self, as_of: date, complete_before: date) -> str:
-        """Names the data up to `as_of`: equal data, equal id, however it came into the lake.
+        """Returns the id of the data up to `as_of`: equal for equal data, however it was added to the lake.
 
-        Documents also say which periods are over, so a snapshot taken before the end of `as_of` has an id of its own.
+        Documents also mark complete periods, so a snapshot taken before the end of `as_of` has another id.
         """
         digest = hashlib.sha256(as_of.isoformat().encode())
         if complete_before <= as_of:

@@ -1,4 +1,4 @@
-"""A mart as the warehouse needs it: how it is built, its keys, indexes, and what its sums must equal."""
+"""The declaration of a mart: how it is built, its keys, indexes, and what its sums must equal."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class Mart:
 class MartInputs:
     """What marts are built from: the events of one snapshot, the previous run's segments, and other marts.
 
-    Days before `complete_before` are over.
+    Days before `complete_before` are complete.
     """
 
     events: Events

@@ -13,17 +13,17 @@ from batch.warehouse import Document
 
 
 class BatchMetrics:
-    """The gauges; the label `job` is the job's name."""
+    """The gauges. The label of a job is `command`, because Prometheus sets a label `job` of its own at a scrape."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, meaning: str, *labels: str) -> Gauge:
             return Gauge(f"globalmart_batch_{name}", meaning, labels, registry=registry)
 
-        self.success = gauge("last_success_timestamp_seconds", "When the last published run ended.", "job")
-        self.succeeded = gauge("last_run_success", "1 if the last run was published, 0 if it failed.", "job")
-        self.duration = gauge("duration_seconds", "Duration of the last run.", "job")
-        self.stage = gauge("stage_seconds", "Duration of a stage of the last published run.", "job", "stage")
-        self.extracted = gauge("extracted_rows", "Rows the last published run read from PostgreSQL.", "job")
+        self.success = gauge("last_success_timestamp_seconds", "When the last published run ended.", "command")
+        self.succeeded = gauge("last_run_success", "1 if the last run was published, 0 if it failed.", "command")
+        self.duration = gauge("duration_seconds", "Duration of the last run.", "command")
+        self.stage = gauge("stage_seconds", "Duration of a stage of the last published run.", "command", "stage")
+        self.extracted = gauge("extracted_rows", "Rows the last published run read from PostgreSQL.", "command")
         self.rows = gauge("rows", "Rows of a mart as last published.", "mart")
 
     def show(self, run: Document) -> None:

@@ -160,11 +160,11 @@ class _NightlyRun:
         spark.catalog.clearCache()
 
     def _compute(self, spark: SparkSession, manifest: Manifest, bounds: Bounds) -> list[Computed]:
-        """All marts, checked; the segments are cached for the run after this one."""
+        """Computes and checks all marts; stores the segments for the next run."""
         job = self._job
         former = run_with_former_segments(self._run.database, job.as_of)
-        known = PreviousRun(previous_segments(spark, self._lake, former), published(self._run.database)["marts"])
-        computed = compute(spark, self._lake, manifest, job.marts, known, self._settings.batch, bounds, self._report)
+        previous = PreviousRun(previous_segments(spark, self._lake, former), published(self._run.database)["marts"])
+        computed = compute(spark, self._lake, manifest, job.marts, previous, self._settings.batch, bounds, self._report)
         for one in computed:
             if one.mart is CUSTOMER_SEGMENTS:
                 store_segments(self._lake, self._run.id, job.as_of, one.frame)

@@ -25,7 +25,7 @@ from batch.writers import Write
 
 Report = Callable[[str], None]
 
-#: MongoDB's times are whole milliseconds. The day after the calendar's last one does not exist.
+#: MongoDB's times are whole milliseconds; the calendar's last day has no next day to use as the end.
 _TO_THE_END_OF_A_DAY: Final = timedelta(days=1) - timedelta(milliseconds=1)
 
 

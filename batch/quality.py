@@ -23,7 +23,7 @@ _NAMED_ROWS: Final = 5
 class Bounds:
     """`max_staleness_days` between the newest order and `as_of`; `max_shrink` as a share of rows.
 
-    `taken_on` is the UTC day PostgreSQL was read on.
+    `taken_on` is the UTC day on which PostgreSQL was read.
     """
 
     as_of: date
@@ -33,7 +33,7 @@ class Bounds:
 
     @property
     def complete_before(self) -> date:
-        """The first day that was not over at the end of `as_of`, or not when PostgreSQL was read."""
+        """The first day that is not complete: after `as_of`, or not over when PostgreSQL was read."""
         return self.taken_on if self.taken_on <= self.as_of else self.as_of + timedelta(days=1)
 
 
@@ -126,7 +126,7 @@ def _sum_problems(mart: Mart, figures: Mapping[str, Any], expected: DayChecksum)
 
 def _row_problems(mart: Mart, frame: DataFrame, figures: Mapping[str, Any]) -> Iterator[str]:
     if figures["bad"]:
-        # As text: Python's own times do not reach as far as Spark's in every time zone.
+        # As text: Python's range of times is smaller than Spark's in some time zones.
         columns = [f.col(name).cast("string") for name in sorted({*mart.required, mart.money})]
         named = frame.where(_bad(mart)).select(*columns).take(_NAMED_ROWS)
         rows = "; ".join(str(row.asDict()) for row in named)

@@ -27,7 +27,7 @@ _OPTIONS: Final = {
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.ansi.enabled": "true",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
-    # One calendar everywhere, whatever a cluster's defaults are: before 1582 Java's own has other days.
+    # One calendar everywhere, whatever a cluster's defaults are: before 1582 Java's has other days.
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
@@ -72,7 +72,7 @@ def start_session(settings: BatchSettings, work_dir: Path) -> SparkSession:
     former = signal.getsignal(signal.SIGINT)
     spark = builder.getOrCreate()
     if threading.current_thread() is threading.main_thread():
-        # Spark's own handler cancels jobs first, and waits for the answer of a Java that may be busy.
+        # Spark's handler first cancels jobs, and waits for an answer of a JVM that may be busy.
         signal.signal(signal.SIGINT, former)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
@@ -129,7 +129,7 @@ def _local(builder: SparkSession.Builder, settings: BatchSettings, work_dir: Pat
 
 
 def _native_folder(work_dir: Path) -> Path:
-    """Where Java unpacks native libraries: /tmp may forbid what is in it to run, a container's does."""
+    """Creates the folder for Java's native libraries: /tmp may be mounted noexec, as in containers."""
     folder = work_dir.absolute() / "spark" / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

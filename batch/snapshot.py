@@ -33,7 +33,7 @@ class Snapshot:
     reader: "Reader | None" = None
 
     def day_checksums(self, source: SourceTable, as_of: date) -> dict[date, DayChecksum]:
-        """Rows and checksum of every day up to and with `as_of`, from PostgreSQL's own arithmetic."""
+        """Returns rows and checksum of every day up to and including `as_of`, computed by PostgreSQL."""
         with self.connection.cursor() as cursor:
             cursor.execute(source.checksums_sql.format(table=source.name, end=_end_of(as_of)))
             return {
@@ -90,16 +90,16 @@ def _as_in_lake(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
 
 
 def _end_of(day: date) -> str:
-    """SQL of the first moment after a UTC day; Python's calendar has none after its last day."""
+    """Returns SQL for the end of a UTC day, computed by PostgreSQL because Python has no day after its last."""
     return f"((DATE '{day}' + 1)::timestamp AT TIME ZONE 'UTC')"
 
 
 def _day(source: SourceTable, text: str, rows: int) -> date:
-    """Raises LakeError for a day that nothing after PostgreSQL can keep: before the year 1, after 9999, an infinity."""
+    """Parses a day; raises LakeError for one that only PostgreSQL can store: before year 1, after 9999, an infinity."""
     try:
         return date.fromisoformat(text)
     except ValueError:
         raise LakeError(
             f"{source.name} in PostgreSQL holds {rows:,} rows of the day {text}, which lies outside the years 1 "
-            "to 9999: no worker has written them. Correct or delete them, then run again"
+            "to 9999 and was not written by a worker. Correct or delete the rows, then run again"
         ) from None

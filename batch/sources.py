@@ -13,8 +13,8 @@ _WHOLE: Final = (pa.int32(), t.IntegerType())
 
 _COLUMN_TYPES: Final = {"timestamp": _TIME, "total_amount": _MONEY, "quantity": _WHOLE}
 
-#: Rows and a checksum per UTC day. Transactions have a rollup that the same transaction keeps as writes
-#: the rows; their checksum is the revenue in cents. The others are scanned: they are cached for days only.
+#: Rows and a checksum per UTC day. For transactions they come from a rollup, which is written in the same transaction
+#: as the rows; their checksum is the revenue in cents. The other tables are scanned: they keep only some days.
 _ROLLUP_CHECKSUMS: Final = """
     SELECT (day AT TIME ZONE 'UTC')::date::text AS day, sum(transaction_count)::bigint AS rows,
            (sum(total_amount) * 100)::numeric(38, 0)::text AS checksum

@@ -1,7 +1,7 @@
 """Names for a missing country, category or segment in a mart's key.
 
-Null in a mart's `country` means every country, so an order without a country needs a name of its own. Null, blanks and
-the word `unknown` in any case are one: the same rule as `app.domain.names` has in Python.
+Null in a mart's `country` means every country, so an order without a country needs a name. Null, white space and the
+word `unknown` in any case are the same, as in `app.domain.names`.
 """
 
 from typing import Final
@@ -11,10 +11,10 @@ from pyspark.sql import functions as f
 
 from app.domain.names import UNKNOWN
 
-#: A customer no published run has seen before comes from here in `segment_migrations`.
+#: The `from` of a customer without a previous segment in `segment_migrations`.
 NO_SEGMENT: Final = "(none)"
 
-#: What Python's str.strip takes away.
+#: The characters that Python's str.strip removes.
 _BLANKS: Final = (
     " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
     "\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -22,23 +22,23 @@ _BLANKS: Final = (
 
 
 def or_unknown(column: str) -> Column:
-    """The name to count under, never null."""
+    """Returns the column's name to count under, never null."""
     return f.coalesce(named(column), f.lit(UNKNOWN))
 
 
 def named(column: str) -> Column:
-    """The column, null where it names nothing."""
+    """Returns the column, null where it is blank or `unknown`."""
     name = f.col(column)
     bare = f.btrim(name, f.lit(_BLANKS))
-    # Letters beyond ASCII have these as their small ones, but take more bytes.
+    # Some letters beyond ASCII have ASCII letters as their lower case, but more bytes.
     is_unknown = (f.octet_length(bare) == len(UNKNOWN)) & (f.lower(bare) == UNKNOWN)
-    return f.when(_is_surely_named(name), name).when((bare != "") & ~is_unknown, name)
+    return f.when(_is_plainly_named(name), name).when((bare != "") & ~is_unknown, name)
 
 
-def _is_surely_named(name: Column) -> Column:
-    """True for nearly every name: it begins with a character of ASCII that is no blank, and not as `unknown` does.
+def _is_plainly_named(name: Column) -> Column:
+    """Returns true for nearly every name: one that begins with an ASCII character other than white space and `u`.
 
-    Comparisons of bytes cost a third of trimming every row's name.
+    These comparisons cost a third of trimming every row's name.
     """
     short = f.octet_length(name) < len(UNKNOWN)
     no_u = (name < "U") | ((name >= "V") & (name < "u")) | (name >= "v")

@@ -1,6 +1,6 @@
-"""The settings that the Helm chart takes as they are: `python -m compose.chart` writes their names into its schema.
+"""The settings that the Helm chart passes unchanged: `python -m compose.chart` writes their names into its schema.
 
-What the chart sets by values of its own, secrets, and what no pod reads are left out.
+Settings that the chart derives from its own values, secrets, and settings that no pod reads are left out.
 """
 
 import json
@@ -12,18 +12,18 @@ from app.settings import ENV_PREFIX, Settings, secret_variables
 
 CHART: Final = Path(__file__).parent / "helm"
 SCHEMA: Final = CHART / "values.schema.json"
-#: They configure Prometheus, Alertmanager and the demo, which are not in the chart.
+#: Groups for Prometheus, Alertmanager and the demo, which are not in the chart.
 _ELSEWHERE: Final = frozenset({"monitoring", "alert", "demo"})
 
 
 def own_variables() -> frozenset[str]:
-    """Every variable that a template names."""
+    """Returns every variable that a template names."""
     templates = (path.read_text(encoding="utf-8") for path in CHART.rglob("templates/*.*"))
     return frozenset(name for text in templates for name in re.findall(r"GLOBALMART_\w+", text))
 
 
 def offered_settings() -> list[str]:
-    """Names for `settings` in the values, without the prefix, in order."""
+    """Returns the sorted names for `settings` in the values, without the prefix."""
     variables = {
         group.variable(field)
         for name, group in Settings.GROUPS.items()
@@ -35,13 +35,13 @@ def offered_settings() -> list[str]:
 
 
 def read_schema() -> dict[str, Any]:
-    """The schema of the values as it is."""
+    """Returns the current schema of the values."""
     schema: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
     return schema
 
 
 def write_schema() -> None:
-    """Bring the names in the schema up to date."""
+    """Updates the names in the schema."""
     schema = read_schema()
     names = {name: {"$ref": "#/$defs/setting"} for name in offered_settings()}
     schema["properties"]["settings"]["properties"] = names

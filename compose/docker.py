@@ -15,7 +15,7 @@ from compose.env_check import require_one_meaning
 from compose.published_ports import published, require_free
 
 PROJECT: Final = "globalmart"
-#: The oldest with all that is used here: `up --wait-timeout`, secrets of a build, waiting for one-shot services.
+#: The oldest version with `up --wait-timeout`, secrets of a build, and waiting for one-shot services.
 OLDEST_VERSION: Final = (2, 20)
 COMPOSE_FILE: Final = Path(__file__).with_name("compose.yml")
 PROFILES: Final = ("traffic", "spark")
@@ -52,13 +52,13 @@ class Compose:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """What Compose is started with; it reads the file twice: for compose.yml, and into our containers."""
+        """Compose's environment; the file is read twice: by Compose for compose.yml, and by the containers."""
         return {**os.environ, "GLOBALMART_ENV_FILE": str(self.env_file)}
 
     def running(self) -> "Running":
-        """What runs of the stack."""
+        """Returns the running containers of the stack."""
         label = "com.docker.compose"
-        told = self._told(
+        output = self._output(
             "docker",
             "ps",
             "--filter",
@@ -66,7 +66,7 @@ class Compose:
             "--format",
             f'{{{{.Label "{label}.service"}}}} {{{{.Ports}}}}',
         )
-        lines = [line.split(maxsplit=1) for line in told.splitlines() if line.strip()]
+        lines = [line.split(maxsplit=1) for line in output.splitlines() if line.strip()]
         return Running(
             Counter(words[0] for words in lines),
             frozenset(
@@ -75,20 +75,20 @@ class Compose:
         )
 
     def resolved(self, profiles: Sequence[str]) -> str:
-        """The stack as Compose understands it, in JSON."""
-        return self._told(*self.command("config", "--format", "json", profiles=profiles))
+        """Returns Compose's resolved configuration as JSON."""
+        return self._output(*self.command("config", "--format", "json", profiles=profiles))
 
     def require_free_ports(self, resolved: str, running: "Running") -> None:
-        """Raise DockerError that names every port another program has."""
+        """Raises DockerError that names every port used by another program."""
         wanted = [one for one in published(resolved) if (one.service, one.port) not in running.ports]
         require_free(wanted, COMPOSE_FILE.read_text(encoding="utf-8"))
 
     def build(self) -> list[str]:
-        """Both images, one after the other's layers; nothing is done where nothing has changed."""
+        """Returns the command that builds both images; it rebuilds only what has changed."""
         return self.command("build")
 
     def up(self, workers: int, profiles: Sequence[str], seconds: int) -> list[str]:
-        """Start everything, wait until it is healthy, but no longer than `seconds`."""
+        """Returns the command that starts everything and waits until it is healthy, for at most `seconds`."""
         scale = f"worker={workers}"
         return self.command(
             "up",
@@ -104,7 +104,7 @@ class Compose:
         )
 
     def remove(self, service: str) -> list[str]:
-        """Stop one service and remove its container."""
+        """Returns the command that stops a service and removes its container."""
         return self.command("rm", "--stop", "--force", service, profiles=PROFILES)
 
     def down(self, *, volumes: bool) -> list[str]:
@@ -112,18 +112,18 @@ class Compose:
         more = ["--volumes"] if volumes else []
         return self.command("down", "--remove-orphans", *more, profiles=PROFILES)
 
-    def _told(self, *command: str) -> str:
+    def _output(self, *command: str) -> str:
         done = subprocess.run(
             command, env=self.environ, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False
         )
         if done.returncode:
-            raise DockerError(_last_words(done))
+            raise DockerError(_last_line(done))
         return done.stdout
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Containers of the stack that run, by service, and the ports of this machine that they have."""
+    """The stack's running containers by service, and their ports on this machine."""
 
     containers: Mapping[str, int]
     ports: frozenset[tuple[str, int]]
@@ -148,11 +148,11 @@ def _program() -> tuple[str, ...]:
             f"Docker Compose is too old: {', '.join(found)}, {wanted} or newer is needed; install Docker's own package "
             "docker-compose-plugin"
         )
-    raise DockerError("Docker is here, its Compose plugin is not; install it (Debian: docker-compose-plugin)")
+    raise DockerError("Docker's Compose plugin is missing; install it (Debian: docker-compose-plugin)")
 
 
 def _version(program: Sequence[str]) -> tuple[int, ...]:
-    """The version's first two numbers, none where the program is not there."""
+    """Returns the first two numbers of the version; nothing if the program is missing."""
     if shutil.which(program[0]) is None:
         return ()
     try:
@@ -180,9 +180,9 @@ def _answers(*command: str) -> str | None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return f"no answer within {_ANSWER_SECONDS:.0f} s"
-    return None if done.returncode == 0 else _last_words(done)
+    return None if done.returncode == 0 else _last_line(done)
 
 
-def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
-    said = (done.stderr or done.stdout).strip()
-    return said.splitlines()[-1] if said else f"exit code {done.returncode}"
+def _last_line(done: "subprocess.CompletedProcess[str]") -> str:
+    output = (done.stderr or done.stdout).strip()
+    return output.splitlines()[-1] if output else f"exit code {done.returncode}"

@@ -1,4 +1,4 @@
-"""Whether Compose and this program read the same out of `.env`."""
+"""Checks that Compose and this program read the same values from `.env`."""
 
 import re
 from collections.abc import Iterator
@@ -9,17 +9,17 @@ from app.errors import DockerError
 
 _ASSIGNMENT: Final = re.compile(r"\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*$")
 _LITERAL: Final = re.compile(r"'[^']*'(\s+#.*)?")
-#: Compose puts variables in where a dollar is, our reader only at `${`; of backslashes they differ, too.
+#: Compose substitutes variables at every dollar, python-dotenv only at `${`; backslashes differ, too.
 _AMBIGUOUS: Final = re.compile(r"[$\\]")
 
 
 def require_one_meaning(env_file: Path) -> None:
-    """Raise DockerError that names each variable whose value the two would read differently."""
+    """Raises DockerError that names each variable whose value the two would read differently."""
     names = list(_ambiguous(env_file.read_text(encoding="utf-8")))
     if names:
         raise DockerError(
-            f"{env_file}: Docker Compose would read another value than this program of {', '.join(names)}; a value "
-            "with a dollar or a backslash belongs in single quotes: NAME='pa$word'"
+            f"{env_file}: Docker Compose and this program would read different values of {', '.join(names)}; put "
+            "values with a dollar or a backslash in single quotes: NAME='pa$word'"
         )
 
 

@@ -1,6 +1,6 @@
 """Health checks inside the containers: `python -m compose.probe PROBE ...`.
 
-`http URL`: a page answers. `records SECONDS`: Kafka got a record lately. `fresh FILE SECONDS`: a file was touched so.
+`http URL`: a page answers. `records SECONDS`: Kafka got a record recently. `fresh FILE SECONDS`: a file is recent.
 
 Exit code 0 is healthy, 1 is unhealthy; the reason is the last line of `docker inspect`.
 """
@@ -46,7 +46,7 @@ def records(seconds: str) -> str | None:
 
 
 def fresh(file: str, seconds: str) -> str | None:
-    """None when the file was touched within so many seconds, else what is wrong."""
+    """Returns None if the file was touched within so many seconds, else the problem."""
     try:
         age = time.time() - Path(file).stat().st_mtime
     except OSError as error:
@@ -58,7 +58,7 @@ _PROBES: Final[Mapping[str, Callable[..., str | None]]] = {"http": http, "record
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the probe that is named; its arguments follow."""
+    """Runs the named probe with its arguments."""
     name, *more = arguments
     problem = _PROBES[name](*more)
     if problem is None:

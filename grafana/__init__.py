@@ -1,5 +1,5 @@
-"""Grafana and Prometheus as code: builders here, what they make committed beside them.
+"""Grafana and Prometheus as code: the builders, and the generated files committed next to them.
 
-`python -m grafana` writes every generated file anew, `make dashboards` does so with the default settings. Queries
-are named functions in `promql` and `sql`; boards only place them.
+`python -m grafana` regenerates every file, `make dashboards` with the default settings. Queries are named functions in
+`promql` and `sql`; boards only arrange them.
 """

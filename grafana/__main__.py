@@ -1,4 +1,4 @@
-"""`python -m grafana [FOLDER]`: write every generated file, with the settings in effect."""
+"""`python -m grafana [FOLDER]`: writes every generated file, with the settings in effect."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from grafana.files import write_files
 
 
 def main(arguments: list[str]) -> None:
-    """Write below the folder given, else below this package's."""
+    """Writes below the given folder, else below this package's."""
     folder = Path(arguments[0]) if arguments else Path(__file__).parent
     try:
         write_files(load_settings(), folder)

@@ -1,4 +1,4 @@
-"""Alert rules for Prometheus, made from the settings. Each has a runbook of its name."""
+"""Alert rules for Prometheus, generated from the settings. Each has a runbook with its name."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _FIVE: Final = "[5m]"
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One rule: raised when the expression has held for so many minutes."""
+    """A rule: fires when the expression has been true for `minutes`."""
 
     name: str
     expr: str
@@ -23,7 +23,7 @@ class Alert:
     description: str
 
     def rule(self, runbooks: str) -> dict[str, Any]:
-        """As Prometheus reads it."""
+        """Returns the rule in Prometheus's form."""
         return {
             "alert": self.name,
             "expr": self.expr,
@@ -38,7 +38,7 @@ class Alert:
 
 
 def rule_groups(settings: AlertSettings) -> dict[str, Any]:
-    """Content of the rule file."""
+    """Returns the content of the rule file."""
     groups = {
         "globalmart-stream": _stream(settings),
         "globalmart-shop": _shop(settings),
@@ -60,7 +60,7 @@ def _stream(settings: AlertSettings) -> Iterator[Alert]:
         f"sum by (topic) (globalmart_partition_lag_records) > {settings.lag_records}",
         hold,
         WARNING,
-        "The stream falls behind",
+        "The stream is lagging",
         "{{ $value | humanize }} records of {{ $labels.topic }} wait in Kafka.",
     )
     yield Alert(
@@ -69,8 +69,8 @@ def _stream(settings: AlertSettings) -> Iterator[Alert]:
         "sum by (instance, topic) (rate(globalmart_events_total[2m])) > 0",
         settings.stalled_minutes,
         CRITICAL,
-        "Records wait and none is committed",
-        "{{ $labels.instance }} has {{ $value | humanize }} records of {{ $labels.topic }} to go and commits nothing.",
+        "Records wait and none are committed",
+        "{{ $labels.instance }} has {{ $value | humanize }} records of {{ $labels.topic }} and commits none.",
     )
     yield Alert(
         "SinkErrors",
@@ -79,7 +79,7 @@ def _stream(settings: AlertSettings) -> Iterator[Alert]:
         CRITICAL,
         "Chunks cannot be committed",
         "{{ $labels.instance }} failed {{ $value | humanize }} times in 5 minutes with "
-        "{{ $labels.error }}. Nothing is lost: it tries again.",
+        "{{ $labels.error }}. Nothing is lost: it retries.",
     )
     yield Alert(
         "DeadLetters",
@@ -87,7 +87,7 @@ def _stream(settings: AlertSettings) -> Iterator[Alert]:
         f"/ sum by (topic) (rate(globalmart_events_total{_FIVE})) > {settings.dead_letter_share}",
         hold,
         WARNING,
-        "Many records are refused",
+        "Many records are rejected",
         "{{ $value | humanizePercentage }} of {{ $labels.topic }} become dead letters.",
     )
     yield Alert(
@@ -96,7 +96,7 @@ def _stream(settings: AlertSettings) -> Iterator[Alert]:
         f"> {settings.latency_seconds}",
         hold,
         WARNING,
-        "Records take longer than promised",
+        "Records take longer than allowed",
         "99 of 100 records are committed within {{ $value | humanizeDuration }} of being sent.",
     )
 
@@ -119,7 +119,7 @@ def _shop(settings: AlertSettings) -> Iterator[Alert]:
         settings.hold_minutes,
         CRITICAL,
         "Revenue has dropped",
-        "The shop earns {{ $value | humanize }} per second, far less than in the hour before.",
+        "Revenue is {{ $value | humanize }} per second, far less than in the preceding hour.",
     )
 
 
@@ -140,7 +140,7 @@ def _batch(settings: AlertSettings) -> Iterator[Alert]:
         hours * 60,
         WARNING,
         "No nightly run is known",
-        f"For {hours} hours Prometheus has seen no published nightly run.",
+        f"Prometheus has had no published nightly run for {hours} hours.",
     )
     yield Alert(
         "BatchFailed",
@@ -148,7 +148,7 @@ def _batch(settings: AlertSettings) -> Iterator[Alert]:
         settings.hold_minutes,
         WARNING,
         "A batch run failed",
-        "The last run of {{ $labels.command }} failed; readers see the run before.",
+        "The last run of {{ $labels.command }} failed; the previous run stays published.",
     )
 
 
@@ -167,6 +167,6 @@ def _processes(settings: AlertSettings) -> Iterator[Alert]:
         f"< {settings.disk_free_share}",
         settings.hold_minutes,
         CRITICAL,
-        "The disk fills up",
-        "Only {{ $value | humanizePercentage }} of the disk of {{ $labels.instance }} are free.",
+        "The disk is nearly full",
+        "Only {{ $value | humanizePercentage }} of the disk of {{ $labels.instance }} is free.",
     )

@@ -1,4 +1,4 @@
-"""Configuration of Prometheus and of its Alertmanager, made from the settings."""
+"""Configuration of Prometheus and its Alertmanager, generated from the settings."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -11,7 +11,7 @@ RULES_FILE: Final = "rules.yml"
 def prometheus_config(
     *, workers: Sequence[str], api: Sequence[str], alertmanagers: Sequence[str], scrape_seconds: int
 ) -> dict[str, Any]:
-    """Content of prometheus.yml over addresses host:port; it looks at alerts as often as it scrapes."""
+    """Returns the content of prometheus.yml for targets host:port; rules are evaluated at every scrape interval."""
     every = f"{scrape_seconds}s"
     jobs = {"globalmart-worker": workers, "globalmart-api": api}
     return {
@@ -23,7 +23,7 @@ def prometheus_config(
 
 
 def alertmanager_config(settings: AlertSettings) -> dict[str, Any]:
-    """Content of alertmanager.yml: everything goes out by e-mail and to the webhook."""
+    """Returns the content of alertmanager.yml: every alert is sent by e-mail and to the webhook."""
     return {
         "route": {
             "receiver": "globalmart",
@@ -40,7 +40,7 @@ def alertmanager_config(settings: AlertSettings) -> dict[str, Any]:
                 }
             ],
         },
-        "inhibit_rules": [_QUIET_WHILE_A_PROCESS_IS_DOWN],
+        "inhibit_rules": [_INHIBITED_BY_A_MISSING_WORKER],
         "receivers": [
             {
                 "name": "globalmart",
@@ -51,8 +51,8 @@ def alertmanager_config(settings: AlertSettings) -> dict[str, Any]:
     }
 
 
-# What a missing worker explains is not told once more.
-_QUIET_WHILE_A_PROCESS_IS_DOWN: Final = {
+# Alerts that a missing worker explains are not sent.
+_INHIBITED_BY_A_MISSING_WORKER: Final = {
     "source_matchers": ['alertname="TargetDown"', 'job="globalmart-worker"'],
     "target_matchers": ['alertname=~"StreamLag|StreamStalled|RevenueDrop|Latency"'],
 }

@@ -1,4 +1,4 @@
-"""House defaults: data sources, uids, and panels that cannot be made without a unit and a description."""
+"""Defaults of all dashboards: data sources, uids, and panels that require a unit and a description."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -43,7 +43,7 @@ class SqlQuery(Dataquery):
         self._shape = shape
 
     def to_json(self) -> dict[str, object]:
-        """As Grafana stores it."""
+        """Returns the query in Grafana's form."""
         return {
             "refId": self.ref_id,
             "datasource": POSTGRES,
@@ -63,27 +63,27 @@ class _Sql(Builder[Dataquery]):
 
 
 def rows(sql: str) -> Query:
-    """SQL whose rows are shown as they are."""
+    """Returns a query for a table."""
     return _Sql(sql, "table")
 
 
 def series(sql: str) -> Query:
-    """SQL that gives `time`, and numbers by `metric`."""
+    """Returns a query for a time series: columns `time`, numbers, and optionally `metric`."""
     return _Sql(sql, "time_series")
 
 
 def over_time(promql: str, legend: str) -> Query:
-    """PromQL over the range; the legend names labels as {{label}}."""
+    """Returns a range query; the legend refers to labels as {{label}}."""
     return prometheus_query.Dataquery().expr(promql).range().legend_format(legend)
 
 
 def now(promql: str, legend: str = "__auto") -> Query:
-    """PromQL at the end of the range."""
+    """Returns an instant query at the end of the range."""
     return prometheus_query.Dataquery().expr(promql).instant().legend_format(legend)
 
 
 def chart(title: str, description: str, unit: str, *queries: Query, width: int = 12) -> Panel:
-    """Lines over time, at most 24 columns wide."""
+    """Returns a chart of lines over time; the width is in 24ths of the page."""
     panel = timeseries.Panel().title(title).description(description).unit(unit)
     panel.datasource(_source(queries)).span(width).height(8).interval("15s").min(0)
     panel.fill_opacity(10).gradient_mode(GraphGradientMode.OPACITY)
@@ -100,7 +100,7 @@ def chart(title: str, description: str, unit: str, *queries: Query, width: int =
 
 
 def stat_panel(title: str, description: str, unit: str, query: Query, width: int = 6) -> Panel:
-    """One big figure per series."""
+    """Returns a panel with one large figure per series."""
     panel = stat.Panel().title(title).description(description).unit(unit)
     panel.datasource(_source([query])).span(width).height(4)
     panel.graph_mode(BigValueGraphMode.NONE)
@@ -113,7 +113,7 @@ def stat_panel(title: str, description: str, unit: str, query: Query, width: int
 def bar_panel(
     title: str, description: str, unit: str, query: Query, *, width: int = 12, since: str | None = None
 ) -> Panel:
-    """A bar per row, named by the first column; `since` is a range of its own, such as 15m."""
+    """Returns a bar chart with a bar per row, named by the first column; `since` overrides the range, e.g. 15m."""
     panel = barchart.Panel().title(title).description(description).unit(unit)
     panel.datasource(_source([query])).span(width).height(8).min(0)
     panel.orientation(VizOrientation.HORIZONTAL).show_value(VisibilityMode.AUTO)
@@ -132,7 +132,7 @@ def table_panel(
     units: Mapping[str, str] | None = None,
     width: int = _COLUMNS,
 ) -> Panel:
-    """A table; `unit` is that of its numbers but for the columns in `units`."""
+    """Returns a table; `unit` is that of its numbers, except for the columns in `units`."""
     panel = table.Panel().title(title).description(description).unit(unit)
     panel.datasource(_source([query])).span(width).height(8).filterable(True)
     for column, own in (units or {}).items():
@@ -141,7 +141,7 @@ def table_panel(
 
 
 def board(name: str, title: str, description: str, since: str = "now-1h") -> dashboard.Dashboard:
-    """An empty dashboard; its uid is made of the name and never changes."""
+    """Returns an empty dashboard; its uid is made of the name and never changes."""
     made = dashboard.Dashboard(title).uid(f"globalmart-{name}").description(description)
     made.tags([_TAG]).timezone("utc").refresh("10s").time(since, "now").readonly()
     made.tooltip(DashboardCursorSync.CROSSHAIR)
@@ -150,7 +150,7 @@ def board(name: str, title: str, description: str, since: str = "now-1h") -> das
 
 
 def layout(made: dashboard.Dashboard, panels_by_row: Mapping[str, Sequence[Panel]]) -> Dashboard:
-    """The board with panels under the titles of their rows, numbered in their order."""
+    """Adds the panels under the titles of their rows, numbered in order, and builds the dashboard."""
     for title, panels in panels_by_row.items():
         made.with_row(dashboard.Row(title))
         for panel in panels:
@@ -162,7 +162,7 @@ def layout(made: dashboard.Dashboard, panels_by_row: Mapping[str, Sequence[Panel
 
 
 def _numbered(queries: Sequence[Query]) -> list[Query]:
-    """Queries named A, B, ... as Grafana does."""
+    """Names the queries A, B, ... like Grafana."""
     return [_Named(query, letter) for query, letter in zip(queries, "ABCDEFGH", strict=False)]
 
 

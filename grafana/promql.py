@@ -1,4 +1,4 @@
-"""Named PromQL queries. Counters become rates; a quantile is over all workers together.
+"""Named PromQL queries. Counters become rates; quantiles are over all workers.
 
 Rates use `$__rate_interval`, which Grafana sets to at least four scrapes.
 """
@@ -9,13 +9,13 @@ _RATE: Final = "$__rate_interval"
 
 
 def _rate(counter: str, *by: str) -> str:
-    """Increase per second of a counter, summed over everything but `by`."""
+    """Increase per second of a counter, summed over all labels except `by`."""
     over = f" by ({', '.join(by)})" if by else ""
     return f"sum{over} (rate({counter}[{_RATE}]))"
 
 
 def _quantile(quantile: float, histogram: str, *by: str) -> str:
-    """A quantile of a histogram, apart by `by`."""
+    """Quantile of a histogram, per `by`."""
     return f"histogram_quantile({quantile}, {_rate(f'{histogram}_bucket', 'le', *by)})"
 
 
@@ -25,12 +25,12 @@ def records_per_second() -> str:
 
 
 def outcomes_per_second() -> str:
-    """Committed records by what became of them."""
+    """Committed records by outcome."""
     return _rate("globalmart_events_total", "outcome")
 
 
 def dead_letters_per_second() -> str:
-    """Refused records by reason."""
+    """Rejected records by reason."""
     return _rate("globalmart_dead_letters_total", "reason")
 
 
@@ -45,7 +45,7 @@ def orders_per_second() -> str:
 
 
 def orders_per_second_by_category() -> str:
-    """Stored orders of the ten categories with most of them now."""
+    """Stored orders of the ten categories with the most."""
     return f"topk(10, {_rate('globalmart_transactions_by_category_total', 'category')})"
 
 
@@ -91,9 +91,9 @@ def commit_duration_seconds(quantile: float) -> str:
 
 
 def sink_failures() -> str:
-    """Failed attempts to commit since the workers started; 0 while there never was one.
+    """Failed attempts to commit since the workers started; 0 if there was none.
 
-    No increase: a counter that begins with its first failure does not show that one as an increase.
+    Not `increase()`: a counter that begins with its first failure does not count that one as an increase.
     """
     return "sum (globalmart_sink_failures_total) or vector(0)"
 
@@ -119,27 +119,27 @@ def memory() -> str:
 
 
 def cpu() -> str:
-    """Cores each process keeps busy."""
+    """CPU cores used by each process."""
     return f"rate(process_cpu_seconds_total[{_RATE}])"
 
 
 def disk_free_share() -> str:
-    """Free share of the disk each process writes to."""
+    """Free share of each process's disk."""
     return "globalmart_disk_free_bytes / globalmart_disk_size_bytes"
 
 
 def shop_hosts(metric: str) -> str:
-    """Newest value of one metric of the shop's hosts, which the workers pass on."""
+    """Newest value of one metric of the shop's hosts, exported by the workers."""
     return f'max by (host, component) (globalmart_system_metric{{metric="{metric}"}})'
 
 
 def api_requests_per_second() -> str:
-    """What the API answered, by status."""
+    """Requests to the API by status."""
     return _rate("globalmart_api_requests_total", "status")
 
 
 def api_seconds(quantile: float) -> str:
-    """Quantile of the time to the end of an answer, by route."""
+    """Quantile of the time to the end of a response, by route."""
     return _quantile(quantile, "globalmart_api_request_seconds", "route")
 
 
@@ -149,7 +149,7 @@ def api_event_streams() -> str:
 
 
 def firing_alerts() -> str:
-    """Alerts that are raised now."""
+    """Number of firing alerts."""
     return 'count(ALERTS{alertstate="firing"}) or vector(0)'
 
 
@@ -164,7 +164,7 @@ def batch_age() -> str:
 
 
 def batch_last_success() -> str:
-    """When each batch job last published, in milliseconds as Grafana takes times."""
+    """Time at which each batch job last published, in milliseconds for Grafana."""
     return "max by (command) (globalmart_batch_last_success_timestamp_seconds) * 1000"
 
 
@@ -174,7 +174,7 @@ def batch_seconds() -> str:
 
 
 def batch_success() -> str:
-    """1 where a job's last run was published, 0 where it failed."""
+    """1 if a job's last run was published, 0 if it failed."""
     return "min by (command) (globalmart_batch_last_run_success)"
 
 

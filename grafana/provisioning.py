@@ -1,4 +1,4 @@
-"""What Grafana is given at its start: data sources and dashboards. Addresses and secrets come from its environment.
+"""Grafana's provisioning: data sources and dashboards. Addresses and secrets come from its environment.
 
 The variables are settings of this project; `grafana_environment` has them all.
 """
@@ -12,7 +12,7 @@ _ALERTMANAGER_UID: Final = "globalmart-alertmanager"
 
 
 def grafana_environment(settings: Settings) -> dict[str, str]:
-    """Every variable the files below name; holds the reader's password."""
+    """Returns every variable that the files refer to, including the reader's password."""
     postgres, monitoring = settings.postgres, settings.monitoring
     password = postgres.reader_password
     return {
@@ -28,13 +28,13 @@ def grafana_environment(settings: Settings) -> dict[str, str]:
 
 
 def data_sources(scrape_seconds: int) -> dict[str, Any]:
-    """Content of provisioning/datasources/globalmart.yml; rates need to know how often Prometheus scrapes."""
+    """Returns the content of provisioning/datasources/globalmart.yml; rates depend on the scrape interval."""
     sources = [_prometheus(scrape_seconds), _postgresql(), _alertmanager()]
     return {"apiVersion": 1, "datasources": sources}
 
 
 def dashboard_provider() -> dict[str, Any]:
-    """Content of provisioning/dashboards/globalmart.yml."""
+    """Returns the content of provisioning/dashboards/globalmart.yml."""
     return {
         "apiVersion": 1,
         "providers": [
@@ -58,7 +58,7 @@ def _prometheus(scrape_seconds: int) -> dict[str, Any]:
         "url": "${GLOBALMART_MONITORING_PROMETHEUS_URL}",
         "isDefault": True,
         "editable": False,
-        # Rules and alerts of Prometheus are shown in Grafana, which has none of its own.
+        # Grafana shows the rules and alerts of Prometheus and has none itself.
         "jsonData": {"httpMethod": "POST", "manageAlerts": True, "timeInterval": f"{scrape_seconds}s"},
     }
 

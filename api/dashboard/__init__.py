@@ -1,1 +1,1 @@
-"""The executive dashboard: Streamlit pages over the REST API, and over nothing else."""
+"""The executive dashboard: Streamlit pages that read only the REST API."""

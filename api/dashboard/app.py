@@ -1,4 +1,4 @@
-"""The composition root of the dashboard: settings, client, filters, and the page that was asked for."""
+"""The composition root of the dashboard: settings, client, filters, and the requested page."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class View:
     show: Callable[[Page], None]
 
 
-_AGAIN_SECONDS: Final = 5
-#: What may be over the next time.
-_PASSING: Final = (ApiUnavailableError, NotPublishedError, StoreDownError)
+_RETRY_SECONDS: Final = 5
+#: Errors that may be over at the next attempt.
+_TRANSIENT: Final = (ApiUnavailableError, NotPublishedError, StoreDownError)
 _LOGO: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="190" height="32" viewBox="0 0 190 32">'
     f'<rect width="28" height="28" x="0" y="2" rx="7" fill="{TEAL}"/>'
@@ -48,7 +48,7 @@ VIEWS: Final = (
 
 
 def show(landing: str = "overview") -> None:
-    """Show one page; `landing` is the one at the bare address."""
+    """Shows one page; `landing` is the one at the root URL."""
     st.set_page_config("GlobalMart", "🛒", layout="wide")
     st.logo(_LOGO, size="large")
     settings = _settings()
@@ -65,29 +65,29 @@ def show(landing: str = "overview") -> None:
     try:
         view.show(page)
     except ApiUnavailableError as error:
-        page.told[error.what] = error
+        page.shown_errors[error.what] = error
         components.show_error(error)
     with misread:  # the page has choices of its own
         address.say()
-    if any(isinstance(error, _PASSING) for error in page.told.values()):
-        _try_again()
+    if any(isinstance(error, _TRANSIENT) for error in page.shown_errors.values()):
+        _retry()
 
 
 def _nothing() -> None:
-    """Stands for a page in the menu; the shell shows it with what it needs."""
+    """Placeholder for a page in the menu; `show` calls the page itself."""
 
 
-def _try_again() -> None:
-    """PublishedRun everything again after a while, for what was away may be there."""
+def _retry() -> None:
+    """Reruns the page after a pause, because the error may be over."""
     waited: list[bool] = []
 
     def again() -> None:
         if waited:
             st.rerun()
         waited.append(True)
-        st.caption(f"This page tries again every {_AGAIN_SECONDS} s.")
+        st.caption(f"This page tries again every {_RETRY_SECONDS} s.")
 
-    st.fragment(run_every=_AGAIN_SECONDS)(again)()
+    st.fragment(run_every=_RETRY_SECONDS)(again)()
 
 
 @st.cache_resource(show_spinner=False)
@@ -97,5 +97,5 @@ def _settings() -> Settings:
 
 @st.cache_resource(show_spinner=False, on_release=ApiClient.close)
 def _client(_settings: Settings) -> ApiClient:
-    """One client for all browsers."""
+    """Returns one client for all browsers."""
     return ApiClient(_settings.dashboard)

@@ -1,4 +1,4 @@
-"""Charts in one style. Bars and lines are drawn with floats, as pictures are; what is written is exact."""
+"""Charts in one style. Bars and lines are drawn with floats; the texts are exact."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ _CONFIG: Final = {"displayModeBar": False, "displaylogo": False}
 
 
 def draw(figure: go.Figure, key: str, alt: str, height: int = 320) -> None:
-    """Show a figure; `alt` is for those who cannot see it."""
+    """Shows a figure; `alt` is the text for screen readers."""
     figure.update_layout(
         showlegend=figure.layout.showlegend or False,
         height=height,
@@ -28,13 +28,13 @@ def draw(figure: go.Figure, key: str, alt: str, height: int = 320) -> None:
 
 
 def label(name: str | None) -> str:
-    """A name as a chart shows it: no markup, not too long."""
+    """Returns a name for a chart: escaped, and shortened if it is long."""
     text = formatting.name(name)
     return escape(text if len(text) <= 28 else f"{text[:27]}…", quote=False)
 
 
 def columns(labels: Sequence[Any], amounts: Sequence[Decimal], orders: Sequence[int]) -> go.Figure:
-    """Revenue over time."""
+    """Returns a chart of revenue over time."""
     figure = go.Figure(
         go.Bar(
             x=labels,
@@ -51,7 +51,7 @@ def columns(labels: Sequence[Any], amounts: Sequence[Decimal], orders: Sequence[
 def ranking(
     names: Sequence[str | None], amounts: Sequence[Decimal], hovers: Sequence[str], chosen: str | None = None
 ) -> go.Figure:
-    """Horizontal bars, the first on top; all but the chosen name are pale."""
+    """Returns horizontal bars, the first on top; all except the chosen name are pale."""
     colours = [TEAL if chosen in (None, name) else SHADES[3] for name in names]
     figure = go.Figure(
         go.Bar(
@@ -72,9 +72,9 @@ def ranking(
 
 
 def steps(counts: Sequence[tuple[str, int]]) -> go.Figure:
-    """Counts one below the other, each with its share of the first.
+    """Returns a bar per count, from top to bottom, each with its share of the first.
 
-    Bars from the left, no funnel: a later step may have more than an earlier one.
+    The bars start at the left, unlike a funnel's: a later step may have more than an earlier one.
     """
     first = counts[0][1]
     figure = go.Figure(
@@ -94,7 +94,7 @@ def steps(counts: Sequence[tuple[str, int]]) -> go.Figure:
 
 
 def line(labels: Sequence[Any], amounts: Sequence[Decimal], hovers: Sequence[str]) -> go.Figure:
-    """Revenue as a line, each point with what is to be told of it."""
+    """Returns revenue as a line, each point with its hover text."""
     figure = go.Figure(
         go.Scatter(
             x=labels,
@@ -111,7 +111,7 @@ def line(labels: Sequence[Any], amounts: Sequence[Decimal], hovers: Sequence[str
 
 
 def mark(figure: go.Figure, x: Any, amount: Decimal) -> None:
-    """Mark a point that is not final yet."""
+    """Marks a point that is not final yet."""
     figure.add_scatter(
         x=[x],
         y=[float(amount)],
@@ -122,7 +122,7 @@ def mark(figure: go.Figure, x: Any, amount: Decimal) -> None:
 
 
 class Dots(NamedTuple):
-    """Amounts of one kind at their times, each with what is to be told of it."""
+    """Amounts of one kind at their times, each with its hover text."""
 
     kind: str
     times: Sequence[datetime]
@@ -131,7 +131,7 @@ class Dots(NamedTuple):
 
 
 def dots(kinds: Iterable[Dots]) -> go.Figure:
-    """Amounts over time, a colour per kind."""
+    """Returns amounts over time, in a colour per kind."""
     figure = go.Figure()
     figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.15, "x": 0})
     for kind, colour in zip(kinds, SERIES, strict=False):

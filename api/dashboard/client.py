@@ -1,4 +1,4 @@
-"""The one file that talks to the REST API; numbers with a point become Decimals, never floats."""
+"""The only client of the REST API; numbers with a decimal point become Decimals, never floats."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ _NOT_PUBLISHED: Final = "urn:globalmart:not-published"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The content of a 200 and the time it was given at, by the API's clock."""
+    """The content of a 200, and the time of the response by the API's clock."""
 
     content: Mapping[str, Any]
     given_at: datetime
@@ -40,7 +40,7 @@ class Answer:
 
 
 class ApiClient:
-    """Asks the API; every method raises DashboardError with what to do. May be shared by threads."""
+    """Reads the API; every method raises DashboardError with a fix. May be shared by threads."""
 
     def __init__(self, settings: DashboardSettings) -> None:
         key = settings.api_key
@@ -49,7 +49,7 @@ class ApiClient:
             base_url=self.url,
             timeout=settings.api_timeout_seconds,
             headers={"X-API-Key": key.get_secret_value()} if key else {},
-            # A proxy of the environment has no business between two servers of one machine.
+            # A proxy of the environment must not be used between two servers of one machine.
             trust_env=False,
         )
 
@@ -60,20 +60,20 @@ class ApiClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         self._http.close()
 
     def get(self, path: str, **query: object) -> Answer:
-        """The answer to GET /api/v1/{path}; parameters that are None are left out."""
+        """Returns the response to GET /api/v1/{path}; parameters that are None are omitted."""
         given = {name: str(value) for name, value in query.items() if value is not None}
-        return self._asked(f"{_BASE}/{path}", given)
+        return self._request(f"{_BASE}/{path}", given)
 
     def one(self, path: str, identity: str) -> Answer:
-        """The answer to GET /api/v1/{path}/{identity}; NotFoundError when there is none."""
-        return self._asked(f"{_BASE}/{path}/{quote(identity, safe='')}", {})
+        """Returns the response to GET /api/v1/{path}/{identity}; raises NotFoundError when there is none."""
+        return self._request(f"{_BASE}/{path}/{quote(identity, safe='')}", {})
 
     def pages(self, path: str, items: str, most: int, **query: object) -> Iterator[Answer]:
-        """Answers of a paged resource in order, until there is no more or `most` items are read."""
+        """Yields the pages of a resource in order, up to `most` items."""
         read, cursor = 0, None
         while read < most:
             answer = self.get(path, cursor=cursor, limit=min(most - read, 1000), **query)
@@ -83,7 +83,7 @@ class ApiClient:
             if cursor is None:
                 return
 
-    def _asked(self, path: str, query: Mapping[str, str]) -> Answer:
+    def _request(self, path: str, query: Mapping[str, str]) -> Answer:
         try:
             response = self._http.get(path, params=query)
         except httpx.TransportError as error:
@@ -97,13 +97,13 @@ def _exact(response: httpx.Response) -> Mapping[str, Any]:
     try:
         content: Mapping[str, Any] = json.loads(response.content, parse_float=Decimal)
     except ValueError as error:
-        raise UnexpectedAnswerError(response.status_code, "something that is no JSON") from error
+        raise UnexpectedAnswerError(response.status_code, "the body is not JSON") from error
     return content
 
 
 def _given_at(response: httpx.Response) -> datetime:
-    told = response.headers.get("Date")
-    return parsedate_to_datetime(told).astimezone(UTC) if told else datetime.now(UTC)
+    date = response.headers.get("Date")
+    return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
 
 
 def _fault(response: httpx.Response) -> DashboardError:

@@ -1,4 +1,4 @@
-"""Pieces every page is made of: headings, cards, tables with a download, and what went wrong."""
+"""Components of the pages: headings, cards, tables with a download, and error messages."""
 
 import csv
 import io
@@ -29,14 +29,14 @@ _CALM: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: the field it shows, its heading, and how a value is written."""
+    """A column of a table: its field, its heading, and the formatter of its values."""
 
     field: str
     heading: str
     written: Callable[[Any], str] = formatting.word
 
     def value(self, row: Mapping[str, Any]) -> Any:
-        """What a table sorts by; a word for what is missing where there is one, else None."""
+        """Returns the value to sort by; for a missing one its word if there is one, else None."""
         value = row.get(self.field)
         if value is not None or (word := self.written(None)) == formatting.NOTHING:
             return value
@@ -44,25 +44,25 @@ class Column:
 
 
 def heading(title: str) -> None:
-    """The title of a page, and the house style."""
+    """Shows the title of a page, and sets the common style."""
     st.html(_CALM)
     st.title(title, anchor=False)
 
 
 def live() -> DeltaGenerator:
-    """A place for what is read again on its own: it does not fade while it is read."""
+    """Returns a container for a part that refreshes itself: it does not fade during a refresh."""
     return st.container(key="live")
 
 
 def section(title: str, about: str | None = None) -> None:
-    """A heading within a page, with a line that says what is shown and as of when."""
+    """Shows a heading within a page, with a line about the content and its time."""
     st.subheader(title, anchor=False)
     if about:
         st.caption(about)
 
 
 def card(label: str, value: str, delta: str | None = None, help: str | None = None, *, calm: bool = False) -> None:
-    """One figure; a change is green when it is up, or neither with `calm`."""
+    """Shows one figure; an increase is green, or neutral with `calm`."""
     st.metric(
         label,
         value,
@@ -77,10 +77,10 @@ def card(label: str, value: str, delta: str | None = None, help: str | None = No
 
 @contextmanager
 def explained(shown: dict[str, DashboardError] | None = None) -> Iterator[None]:
-    """What follows needs the API: when that fails, say what is wrong and what to do instead.
+    """Shows an error message with its fix in place of the block's content when the API fails.
 
-    A page hands over what it has `shown` already, so that nothing is said twice, and ends when the API is
-    away; a part that is read again on its own says it in its place.
+    A page passes the errors it has `shown`, so that none appears twice, and ends when the API is unavailable; a part
+    that refreshes itself shows the error in its place.
     """
     try:
         yield
@@ -95,20 +95,20 @@ def explained(shown: dict[str, DashboardError] | None = None) -> Iterator[None]:
 
 
 def show_error(error: DashboardError) -> None:
-    """Say what is wrong and what to do."""
+    """Shows an error and its fix."""
     if isinstance(error, NotPublishedError):
-        empty(f"{error.what}.", error.cure)
+        empty(f"{error.what}.", error.fix)
     else:
-        st.error(f"**{formatting.plain(error.what)}.** {error.cure}", icon=":material/cloud_off:")
+        st.error(f"**{formatting.plain(error.what)}.** {error.fix}", icon=":material/cloud_off:")
 
 
-def empty(what: str, cure: str) -> None:
-    """There is nothing to show, and why that may be."""
-    st.info(f"**{what}** {cure}", icon=":material/inbox:")
+def empty(what: str, fix: str) -> None:
+    """Shows that there is no content, and a possible reason."""
+    st.info(f"**{what}** {fix}", icon=":material/inbox:")
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], file_name: str, key: str) -> None:
-    """Rows as a table, every value written exactly, with a CSV of the exact values."""
+    """Shows rows as a table with exact values, and a CSV download."""
     frame = pd.DataFrame(
         [[column.value(row) for column in columns] for row in rows],
         columns=pd.Index([column.heading for column in columns]),
@@ -136,7 +136,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], file_nam
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> bytes:
-    """Fields as they are in the API, decimals digit by digit; None is an empty cell."""
+    """Returns the API's fields as CSV with exact decimals; None is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([column.field for column in columns])
@@ -149,5 +149,5 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, Decimal):
         return format(value, "f")
-    # A spreadsheet would run a name that begins like a formula.
+    # A spreadsheet would execute a name that begins like a formula.
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else str(value)

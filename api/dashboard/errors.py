@@ -1,4 +1,4 @@
-"""What can go wrong between the dashboard and the API: each says what is wrong and what to do."""
+"""Errors between the dashboard and the API, each with its fix."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -15,21 +15,21 @@ _STORES: Final[Mapping[str, str]] = {
 
 
 class DashboardError(GlobalMartError):
-    """Ends one part of a page; the others go on. `cure` is Markdown: what to do."""
+    """Ends one part of a page; the other parts are still shown. `fix` is Markdown."""
 
-    def __init__(self, what: str, cure: str) -> None:
+    def __init__(self, what: str, fix: str) -> None:
         super().__init__(what)
         self.what = what
-        self.cure = cure
+        self.fix = fix
 
 
 class ApiUnavailableError(DashboardError):
-    """Nobody answers at the API's address, or not in time."""
+    """The API does not answer, or not in time."""
 
     def __init__(self, url: str) -> None:
         super().__init__(
             f"The REST API does not answer at {url}",
-            "Start it with `globalmart api`, or set `GLOBALMART_DASHBOARD_API_URL` to where it is.",
+            "Start it with `globalmart api`, or set `GLOBALMART_DASHBOARD_API_URL` to its address.",
         )
 
 
@@ -37,16 +37,16 @@ class StoreDownError(DashboardError):
     """The API answers, a store behind it does not."""
 
     def __init__(self, store: str) -> None:
-        super().__init__(f"{store} does not answer", _STORES.get(store, f"Start {store}, then look at `/ready`."))
+        super().__init__(f"{store} does not answer", _STORES.get(store, f"Start {store}, then check `/ready`."))
         self.store = store
 
 
 class KeyRefusedError(DashboardError):
-    """The API asks for a key it knows."""
+    """The API requires a valid key."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The REST API asks for a key",
+            "The REST API requires a key",
             "Make one with `globalmart api-key new`, add its hash to `GLOBALMART_API_KEY_HASHES` of the "
             "API, and set `GLOBALMART_DASHBOARD_API_KEY` of the dashboard to the key.",
         )
@@ -57,30 +57,30 @@ class BusyError(DashboardError):
 
     def __init__(self, retry_after: str) -> None:
         super().__init__(
-            "The REST API has been asked too often",
+            "The REST API has received too many requests",
             f"Try again in {retry_after} s, or raise `GLOBALMART_API_KEY_RATE_PER_SECOND`.",
         )
 
 
 class NotFoundError(DashboardError):
-    """The API knows no such thing."""
+    """The API has no such object."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, "Check how it is written; ids are compared letter by letter.")
 
 
 class NotPublishedError(DashboardError):
-    """No nightly run has published what is asked for."""
+    """No nightly run has published the requested mart."""
 
     def __init__(self) -> None:
         super().__init__(
             "No nightly batch has been published yet",
-            "PublishedRun `globalmart batch nightly`; what it publishes shows up here.",
+            "Run `globalmart batch nightly`; its results are then shown here.",
         )
 
 
 class RejectedError(DashboardError):
-    """The API does not take a parameter, such as a date or a name from the address."""
+    """The API rejects a parameter, such as a date or a name from the page's URL."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(
@@ -90,10 +90,10 @@ class RejectedError(DashboardError):
 
 
 class UnexpectedAnswerError(DashboardError):
-    """An answer that is none of the above, such as a fault of the API or of a proxy before it."""
+    """Any other response, such as a fault of the API or of a proxy."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(
             f"The REST API answered {status}: {detail}",
-            "Look at the log of `globalmart api`. Dashboard and API must be of the same version.",
+            "See the log of `globalmart api`. Dashboard and API must have the same version.",
         )

@@ -45,7 +45,7 @@ class Filters:
 
     @property
     def place(self) -> str:
-        """The country as it is told."""
+        """The country in words."""
         return self.country or "all countries"
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The script Streamlit runs for every browser; it is all shell."""
+"""The script that Streamlit runs for every browser."""
 
 from api.dashboard.app import show
 

@@ -1,4 +1,4 @@
-"""What a page is given."""
+"""The context of a page."""
 
 from dataclasses import dataclass, field
 
@@ -10,11 +10,11 @@ from api.dashboard.filters import Filters
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The API, the page's address, what it is about, and the pause between two readings of live figures."""
+    """The API's client, the page's address, the filters, and the refresh interval of live figures."""
 
     client: ApiClient
     address: Address
     filters: Filters
     refresh_seconds: float
-    #: What has been told on this page already, so that it is not told again.
-    told: dict[str, DashboardError] = field(default_factory=dict)
+    #: Errors shown on this page, so that none is shown twice.
+    shown_errors: dict[str, DashboardError] = field(default_factory=dict)

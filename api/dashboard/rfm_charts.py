@@ -16,9 +16,9 @@ _SCALE: Final = [[n / (len(SHADES) - 1), shade] for n, shade in enumerate(SHADES
 
 
 def draw_treemap(segments: _Rows) -> None:
-    """Segments by total value; those worth nothing have no area."""
+    """Draws segments by total value; those without value have no area."""
     shown = [s for s in segments if s["total_value"] > 0]
-    told = [
+    hovers = [
         f"{label(s['segment_name'])}<br>{formatting.number(s['customer_count'])} customers<br>"
         f"{formatting.money(s['total_value'])} in all<br>{formatting.money(s['avg_monetary'])} each"
         for s in shown
@@ -29,7 +29,7 @@ def draw_treemap(segments: _Rows) -> None:
             parents=[""] * len(shown),
             values=[float(s["total_value"]) for s in shown],
             marker={"colors": _shades([s["avg_monetary"] for s in shown]), "cornerradius": 4},
-            customdata=told,
+            customdata=hovers,
             hovertemplate="%{customdata}<extra></extra>",
             root_color="rgba(0, 0, 0, 0)",
             texttemplate="<b>%{label}</b><br>%{percentRoot:.1%}",
@@ -40,13 +40,13 @@ def draw_treemap(segments: _Rows) -> None:
 
 
 def _shades(amounts: Sequence[Decimal]) -> list[str]:
-    """A shade for each amount, the greatest darkest."""
+    """Returns a shade for each amount, the darkest for the greatest."""
     greatest = max(amounts, default=Decimal(0)) or Decimal(1)
     return [SHADES[round(amount / greatest * (len(SHADES) - 1))] for amount in amounts]
 
 
 def draw_grid(cells: _Rows) -> None:
-    """Recency upwards, frequency to the right; every cell with its number of customers."""
+    """Draws recency upwards, frequency to the right; every cell with its number of customers."""
     found = {(c["recency_score"], c["frequency_score"]): c for c in cells}
     grid = [[found.get((r, f)) for f in _SCORES] for r in _SCORES]
     figure = go.Figure(
@@ -58,8 +58,8 @@ def draw_grid(cells: _Rows) -> None:
             xgap=3,
             ygap=3,
             z=[[cell["customers"] if cell else 0 for cell in row] for row in grid],
-            customdata=[[_told(cell) for cell in row] for row in grid],
-            text=[[_written(cell) for cell in row] for row in grid],
+            customdata=[[_hover(cell) for cell in row] for row in grid],
+            text=[[_text(cell) for cell in row] for row in grid],
             texttemplate="%{text}",
             hovertemplate="%{customdata}<extra></extra>",
         )
@@ -69,15 +69,15 @@ def draw_grid(cells: _Rows) -> None:
     draw(figure, "grid", "Customers per recency and frequency score", height=440)
 
 
-def _written(cell: Mapping[str, Any] | None) -> str:
+def _text(cell: Mapping[str, Any] | None) -> str:
     if cell is None:
         return ""
     return f"<b>{formatting.number(cell['customers'])}</b><br>{label(cell['segment_name'])}"
 
 
-def _told(cell: Mapping[str, Any] | None) -> str:
+def _hover(cell: Mapping[str, Any] | None) -> str:
     if cell is None:
-        return "nobody"
+        return "no customers"
     return (
         f"{label(cell['segment_name'])}, R {cell['recency_score']} F {cell['frequency_score']}<br>"
         f"{formatting.number(cell['customers'])} customers<br>{formatting.money(cell['revenue'])}"
@@ -85,10 +85,10 @@ def _told(cell: Mapping[str, Any] | None) -> str:
 
 
 def draw_flows(pairs: _Rows) -> None:
-    """A ribbon per pair of segments, as wide as customers moved."""
+    """Draws a ribbon per pair of segments, its width is the number of customers."""
     left = sorted({p["from"] for p in pairs})
     right = sorted({p["to"] for p in pairs})
-    told = [
+    hovers = [
         f"{label(p['from'])} → {label(p['to'])}<br>{formatting.number(p['customers'])} customers<br>"
         f"{formatting.money(p['revenue'])}"
         for p in pairs
@@ -108,7 +108,7 @@ def draw_flows(pairs: _Rows) -> None:
                 "target": [len(left) + right.index(p["to"]) for p in pairs],
                 "value": [p["customers"] for p in pairs],
                 "color": "rgba(15, 118, 110, 0.22)",
-                "customdata": told,
+                "customdata": hovers,
                 "hovertemplate": "%{customdata}<extra></extra>",
             },
             valueformat=",d",

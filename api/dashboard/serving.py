@@ -1,4 +1,4 @@
-"""How the dashboard is started: Streamlit's own command line, everything said by flags."""
+"""The command that starts the dashboard: Streamlit's command line with all options as flags."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from app.settings import Settings
 
 SCRIPT: Final = Path(__file__).with_name("main.py")
 
-#: Calm colours on white: teal for what is, amber for what was or stands out.
+#: Colours on white: teal for current values, amber for earlier or highlighted ones.
 TEAL: Final = "#0f766e"
 AMBER: Final = "#d97706"
 SERIES: Final = (TEAL, AMBER, "#475569", "#0891b2", "#65a30d", "#9333ea", "#be123c", "#a16207")
@@ -49,7 +49,7 @@ _OPTIONS: Final = {
 
 
 def command(settings: Settings) -> list[str]:
-    """The command that serves the dashboard on GLOBALMART_BIND and its port; no telemetry."""
+    """Returns the command that serves the dashboard on GLOBALMART_BIND and its port, without telemetry."""
     place = {"server.address": settings.general.bind, "server.port": str(settings.dashboard.port)}
     flags = [f"--{name}={value}" for name, value in (_OPTIONS | place).items()]
     return [sys.executable, "-m", "streamlit", "run", str(SCRIPT), *flags]

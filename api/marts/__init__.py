@@ -1,1 +1,1 @@
-"""What is asked of the warehouse, one file per mart: pipelines, and exact figures made of their documents."""
+"""Queries of the warehouse, one file per mart: pipelines, and exact figures from their documents."""

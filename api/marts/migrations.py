@@ -1,4 +1,4 @@
-"""`segment_migrations`: how many customers went from which segment to which since the run before."""
+"""`segment_migrations`: number of customers by previous and current segment."""
 
 from typing import Final
 
@@ -12,5 +12,5 @@ _ALL: Final = Find({}, ("from", "to", "customers", "revenue"), (("from", 1), ("t
 
 
 async def migrations(run: PublishedRun) -> list[Document]:
-    """Every pair of segments with customers, those who stayed included; revenue is their whole value."""
+    """Returns every pair of segments with customers, also equal ones; revenue is the customers' total value."""
     return await run.find(MART, _ALL)

@@ -1,7 +1,7 @@
 """`product_performance`: products, and sums per category and country.
 
-What every page of the dashboard asks, the sums and the best products of each country, is made before a run is shown: a
-server without a quick index sorts a country's products for each of these.
+The sums and the top products of each country, which every page of the dashboard requests, are computed before a run is
+served: a server without a suitable index sorts a country's products for each of these requests.
 """
 
 from decimal import Decimal
@@ -30,7 +30,7 @@ _SUMS: Final = {
 }
 _COUNTRIES: Final = [{"$group": {"_id": "$country"}}]
 _ORDER: Final = (("revenue", -1), ("product_id", 1))
-#: Of each country, kept per run: a usual page. Longer ones are read.
+#: Products cached per run and country: a usual page. Longer pages are read.
 _BEST: Final = 100
 
 
@@ -43,19 +43,19 @@ class Category(NamedTuple):
 
 
 async def prepare(run: PublishedRun) -> None:
-    """Make what is kept of every country and of all of them together."""
+    """Computes the cached answers of every country and of all countries together."""
     for country in await run.sums(MART, _COUNTRIES, _names_of, ("countries",)):
         await sums(run, country)
         await _best(run, country)
 
 
 async def sums(run: PublishedRun, country: str | None = None) -> list[Category]:
-    """Sums per category, of one country or of all of them together; few."""
+    """Returns the few sums per category, of one country or of all."""
     return await run.sums(MART, [{"$match": {"country": country}}, _SUMS], _categories_of, country)
 
 
 async def categories(run: PublishedRun, category: str | None, country: str | None, limit: int) -> list[dict[str, Any]]:
-    """Categories by revenue, of one country or of all of them together."""
+    """Returns categories by revenue, of one country or of all."""
     found = [each for each in await sums(run, country) if category in (None, each.category)]
     ranked = sorted(found, key=lambda each: (-each.revenue, each.category))
     return [
@@ -70,7 +70,7 @@ async def categories(run: PublishedRun, category: str | None, country: str | Non
 
 
 async def products(run: PublishedRun, category: str | None, country: str | None, limit: int) -> list[Document]:
-    """Products by revenue, of one country or of all of them together."""
+    """Returns products by revenue, of one country or of all."""
     if category is None and limit <= _BEST:
         return (await _best(run, country))[:limit]
     where = {"country": country} | ({} if category is None else {"category": category})

@@ -1,4 +1,4 @@
-"""`fact_sessions`: the way from a visit to an order, counted by the time a session starts."""
+"""`fact_sessions`: the funnel from a visit to an order; sessions count at the time they start."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -14,7 +14,7 @@ MART: Final = "fact_sessions"
 
 
 def _some(column: str) -> dict[str, Any]:
-    """How many sessions have any of it."""
+    """Returns the number of sessions with a positive value."""
     return {"$sum": {"$cond": [{"$gt": [f"${column}", 0]}, 1, 0]}}
 
 
@@ -35,7 +35,7 @@ _BY_DAY: Final = {"day": {"$dateTrunc": {"date": "$started_at", "unit": "day"}},
 
 
 class Figures(NamedTuple):
-    """Sessions by how far they came, and their exact revenue."""
+    """Number of sessions by step of the funnel, and their exact revenue."""
 
     sessions: int = 0
     with_view: int = 0
@@ -55,13 +55,13 @@ class Day(NamedTuple):
 
 
 async def days(run: PublishedRun) -> list[Day]:
-    """Figures per UTC day and country."""
+    """Returns figures per UTC day and country."""
     visible = {"$match": run.mart(MART).of_this_version}
     return await run.sums(MART, [visible, {"$group": {"_id": _BY_DAY, **_FIGURES}}], _days_of)
 
 
 async def funnel(run: PublishedRun, period: Period, country: str | None) -> Figures:
-    """Sessions that start in a period, to the millisecond: whole days as prepared, its ends read."""
+    """Counts sessions that start in a period, exact to the millisecond: whole days from the cache, the ends read."""
     parts = []
     for unit, start, end in time_ranges(period.start, period.end, (DAY,)):
         if unit is None:

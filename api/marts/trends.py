@@ -27,7 +27,7 @@ FIELDS: Final = (
 async def page(
     run: PublishedRun, period_type: str, country: str | None, period: Period, after: Place | None, limit: int
 ) -> list[Document]:
-    """Up to `limit` periods that start within `period`, oldest first, behind a place."""
+    """Returns up to `limit` periods that start within `period`, oldest first, after a place."""
     start: dict[str, Any] = {"$gte": period.start, "$lt": period.end}
     if after is not None:
         start["$gt"] = after.time
@@ -36,6 +36,6 @@ async def page(
 
 
 def place_of(document: Document) -> Place:
-    """Where a page that ends with this period ends."""
+    """Returns the end of a page whose last row is this period."""
     start: datetime = document["period_start"]
     return Place(start, 0)

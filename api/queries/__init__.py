@@ -1,1 +1,1 @@
-"""The API's SQL, one file per resource: each function asks one question and answers typed rows."""
+"""The API's SQL, one file per resource: each function runs one query and returns its rows."""

@@ -21,8 +21,8 @@ SELECT {_COLUMNS} FROM transaction_anomalies WHERE transaction_id = $1 ORDER BY 
 _OF_TRANSACTIONS: Final = f"""
 SELECT {_COLUMNS} FROM transaction_anomalies WHERE transaction_id = ANY($1)
 ORDER BY event_time DESC, id DESC"""
-# A country is the order's. Looked up anomaly by anomaly in the order of the page, which ends when it is full;
-# a country without orders would read them all to find none, so that is asked once, before.
+# The country is that of the order. It is looked up anomaly by anomaly until the page is full;
+# a country without orders would read all of them, so that is checked once before.
 _FROM_COUNTRY: Final = (
     "EXISTS (SELECT FROM revenue_daily WHERE country = ${0}) AND (SELECT name_or_unknown(country) FROM transactions "
     "WHERE transactions.transaction_id = transaction_anomalies.transaction_id) = ${0}"
@@ -38,7 +38,7 @@ async def page(
     *,
     country: str | None = None,
 ) -> list[asyncpg.Record]:
-    """Up to `limit` anomalies of orders in the period, newest first, behind a place."""
+    """Returns up to `limit` anomalies of orders in the period, newest first, after a place."""
     query, arguments = page_query(period, anomaly_type, after, limit, country=country)
     return await database.fetch(query, *arguments)
 
@@ -46,7 +46,7 @@ async def page(
 def page_query(
     period: Period, anomaly_type: str | None, after: Place | None, limit: int, *, country: str | None = None
 ) -> tuple[str, list[Any]]:
-    """The statement and its arguments."""
+    """Returns the statement and its arguments."""
     arguments: list[Any] = [period.start, period.end, limit]
     conditions = ["event_time >= $1", "event_time < $2"]
     if anomaly_type is not None:
@@ -66,28 +66,28 @@ ORDER BY event_time DESC, id DESC LIMIT $3"""
 
 
 async def of_transaction(database: Database, transaction_id: str) -> list[asyncpg.Record]:
-    """What one order raised, by type."""
+    """Returns the anomalies of one order, by type."""
     return await database.fetch(_OF_TRANSACTION, transaction_id)
 
 
 async def of_transactions(database: Database, transaction_ids: list[str]) -> list[asyncpg.Record]:
-    """What some orders raised, newest order first."""
+    """Returns the anomalies of some orders, newest order first."""
     return await database.fetch(_OF_TRANSACTIONS, transaction_ids)
 
 
 async def after_position(database: Database, position: int, limit: int) -> list[asyncpg.Record]:
-    """The next anomalies in the order they were numbered in, which is the order of their commits."""
+    """Returns the next anomalies by position, which is the order of their commits."""
     return await database.fetch(_AFTER, position, limit)
 
 
 async def newest_position(database: Database) -> int:
-    """Position of the anomaly numbered last; 0 before the first."""
+    """Returns the highest position of an anomaly; 0 before the first."""
     (row,) = await database.fetch(_NEWEST_POSITION)
     position: int = row["numbered_position"]
     return position
 
 
 def place_of(row: asyncpg.Record) -> Place:
-    """Where a page that ends with this row ends."""
+    """Returns the end of a page whose last row is this one."""
     time: datetime = row["event_time"]
     return Place(time, row["id"])

@@ -1,4 +1,4 @@
-"""Revenue of a period by day, hour, category or country: rollups that do not overlap, rows for what is left."""
+"""Revenue of a period by day, hour, category or country: from rollups without overlap, the rest from rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ _Tables = Mapping[timedelta | None, tuple[str, str]]
 
 
 class Group(StrEnum):
-    """What a line stands for."""
+    """The grouping of the lines."""
 
     DAY = "day"
     HOUR = "hour"
@@ -57,7 +57,7 @@ _PANE_SECONDS: Final = "SELECT step_seconds FROM stream_windows"
 
 
 async def breakdown(database: Database, group: Group, periods: Iterable[Period], country: str | None) -> Lines:
-    """Sums over periods that do not overlap."""
+    """Returns sums over periods that do not overlap."""
     units = _UNITS[group]
     if group is Group.CATEGORY and not await _panes_divide_a_minute(database):
         units = units[:-1]
@@ -85,7 +85,7 @@ def in_order(group: Group, lines: Lines) -> list[tuple[Any, Totals]]:
 
 
 def past_days(period: Period, today: datetime) -> tuple[Period | None, list[Period]]:
-    """The whole days of a period before today, and what is left of it at both ends."""
+    """Returns the whole days of a period before today, and the rest at both ends."""
     days = [piece for piece in time_ranges(period.start, min(period.end, today), (DAY,)) if piece.unit]
     if not days:
         return None, [period]
@@ -94,7 +94,7 @@ def past_days(period: Period, today: datetime) -> tuple[Period | None, list[Peri
 
 
 def breakdown_query(group: Group, pieces: Iterable[TimeRange], country: str | None) -> tuple[str, list[Any]]:
-    """The statement and its arguments for pieces that do not overlap."""
+    """Returns the statement and its arguments for pieces that do not overlap."""
     arguments: list[Any] = [country]
     kind = "TIMESTAMPTZ" if group in _BY_TIME else "TEXT"
     selects = [f"SELECT NULL::{kind}, 0.00, 0 WHERE $1::TEXT IS NULL AND false"]
@@ -110,7 +110,7 @@ def breakdown_query(group: Group, pieces: Iterable[TimeRange], country: str | No
 
 
 def _piece(group: Group, unit: timedelta | None, last: int, country: str | None) -> str:
-    """One table's part; its start and end are the arguments `last` - 1 and `last`."""
+    """Returns the SELECT of one table; its start and end are the arguments `last` - 1 and `last`."""
     table, time = (_SALES if group is Group.CATEGORY else _REVENUE)[unit]
     key = _KEYS[group].format(time=time)
     count, of_country = "transaction_count", "country"

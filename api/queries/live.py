@@ -28,7 +28,7 @@ OVER_ALL: Final = 0b11
 
 
 async def revenue(database: Database, now: datetime) -> list[asyncpg.Record]:
-    """Sums over (now - 60 s, now]: per category, per country and over all, told apart by `summed`."""
+    """Returns sums over (now - 60 s, now]: per category, per country and in total, distinguished by `summed`."""
     return await database.fetch(_REVENUE, now - WINDOW, now)
 
 

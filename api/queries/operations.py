@@ -1,4 +1,4 @@
-"""How the stream stands: the ledger per topic, the workers that live, and what the tables take."""
+"""State of the stream: the ledger per topic, the live workers, and the sizes of the tables."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ _SIZE: Final = "SELECT pg_database_size(current_database())::BIGINT AS bytes"
 
 
 async def topics(database: Database) -> list[asyncpg.Record]:
-    """What became of the records consumed, per topic; the watermark is its partitions' greatest."""
+    """Returns the outcomes of the consumed records per topic; the watermark is its partitions' greatest."""
     return await database.fetch(_TOPICS)
 
 
@@ -30,12 +30,12 @@ async def workers(database: Database) -> list[asyncpg.Record]:
 
 
 async def table_sizes(database: Database) -> list[asyncpg.Record]:
-    """Tables with what they and their indexes take, largest first."""
+    """Returns the tables with their sizes, indexes included, largest first."""
     return await database.fetch(_SIZES)
 
 
 async def size_bytes(database: Database) -> int:
-    """What the whole database takes."""
+    """Returns the size of the whole database."""
     (row,) = await database.fetch(_SIZE)
     size: int = row["bytes"]
     return size

@@ -1,4 +1,4 @@
-"""Totals over any period: rollups for whole days, hours and minutes, rows for what is left."""
+"""Totals over any period: whole days, hours and minutes from rollups, the rest from rows."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
@@ -35,14 +35,14 @@ class Extent(NamedTuple):
 
 
 async def totals(database: Database, period: Period, country: str | None) -> Totals:
-    """Sum and number of the orders of a period, of one country or of all of them."""
+    """Returns sum and number of the orders of a period, of one country or of all."""
     query, arguments = totals_query(time_ranges(period.start, period.end), country)
     (row,) = await database.fetch(query, *arguments)
     return Totals(row["revenue"], row["transactions"])
 
 
 def totals_query(pieces: Iterable[TimeRange], country: str | None) -> tuple[str, list[Any]]:
-    """The statement and its arguments for pieces that do not overlap."""
+    """Returns the statement and its arguments for pieces that do not overlap."""
     arguments: list[Any] = [country]
     selects = ["SELECT 0.00, 0 WHERE $1::TEXT IS NULL"]
     for unit, start, end in pieces:
@@ -60,7 +60,7 @@ def totals_query(pieces: Iterable[TimeRange], country: str | None) -> tuple[str,
 
 
 async def extent(database: Database) -> Extent:
-    """The days that are stored."""
+    """Returns the first and the last stored day."""
     (row,) = await database.fetch(_EXTENT)
     days = (None if at is None else at.date() for at in row)
     return Extent(*days)

@@ -16,11 +16,11 @@ FROM transactions WHERE user_id = $1 ORDER BY timestamp DESC LIMIT $2"""
 
 
 async def one(database: Database, transaction_id: str) -> asyncpg.Record | None:
-    """The order with this id."""
+    """Returns the order with this id."""
     rows = await database.fetch(_ONE, transaction_id)
     return rows[0] if rows else None
 
 
 async def newest_of(database: Database, user_id: str, limit: int) -> list[asyncpg.Record]:
-    """A user's newest orders, newest first."""
+    """Returns a user's newest orders, newest first."""
     return await database.fetch(_NEWEST, user_id, limit)

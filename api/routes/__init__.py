@@ -1,1 +1,1 @@
-"""The endpoints, one file per resource: check the question, ask, answer."""
+"""The endpoints, one file per resource: validate the parameters, query, respond."""

@@ -30,7 +30,7 @@ _EXAMPLE: dict[str, Any] = {
 class BreakdownQuery(PeriodQuery):
     """Parameters of /sales/breakdown."""
 
-    group_by: Group = Field(Group.DAY, description="What a line stands for; hours of 31 days at most.")
+    group_by: Group = Field(Group.DAY, description="The grouping of the lines; hours for at most 31 days.")
     country: Country = None
 
 
@@ -73,7 +73,7 @@ async def by_group(request: Request, services: UsesServices, query: Annotated[Br
 
 
 async def _stored_part(database: Database, period: Period) -> Period:
-    """What of a period can hold orders at all."""
+    """Returns the part of a period within the stored days."""
     stored = await sales.extent(database)
     if stored.first is None or stored.last is None:
         return Period(period.start, period.start)
@@ -82,7 +82,7 @@ async def _stored_part(database: Database, period: Period) -> Period:
 
 
 async def _lines(services: Services, group: Group, period: Period, country: str | None) -> Lines:
-    """Whole days before today are many rows, and only a late order changes them: they are kept for a while."""
+    """Returns the lines; whole days before today are many rows that only a late order changes, so they are cached."""
     today = services.now().replace(hour=0, minute=0, second=0, microsecond=0)
     past, ends = past_days(period, today)
     parts = [await breakdown(services.database, group, ends, country)]

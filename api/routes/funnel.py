@@ -1,4 +1,4 @@
-"""The way from a visit to an order."""
+"""The funnel from a visit to an order."""
 
 from datetime import date
 from typing import Annotated, Any

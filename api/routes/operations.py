@@ -1,4 +1,4 @@
-"""How the whole system is doing."""
+"""The state of the whole system."""
 
 from datetime import date, datetime
 from typing import Any, Final
@@ -67,7 +67,7 @@ _EXAMPLE: dict[str, Any] = {
 
 
 class Topic(BaseModel):
-    """consumed = stored + duplicates + dead_lettered; `lag` null while no worker tells it."""
+    """consumed = stored + duplicates + dead_lettered; `lag` is null while no worker reports it."""
 
     topic: str
     consumed: int
@@ -90,7 +90,7 @@ class EndToEnd(BaseModel):
 
 
 class Worker(BaseModel):
-    """A worker that was heard of in the last 20 s; `lag` in records by topic."""
+    """A worker with a heartbeat in the last 20 s; `lag` in records by topic."""
 
     worker_id: str
     host: str
@@ -131,13 +131,13 @@ class PostgresSize(BaseModel):
 
 
 class MongoSize(BaseModel):
-    """The warehouse with its indexes when its run was shown; null while that is not known."""
+    """The warehouse with its indexes when its run was first served; null while that is not known."""
 
     bytes: int | None
 
 
 class StoreSizes(BaseModel):
-    """What each store takes; PostgreSQL's is up to 15 s old."""
+    """The size of each store; PostgreSQL's is up to 15 s old."""
 
     postgresql: PostgresSize | None
     mongodb: MongoSize | None
@@ -151,7 +151,7 @@ class Disk(BaseModel):
 
 
 class Operations(BaseModel):
-    """Parts of a store that is down are null, and `unavailable` names it."""
+    """Figures of a store that is down are null, and `unavailable` names it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
     at: datetime
@@ -165,7 +165,7 @@ class Operations(BaseModel):
 
 
 @router.get("", response_model=Operations, dependencies=[Depends(no_parameters)])
-async def how_it_stands(services: UsesServices) -> Response:
+async def state(services: UsesServices) -> Response:
     """Records by topic, lag, latency, workers, the last runs of the batch, sizes of the stores."""
     now = services.now().replace(microsecond=0)
     return uncached_response(await services.operations.get(now, lambda: _figures(services, now)))
@@ -174,7 +174,7 @@ async def how_it_stands(services: UsesServices) -> Response:
 async def _figures(services: Services, now: datetime) -> dict[str, Any]:
     database, warehouse, sizes = services.database, services.warehouse, services.sizes
     age = int(now.timestamp()) // _SIZES_KEPT_SECONDS
-    told = await operations.together(
+    figures = await operations.together(
         [
             lambda: operations.stream_part(database),
             lambda: operations.batch_part(warehouse),
@@ -185,10 +185,10 @@ async def _figures(services: Services, now: datetime) -> dict[str, Any]:
     names = ("topics", "end_to_end", "workers", "batch_runs")
     return {
         "at": now,
-        **{name: told.get(name) for name in names},
+        **{name: figures.get(name) for name in names},
         "stores": {
-            name: None if name in told["unavailable"] else told[name] for name in (database.name, warehouse.name)
+            name: None if name in figures["unavailable"] else figures[name] for name in (database.name, warehouse.name)
         },
         "disk": operations.disk(services.var_dir),
-        "unavailable": told["unavailable"],
+        "unavailable": figures["unavailable"],
     }

@@ -1,4 +1,4 @@
-"""What sells, by category or by product."""
+"""Sales by category or by product."""
 
 from datetime import date
 from enum import StrEnum
@@ -37,7 +37,7 @@ _PRODUCT: dict[str, Any] = {
 
 
 class ProductGroup(StrEnum):
-    """What a line stands for."""
+    """The grouping of the lines."""
 
     CATEGORY = "category"
     PRODUCT = "product"
@@ -48,7 +48,7 @@ class ProductQuery(LimitQuery):
 
     category: Category = None
     country: Country = None
-    group_by: ProductGroup = Field(ProductGroup.CATEGORY, description="What a line stands for.")
+    group_by: ProductGroup = Field(ProductGroup.CATEGORY, description="The grouping of the lines.")
 
 
 class CategoryPerformance(BaseModel):
@@ -71,7 +71,7 @@ class ProductPerformance(CategoryPerformance):
 
 
 class Performance(BaseModel):
-    """By revenue, greatest first; orders that name no product are in no line."""
+    """By revenue, greatest first; orders without a product are in no line."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -89,12 +89,12 @@ class Performance(BaseModel):
 async def performance(request: Request, services: UsesServices, query: Annotated[ProductQuery, Query()]) -> Response:
     """Categories, or products with `group_by=product`, by revenue."""
     limit = query.page_limit(services.settings)
-    asked = (query.category, query.country, limit)
+    parameters = (query.category, query.country, limit)
 
     async def compute(run: PublishedRun) -> dict[str, Any]:
         by_product = query.group_by is ProductGroup.PRODUCT
         read = products.products if by_product else products.categories
-        return {"products": await read(run, *asked), "as_of": run.mart(products.MART).as_of}
+        return {"products": await read(run, *parameters), "as_of": run.mart(products.MART).as_of}
 
-    question = ("products", query.group_by, *asked)
+    question = ("products", query.group_by, *parameters)
     return cacheable_response(request, await services.warehouse.ask(question, compute))

@@ -25,7 +25,7 @@ _EXAMPLE: dict[str, Any] = {
 
 
 class ShownPeriod(BaseModel):
-    """As it was asked for; a side that was not is the first or last UTC day stored, null without any."""
+    """The requested period; a missing side is the first or last stored UTC day, null without orders."""
 
     start: str | None
     end: str | None
@@ -62,7 +62,7 @@ async def metrics(request: Request, services: UsesServices, query: Annotated[Sal
 
 
 async def shown_period(database: Database, period: Period) -> dict[str, str | date | None]:
-    """A period as it was asked for, its open sides filled in."""
+    """Returns the requested period, with its open sides filled in."""
     if period.start_text is not None and period.end_text is not None:
         return {"start": period.start_text, "end": period.end_text}
     stored = await sales.extent(database)

@@ -1,4 +1,4 @@
-"""How the API itself is doing; these need no key."""
+"""Health and metrics of the API itself; no key is required."""
 
 import asyncio
 from typing import Literal
@@ -37,7 +37,7 @@ class Readiness(BaseModel):
 
 @router.get("/health", response_model=Health)
 async def health(services: UsesServices) -> Response:
-    """The process is alive; says nothing of the stores."""
+    """The process is alive; the stores are not checked."""
     timestamp = services.now().strftime("%Y-%m-%dT%H:%M:%SZ")
     return uncached_response({"status": "healthy", "timestamp": timestamp})
 

@@ -1,4 +1,4 @@
-"""One order and what it raised."""
+"""One order with its anomalies."""
 
 from datetime import datetime
 from typing import Annotated, Any

@@ -54,9 +54,9 @@ class TrendQuery(PageQuery):
 
 
 class Trend(BaseModel):
-    """One period; `country` null is every country, `partial` says that it was not over at `as_of`.
+    """One period; `country` null is every country, `partial` if the period ends after `as_of`.
 
-    `revenue_growth_rate` compares with the period before, null where that had no revenue.
+    `revenue_growth_rate` compares with the preceding period, null if that had no revenue.
     """
 
     period_type: PeriodType

@@ -1,7 +1,6 @@
 """The `globalmart` command line: one table of commands, one module each, imported when it is called.
 
-Exit codes: 0 all is well, 1 a failure or a disagreement, 2 wrong usage or settings, 130
-interrupted, 143 ended by SIGTERM.
+Exit codes: 0 success, 1 a failure or a difference, 2 wrong usage or settings, 130 interrupted, 143 ended by SIGTERM.
 """
 
 import signal
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from app.cli.commands import build_app
-from app.cli.interrupts import EXIT_INTERRUPTED, interrupts_answered
+from app.cli.interrupts import EXIT_INTERRUPTED, interrupts_handled
 from app.cli.missing_packages import explained
 from app.errors import GlobalMartError, SettingsError, text_of
 
@@ -25,10 +24,10 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits the process; prints a GlobalMartError without a stack trace."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    # As the first process of a container it would be deaf to SIGTERM otherwise; long-running commands have their own.
-    signal.signal(signal.SIGTERM, _leave)
+    # Without a handler the first process of a container ignores SIGTERM; long-running commands replace it.
+    signal.signal(signal.SIGTERM, _exit)
     try:
-        with interrupts_answered():
+        with interrupts_handled():
             build_app(arguments)(list(arguments), prog_name="globalmart")
     except GlobalMartError as error:
         Console(stderr=True).print(f"[bold red]error:[/] {escape(text_of(error))}", soft_wrap=True)
@@ -43,6 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(EXIT_INTERRUPTED)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
-    """Every clean-up on the way runs."""
+def _exit(number: int, frame: FrameType | None) -> None:
+    """Exits through all clean-ups."""
     sys.exit(EXIT_TERMINATED)

@@ -12,8 +12,8 @@ from app.cli.locking import EXIT_LOCKED
 if TYPE_CHECKING:
     from batch.nightly import Outcome
 
-AsOf = Annotated[date | None, day_option("--as-of", "Last UTC day that counts; yesterday if not given.")]
-Full = Annotated[bool, typer.Option("--full", help="Read every day PostgreSQL holds, changed or not.")]
+AsOf = Annotated[date | None, day_option("--as-of", "Last UTC day to include; default: yesterday.")]
+Full = Annotated[bool, typer.Option("--full", help="Read every day in PostgreSQL, changed or not.")]
 
 batch: Final = typer.Typer(
     help="Extract, compute, check and publish the warehouse.\n\n"

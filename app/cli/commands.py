@@ -13,9 +13,8 @@ import typer
 class Command:
     """A command and its module.
 
-    `passes_on` marks one that hands unknown arguments to another program, `group` one whose
-    `function` is a Typer application of its own; `container` is the one of the Docker stack that has
-    what it needs, where the others do not.
+    `passes_on` marks a command that passes unknown arguments to another program, `group` one whose `function` is a
+    Typer application of its own; `container` is the only one of the Docker stack with the packages it needs.
     """
 
     name: str
@@ -46,19 +45,19 @@ COMMANDS: Final = (
     Command("api", "app.cli.api", "api", "Serve the REST API."),
     Command("api-key", "app.cli.api", "api_key", "Make a key for the REST API."),
     Command("dashboard", "app.cli.dashboard", "dashboard", "Serve the executive dashboard."),
-    Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount Kafka and compare."),
-    Command("replay", "app.cli.replay", "replay", "Put back what PostgreSQL lacks.", container="globalmart-maintain"),
+    Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount Kafka's records and compare."),
+    Command(
+        "replay", "app.cli.replay", "replay", "Restore rows missing in PostgreSQL.", container="globalmart-maintain"
+    ),
     Command(
         "dead-letters", "app.cli.dead_letters", "dead_letters", "List, correct and replay rejected records.", group=True
     ),
-    Command(
-        "batch", "app.cli.batch", "batch", "Bring the warehouse up to date.", group=True, container="globalmart-batch"
-    ),
+    Command("batch", "app.cli.batch", "batch", "Update the warehouse.", group=True, container="globalmart-batch"),
     Command(
         "maintain",
         "app.cli.maintain",
         "maintain",
-        "Delete what is past its retention, care for the stores.",
+        "Delete data past its retention, vacuum the stores.",
         container="globalmart-maintain",
     ),
     Command("schedule", "app.cli.schedule", "schedule", "Run another command every day."),
@@ -68,10 +67,10 @@ COMMANDS: Final = (
         "erase-user",
         "app.cli.erase_user",
         "erase_user",
-        "Forget a user, keep the sums.",
+        "Erase a user, keep the sums.",
         container="globalmart-maintain",
     ),
-    Command("reset", "app.cli.reset", "reset", "Delete what the embedded servers stored."),
+    Command("reset", "app.cli.reset", "reset", "Delete the data of the embedded servers."),
 )
 
 

@@ -1,4 +1,4 @@
-"""Days and times as options of the command line: one strict form, and an error that names the option."""
+"""Options that accept days and times: one strict form, and an error that names the option."""
 
 from datetime import date, datetime
 from typing import Final
@@ -11,18 +11,18 @@ DAY_FORM: Final = "YYYY-MM-DD"
 
 
 def day(text: str) -> date:
-    """The UTC day of an option; raises BadParameter, to which Typer adds the option's name."""
+    """Parses the UTC day of an option; raises BadParameter, to which Typer adds the option's name."""
     try:
         parsed = parse_date(text)
     except TimestampError as error:
         raise typer.BadParameter(str(error)) from None
-    if parsed == date.max:  # what a day covers ends at the next midnight
+    if parsed == date.max:  # a day ends at the next midnight
         raise typer.BadParameter(f"{text} is the last day of the calendar; give an earlier one")
     return parsed
 
 
 def instant(text: str) -> datetime:
-    """The aware UTC time of an option, midnight for a day; raises BadParameter."""
+    """Parses the aware UTC time of an option, midnight for a day; raises BadParameter."""
     try:
         parsed = parse_timestamp(text)
         moment = parsed if isinstance(parsed, datetime) else datetime(*parsed.timetuple()[:3])
@@ -32,12 +32,12 @@ def instant(text: str) -> datetime:
 
 
 def day_option(name: str, help_text: str) -> typer.models.OptionInfo:
-    """An option that takes a UTC day."""
+    """Returns an option that accepts a UTC day."""
     option: typer.models.OptionInfo = typer.Option(name, parser=day, metavar=DAY_FORM, help=help_text)
     return option
 
 
 def time_option(name: str, help_text: str) -> typer.models.OptionInfo:
-    """An option that takes a time, or a day for its midnight."""
+    """Returns an option that accepts a time, or a day for its midnight."""
     option: typer.models.OptionInfo = typer.Option(name, parser=instant, metavar="TIME", help=help_text)
     return option

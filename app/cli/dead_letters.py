@@ -19,8 +19,8 @@ EXIT_NOT_ALL: Final = 1
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Only this reason.")]
 Topic = Annotated[str | None, typer.Option("--topic", help="Only of this source topic.")]
-Since = Annotated[datetime | None, time_option("--since", "Refused at or after (UTC).")]
-Until = Annotated[datetime | None, time_option("--until", "Refused before (UTC).")]
+Since = Annotated[datetime | None, time_option("--since", "Rejected at or after (UTC).")]
+Until = Annotated[datetime | None, time_option("--until", "Rejected before (UTC).")]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Correct a field; null removes it.")
 ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 EnvFile = Annotated[Path, typer.Option("--env-file", help="The stack's settings.", dir_okay=False)]
 
-#: Which services are there only when a profile is asked for.
+#: Services that run only with their profile.
 _SERVICES: Final[Mapping[str, tuple[str, ...]]] = {"traffic": ("generator",), "spark": ("spark-master", "spark-worker")}
 
 
@@ -28,13 +28,13 @@ def up(
 ) -> None:
     """Build the images and start the Docker stack, wait until everything is healthy.
 
-    Exit code 1 when something does not become healthy in time, a port is taken or Docker is missing. Run again after
-    a change of `.env`: only what it concerns is started anew, and what is not named stays as it is.
+    Exit code 1 when something does not become healthy in time, a port is taken or Docker is missing. Run it again after
+    a change of `.env`: only affected containers are restarted; options not given keep their former state.
 
     Example: globalmart up --traffic --workers 2
     """
     from compose.docker import Compose
-    from compose.published_ports import open_to_anybody
+    from compose.published_ports import unprotected
 
     compose = Compose.find(env_file)
     running = compose.running()
@@ -42,21 +42,21 @@ def up(
     wanted = _profiles({"traffic": traffic, "spark": spark}, present)
     resolved = compose.resolved(wanted)
     compose.require_free_ports(resolved, running)
-    for warning in open_to_anybody(resolved):
+    for warning in unprotected(resolved):
         typer.echo(f"warning: {warning}", err=True)
     for name, services in _SERVICES.items():
         for service in services if name not in wanted else ():
             if present.get(service):
                 _run(compose, compose.remove(service))
     _run(compose, compose.build())
-    _become(compose, compose.up(workers or present.get("worker", 0) or 1, wanted, timeout))
+    _exec(compose, compose.up(workers or present.get("worker", 0) or 1, wanted, timeout))
 
 
-def _profiles(asked: Mapping[str, bool | None], running: Mapping[str, int]) -> list[str]:
-    """What is asked for, and what runs and is not spoken of."""
+def _profiles(options: Mapping[str, bool | None], running: Mapping[str, int]) -> list[str]:
+    """Returns the selected profiles and the running ones without an option."""
     return [
         name
-        for name, wanted in asked.items()
+        for name, wanted in options.items()
         if wanted or (wanted is None and any(running.get(one) for one in _SERVICES[name]))
     ]
 
@@ -68,7 +68,7 @@ def down(
 ) -> None:
     """Stop the Docker stack; its data is kept for the next `globalmart up`.
 
-    A batch under way is stopped, too, and begun again by the next `globalmart up`.
+    A running batch is stopped, too; the next `globalmart up` runs it again.
 
     Example: globalmart down
     """
@@ -77,16 +77,16 @@ def down(
     compose = Compose.find(env_file)
     if volumes and not yes:
         typer.confirm("Delete all data of the stack: orders, ledger, warehouse?", abort=True)
-    _become(compose, compose.down(volumes=volumes))
+    _exec(compose, compose.down(volumes=volumes))
 
 
 def _run(compose: "Compose", command: list[str]) -> None:
-    """One step before the last; a failure, which Compose has told, ends it all."""
+    """Runs a step; exits with Compose's exit code if it fails."""
     done = subprocess.run(command, env=compose.environ, check=False)
     if done.returncode:
         raise typer.Exit(done.returncode)
 
 
-def _become(compose: "Compose", command: list[str]) -> None:
-    """Compose takes over this process, so its progress, signals and exit code are its own."""
+def _exec(compose: "Compose", command: list[str]) -> None:
+    """Replaces this process by Compose, so that its progress, signals and exit code are passed through."""
     os.execvpe(command[0], command, compose.environ)

@@ -11,13 +11,13 @@ _TEMPLATE: Final = """\
 # Settings of this machine and of the Docker stack. Made by `globalmart init`; keep it to yourself.
 # Every GLOBALMART_ variable of the README may be added. The stack takes changes at the next `globalmart up`;
 # the few it does not take then are in the README's chapter on Docker.
-# A value with a `$`, a `#`, a quote or a space belongs in single quotes.
+# Put a value with a `$`, a `#`, a quote or a space in single quotes.
 
-# Address on which the stack opens what asks for a password or a key, and the dashboard; loopback unless you say
-# otherwise. Prometheus, Alertmanager and Spark's page ask for none and stay on loopback.
+# Address of the ports that require a password or a key, and of the dashboard; by default loopback. Prometheus,
+# Alertmanager and Spark's page require none and stay on loopback.
 GLOBALMART_BIND=127.0.0.1
-# Kafka asks for none either: open it on its own, and only in a network you trust. The host is the name under which
-# machines elsewhere reach it.
+# Kafka requires none either: open it separately, and only in a network you trust. The host is the name under which
+# other machines reach it.
 KAFKA_BIND=127.0.0.1
 KAFKA_ADVERTISED_HOST=localhost
 
@@ -60,7 +60,7 @@ GLOBALMART_BATCH_MEMORY=1g
 # BUILD_PIP_CONF=/etc/pip.conf
 # BUILD_AUTHORITIES=/etc/ssl/certs/ca-certificates.crt
 
-# PostgreSQL: owner (migrates), worker (writes), reader (API, batch, Grafana), and the administrator nobody uses.
+# PostgreSQL: owner (migrates), worker (writes), reader (API, batch, Grafana), and an unused administrator.
 GLOBALMART_POSTGRES_OWNER_PASSWORD={postgres_owner}
 GLOBALMART_POSTGRES_WORKER_PASSWORD={postgres_worker}
 GLOBALMART_POSTGRES_READER_PASSWORD={postgres_reader}

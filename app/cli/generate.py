@@ -24,7 +24,7 @@ from app.generator.sender import DeliveryError
 from app.generator.summary import lines, summary
 from app.settings import GeneratorSettings, Settings, load_settings
 
-#: Options that stand for a setting in this run.
+#: Options that override a setting in this run.
 _SETTINGS: Final = {
     "transaction_rate": "transaction_rate",
     "view_rate": "product_view_rate",
@@ -78,10 +78,10 @@ def command(
     with _usage_errors():
         job = make_job(request, settings, datetime.now(UTC), _say)
     if request.file.check_only:
-        _tell_check(job)
+        _print_check(job)
         return
     figures = _run(job, request, settings)
-    _tell(job, figures, summary_file)
+    _print_summary(job, figures, summary_file)
 
 
 command.__doc__ = options.HELP
@@ -150,7 +150,7 @@ def _run(job: Job, request: Request, settings: Settings) -> dict[str, Any]:
     return summary(job, settings.generator.seed, outcome, limited=limited)
 
 
-def _tell(job: Job, figures: dict[str, Any], summary_file: Path | None) -> None:
+def _print_summary(job: Job, figures: dict[str, Any], summary_file: Path | None) -> None:
     """Print the summary and write it; raises DeliveryError if records were not delivered."""
     for line in lines(job, figures):
         typer.echo(line)
@@ -160,8 +160,8 @@ def _tell(job: Job, figures: dict[str, Any], summary_file: Path | None) -> None:
         raise DeliveryError(figures["error"])
 
 
-def _tell_check(job: Job) -> None:
-    """Print what a file holds."""
+def _print_check(job: Job) -> None:
+    """Prints the content of a checked file."""
     assert job.imported is not None, "only files are checked"
     for line in job.imported.report.text():
         typer.echo(line)
@@ -174,7 +174,7 @@ def _say(text: str) -> None:
 
 @contextmanager
 def _usage_errors() -> Iterator[None]:
-    """Turn mistakes in what was asked for into exit code 2: options with the usage, files with their lines."""
+    """Exits with code 2 for errors in options, with the usage, and in files, with their lines."""
     try:
         yield
     except JobError as error:

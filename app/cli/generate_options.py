@@ -93,7 +93,7 @@ Only = Annotated[
 Without = Annotated[
     list[str] | None, _option(_FILE, "Leave out rows with these values.", "--without", metavar="COLUMN=VALUE,VALUE")
 ]
-Guests = Annotated[bool, _option(_FILE, "An order without a user_id is of a customer of its own.", "--guests")]
+Guests = Annotated[bool, _option(_FILE, "Count an order without a user_id as one of a new customer.", "--guests")]
 SameIdOption = Annotated[
     str | None,
     _option(
@@ -113,7 +113,7 @@ RefusedFile = Annotated[
         _FILE, "Where lines and reasons of refused rows are written; a file in var/refused if absent.", dir_okay=False
     ),
 ]
-Check = Annotated[bool, _option(_FILE, "Read and check the file, say what it holds, send nothing.", "--check")]
+Check = Annotated[bool, _option(_FILE, "Read and check the file, report its content, send nothing.", "--check")]
 
 _RUN: Final = "Run"
 Duration = Annotated[float | None, _option(_RUN, "Seconds to run.", min=0.001)]

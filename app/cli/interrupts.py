@@ -1,4 +1,4 @@
-"""What Ctrl-C does to a command: the first is answered at once and ends in order, the second ends at once."""
+"""Handles Ctrl-C: the first prints a message and ends the command in order, the second ends it at once."""
 
 import os
 import signal
@@ -8,17 +8,17 @@ from types import FrameType
 from typing import Final
 
 EXIT_INTERRUPTED: Final = 130
-_FIRST: Final = b"\nInterrupted: ending what is under way; Ctrl-C again ends at once\n"
+_FIRST: Final = b"\nInterrupted: stopping; press Ctrl-C again to end at once\n"
 _SECOND: Final = b"\nEnded at once\n"
 _STDERR: Final = 2
 
 
 @contextmanager
-def interrupts_answered() -> Iterator[None]:
-    """For the length of the block, unless the process was started with Ctrl-C ignored.
+def interrupts_handled() -> Iterator[None]:
+    """Handles interrupts within the block, unless the process was started with Ctrl-C ignored.
 
-    An orderly end waits for whatever threads of the stores' clients are under way, which can be long and says nothing.
-    Commands with an end of their own replace this.
+    The end in order waits for threads of the stores' clients, possibly for long and without any output. Commands with
+    their own handler replace this one.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
@@ -33,15 +33,15 @@ def interrupts_answered() -> Iterator[None]:
 
 
 class _Interrupts:
-    """Writes past every buffer: a line may be half written when the signal comes."""
+    """Writes unbuffered: a line may be half written when the signal arrives."""
 
     def __init__(self) -> None:
-        self._asked = False
+        self._interrupted = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
+        if self._interrupted:
             os.write(_STDERR, _SECOND)
             os._exit(EXIT_INTERRUPTED)
-        self._asked = True
+        self._interrupted = True
         os.write(_STDERR, _FIRST)
         raise KeyboardInterrupt

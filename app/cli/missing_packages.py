@@ -1,4 +1,4 @@
-"""What a command says where a package it needs is not installed: which extra brings it, and where it is at hand."""
+"""The error of a command whose package is not installed: the extra to install, and the container that has it."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _REQUIREMENT: Final = re.compile(r"([A-Za-z0-9._-]+).*;.*extra == ['\"]([\w-]+)[
 
 
 def explained(error: ModuleNotFoundError, arguments: list[str]) -> str | None:
-    """The message, None where no extra of this project brings the module: then it is a bug."""
+    """Returns the message, or None if no extra of this project contains the module: then it is a bug."""
     module = (error.name or "").split(".")[0]
     wanted = _normal(_DISTRIBUTIONS.get(module, module))
     extras = sorted({extra for name, extra in _optional() if name == wanted})
@@ -38,7 +38,7 @@ def explained(error: ModuleNotFoundError, arguments: list[str]) -> str | None:
 
 
 def _optional() -> Iterator[tuple[str, str]]:
-    """Distribution and extra of every optional requirement."""
+    """Yields distribution and extra of every optional requirement."""
     try:
         requirements = requires("globalmart") or []
     except PackageNotFoundError:

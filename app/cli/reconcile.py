@@ -121,14 +121,14 @@ def print_report(report: ReconcileReport, console: Console) -> None:
     for stream, count in report.awaiting_publication.items():
         console.print(f"{stream}: {count} rows not yet published")
     for stream, count in report.reduced_copies.items():
-        text = f"{stream}: {count} copies lack the value, Kafka does not take them whole"
+        text = f"{stream}: {count} copies without their value, which Kafka rejected as too large"
         console.print(text, style="yellow")
     for lost in report.lost_ranges:
         place = f"{lost.topic}[{lost.partition}]"
         text = f"{place}: Kafka has deleted offsets {lost.start} to {lost.end - 1}, not recounted"
         console.print(escape(text), style="yellow")
     for topic in report.compacting:
-        text = f"{topic} compacts: Kafka deletes its records; set cleanup.policy=delete on it"
+        text = f"{topic} is compacted: Kafka deletes its records; set cleanup.policy=delete on it"
         console.print(text, style="yellow", soft_wrap=True)
     for mismatch in report.mismatches:
         console.print(escape(f"{mismatch.kind}: {mismatch.message}"), style="red", soft_wrap=True)

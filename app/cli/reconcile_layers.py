@@ -1,4 +1,4 @@
-"""`globalmart reconcile --warehouse --api URL`: compares what readers see with the stores."""
+"""`globalmart reconcile --warehouse --api URL`: compares the warehouse and the API with the stores."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ _DISAGREE, _INCOMPLETE = 1, 3
 
 @dataclass(slots=True)
 class _Findings:
-    """What was compared; `incomplete` says why some differences prove nothing."""
+    """The results; `incomplete` gives the reasons why some differences prove nothing."""
 
     sections: dict[str, Any] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
@@ -36,7 +36,7 @@ class _Findings:
 
 
 def compare_layers(settings: Settings, warehouse: bool, api_url: str | None, json_file: Path | None) -> int:
-    """Compare the warehouse, the API or both, print what was found; returns the exit code."""
+    """Compares the warehouse, the API or both and prints the result; returns the exit code."""
     findings, console = _Findings(), Console()
     if warehouse:
         _compare_warehouse(settings, findings, console)
@@ -83,6 +83,6 @@ def _print(findings: _Findings, console: Console) -> None:
     if findings.differences:
         console.print(f"[red]disagree: {len(findings.differences):,} differences[/red]")
     elif findings.incomplete:
-        console.print("[yellow]agree in everything that stood still[/yellow]")
+        console.print("[yellow]agree, except where data changed during the comparison[/yellow]")
     else:
         console.print("[green]agree[/green]")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 EXIT_DISAGREE: Final = 1
 
 First = Annotated[date | None, day_option("--from", "First UTC day.")]
-Last = Annotated[date | None, day_option("--to", "Last UTC day; counts whole.")]
-FromLake = Annotated[bool, typer.Option("--lake", help="Out of the batch's lake instead of Kafka.")]
+Last = Annotated[date | None, day_option("--to", "Last UTC day, inclusive.")]
+FromLake = Annotated[bool, typer.Option("--lake", help="From the batch's lake instead of Kafka.")]
 Parquet = Annotated[
     list[Path] | None, typer.Option("--parquet", exists=True, help="From Parquet files of events instead.")
 ]
@@ -60,7 +60,7 @@ def _require_user_topic(topic: str) -> None:
 
 def _days(first: date | None, last: date | None) -> tuple[date, date]:
     if first is None or last is None or first > last:
-        raise typer.BadParameter("give the first and the last day with --from and --to")
+        raise typer.BadParameter("pass the first and the last day with --from and --to")
     return first, last
 
 

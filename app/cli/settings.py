@@ -23,7 +23,7 @@ def settings(
 
 
 def markdown_table() -> str:
-    """The table of variables for the README: variable, unit, default, old name, description."""
+    """Returns the table of variables for the README: variable, unit, default, old name, description."""
     from app.settings import documented_settings, file_variable, secret_variables
 
     secrets = secret_variables()

@@ -62,7 +62,7 @@ def _workers(ledger: "Ledger") -> Text:
 def _waiting(ledger: "Ledger") -> Iterator[Text]:
     for topic, found in ledger.waiting.items():
         if found.rows:
-            text = f"{topic}: {found.rows:,} copies wait, the oldest for {found.seconds:.0f} s"
+            text = f"{topic}: {found.rows:,} copies are waiting, the oldest for {found.seconds:.0f} s"
             yield Text(text, style="yellow")
 
 

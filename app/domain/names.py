@@ -1,14 +1,14 @@
-"""What a category or a country an event does not name is called, wherever events are added up."""
+"""The name under which events without a category or country are summed, everywhere."""
 
 from functools import lru_cache
 from typing import Final
 
 UNKNOWN: Final = "unknown"
-#: Names recur; a shop has fewer.
-_REMEMBERED: Final = 4096
+#: Names recur; a shop has fewer than this.
+_CACHED: Final = 4096
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHED)
 def name_or_unknown(name: str | None) -> str:
     """The name an event counts under; `unknown` for null, for blanks and for the word itself in any case.
 
@@ -17,5 +17,5 @@ def name_or_unknown(name: str | None) -> str:
     if name is None:
         return UNKNOWN
     bare = name.strip()
-    # Beyond ASCII other letters have these as their small ones: the Kelvin sign is no K of `unknown`.
+    # Only ASCII: some other letters, such as the Kelvin sign, have an ASCII letter as their lower case.
     return UNKNOWN if not bare or (bare.isascii() and bare.lower() == UNKNOWN) else name

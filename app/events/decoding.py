@@ -34,13 +34,13 @@ _DAY_US: Final = 86_400 * _SECOND_US
 #: The calendar's first and last microsecond, which asyncpg writes as infinities.
 _MIN_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 _MAX_US: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
-#: The earliest time that can be kept at all.
+#: The earliest time that can be stored.
 FIRST_US: Final = _MIN_US + 1
 _NUL_ESCAPE: Final = b"\\u0000"
-#: Kafka's own mark of a record that came without a timestamp.
+#: Kafka's value for a record without a timestamp.
 NO_KAFKA_TIME: Final = -1
 _NO_KAFKA_TIMESTAMP: Final = (
-    "the record has no Kafka timestamp to judge its time by: let the producer send one, or set "
+    "the record has no Kafka timestamp, which its time is compared with: let the producer send one, or set "
     "message.timestamp.type=LogAppendTime on the topic"
 )
 
@@ -49,7 +49,7 @@ _NO_KAFKA_TIMESTAMP: Final = (
 class TimeLimits:
     """How far an event's time may be from its record's Kafka timestamp, in microseconds.
 
-    `earliest_us` is the earliest time that is believed, in microseconds since 1970.
+    `earliest_us` is the earliest accepted time, in microseconds since 1970.
     """
 
     future_tolerance_us: int

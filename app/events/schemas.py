@@ -1,6 +1,6 @@
 """Shapes of the events on the source topics, exactly as they travel in JSON.
 
-Unknown fields are ignored, and null is absence where a field may be absent. Lengths count characters.
+Unknown fields are ignored; null in an optional field counts as absent. Lengths count characters.
 `total_amount` and `timestamp` need rules of their own
 (exact cents, offsets) and are taken apart in `app.events.decoding`.
 """

@@ -1,1 +1,1 @@
-"""The traffic generator: a pure, seeded model of a shop, and the part that sends it to Kafka."""
+"""The traffic generator: a pure, seeded model of a shop, and the player that sends its records to Kafka."""

@@ -1,4 +1,4 @@
-"""The shop's products: each has one category for ever and one price, and few of them sell most."""
+"""The shop's products: each has a fixed category and price, and few of them make most of the sales."""
 
 from array import array
 from bisect import bisect_right
@@ -35,7 +35,7 @@ _ZIPF_SHIFT: Final = 2.0  # Zipf-Mandelbrot: the best seller does not dwarf the 
 
 
 def category_names(count: int) -> list[str]:
-    """Name `count` categories, the same ones for the same count or any greater one."""
+    """Returns `count` names; a greater count begins with the same names."""
     named = [department + kind for kind in _RANGES for department in _DEPARTMENTS]
     return [*named[:count], *(f"Category {n + 1}" for n in range(len(named), count))]
 
@@ -50,12 +50,12 @@ class Catalogue:
     _popularity: "array[float]"
 
     def draw(self, category: int, uniform: float) -> int:
-        """Return the product of a category that a uniform number in [0, 1) falls on."""
+        """Returns the product of a category for a uniform number in [0, 1)."""
         return bisect_right(self._popularity, category + uniform)
 
 
 def build_catalogue(rng: Random, products: int, categories: int, ceiling_cents: int) -> Catalogue:
-    """Make products with Zipf popularity within a category and log-normal prices, capped."""
+    """Creates products with Zipf popularity within a category and capped log-normal prices."""
     names = category_names(min(products, categories))
     category_of, prices, popularity = array("H"), array("I"), array("d")
     for category, size in enumerate(_category_sizes(products, len(names))):
@@ -81,7 +81,7 @@ def _prices(rng: Random, size: int, ceiling_cents: int) -> list[int]:
 
 
 def _zipf_cumulative(category: int, size: int) -> list[float]:
-    """Cumulative popularity of one category's products, spread over (category, category + 1]."""
+    """Returns the cumulative popularity of a category's products, scaled to (category, category + 1]."""
     weights = [1.0 / (rank + _ZIPF_SHIFT) for rank in range(size)]
     total, reached, result = sum(weights), 0.0, []
     for weight in weights:

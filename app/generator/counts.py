@@ -1,4 +1,4 @@
-"""What a run has sent, counted so that every layer behind it can be checked against the numbers."""
+"""Counts of the records of a run, with which every later layer can be compared."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class TopicCounts:
     malformed: int = 0
 
     def expected(self) -> dict[str, int]:
-        """Return what the ledger of the workers should show for these records."""
+        """Returns the expected counters of the ledger for these records."""
         return {
             "produced": self.produced,
             "stored": self.produced - self.duplicates - self.malformed,
@@ -28,7 +28,7 @@ class TopicCounts:
 
 @dataclass(slots=True)
 class Counts:
-    """Counts per topic and per kind of injected trouble, made when a record is handed out."""
+    """Counts per topic and per kind of injected fault, made when a record is yielded."""
 
     topics: dict[str, TopicCounts] = field(default_factory=lambda: {topic: TopicCounts() for topic in SOURCE_TOPICS})
     injected: Counter[str] = field(default_factory=Counter)
@@ -37,11 +37,11 @@ class Counts:
 
     @property
     def produced(self) -> int:
-        """Records of all topics."""
+        """Number of records of all topics."""
         return sum(topic.produced for topic in self.topics.values())
 
     def report(self) -> dict[str, object]:
-        """Return the counts as JSON-ready mappings, kinds in alphabetical order."""
+        """Returns the counts as mappings for JSON, kinds in alphabetical order."""
         return {
             "topics": {name: topic.expected() for name, topic in self.topics.items()},
             "injected": dict(sorted(self.injected.items())),

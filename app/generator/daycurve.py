@@ -1,4 +1,4 @@
-"""The day curve: how busy the shop is by the hour of the UTC day, with a mean of exactly one."""
+"""The day curve: relative traffic by the hour of the UTC day, with a mean of exactly one."""
 
 from bisect import bisect_right
 from itertools import accumulate
@@ -11,7 +11,7 @@ _HOURS: Final = (28, 18, 12, 9, 8, 11, 20, 36, 55, 72, 84, 90, 94, 92, 88, 86, 8
 
 
 class DayCurve:
-    """Maps operational time, in which visits come evenly, to the clock; both in microseconds.
+    """Maps operational time, in which visits have a constant rate, to clock time; both in microseconds.
 
     A Poisson process of constant rate in operational time becomes one that follows the curve
     exactly, with the same number of visits per day (time rescaling; Cinlar, Introduction to
@@ -21,19 +21,19 @@ class DayCurve:
     __slots__ = ("_levels", "_starts")
 
     def __init__(self, depth: float) -> None:
-        """Take the depth of the night: 0 is a flat day, 1 the full curve."""
+        """`depth` scales the curve: 0 is a flat day, 1 the full curve."""
         mean = sum(_HOURS) / len(_HOURS)
         self._levels = [1.0 + depth * (hour / mean - 1.0) for hour in _HOURS]
         self._starts = [0.0, *accumulate(level * _HOUR_US for level in self._levels)][:-1]
 
     def clock_us(self, operational_us: float) -> float:
-        """Return the clock time at which so much operational time has passed; increasing."""
+        """Returns the clock time of an operational time; increasing."""
         day, within = divmod(operational_us, DAY_US)
         hour = bisect_right(self._starts, within) - 1
         return day * DAY_US + hour * _HOUR_US + (within - self._starts[hour]) / self._levels[hour]
 
     def operational_us(self, clock_us: float) -> float:
-        """Return the inverse of `clock_us`."""
+        """Returns the operational time of a clock time; the inverse of `clock_us`."""
         day, within = divmod(clock_us, DAY_US)
         hour = min(23, int(within // _HOUR_US))
         return day * DAY_US + self._starts[hour] + (within - hour * _HOUR_US) * self._levels[hour]

@@ -1,4 +1,4 @@
-"""Odd forms the pipeline forgives: the event counts as if it had been written properly."""
+"""Unusual forms that the pipeline accepts: the event is stored as if it had the usual form."""
 
 from collections.abc import Callable
 from random import Random
@@ -39,5 +39,5 @@ FORGIVEN: Final[dict[str, tuple[Twist, tuple[str, ...]]]] = {
 
 
 def forgiven_kinds(topic: str) -> tuple[str, ...]:
-    """Return the kinds that can happen on a topic."""
+    """Returns the kinds that are possible on a topic."""
     return tuple(kind for kind, (_, topics) in FORGIVEN.items() if topic in topics)

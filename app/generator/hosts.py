@@ -1,11 +1,11 @@
-"""The shop's hosts and what they measure, reported in turn."""
+"""The shop's hosts and their measurements."""
 
 import math
 from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from app.generator.planned_event import PlannedEvent, Trouble
+from app.generator.planned_event import FaultInjector, PlannedEvent
 from app.topics import SYSTEM_METRICS
 
 _HOSTS: Final = ("web-1", "web-2", "web-3", "db-1", "kafka-1")
@@ -31,18 +31,18 @@ _GAUGES: Final = (
 
 
 class Hosts:
-    """Measurements of every gauge of every host in turn: a slow wave with noise."""
+    """Generates measurements of every gauge of every host in turn: a slow wave with noise."""
 
-    __slots__ = ("_next", "_rng", "_series", "_trouble")
+    __slots__ = ("_faults", "_next", "_rng", "_series")
 
-    def __init__(self, trouble: Trouble, rng: Random) -> None:
-        self._trouble = trouble
+    def __init__(self, faults: FaultInjector, rng: Random) -> None:
+        self._faults = faults
         self._rng = rng
         self._series = [(host, gauge) for gauge in _GAUGES for host in _HOSTS]
         self._next = 0
 
     def measure(self, at_us: int) -> PlannedEvent:
-        """Return the next measurement, made at a time."""
+        """Returns the next measurement, made at `at_us`."""
         host, gauge = self._series[self._next]
         self._next = (self._next + 1) % len(self._series)
         wave = math.sin(2 * math.pi * at_us / _PERIOD_US + len(host))
@@ -53,8 +53,8 @@ class Hosts:
             "metric": gauge.metric,
             "value": round(gauge.base + gauge.swing * (0.7 * wave + 0.6 * noise), 6),
         }
-        late_us = self._trouble.lateness_us()
-        event = self._trouble.strike(PlannedEvent(at_us, SYSTEM_METRICS, host, fields, late_us))
+        late_us = self._faults.lateness_us()
+        event = self._faults.inject(PlannedEvent(at_us, SYSTEM_METRICS, host, fields, late_us))
         if late_us:
             event.marks = (*event.marks, "late")
         return event

@@ -1,14 +1,13 @@
-"""Identifiers that never repeat across runs, or always do if a run is seeded."""
+"""Identifiers that are unique across runs, or equal if a run has a seed."""
 
 import hashlib
 import secrets
 
 
 def run_id(seed: int | None, *circumstances: object) -> str:
-    """Return the prefix of all ids of a run: random, or a digest of seed and circumstances.
+    """Returns the prefix of all ids of a run: random, or a digest of seed and circumstances.
 
-    The circumstances (mode, start, rates) keep a seeded history and the seeded live run after it
-    apart.
+    The circumstances (mode, start, rates) distinguish a seeded history from the seeded live run after it.
     """
     if seed is None:
         return secrets.token_hex(5)
@@ -26,16 +25,16 @@ class Ids:
         self._sessions = self._orders = self._events = 0
 
     def session(self) -> str:
-        """Return the id of another session."""
+        """Returns a new id of a session."""
         self._sessions += 1
         return f"s-{self._prefix}-{self._sessions}"
 
     def order(self) -> str:
-        """Return the id of another transaction."""
+        """Returns a new id of a transaction."""
         self._orders += 1
         return f"t-{self._prefix}-{self._orders}"
 
     def event(self) -> str:
-        """Return the id of another view or cart event."""
+        """Returns a new id of a view or cart event."""
         self._events += 1
         return f"e-{self._prefix}-{self._events}"

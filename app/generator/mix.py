@@ -1,19 +1,17 @@
-"""The mix of sessions whose events add up to the set rates.
+"""The mix of sessions whose events have the configured rates.
 
-Transactions, views and cart events all come out of sessions, so their rates cannot be drawn one
-by one. Five kinds of session have known mean numbers of each event, and the rates of the kinds
-solve
+Transactions, views and cart events all belong to sessions, so their rates cannot be drawn independently. Five kinds of
+session have known mean numbers of each event, and the rates of the kinds solve
 
     transactions = burst * b + buy from a cart + buy directly
     cart events  = buy from a cart * 2.4 + leave a cart * 1.5
     views        = (buy from a cart + buy directly + leave a cart) * m + browse * 2.5
 
-exactly: `cart_conversion` settles how many carts are bought, never more than there are orders;
-what is left of the orders are direct purchases; three quarters of the views (at most 3 each)
-belong to sessions that shop and the others to sessions that only browse. Expected counts
-therefore equal the rates whatever they are. The kind of the next session is then steered, not
-thrown: a low-discrepancy sequence keeps the number of each kind within a few of its share at any
-moment (see `LowDiscrepancySampler`).
+exactly: `cart_conversion` determines how many carts are bought, at most as many as there are orders; the remaining
+orders are direct purchases; three quarters of the views (at most 3 each) belong to sessions that shop and the others to
+sessions that only browse. So the expected counts equal the rates, whatever they are. The kind of the next session is
+not drawn independently: a low-discrepancy sequence keeps the number of each kind close to its share at any time (see
+`LowDiscrepancySampler`).
 """
 
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from typing import Final
 from app.generator.weighted import Weighted
 
 EXTRA_ITEM_SHARE: Final = 0.2  # sessions that put a second product into the cart
-REMOVE_SHARE: Final = 0.3  # left carts of which the first product was taken out again
+REMOVE_SHARE: Final = 0.3  # abandoned carts from which the first product was removed
 CART_BUY_EVENTS: Final = 2 + 2 * EXTRA_ITEM_SHARE  # add, checkout; add and remove of the extra
 CART_LEAVE_EVENTS: Final = 1 + EXTRA_ITEM_SHARE + REMOVE_SHARE
 BROWSE_VIEWS: Final = 2.5
@@ -33,7 +31,7 @@ _GOLDEN: Final = 0.6180339887498949
 
 
 class SessionKind(IntEnum):
-    """What becomes of a session."""
+    """The outcome of a session."""
 
     BURST = 0
     CART_BUY = 1
@@ -52,7 +50,7 @@ class Rates:
     system_metrics: float
 
     def scaled(self, factor: float) -> "Rates":
-        """Return all rates times a factor."""
+        """Returns all rates times a factor."""
         return Rates(
             self.transactions * factor,
             self.product_views * factor,
@@ -62,7 +60,7 @@ class Rates:
 
     @property
     def total(self) -> float:
-        """Events per second of all topics together."""
+        """Events per second of all topics."""
         return self.transactions + self.product_views + self.cart_events + self.system_metrics
 
 
@@ -79,17 +77,17 @@ class SessionMix:
         return sum(self.per_second)
 
     def kinds(self) -> Weighted:
-        """Return the kinds weighed by their rates, all alike where there are no sessions."""
+        """Returns the kinds weighted by their rates, equally if there are no sessions."""
         return Weighted(self.per_second if self.rate else (1.0,) * len(self.per_second))
 
     @property
     def mean_steps(self) -> float:
-        """Events of a session, on average, of the busiest kind that can be long."""
+        """Mean number of events of a session of the longest kind."""
         return 4.0 + max(self.shopping_views, BROWSE_VIEWS)
 
 
 def solve_mix(rates: Rates, cart_conversion: float, rapid_share: float, burst_size: float) -> SessionMix:
-    """Return the mix with these rates; a share of the orders begins a burst of `burst_size`."""
+    """Returns the mix with these rates; `rapid_share` of the orders start a burst of `burst_size`."""
     bursts = rapid_share * rates.transactions
     orders = max(0.0, rates.transactions - bursts * burst_size)
     mean_cart = cart_conversion * CART_BUY_EVENTS + (1 - cart_conversion) * CART_LEAVE_EVENTS
@@ -103,11 +101,10 @@ def solve_mix(rates: Rates, cart_conversion: float, rapid_share: float, burst_si
 
 
 class LowDiscrepancySampler:
-    """Numbers that fill [0, 1) evenly from the first on: the additive golden-ratio sequence.
+    """Numbers that cover [0, 1) evenly from the first on: the additive golden-ratio sequence.
 
-    Among any n in a row each interval holds its share of them within O(log n) (Kuipers and
-    Niederreiter, Uniform Distribution of Sequences, 2.3), where independent draws would stray by
-    the root of n.
+    Among any n successive numbers each interval has its share within O(log n) (Kuipers and Niederreiter, Uniform
+    Distribution of Sequences, 2.3); independent draws would deviate by the root of n.
     """
 
     __slots__ = ("_value",)
@@ -116,6 +113,6 @@ class LowDiscrepancySampler:
         self._value = start
 
     def draw(self) -> float:
-        """Return the next number."""
+        """Returns the next number."""
         self._value = (self._value + _GOLDEN) % 1.0
         return self._value

@@ -1,4 +1,4 @@
-"""Orders: amounts and quantities, ordinary or anomalous on purpose."""
+"""Orders: amounts and quantities, ordinary or intentionally anomalous."""
 
 from random import Random
 from typing import Any, Final
@@ -14,7 +14,7 @@ _PAYMENT_WEIGHTS: Final = Weighted((45, 20, 20, 8, 7))
 
 
 class OrderGenerator:
-    """Draws what an order costs; an ordinary one stays below every threshold."""
+    """Draws amount and quantity of an order; an ordinary one stays below every threshold."""
 
     __slots__ = ("_bulk", "_catalogue", "_high_cents", "_kinds", "_quantities", "_rng")
 
@@ -30,23 +30,23 @@ class OrderGenerator:
         self._kinds = Weighted((1.0 - high - bulk, high, bulk))
 
     def quantity(self) -> int:
-        """Return the number of items of an ordinary order, mostly 1 to 3."""
+        """Returns the number of items of an ordinary order, mostly 1 to 3."""
         return self._quantities.draw(self._rng.random()) + 1
 
     def payment_method(self) -> str:
-        """Return how an order is paid."""
+        """Returns a payment method."""
         return _PAYMENT_METHODS[_PAYMENT_WEIGHTS.draw(self._rng.random())]
 
     def kind(self) -> str:
-        """Return "" for an ordinary order, else the name of the anomaly it is to raise."""
+        """Returns "" for an ordinary order, else the type of its anomaly."""
         return ("", HIGH_VALUE, UNUSUAL_QUANTITY)[self._kinds.draw(self._rng.random())]
 
     def bulk_quantity(self) -> int:
-        """Return a quantity at or above the threshold."""
+        """Returns a quantity at or above the threshold."""
         return self._bulk + int(self._rng.expovariate(0.2))
 
     def terms(self, product: int, quantity: int, kind: str) -> dict[str, Any]:
-        """Return the amount in cents and the quantity of an order of this kind.
+        """Returns the amount in cents and the quantity of an order of this kind.
 
         A bulk order gets a discount where its list price would exceed the high-value limit.
         """

@@ -1,4 +1,4 @@
-"""How far live traffic may have come by now: on time, catching up, or giving up on a long stall."""
+"""Pacing of live traffic: on time, catching up after a stall, or skipping a long one."""
 
 from typing import Final
 
@@ -8,9 +8,8 @@ _LONGEST_STEP_US: Final = 100_000
 class Pacer:
     """Maps the wall clock to the time of a source, both in microseconds; the clock is passed in.
 
-    Records become due when their time comes. After a stall the source is played at most
-    `catch_up_factor` times as fast as usual; what lies further back than `catch_up_max_us` is not
-    caught up: the source then lags behind the wall clock by `offset_us` for good.
+    Records become due at their time. After a stall the source is played at most `catch_up_factor` times as fast as
+    usual; a lag beyond `catch_up_max_us` is not caught up: the source then stays behind the wall clock by `offset_us`.
     """
 
     __slots__ = (
@@ -25,7 +24,7 @@ class Pacer:
     )
 
     def __init__(self, wall_us: int, start_us: int, speed: float, catch_up_factor: float, catch_up_max_us: int) -> None:
-        """Begin now: the source's `start_us` is played at the wall's `wall_us`."""
+        """Starts now: the source's `start_us` is played at the wall clock's `wall_us`."""
         self._wall_start_us = self._wall_us = wall_us
         self._start_us = self._played_us = start_us
         self._speed = speed
@@ -35,11 +34,11 @@ class Pacer:
 
     @property
     def offset_us(self) -> int:
-        """What to add to a time of the source to get the wall clock's, at a speed of one."""
+        """Difference between wall clock and source time, at a speed of one."""
         return self._wall_start_us - self._start_us + self.skipped_us
 
     def due_us(self, wall_us: int) -> int:
-        """Return the time of the source up to which records are due; never goes back."""
+        """Returns the source time up to which records are due; never decreases."""
         step_us = min(_LONGEST_STEP_US, max(0, wall_us - self._wall_us))
         self._wall_us = max(wall_us, self._wall_us)
         passed_us = self._wall_us - self._wall_start_us - self.skipped_us

@@ -16,7 +16,7 @@ class Plan:
     run_id: str
 
     def fraction(self, at_us: int) -> float:
-        """Return how far into the history a time is, 0 to 1; live traffic is at its end."""
+        """Returns the position of a time in the history, from 0 to 1; 1 for live traffic."""
         if self.end_us is None:
             return 1.0
         passed = (at_us - self.start_us) / (self.end_us - self.start_us)

@@ -1,4 +1,4 @@
-"""A event: an event that is planned but not written down yet, and what is to go wrong with it."""
+"""Planned events, not serialized yet, and the faults to inject into them."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -12,7 +12,7 @@ _HOLD_US: Final = 20_000_000
 
 
 class Fault(IntEnum):
-    """What happens to an event on its way; each event suffers at most one of them."""
+    """The faults; each event has at most one of them."""
 
     NONE = 0
     OUT_OF_ORDER = 1
@@ -24,11 +24,10 @@ class Fault(IntEnum):
 
 @dataclass(slots=True)
 class PlannedEvent:
-    """An event sent at `at_us` that says it happened `delay_us` earlier.
+    """An event sent at `at_us` with a timestamp `delay_us` earlier.
 
-    `fields` is the JSON object without its `timestamp`; `total_amount` is in integer cents there.
-    `marks` names what was injected on purpose (anomalies, lateness) and is counted when the event
-    is sent.
+    `fields` is the JSON object without its `timestamp`; `total_amount` is in integer cents. `marks` are the injected
+    anomalies and lateness, counted when the event is sent.
     """
 
     at_us: int
@@ -40,15 +39,15 @@ class PlannedEvent:
     marks: tuple[str, ...] = ()
 
 
-class Trouble:
-    """Draws the fault of each event and the lateness of each session, at the set shares."""
+class FaultInjector:
+    """Draws the fault of each event and the lateness of each session, by the configured shares."""
 
     __slots__ = ("_faults", "_hold_us", "_late_share", "_lateness_us", "_rng")
 
     def __init__(self, settings: GeneratorSettings, lateness_us: int, pace: float, rng: Random) -> None:
-        """Take the shares and the allowed lateness, which a late event exceeds by half at least.
+        """A late event exceeds the allowed `lateness_us` by at least half.
 
-        `pace` is 1, or less where sessions are compressed; events out of order are held as briefly.
+        `pace` is 1, or less for compressed sessions; the delay of events out of order is scaled by it.
         """
         shares = (
             settings.out_of_order_share,
@@ -64,13 +63,13 @@ class Trouble:
         self._rng = rng
 
     def lateness_us(self) -> int:
-        """Return 0, or how late all events of a session arrive: its device had no network."""
+        """Returns 0, or the delay of all events of a session, as of a device without network."""
         if self._rng.random() >= self._late_share:
             return 0
         return int(self._lateness_us * (1.5 + self._rng.expovariate(1.0)))
 
-    def strike(self, event: PlannedEvent) -> PlannedEvent:
-        """Draw the fault of a event; one out of order is sent 1 to 20 s after it happened."""
+    def inject(self, event: PlannedEvent) -> PlannedEvent:
+        """Draws the fault of an event; one out of order is sent 1 to 20 s after its timestamp."""
         event.fault = Fault(self._faults.draw(self._rng.random()))
         if event.fault is Fault.OUT_OF_ORDER:
             held_us = int(self._hold_us * (0.05 + 0.95 * self._rng.random()))

@@ -1,4 +1,4 @@
-"""Plays a source of records into a sender, paced by the wall clock or as fast as it goes."""
+"""Plays the records of a source to a sender, paced by the wall clock or as fast as possible."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,40 +20,40 @@ class Source(Protocol):
 
     @property
     def next_us(self) -> int:
-        """Time of the next record, at the earliest."""
+        """Lower bound of the next record's time."""
 
     def records(self, until_us: int, offset_us: int, record_us: int | None) -> Iterator[Record]:
-        """Yield the records before a time (see `Traffic.records`)."""
+        """Yields the records before a time (see `Traffic.records`)."""
 
 
 class WallClock:
-    """The real time; `sleep` ends early when a stop is asked for."""
+    """The real time; `sleep` ends early when a stop is requested."""
 
     def __init__(self, stop: Event) -> None:
         self._stop = stop
 
     def now_us(self) -> int:
-        """Return microseconds since the epoch."""
+        """Returns microseconds since the epoch."""
         return time.time_ns() // 1000
 
     def sleep(self, seconds: float) -> None:
-        """Wait, at most until the stop."""
+        """Waits, at most until the stop."""
         self._stop.wait(seconds)
 
 
 class Clock(Protocol):
-    """What playing needs of a clock."""
+    """The clock of a playback."""
 
     def now_us(self) -> int:
-        """Return microseconds since the epoch."""
+        """Returns microseconds since the epoch."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Waits."""
 
 
 @dataclass(slots=True)
 class Limits:
-    """When to end: at a time of the source or of the wall, after some records, or on a stop."""
+    """The end of a playback: a source time, a wall time, a number of records, or a stop."""
 
     stopping: Callable[[], bool]
     end_us: int = FOREVER_US
@@ -62,7 +62,7 @@ class Limits:
     sent: int = 0
 
     def over(self, now_us: int, source: Source) -> bool:
-        """Tell whether nothing more is to be sent."""
+        """Whether nothing more is to be sent."""
         return self.stopping() or self.sent >= self.count or now_us >= self.wall_end_us or source.next_us >= self.end_us
 
 
@@ -81,7 +81,7 @@ def play_paced(
     *,
     record_now: bool = True,
 ) -> None:
-    """Send what is due every tick until a limit is reached."""
+    """Sends the due records every tick until a limit is reached."""
     while not limits.over(now_us := clock.now_us(), source):
         due_us = min(pacer.due_us(now_us), limits.end_us)
         stamp_us = now_us if record_now else None
@@ -101,7 +101,7 @@ def play_flat_out(
     follow_wall: bool,
     record_now: bool,
 ) -> None:
-    """Send as fast as the sender takes it; `follow_wall` moves event times along with the clock."""
+    """Sends as fast as the sender accepts; `follow_wall` makes event times follow the wall clock."""
     while not limits.over(now_us := clock.now_us(), source):
         at_us = source.next_us
         offset_us = now_us - at_us if follow_wall else 0

@@ -1,10 +1,8 @@
-"""The shop's customers: where they live, how much they buy, and when they came and left.
+"""The shop's customers: their country, activity, and time as a customer.
 
-Half the shop of a shop are people who bought once: purchase rates are heavily skewed, and
-customers come and go for good, as in the Pareto/NBD model (Schmittlein, Morrison, Colombo:
-"Counting Your Customers", Management Science 33, 1987). The share of history a customer is there
-for is kept as fractions: 0 is the beginning of the history, 1 its end, and live traffic plays at
-1.
+Half of a shop's customers buy only once: purchase rates are heavily skewed, and customers join and leave permanently,
+as in the Pareto/NBD model (Schmittlein, Morrison, Colombo: "Counting Your Customers", Management Science 33, 1987). The
+times of joining and leaving are fractions of the history: 0 is its beginning, 1 its end; live traffic is at 1.
 """
 
 from array import array
@@ -24,7 +22,7 @@ _ATTEMPTS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Customer `u` lives in `country_of[u]` and is there from `joined[u]` to `left[u]`."""
+    """Customer `u` lives in `country_of[u]` and is active from `joined[u]` to `left[u]`."""
 
     country_of: "array[int]"
     joined: "array[float]"
@@ -32,20 +30,20 @@ class Population:
     _activity: Weighted
 
     def draw(self, rng: Random, fraction: float) -> int:
-        """Return a customer who is there at a fraction of the history, the busier the likelier."""
+        """Returns a customer active at a fraction of the history, by weight of activity."""
         for _ in range(_ATTEMPTS):
             user = self._activity.draw(rng.random())
-            if self.is_there(user, fraction):
+            if self.is_active(user, fraction):
                 return user
-        return 0  # the first customer always stays
+        return 0  # the first customer is always active
 
-    def is_there(self, user: int, fraction: float) -> bool:
-        """Tell whether a customer is one at a fraction of the history."""
+    def is_active(self, user: int, fraction: float) -> bool:
+        """Whether a customer is active at a fraction of the history."""
         return self.joined[user] <= fraction <= self.left[user]
 
 
 def build_population(rng: Random, users: int, countries: int) -> Population:
-    """Make customers; the first country has the most of them."""
+    """Creates customers; the first country has the most of them."""
     home = Weighted((rank + 1) ** -0.7 for rank in range(countries))
     country_of = array("H", (home.draw(rng.random()) for _ in range(users)))
     activity = [_activity(rng) for _ in range(users)]

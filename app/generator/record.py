@@ -1,4 +1,4 @@
-"""A record as it goes to Kafka, and how its parts are written."""
+"""Records for Kafka, and the serialization of their parts."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -10,7 +10,7 @@ JsonObject = dict[str, Any]
 
 
 class Record(NamedTuple):
-    """Bytes for a topic; `at_us` is the Kafka timestamp it should have, in microseconds."""
+    """Bytes for a topic; `at_us` is the Kafka timestamp in microseconds."""
 
     topic: str
     key: bytes
@@ -19,7 +19,7 @@ class Record(NamedTuple):
 
 
 def timestamp_text(at_us: int) -> str:
-    """Write microseconds since the epoch as RFC 3339 in UTC."""
+    """Formats microseconds since the epoch as RFC 3339 in UTC."""
     second, microsecond = divmod(at_us, 1_000_000)
     return f"{_second_text(second)}.{microsecond:06d}Z"
 
@@ -30,15 +30,15 @@ def _second_text(second: int) -> str:
 
 
 def money(cents: int) -> orjson.Fragment:
-    """Write cents as a JSON number with two decimals."""
+    """Formats cents as a JSON number with two decimals."""
     return orjson.Fragment(money_text(cents))
 
 
 def money_text(cents: int) -> str:
-    """Write cents, not negative, as a decimal."""
+    """Formats non-negative cents as a decimal."""
     return f"{cents // 100}.{cents % 100:02d}"
 
 
 def encode(fields: JsonObject) -> bytes:
-    """Write a JSON object."""
+    """Serializes a JSON object."""
     return orjson.dumps(fields)

@@ -34,9 +34,9 @@ _DECIMALS: Final = {"comma": COMMA, "point": POINT, "dot": POINT, COMMA: COMMA, 
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """A file of orders, and how to read it; a preset stands for a file and a layout.
+    """A file of orders and its layout; a preset has both.
 
-    `check_only` reads and reports, and sends nothing.
+    `check_only` reads and reports without sending.
     """
 
     path: Path | None = None

@@ -15,7 +15,7 @@ from app.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """Wall seconds and records after which a run ends by itself; None means no limit."""
+    """Wall seconds and records after which a run ends; None is no limit."""
 
     seconds: float | None = None
     count: int | None = None
@@ -24,10 +24,10 @@ class RunLimits:
 def run_job(
     job: Job, settings: Settings, bounds: RunLimits, stop: Event, say: Say, progress: Progress, *, bulk: bool
 ) -> Outcome:
-    """Wait for Kafka, play the job until its end, a limit or the stop, and deliver everything.
+    """Waits for Kafka, plays the job until its end, a limit or the stop, and delivers everything.
 
-    However long the wait was, live traffic begins when it is over. What could not be delivered is
-    told in the outcome's `error`; raises KafkaTopicError for topics of another shape.
+    Live traffic begins after the wait. The outcome's `error` describes undelivered records; raises KafkaTopicError for
+    topics with another number of partitions.
     """
     kafka = settings.kafka
     config = producer_config(kafka, settings.generator, bulk=bulk)

@@ -1,4 +1,4 @@
-"""Sends records to Kafka: idempotent, acknowledged by all replicas, patient with the broker."""
+"""Sends records to Kafka: idempotent, acknowledged by all replicas, retrying while the broker is unavailable."""
 
 import time
 from collections import Counter
@@ -23,21 +23,20 @@ Say = Callable[[str], None]
 
 
 class DeliveryError(GlobalMartError):
-    """Kafka refused records or could not be reached; what was sent is not what was generated."""
+    """Kafka rejected records or could not be reached; not all generated records were sent."""
 
 
 class Sender(Protocol):
-    """Where records go."""
+    """The destination of records."""
 
     def send(self, records: Sequence[Record], sent_at_ms: int) -> None:
-        """Hand over records, in order; waits while the queue is full."""
+        """Queues records in order; waits while the queue is full."""
 
 
 def producer_config(kafka: KafkaSettings, generator: GeneratorSettings, *, bulk: bool) -> dict[str, Any]:
-    """Return librdkafka's configuration; `bulk` trades latency for compressed, larger batches.
+    """Returns librdkafka's configuration; `bulk` trades latency for compressed, larger batches.
 
-    Messages never time out: a broker that is away is waited for. The partitioner is the Java
-    client's.
+    Messages never time out: the producer waits for an unavailable broker. The partitioner is the Java client's.
     """
     return {
         **librdkafka_options(kafka),
@@ -58,7 +57,7 @@ def producer_config(kafka: KafkaSettings, generator: GeneratorSettings, *, bulk:
 
 
 class KafkaSender:
-    """Owns a producer; `stopping` tells whether a wait for the broker should be given up."""
+    """Sends through a producer; waits for the broker end when `stopping` returns true."""
 
     def __init__(self, config: dict[str, Any], say: Say, stopping: Callable[[], bool]) -> None:
         self._say = say
@@ -72,9 +71,9 @@ class KafkaSender:
         self._producer = Producer({**config, **callbacks})
 
     def wait_for_broker(self) -> bool:
-        """Wait until the broker answers; False if a stop came first.
+        """Waits until the broker answers; returns False after a stop.
 
-        Raises DeliveryError when brokers do not let us in, or are not whom we trust.
+        Raises DeliveryError when brokers reject the login or are not trusted.
         """
         while not self._stopping():
             try:
@@ -89,7 +88,7 @@ class KafkaSender:
         return False
 
     def send(self, records: Sequence[Record], sent_at_ms: int) -> None:
-        """Queue records; waits while the queue is full, until the broker takes some or a stop."""
+        """Queues records; waits while the queue is full, until the broker accepts some or a stop."""
         headers = [(SENT_AT_HEADER, b"%d" % sent_at_ms)]
         produce = self._producer.produce
         for topic, key, value, at_us in records:
@@ -103,7 +102,7 @@ class KafkaSender:
         self._raise_if_fatal()
 
     def flush(self, timeout_seconds: float) -> None:
-        """Wait for records under way; raises DeliveryError if any was refused or is still here."""
+        """Waits for queued records; raises DeliveryError if any was rejected or not acknowledged in time."""
         deadline = time.monotonic() + timeout_seconds
         left = len(self._producer)
         while left and time.monotonic() < deadline and not self._fatal:
@@ -115,21 +114,16 @@ class KafkaSender:
             reasons = "; ".join(f"{n} x {reason}" for reason, n in self._failures.most_common())
             raise DeliveryError(f"{self._failures.total()} records were not delivered: {reasons}")
 
-    @property
-    def undelivered(self) -> int:
-        """Records that were refused, or given up at the end."""
-        return self._failures.total()
-
     def _make_room(self, topic: str) -> None:
-        """Wait a moment for the queue; a stop in the meantime gives up instead of waiting on."""
+        """Waits briefly for the queue; raises DeliveryError after a stop."""
         self._producer.poll(_POLL_SECONDS)
         self._raise_if_fatal()
         if self._stopping() and len(self._producer) >= _QUEUE_RECORDS:
-            raise DeliveryError(f"stopped while Kafka took no more records for {topic}")
+            raise DeliveryError(f"stopped while Kafka accepted no more records for {topic}")
 
     def _raise_if_fatal(self) -> None:
         if self._fatal:
-            raise DeliveryError(f"the Kafka producer cannot go on: {self._fatal}; start it again")
+            raise DeliveryError(f"the Kafka producer cannot continue: {self._fatal}; start it again")
 
     def _on_error(self, error: KafkaError) -> None:
         self._refusals(error)

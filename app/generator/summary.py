@@ -18,9 +18,9 @@ class Outcome:
 
 
 def summary(job: Job, seed: int | None, outcome: Outcome, *, limited: bool = False) -> dict[str, Any]:
-    """Return everything an acceptance check needs: expected ledger figures and injected trouble.
+    """Return everything an acceptance check needs: expected ledger figures and injected faults.
 
-    `limited` tells that the run was asked to end early: then orders of a file may be missing.
+    `limited`: the run was to end early, so that orders of a file may be missing.
     """
     per_second = outcome.sent / outcome.seconds if outcome.seconds > 0 else 0.0
     error = outcome.error or ("" if limited or job.imported is None else shortfall(job.imported))
@@ -76,12 +76,12 @@ def lines(job: Job, figures: dict[str, Any]) -> list[str]:
         return [sent, *_import_lines(job.imported)]
     result = [sent]
     for topic, counts in figures["topics"].items():
-        told = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in counts.items())
-        result.append(f"  {topic}: {told}")
+        text = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in counts.items())
+        result.append(f"  {topic}: {text}")
     for group in ("injected", "malformed", "forgiven"):
         if figures[group]:
-            told = ", ".join(f"{name} {n:,}" for name, n in figures[group].items())
-            result.append(f"  {group}: {told}")
+            text = ", ".join(f"{name} {n:,}" for name, n in figures[group].items())
+            result.append(f"  {group}: {text}")
     return result
 
 

@@ -1,7 +1,7 @@
-"""The traffic of the shop as one stream of records, ordered by the time they are sent.
+"""The traffic of the shop as one stream of records, ordered by send time.
 
-Pure: no clock, no I/O, one seeded random generator. The same settings, seed and start give the same
-bytes in the same order.
+Pure: no clock, no I/O, one seeded random generator. The same settings, seed and start give the same bytes in the same
+order.
 """
 
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ from app.generator.sessions import Sessions
 from app.generator.writer import Writer
 
 Event = tuple[int, int, PlannedEvent, Record | None]
-"""Time in microseconds, running number, event, and the record to repeat if it was sent before."""
+"""Time in microseconds, sequence number, event, and the record to repeat if it was sent before."""
 
 
 class Traffic:
-    """Hands out records in the order they are sent; `counts` counts them.
+    """Yields records in the order they are sent; `counts` counts them.
 
-    Sessions that began before the start are under way at it, so that the rates hold from the first
-    second: `visits` begins early, and what is sent before the start is dropped.
+    `visits` begins before the start, and earlier records are dropped: so sessions are in progress at the start, and the
+    rates hold from the first second.
     """
 
     def __init__(
@@ -49,22 +49,22 @@ class Traffic:
         self._measurements = measurements
         self._repeat_after_us = repeat_after_us
         self._rng = rng
-        self._agenda: list[Event] = []
+        self._queue: list[Event] = []
         self._pushed = 0
         self._plan_ahead(plan.start_us)
 
     def records(self, until_us: int, offset_us: int, record_us: int | None) -> Iterator[Record]:
-        """Yield the records sent before `until_us`, a time of the simulation.
+        """Yields the records sent before `until_us`, a time of the simulation.
 
-        `offset_us` is added to every time: it is how far the simulation lags behind the wall
-        clock. Kafka timestamps are the times of sending, or `record_us` if given.
+        `offset_us`, the simulation's lag behind the wall clock, is added to every time. Kafka timestamps are the send
+        times, or `record_us` if given.
         """
-        agenda = self._agenda
+        queue = self._queue
         while True:
             self._plan_ahead(until_us)
-            if not agenda or agenda[0][0] >= until_us:
+            if not queue or queue[0][0] >= until_us:
                 return
-            at_us, _, event, sent_before = heappop(agenda)
+            at_us, _, event, sent_before = heappop(queue)
             sent_us = at_us + offset_us
             stamp_us = sent_us if record_us is None else record_us
             if sent_before is not None:
@@ -78,16 +78,16 @@ class Traffic:
 
     @property
     def next_us(self) -> int:
-        """Return the time of the simulation at which the next record is sent, at the earliest."""
-        first_us = self._agenda[0][0] if self._agenda else NEVER_US
+        """Lower bound of the next record's send time, in the simulation."""
+        first_us = self._queue[0][0] if self._queue else NEVER_US
         planned_us = min(self._visits.next_us, self._measurements.next_us)
         return max(self._plan.start_us, min(first_us, planned_us))
 
     def _plan_ahead(self, until_us: int) -> None:
-        """Plan sessions and measurements until the first event is surely the next to send."""
-        agenda, visits, measurements = self._agenda, self._visits, self._measurements
+        """Plans sessions and measurements until no later one can be sent before the first event."""
+        queue, visits, measurements = self._queue, self._visits, self._measurements
         while True:
-            limit_us = min(until_us, agenda[0][0]) if agenda else until_us
+            limit_us = min(until_us, queue[0][0]) if queue else until_us
             if min(visits.next_us, measurements.next_us) > limit_us:
                 return
             if visits.next_us <= measurements.next_us:
@@ -107,4 +107,4 @@ class Traffic:
 
     def _push(self, at_us: int, event: PlannedEvent, sent_before: Record | None) -> None:
         self._pushed += 1
-        heappush(self._agenda, (at_us, self._pushed, event, sent_before))
+        heappush(self._queue, (at_us, self._pushed, event, sent_before))

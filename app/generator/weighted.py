@@ -6,12 +6,12 @@ from itertools import accumulate
 
 
 class Weighted:
-    """Indexes 0 to n - 1, each as likely as its weight; immutable after construction."""
+    """Indexes 0 to n - 1 with probabilities proportional to their weights; immutable."""
 
     __slots__ = ("_cumulative", "_last")
 
     def __init__(self, weights: Iterable[float]) -> None:
-        """Take non-negative weights, at least one of them positive; raises ValueError otherwise."""
+        """Raises ValueError unless the weights are non-negative and at least one is positive."""
         cumulative = list(accumulate(weights))
         if not cumulative or cumulative[-1] <= 0:
             raise ValueError("weights must hold a positive number")
@@ -20,5 +20,5 @@ class Weighted:
         self._last = len(cumulative) - 1
 
     def draw(self, uniform: float) -> int:
-        """Return the index that a uniform number in [0, 1) falls on."""
+        """Returns the index for a uniform number in [0, 1)."""
         return min(bisect_right(self._cumulative, uniform), self._last)

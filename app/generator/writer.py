@@ -1,4 +1,4 @@
-"""Turns events into records: timestamps, money, bytes, and the faults that show in them."""
+"""Serializes events to records: timestamps, money, bytes, and the faults in them."""
 
 from random import Random
 from typing import Final
@@ -16,7 +16,7 @@ _AMOUNT: Final = "total_amount"
 
 
 class Writer:
-    """Writes one event after the other and counts what it did."""
+    """Serializes events one by one and counts them."""
 
     __slots__ = ("_counts", "_future_tolerance_us", "_rng")
 
@@ -26,7 +26,7 @@ class Writer:
         self._rng = rng
 
     def write(self, event: PlannedEvent, at_us: int, record_us: int) -> Record:
-        """Return the record of a event sent at a time, to be stamped `record_us` by Kafka."""
+        """Returns the record of an event sent at a time, with `record_us` as its Kafka timestamp."""
         fields = event.fields
         fields["timestamp"] = timestamp_text(at_us - event.delay_us)
         if event.fault is Fault.MALFORMED:
@@ -39,7 +39,7 @@ class Writer:
         return self._record(event, fields, record_us)
 
     def repeat(self, event: PlannedEvent, record: Record, record_us: int) -> Record:
-        """Return the record once more: the same bytes, or changed ones under the same id."""
+        """Returns the record again: the same bytes, or changed ones with the same id."""
         counts = self._counts.topics[event.topic]
         counts.produced += 1
         counts.duplicates += 1
@@ -78,7 +78,7 @@ class Writer:
 
 
 def _contradict(fields: JsonObject) -> JsonObject:
-    """Return the event with the same identity and other content."""
+    """Returns the event with the same identity and other content."""
     if _AMOUNT in fields:
         return {**fields, _AMOUNT: fields[_AMOUNT] + 100}
     if "value" in fields:

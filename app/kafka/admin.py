@@ -8,14 +8,14 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from app.errors import KafkaTopicError
 from app.kafka.auth_check import BrokerRefusals, list_topics
-from app.kafka.compaction import CLEANUP_POLICY, compacting, compacts, cure
+from app.kafka.compaction import CLEANUP_POLICY, compacted, describe, fix
 from app.security.kafka import librdkafka_options
 from app.settings import KafkaSettings
 from app.topics import DEAD_LETTERS, SOURCE_TOPICS, TOPICS
 
 ANSWER_SECONDS: Final = 10.0
-#: Who may not ask for a topic's settings, or asks a broker that knows none, goes on without.
-_UNKNOWABLE: Final = (
+#: Without the permission to read a topic's settings, or a broker that has the request, clients go on without them.
+_SETTINGS_UNREADABLE: Final = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError._UNSUPPORTED_FEATURE,
@@ -26,7 +26,7 @@ _UNKNOWABLE: Final = (
 def topic_settings(
     client: AdminClient, topics: Collection[str], name: str, seconds: float = ANSWER_SECONDS
 ) -> Mapping[str, str]:
-    """One setting of topics that exist, without those that may not be asked; raises KafkaException."""
+    """Returns one setting of existing topics, without those that must not be read; raises KafkaException."""
     resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
     answers = client.describe_configs(resources, request_timeout=seconds) if resources else {}
     found: dict[str, str] = {}
@@ -34,7 +34,7 @@ def topic_settings(
         try:
             found[resource.name] = str(answer.result(seconds)[name].value)
         except KafkaException as error:
-            if error.args[0].code() not in _UNKNOWABLE:
+            if error.args[0].code() not in _SETTINGS_UNREADABLE:
                 raise
     return found
 
@@ -69,7 +69,7 @@ class KafkaAdmin:
 
 _ANSWER_SECONDS: Final = 20.0
 _LARGEST_RECORD_BYTES: Final = 10 * 1024 * 1024
-#: What the headers of a dead letter may take.
+#: The limit of a dead letter's headers.
 HEADER_BYTES: Final = 64 * 1024
 
 
@@ -78,11 +78,11 @@ def create_topics(
 ) -> list[str]:
     """Creates every missing topic and returns the names of those created.
 
-    `options` are the client's, security included, where brokers ask for any.
+    `options` are the client's, security included.
 
-    Raises KafkaTopicError when a topic exists with another number of partitions (users would then
-    meet in other partitions than before), when a source topic compacts (it would lose records), or when the broker
-    does not answer or refuses.
+    Raises KafkaTopicError when a topic exists with another number of partitions (users would then move to other
+    partitions), when a source topic is compacted (it would lose records), or when the broker does not answer or
+    refuses.
     """
     # Faults are raised as exceptions; the client's own log on stderr would only repeat them.
     refusals = BrokerRefusals()
@@ -115,7 +115,7 @@ def create_topics(
 
 
 def _largest_bytes(topic: str) -> int:
-    """A dead letter is a whole source record and the headers that say why it was refused."""
+    """Returns the limit of a record: a dead letter is a whole source record plus headers with the reason."""
     return _LARGEST_RECORD_BYTES + (HEADER_BYTES if topic == DEAD_LETTERS else 0)
 
 
@@ -149,10 +149,10 @@ def _refuse_compaction(admin: AdminClient, bootstrap: str, topics: list[str]) ->
         policies = topic_settings(admin, topics, CLEANUP_POLICY, _ANSWER_SECONDS)
     except KafkaException as error:
         raise KafkaTopicError(
-            f"Kafka at {bootstrap} does not say how its topics are set ({error.args[0].str()}); try again"
+            f"the settings of the topics of Kafka at {bootstrap} cannot be read ({error.args[0].str()}); try again"
         ) from error
-    if found := compacting(policies, topics):
-        raise KafkaTopicError(f"{compacts(policies, found)}, so Kafka deletes records; {cure(found)}")
+    if found := compacted(policies, topics):
+        raise KafkaTopicError(f"{describe(policies, found)}, so Kafka deletes records; {fix(found)}")
 
 
 def _unless_just_created(name: str, error: KafkaException) -> None:

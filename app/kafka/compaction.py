@@ -1,6 +1,6 @@
-"""Topics that compact: Kafka keeps the newest record of each key there and deletes the others, orders like any.
+"""Compacted topics: Kafka keeps only the newest record of each key there, so a source topic would lose orders.
 
-The deleted offsets look to every client like those of Kafka's own marks, so nobody would notice.
+To clients the deleted offsets are the same as those of transaction markers: the loss would go unnoticed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,18 +10,18 @@ CLEANUP_POLICY: Final = "cleanup.policy"
 _COMPACT: Final = "compact"
 
 
-def compacting(policies: Mapping[str, str], topics: Iterable[str]) -> list[str]:
-    """Those of the topics whose policy compacts, alone or beside deletion by age."""
+def compacted(policies: Mapping[str, str], topics: Iterable[str]) -> list[str]:
+    """Returns the topics that are compacted, with or without deletion by age."""
     return [name for name in topics if _COMPACT in policies.get(name, "").split(",")]
 
 
-def compacts(policies: Mapping[str, str], names: Iterable[str]) -> str:
-    """What is wrong with these topics."""
+def describe(policies: Mapping[str, str], names: Iterable[str]) -> str:
+    """Describes the wrong setting of these topics."""
     return ", ".join(f"{name} has {CLEANUP_POLICY}={policies[name]}" for name in names)
 
 
-def cure(names: Iterable[str]) -> str:
-    """How to set it right."""
+def fix(names: Iterable[str]) -> str:
+    """Returns the commands that correct it."""
     topics = ", ".join(names)
     return (
         f"set {CLEANUP_POLICY}=delete on {topics} (kafka-configs.sh --alter --entity-type topics --entity-name TOPIC "

@@ -28,7 +28,7 @@ def partition_counts(kafka: KafkaSettings) -> Mapping[str, int]:
 
 
 def settings_of_topics(kafka: KafkaSettings, topics: Collection[str], *names: str) -> Mapping[str, Mapping[str, str]]:
-    """Some settings by name and topic; topics that are missing, or that we may not ask about, are left out.
+    """Returns settings by name and topic, without topics that are missing or must not be read.
 
     Raises KafkaTopicError when no broker answers.
     """

@@ -19,7 +19,7 @@ _DELIVERY_SECONDS: Final = 30.0
 
 
 class RecordNotDeliveredError(GlobalMartError):
-    """Kafka did not acknowledge a record; the message says how many and why."""
+    """Kafka did not acknowledge records; the message gives their number and the reason."""
 
 
 class RecordPosition(NamedTuple):

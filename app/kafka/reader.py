@@ -74,12 +74,12 @@ class KafkaReader:
         return sorted(found.partitions) if found is not None and found.error is None else []
 
     async def compacts(self, topic: str) -> bool:
-        """Whether Kafka deletes all but the newest record of each key there; False where it does not say."""
+        """Whether a topic is compacted; False if the setting cannot be read."""
         resource = ConfigResource(ResourceType.TOPIC, topic)
         admin = AdminClient({**self._options, "error_cb": self._refusals, "log_level": 0})
-        asked = admin.describe_configs([resource], request_timeout=CALL_SECONDS)[resource]
+        request = admin.describe_configs([resource], request_timeout=CALL_SECONDS)[resource]
         try:
-            settings = await asyncio.to_thread(asked.result, CALL_SECONDS)
+            settings = await asyncio.to_thread(request.result, CALL_SECONDS)
         except (KafkaException, TimeoutError):
             return False
         return "compact" in str(settings["cleanup.policy"].value).split(",")

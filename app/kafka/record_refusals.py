@@ -1,4 +1,4 @@
-"""What a broker may say of a record that it will say of it for ever, however often it is sent."""
+"""Errors by which a broker permanently rejects a record, however often it is sent."""
 
 from typing import Final
 
@@ -6,17 +6,17 @@ from aiokafka.errors import BrokerResponseError, MessageSizeTooLargeError, Recor
 
 
 class InvalidRecordError(BrokerResponseError):
-    """The broker takes no such record, for example one without a key on a topic that compacts."""
+    """The broker rejects the record, for example one without a key on a compacted topic."""
 
     errno = 87
     message = "INVALID_RECORD"
     description = "The record was refused by the broker."
 
 
-#: One record refused may bring down those that share its batch.
+#: A rejected record may fail the others in its batch, too.
 RECORD_REFUSED: Final = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError)
 
 
-def know_invalid_records() -> None:
-    """Teach aiokafka the one code of these it has no name for, and would call unknown."""
+def register_invalid_record_error() -> None:
+    """Registers the error code that aiokafka does not have and would report as unknown."""
     kafka_errors.setdefault(InvalidRecordError.errno, InvalidRecordError)

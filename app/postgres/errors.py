@@ -16,11 +16,13 @@ def translate_errors(settings: PostgresSettings) -> Iterator[None]:
     try:
         yield
     except asyncpg.UndefinedTableError as error:
-        raise StoreUnavailableError(f"{place} lacks our schema ({text_of(error)}); run `globalmart migrate`") from error
+        raise StoreUnavailableError(
+            f"{place} does not have the schema ({text_of(error)}); run `globalmart migrate`"
+        ) from error
     except asyncpg.InvalidCatalogNameError as error:
         variable = settings.variable("database")
         raise StoreUnavailableError(
-            f"{place} is not there ({text_of(error)}); create it or correct {variable}"
+            f"{place} does not exist ({text_of(error)}); create it or correct {variable}"
         ) from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StoreUnavailableError(

@@ -30,9 +30,9 @@ def named(title: str, keys: tuple[str, ...], fields: tuple[str, ...], rows: Iter
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What something shows against what it has to show.
+    """The figures of one side and the expected ones.
 
-    `failure` says why nothing could be read; `moving` that figures changed during the comparison.
+    `failure` is the reason why nothing could be read; `moving` is set if figures changed during the comparison.
     """
 
     what: str

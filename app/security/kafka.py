@@ -47,13 +47,13 @@ def aiokafka_security(kafka: KafkaSettings) -> dict[str, Any]:
 
 
 def untrusted(reason: object) -> str:
-    """What to correct when a broker's certificate does not convince us."""
+    """The settings to correct when a broker's certificate is not trusted."""
     ca_file, bootstrap = KafkaSettings.variable("ca_file"), KafkaSettings.variable("bootstrap")
     return f"the broker's certificate is not trusted ({reason}): correct {ca_file}, or the host name in {bootstrap}"
 
 
 def refused(reason: object) -> str:
-    """What to correct when a broker does not let us in."""
+    """The settings to correct when a broker refuses the login."""
     names = [KafkaSettings.variable(field) for field in ("user", "password", "sasl_mechanism")]
     return f"Kafka refuses the name or the password ({reason}): correct {names[0]}, {names[1]} or {names[2]}"
 

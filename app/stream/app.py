@@ -40,20 +40,20 @@ class NoWebServer(BootStrategy):
 
 
 class NoWebSettings(faust.Settings):
-    """Whatever the command line says: else the banner would name a port where nothing listens."""
+    """Disables the web server whatever the options are, so that the banner names no port without a listener."""
 
     @property
     def web_enabled(self) -> bool:
-        """Never."""
+        """Always false."""
         return False
 
     @web_enabled.setter
     def web_enabled(self, enabled: bool) -> None:
-        """Changes nothing."""
+        """Has no effect."""
 
 
 class NoWebWorker(faust.Worker):
-    """The process title names no port either."""
+    """Omits the port from the process title, too."""
 
     def _proc_ident(self) -> str:
         return f"{self.app.conf.id} {self.app.conf.datadir.absolute()}"
@@ -108,7 +108,7 @@ class GlobalMartApp(faust.App):
 
 
 def _commit_seconds(drain_seconds: float) -> float:
-    """How long Kafka may take to store the offsets: a worker that waits longer for chunks does so here."""
+    """Returns the time-out of the offset commit, at least the time the worker waits for chunks."""
     return max(_COMMIT_SECONDS, drain_seconds)
 
 

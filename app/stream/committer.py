@@ -1,7 +1,7 @@
 """Commits a chunk exactly once.
 
 Retries while a store is unavailable. Bisects when the database rejects a record, so that only that record becomes a
-dead letter. Raises on a bug. After any failure the ledger says what has been committed.
+dead letter. Raises on a bug. After any failure the ledger shows what was committed.
 """
 
 from dataclasses import replace

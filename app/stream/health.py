@@ -68,11 +68,11 @@ class WorkerHealth(Service):
 
     @property
     def waits_for(self) -> str:
-        """The store that has not answered lately; empty when it has."""
+        """The store that did not answer the last request; empty if it did."""
         return "" if self._kafka_answers else "Kafka"
 
     async def on_start(self) -> None:
-        """Logs where the metrics are."""
+        """Logs the URL of the metrics."""
         logger.info("metrics on %s/metrics", self._port.address)
 
     @Service.task

@@ -1,7 +1,7 @@
-"""The worker's own HTTP port: `/metrics` for Prometheus, `/health` and `/ready` for whoever runs the process.
+"""The worker's HTTP port: `/metrics` for Prometheus, `/health` and `/ready` for the supervisor of the process.
 
-It opens before anything else and answers from a thread, so it can say that the event loop stands still, or what a
-worker that does not consume yet waits for.
+It opens first and answers from a thread, so that it can report a blocked event loop, or what a worker that does not
+consume yet waits for.
 """
 
 import errno
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: A loop that has not run for so long will not serve a rebalance or a heartbeat either.
-STANDSTILL_SECONDS: Final = 30.0
+#: A loop blocked for so long misses rebalances and heartbeats, too.
+BLOCKED_SECONDS: Final = 30.0
 _BEAT_SECONDS: Final = 1.0
 _PORTS_TRIED: Final = 100
 
 
 class HealthPort(Service):
-    """Serves the first free port from `port` on; `waits_for` names what a worker that is not ready waits for."""
+    """Serves the first free port from `port` on; `waits_for` returns what the worker waits for before it is ready."""
 
     abstract = False
 
@@ -55,30 +55,30 @@ class HealthPort(Service):
 
     @property
     def address(self) -> str:
-        """Where it answers, without a path; the port is the one that was free."""
+        """The URL without a path, with the port that was free."""
         assert self._server is not None, "the port is open once the service has started"
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._server.server_port}"
 
     async def on_start(self) -> None:
-        """Open the port; raises OSError when none is free."""
-        self._look()
+        """Opens the port; raises OSError when none is free."""
+        self._update()
         self._server = self._bound()
         threading.Thread(target=self._server.serve_forever, name="health-port", daemon=True).start()
         logger.info("health on %s/health", self.address)
 
     async def on_stop(self) -> None:
-        """Close the port."""
+        """Closes the port."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
 
     @Service.task
-    async def _look_regularly(self) -> None:
+    async def _update_regularly(self) -> None:
         async for _ in self.itertimer(_BEAT_SECONDS, name="health_port"):
-            self._look()
+            self._update()
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         self._beat, self._missing = self._clock(), self._waits_for()
 
     def _bound(self) -> WSGIServer:
@@ -98,7 +98,7 @@ class HealthPort(Service):
         if path == "/metrics":
             page: Iterable[bytes] = self._metrics(environ, start_response)
             return page
-        pages = {"/health": self._standing_still, "/ready": self._not_ready}
+        pages = {"/health": self._blocked, "/ready": self._not_ready}
         if path not in pages:
             status, text = HTTPStatus.NOT_FOUND, "there are /metrics, /health and /ready"
         elif problem := pages[path]():
@@ -111,16 +111,16 @@ class HealthPort(Service):
         )
         return [f"{text}\n".encode()]
 
-    def _standing_still(self) -> str:
+    def _blocked(self) -> str:
         seconds = self._clock() - self._beat
-        return f"the event loop has not run for {seconds:.0f} s" if seconds > STANDSTILL_SECONDS else ""
+        return f"the event loop has not run for {seconds:.0f} s" if seconds > BLOCKED_SECONDS else ""
 
     def _not_ready(self) -> str:
-        return self._standing_still() or (f"waiting for {self._missing}" if self._missing else "")
+        return self._blocked() or (f"waiting for {self._missing}" if self._missing else "")
 
 
 class _ThreadingServer(ThreadingMixIn, WSGIServer):
-    """A slow scrape delays no probe."""
+    """Answers each request in a thread: a slow scrape does not delay a probe."""
 
     daemon_threads = True
 
@@ -136,4 +136,4 @@ def _server_class(host: str) -> type[WSGIServer]:
 
 class _SilentHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """A probe every few seconds is no news."""
+        """Logs nothing: probes come every few seconds."""

@@ -1,11 +1,11 @@
 """The outbox: publishes committed anomalies and dead letters to their topics, at least once.
 
-Identities of concurrent transactions commit out of order, so readers that go by "id greater than" skip rows. One
-publisher at a time gives positions to committed rows, copies them to Kafka and notes how far it came, all in
-one transaction on the row of `outbox_progress`; whoever holds that row is the publisher.
+Concurrent transactions commit their identity values out of order, so a reader that polls by "id greater than" skips
+rows. Here one publisher at a time assigns positions to committed rows, copies them to Kafka and stores its progress,
+all in one transaction on the row of `outbox_progress`; the worker that holds that row's lock is the publisher.
 
-A copy that the broker will never take, because it is too large for the topic, is sent without its value and says so in
-a header; the row stays whole in PostgreSQL. No row holds up those behind it.
+A copy that the broker permanently rejects, because it is too large for the topic, is sent without its value, with a
+header that names the omission; the row in PostgreSQL stays complete. No row blocks the rows after it.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from mode import Service
 from mode.utils.logging import get_logger
 
 from app.kafka.metadata_backoff import back_off_after_failures
-from app.kafka.record_refusals import RECORD_REFUSED, know_invalid_records
+from app.kafka.record_refusals import RECORD_REFUSED, register_invalid_record_error
 from app.metrics import WorkerMetrics
 from app.postgres.connections import ANOMALIES_NUMBERED, connect_worker
 from app.security.kafka import aiokafka_options
@@ -38,14 +38,14 @@ logger = get_logger(__name__)
 _BATCH: Final = 1000
 #: Of one batch, or of one larger row: it has to fit memory and be acknowledged in time.
 _BATCH_BYTES: Final = 2 * 1024 * 1024
-#: Larger than any record our topics take.
+#: Larger than any record the topics accept.
 _LARGEST_REQUEST: Final = 16 * 1024 * 1024
 _BEYOND_ALL: Final = 2**63 - 1
 _POLL_SECONDS: Final = 1.0
-#: Then those that were sent are noted: the transaction must not last for ever.
-_APART_SECONDS: Final = 20.0
-_NOTHING_TAKEN: Final = "everything"
-#: Of the time a transaction may stand still, as it does while Kafka is waited for.
+#: Then the progress is stored, so that the transaction does not become too long.
+_ONE_BY_ONE_SECONDS: Final = 20.0
+_EVERYTHING: Final = "everything"
+#: Share of the time a transaction may be idle, as it is while it waits for Kafka.
 _SEND_SHARE: Final = 0.8
 
 _TAKE_TURN: Final = """
@@ -55,8 +55,8 @@ _ADVANCE: Final = """
 UPDATE outbox_progress
 SET numbered_position = $2, published_position = $3, updated_at = CURRENT_TIMESTAMP
 WHERE stream = $1"""
-#: Tells PostgreSQL in the middle of a transaction that it is not idle.
-_STAY: Final = "SELECT 1"
+#: Resets PostgreSQL's time-out of idle transactions.
+_KEEP_ALIVE: Final = "SELECT 1"
 
 
 class OutboxPublisher(Service):
@@ -73,7 +73,7 @@ class OutboxPublisher(Service):
         self._running = asyncio.Lock()
         self._connection = SinkConnection(self._connect)
         self._producer: AIOKafkaProducer | None = None
-        know_invalid_records()
+        register_invalid_record_error()
 
     async def on_stop(self) -> None:
         """Waits for a running batch, then closes the connections; an unfinished batch is sent again."""
@@ -135,7 +135,7 @@ class OutboxPublisher(Service):
         return count
 
     async def _send(self, stream: OutboxStream, rows: Sequence[asyncpg.Record]) -> int:
-        """OutboxRecord the rows; how many of them, from the first on, need not be sent again."""
+        """Copies the rows to Kafka; returns how many of them, from the first on, need not be sent again."""
         copies = [stream.to_copy(row) for row in rows]
         async with asyncio.timeout(self._send_seconds):
             failures = await _send_together(await self._get_producer(), stream.name, copies)
@@ -143,26 +143,28 @@ class OutboxPublisher(Service):
             return len(copies)
         if not any(isinstance(error, RECORD_REFUSED) for error in failures.values()):
             raise next(iter(failures.values()))
-        # A producer that counts its records is of no use once one was refused: the broker waits for its number.
+        # An idempotent producer is unusable after a rejection: the broker waits for the rejected sequence number.
         await self._drop_producer()
-        return await self._send_apart(stream, copies, sorted(failures))
+        return await self._send_one_by_one(stream, copies, sorted(failures))
 
-    async def _send_apart(self, stream: OutboxStream, copies: Sequence[OutboxRecord], places: Sequence[int]) -> int:
-        """Send those of `places` one by one, reduced where the broker refuses them; a result as of `_send`."""
+    async def _send_one_by_one(
+        self, stream: OutboxStream, copies: Sequence[OutboxRecord], places: Sequence[int]
+    ) -> int:
+        """Sends those at `places` one by one, reduced if the broker rejects them; returns the same as `_send`."""
         connection, began = await self._connection.get(), monotonic()
-        producer = self._make_producer(counts=False)
+        producer = self._make_producer(idempotent=False)
         try:
             await producer.start()
             for place in places:
-                if self.should_stop or monotonic() - began > _APART_SECONDS:
+                if self.should_stop or monotonic() - began > _ONE_BY_ONE_SECONDS:
                     return place
-                await connection.execute(_STAY)
+                await connection.execute(_KEEP_ALIVE)
                 async with asyncio.timeout(self._send_seconds):
-                    left_out = await _send_what_is_taken(producer, stream.name, copies[place])
+                    left_out = await _send_reduced(producer, stream.name, copies[place])
                 if left_out:
                     self._metrics.outbox_left_out.labels(stream.name, left_out).inc()
                     logger.error(
-                        "%s takes no copy as large as %r: %s was left out, the row is whole in PostgreSQL",
+                        "%s accepts no copy as large as %r: %s was left out, the row in PostgreSQL is complete",
                         stream.name,
                         _name(copies[place]),
                         left_out,
@@ -173,16 +175,16 @@ class OutboxPublisher(Service):
 
     async def _get_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
-            self._producer = self._make_producer(counts=True)
+            self._producer = self._make_producer(idempotent=True)
             await self._producer.start()
         return self._producer
 
-    def _make_producer(self, *, counts: bool) -> AIOKafkaProducer:
-        """`counts`: the broker knows records that come twice."""
+    def _make_producer(self, *, idempotent: bool) -> AIOKafkaProducer:
+        """Creates a producer; for an idempotent one the broker drops records sent twice."""
         producer = AIOKafkaProducer(
             **aiokafka_options(self._settings.kafka),
             acks="all",
-            enable_idempotence=counts,
+            enable_idempotence=idempotent,
             max_request_size=_LARGEST_REQUEST,
         )
         back_off_after_failures(producer.client)
@@ -203,7 +205,7 @@ class OutboxPublisher(Service):
 async def _send_together(
     producer: AIOKafkaProducer, topic: str, copies: Sequence[OutboxRecord]
 ) -> dict[int, Exception]:
-    """Send all and wait for every answer; what failed, by its place."""
+    """Sends all and waits for every answer; returns the errors by position."""
     waiting: dict[int, asyncio.Future[Any]] = {}
     failures: dict[int, Exception] = {}
     for place, copy in enumerate(copies):
@@ -220,15 +222,15 @@ async def _send_together(
     return failures
 
 
-async def _send_what_is_taken(producer: AIOKafkaProducer, topic: str, copy: OutboxRecord) -> str:
-    """Send as much of the copy as the broker takes; the name of what it did not."""
+async def _send_reduced(producer: AIOKafkaProducer, topic: str, copy: OutboxRecord) -> str:
+    """Sends as much of the copy as the broker accepts; returns the name of what was left out."""
     for left_out, part in (("", copy), *copy.reduced()):
         try:
             await (await _begin(producer, topic, part))
             return left_out
         except RECORD_REFUSED:
             continue
-    return _NOTHING_TAKEN
+    return _EVERYTHING
 
 
 async def _begin(producer: AIOKafkaProducer, topic: str, copy: OutboxRecord) -> asyncio.Future[Any]:
@@ -237,7 +239,7 @@ async def _begin(producer: AIOKafkaProducer, topic: str, copy: OutboxRecord) -> 
 
 
 def _name(copy: OutboxRecord) -> str:
-    """The row's place in its source, or its key."""
+    """Returns the position of the row's source record, or its key."""
     headers = dict(copy.headers)
     if "source_topic" not in headers:
         return (copy.key or b"").decode("utf-8", "replace")

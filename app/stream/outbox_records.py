@@ -12,9 +12,9 @@ from app.topics import ANOMALIES, DEAD_LETTERS
 Headers = list[tuple[str, bytes]]
 
 
-#: Header of a copy that is not whole: which parts of the row Kafka did not take, `value` or `key,value`.
+#: Header of an incomplete copy: the parts of the row that Kafka rejected, `value` or `key,value`.
 LEFT_OUT_HEADER: Final = "left_out"
-#: Of a copy without its value: how many bytes that has.
+#: Header of a copy without its value: the size of the value.
 VALUE_BYTES_HEADER: Final = "value_bytes"
 
 
@@ -27,7 +27,7 @@ class OutboxRecord:
     headers: Headers
 
     def reduced(self) -> "Iterator[tuple[str, OutboxRecord]]":
-        """What may be taken where the whole is refused, the most first, and the name of what is left out."""
+        """Yields smaller copies, the largest first, with the name of what is left out."""
         size = str(len(self.value or b"")).encode()
         for left_out, key in (("value", self.key), ("key,value", None)):
             headers = [*self.headers, (LEFT_OUT_HEADER, left_out.encode()), (VALUE_BYTES_HEADER, size)]

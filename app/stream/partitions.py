@@ -113,9 +113,9 @@ class PartitionManager:
 
     @property
     def waits_for(self) -> str:
-        """What is missing before every assigned partition is consumed; empty when nothing is."""
+        """What is missing before all assigned partitions are consumed; empty if nothing."""
         if not self._is_assigned:
-            return "its share of the partitions"
+            return "the assignment of partitions"
         loading = len(self._owned - self._states.keys())
         return f"the state of {loading} of {len(self._owned)} partitions" if loading else ""
 

@@ -11,7 +11,7 @@ from mode.utils.logging import get_logger
 
 from app.errors import KafkaTopicError, LedgerError, SchemaError, text_of
 from app.kafka.auth_check import check_broker_auth
-from app.kafka.compaction import CLEANUP_POLICY, compacting, compacts, cure
+from app.kafka.compaction import CLEANUP_POLICY, compacted, describe, fix
 from app.postgres.connections import connect_worker
 from app.postgres.migrate import require_schema
 from app.security.kafka import aiokafka_options
@@ -22,15 +22,15 @@ from app.topics import SOURCE_TOPICS
 
 logger = get_logger(__name__)
 
-#: Places in the answer's rows, which have no names.
+#: Positions in the rows of the answer, which has no names.
 _RESOURCE_NAME: Final = 3
 _CONFIG_ENTRIES: Final = 4
 
 
 class StartChecks(Service):
-    """Waits for PostgreSQL and Kafka, then refuses to start a worker that would do harm.
+    """Waits for PostgreSQL and Kafka, then stops a worker whose settings do not fit the stored data.
 
-    `waits_for` names the store it is at, and is empty once both have been checked.
+    `waits_for` names the store it waits for, and is empty once both have been checked.
     """
 
     abstract = False
@@ -41,8 +41,8 @@ class StartChecks(Service):
         self.waits_for = "Kafka"
 
     async def on_start(self) -> None:
-        """Raises a GlobalMartError with the fix; waits as long as a store is away."""
-        cluster_id = await self._ask_kafka()
+        """Waits while a store is unavailable; raises a GlobalMartError that names the fix."""
+        cluster_id = await self._check_kafka()
         self.waits_for = "PostgreSQL"
         backoff = Backoff(self._settings.postgres.retry_max_seconds)
         while not self.should_stop:
@@ -99,15 +99,15 @@ def _require_topics(described: list[dict[str, Any]], settings: KafkaSettings) ->
 
 
 async def _require_no_compaction(admin: AIOKafkaAdminClient) -> None:
-    """A topic that compacts loses records without a trace; whoever may not ask is told so and goes on."""
+    """Raises for a compacted topic, which loses records; logs a warning if the setting must not be read."""
     policies = await _cleanup_policies(admin)
-    if found := compacting(policies, SOURCE_TOPICS):
+    if found := compacted(policies, SOURCE_TOPICS):
         raise KafkaTopicError(
-            f"{compacts(policies, found)}, so Kafka deletes records before they are consumed; {cure(found)}"
+            f"{describe(policies, found)}, so Kafka deletes records before they are consumed; {fix(found)}"
         )
     unknown = [name for name in SOURCE_TOPICS if name not in policies]
     if unknown:
-        logger.warning("Kafka does not say how %s is cleaned up; it must not compact", ", ".join(unknown))
+        logger.warning("cleanup.policy of %s cannot be read; make sure it is `delete`", ", ".join(unknown))
 
 
 async def _cleanup_policies(admin: AIOKafkaAdminClient) -> dict[str, str]:

@@ -24,21 +24,21 @@ from compose.demo.processes import Processes
 
 @dataclass(frozen=True, slots=True)
 class Comparisons:
-    """Compares once the traffic is over, so that every figure stands still."""
+    """Compares after the end of the traffic, when no figure changes any more."""
 
     processes: Processes
     settings: Settings
     console: Console
 
     def warehouse(self, first: NightlyRun | None) -> WarehouseReport:
-        """Run the batch up to and with today, after the first run, and compare what it publishes."""
+        """Runs the batch up to and including today, after the first run, and compares what it publishes."""
         as_of = datetime.now(UTC).date()
         try:
             if first is not None:
                 self._say("Waiting for the first batch")
                 first.finish()
             seconds = run_nightly(self.processes, as_of, self.console)
-            self._say(f"Comparing the warehouse with PostgreSQL up to and with {as_of}")
+            self._say(f"Comparing the warehouse with PostgreSQL up to and including {as_of}")
             report = replace(asyncio.run(check_warehouse(self.settings)), seconds=seconds)
         except (EmbeddedStackError, RecountError) as error:
             return WarehouseReport(as_of, failure=text_of(error))
@@ -47,7 +47,7 @@ class Comparisons:
         return report
 
     def api(self) -> Comparison:
-        """Compare every answer of the API with the stores."""
+        """Compares every answer of the API with the stores."""
         self._say("Comparing every answer of the API with the stores")
         try:
             return asyncio.run(check_api(self.settings, Api(self.processes.api_url), PATIENCE_SECONDS))

@@ -39,7 +39,7 @@ def read_settled_live_figures(port: int) -> LiveFigures | None:
 
 
 def parse_live_figures(page: str) -> LiveFigures:
-    """Read a metrics page; the gauges hold currency units with exact cents below 2**53."""
+    """Reads a metrics page; the gauges hold currency units with exact cents below 2**53."""
     cents: dict[str, dict[str, int]] = {table: {} for table in _TABLES}
     now_seconds = 0.0
     for family in text_string_to_metric_families(page):

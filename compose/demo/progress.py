@@ -58,14 +58,14 @@ class Progress:
         await self._resources.aclose()
 
     async def traffic(
-        self, duration_seconds: float | None, batch: NightlyRun | None, asked: Callable[[], bool] = lambda: False
+        self, duration_seconds: float | None, batch: NightlyRun | None, is_stopped: Callable[[], bool] = lambda: False
     ) -> None:
-        """Show live traffic, and the batch that runs beside it, until the duration is over or the end is asked for.
+        """Shows live traffic and the batch that runs during it, until the duration is over or `is_stopped()`.
 
         Raises EmbeddedStackError if a process ended, or the batch without publishing.
         """
         ends = None if duration_seconds is None else time.monotonic() + duration_seconds
-        while not asked() and (ends is None or time.monotonic() < ends):
+        while not is_stopped() and (ends is None or time.monotonic() < ends):
             self._processes.check()
             await self._update("" if batch is None else batch.poll())
             left = _UPDATE_SECONDS if ends is None else min(_UPDATE_SECONDS, ends - time.monotonic())

@@ -137,7 +137,7 @@ def _environment(stack: EmbeddedStack) -> Mapping[str, str]:
     ours = {name: value for name, value in os.environ.items() if name not in elsewhere}
     products = DemoSettings.read(os.environ).products
     shop = {GeneratorSettings.variable("products"): str(products)}
-    # One machine does everything here, and an answer that comes late beats none.
+    # One machine runs everything here: a late answer is better than none.
     slow = {
         ApiSettings.variable("query_seconds"): str(ANSWER_SECONDS / 2),
         DashboardSettings.variable("api_timeout_seconds"): str(ANSWER_SECONDS),
@@ -174,7 +174,7 @@ def _let_traffic_flow(
     """Shows the traffic until its end or Ctrl-C; returns its duration in seconds."""
     started = time.monotonic()
     with interrupts.ending_traffic():
-        asyncio.run(_in(progress, lambda: progress.traffic(duration_seconds, batch, lambda: interrupts.asked)))
+        asyncio.run(_in(progress, lambda: progress.traffic(duration_seconds, batch, lambda: interrupts.requested)))
     return time.monotonic() - started
 
 

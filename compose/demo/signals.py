@@ -16,23 +16,23 @@ _EXIT_INTERRUPTED: Final = 130
 _EXIT_TERMINATED: Final = 128 + signal.SIGTERM
 _STDOUT: Final = 1
 _KILLED_SECONDS: Final = 5.0
-_TRAFFIC: Final = "Ending the traffic; Ctrl-C again ends without the recount"
-_EVERYTHING: Final = "Ending, stopping everything that was started; Ctrl-C again ends at once"
+_TRAFFIC: Final = "Stopping the traffic; press Ctrl-C again to end without the recount"
+_EVERYTHING: Final = "Stopping everything that was started; press Ctrl-C again to end at once"
 _AT_ONCE: Final = "Ending at once"
 
 Handler = Callable[[int, FrameType | None], object]
 
 
 class Interrupts:
-    """Ctrl-C: each is answered by a line at once; the second ends everything, whatever is under way."""
+    """Handles Ctrl-C: prints a line at once; the second ends everything at once."""
 
     def __init__(self) -> None:
         self._in_traffic = False
-        self.asked = False
+        self.requested = False
 
     @contextmanager
     def ending_traffic(self) -> Iterator[None]:
-        """Within the block the first only sets `asked`; anywhere else it raises KeyboardInterrupt."""
+        """Within the block the first only sets `requested`; elsewhere it raises KeyboardInterrupt."""
         self._in_traffic = True
         try:
             yield
@@ -40,12 +40,12 @@ class Interrupts:
             self._in_traffic = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """The signal's handler, on the main thread in the middle of anything."""
-        if self.asked:
+        """Handles the signal, on the main thread between any two instructions."""
+        if self.requested:
             _say(_AT_ONCE)
             _kill_descendants()
             os._exit(_EXIT_INTERRUPTED)
-        self.asked = True
+        self.requested = True
         _say(_TRAFFIC if self._in_traffic else _EVERYTHING)
         if not self._in_traffic:
             raise KeyboardInterrupt
@@ -53,7 +53,7 @@ class Interrupts:
 
 @contextmanager
 def signals_unwind() -> Iterator[Interrupts]:
-    """SIGTERM becomes an exit that runs every clean-up on its way; Ctrl-C works in any shell job."""
+    """Turns SIGTERM into an exit that runs every clean-up, and handles Ctrl-C in any shell job."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
         sys.exit(_EXIT_TERMINATED)
@@ -70,12 +70,12 @@ def signals_unwind() -> Iterator[Interrupts]:
 
 
 def _say(text: str) -> None:
-    """Past every buffer: a line may be half written."""
+    """Writes unbuffered: a line may be half written."""
     os.write(_STDOUT, f"\n{text}\n".encode())
 
 
 def _kill_descendants() -> None:
-    """All processes that were started from here but the reaper, which stops what may be left once we are gone."""
+    """Kills all descendants except the reaper, which stops what is left after this process has ended."""
     killed = []
     for process in psutil.Process().children(recursive=True):
         try:

@@ -39,7 +39,7 @@ def psql_line(stack: EmbeddedStack) -> str:
 
 
 def import_line(stack: EmbeddedStack) -> str:
-    """A command for a second terminal that brings a CSV into these servers, whatever `.env` says about others."""
+    """Returns a command for a second terminal that imports a CSV into these servers, whatever `.env` contains."""
     settings = {"GLOBALMART_ENV_FILE": "", "GLOBALMART_KAFKA_BOOTSTRAP": stack.kafka.bootstrap}
     variables = " ".join(f"{name}={quote(value) if value else ''}" for name, value in settings.items())
     program = Path(sys.executable).with_name("globalmart")

@@ -1,11 +1,11 @@
-"""The steps of compose/Dockerfile that install Python packages; runs on the base image's own Python alone.
+"""The steps of compose/Dockerfile that install Python packages; needs only the base image's Python.
 
     packages.py tools                     the pinned pip and build back end into /build/tools
     packages.py environment LOCK FOLDER   every package of the lock into a new environment, trimmed
-    packages.py project SOURCE FOLDER     this project's wheel into the same folder, and nothing else
+    packages.py project SOURCE FOLDER     only this project's wheel, into the same folder
 
-A secret `pip` is a pip.conf, and `authorities` a PEM file of the authorities to trust instead of pip's own: they are
-there during a step, and in no layer.
+The secret `pip` is a pip.conf, the secret `authorities` a PEM file of the authorities to trust instead of pip's own.
+They exist during a step and are in no layer.
 """
 
 import os
@@ -22,9 +22,9 @@ TOOLS = Path("/build/tools")
 SECRETS = Path("/run/secrets")
 BUILD_LOCK = Path("/build/build.lock")
 
-#: Folders of packages that only their own developers use.
+#: Folders of packages that only their developers use.
 NOT_RUN = ("tests", "test")
-#: Parts of packages, below site-packages, that nothing of ours starts.
+#: Parts of packages, below site-packages, that this project does not use.
 UNUSED = (
     "plotly/labextension",
     "pyarrow/include",
@@ -42,9 +42,9 @@ UNUSED = (
 )
 #: Arrow's Flight: its libraries and what loads them.
 UNUSED_ARROW = ("libarrow_flight.*", "libarrow_python_flight.*", "_flight.*")
-#: Of PostgreSQL's programs, what a backup runs.
+#: PostgreSQL's programs that a backup runs.
 POSTGRES_PROGRAMS = ("pg_dump", "pg_restore")
-#: Jars of Spark's parts that no batch loads: state stores, Hive, Kubernetes and YARN, Spark Connect, machine learning,
+#: Jars of Spark that no batch loads: state stores, Hive, Kubernetes and YARN, Spark Connect, machine learning,
 #: graphs, the shell; and native libraries of other systems.
 UNUSED_JARS = (
     "rocksdbjni-*",
@@ -80,18 +80,18 @@ UNUSED_JARS = (
     "netty-*-windows-*",
     "netty-*-riscv64*",
 )
-#: What `venv` puts beside the interpreter for people at a shell.
+#: Files of `venv` for interactive shells.
 FOR_SHELLS = ("activate*", "Activate*")
 
 
 def tools() -> None:
-    """The pinned pip and build back end, so that no step depends on what the base image brings."""
+    """Installs the pinned pip and build back end, so that no step depends on those of the base image."""
     venv.create(TOOLS, with_pip=True)
     _pip("install", "--require-hashes", "--only-binary=:all:", "--requirement", str(BUILD_LOCK))
 
 
 def environment(lock: str, folder: str) -> None:
-    """Every package of the lock in the environment `folder`, without what is never run."""
+    """Installs every package of the lock into the environment `folder`, without what is never run."""
     site = _new_environment(folder)
     with tempfile.TemporaryDirectory() as wheels:
         # Two steps: packages without a wheel are built by the pinned back end, which is not in the environment.
@@ -111,7 +111,7 @@ def environment(lock: str, folder: str) -> None:
 
 
 def project(source: str, folder: str) -> None:
-    """This project's wheel, and nothing of the environment around it."""
+    """Installs this project's wheel, without the environment around it."""
     _new_environment(folder)
     with tempfile.TemporaryDirectory() as wheels:
         _pip("wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", wheels, source)
@@ -124,7 +124,7 @@ def project(source: str, folder: str) -> None:
 
 
 def trimmed(site: Path) -> Iterator[Path]:
-    """Files and folders below a site-packages that no process of ours reads."""
+    """Yields the files and folders below a site-packages that no process of this project reads."""
     for name in NOT_RUN:
         yield from (path for path in site.rglob(name) if path.is_dir())
     yield from (site / part for part in UNUSED)
@@ -139,7 +139,7 @@ def trimmed(site: Path) -> Iterator[Path]:
 
 
 def pip_environment(secrets: Path = SECRETS) -> Mapping[str, str]:
-    """What pip reads of a mirror and of private authorities; a secret that is empty is none."""
+    """Returns pip's environment with the mirror and the private authorities; an empty secret counts as none."""
     more = {}
     for name, variable in (("pip", "PIP_CONFIG_FILE"), ("authorities", "PIP_CERT")):
         secret = secrets / name

@@ -1,4 +1,4 @@
-"""What the shop earns. Money comes from PostgreSQL, exact; only rates come from counters."""
+"""The business dashboard. Money comes from PostgreSQL, exact; only rates come from counters."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from grafana.sql.stores import last_order_age
 
 
 def build() -> Dashboard:
-    """The dashboard."""
+    """Builds the dashboard."""
     made = panels.board(
         "business",
         "GlobalMart Business",
@@ -24,7 +24,7 @@ def build() -> Dashboard:
     return panels.layout(
         made,
         {
-            "The range shown": _totals(),
+            "The selected range": _totals(),
             "The last 60 seconds": _live(),
             "Over time": _over_time(),
             "Categories and sessions": _details(),
@@ -53,7 +53,7 @@ def _totals() -> Sequence[Panel]:
         ),
         stat_panel(
             "Newest order",
-            "Time since the newest accepted order; grows when the shop is quiet.",
+            "Time since the newest accepted order; increases when there are no orders.",
             Seconds,
             rows(last_order_age()),
         ),
@@ -61,11 +61,11 @@ def _totals() -> Sequence[Panel]:
 
 
 def _live() -> Sequence[Panel]:
-    window = "over (now - 60 s, now], whatever range is shown; falls to nothing when the shop is quiet."
+    window = "over (now - 60 s, now], whatever range is selected; zero when there are no orders."
     return (
         bar_panel(
             "Revenue by category, last 60 s",
-            f"Revenue of the 20 best categories {window}",
+            f"Revenue of the top 20 categories {window}",
             Dollars,
             rows(sql.live_revenue("category")),
         ),
@@ -76,18 +76,18 @@ def _live() -> Sequence[Panel]:
 
 
 def _over_time() -> Sequence[Panel]:
-    steps = "The newest step is still growing."
+    steps = "The newest step is incomplete."
     return (
         chart(
             "Revenue per minute by country",
-            f"Revenue per minute, from minutes, for ranges of 3 days and more from hours. {steps}",
+            f"Revenue per minute, from sums per minute, for ranges of 3 days and more per hour. {steps}",
             Dollars,
             series(sql.revenue_by_country_over_time()),
         ),
         chart(
             "Revenue per minute by category",
-            "The ten categories that sold most in the range, from panes of 30 s, for ranges of 3 hours "
-            f"and more from hours. {steps}",
+            "The top ten categories of the range, from panes of 30 s, for ranges of 3 hours "
+            f"and more from sums per hour. {steps}",
             Dollars,
             series(sql.revenue_by_category_over_time()),
         ),
@@ -99,7 +99,7 @@ def _over_time() -> Sequence[Panel]:
         ),
         chart(
             "Orders per second by country",
-            "Rate of the workers' counters by time of storing, all countries: for watching, not for sums.",
+            "Rate of the workers' counters by time of storing, all countries: for monitoring, not for sums.",
             CountsPerSecond,
             over_time(promql.orders_per_second(), "{{country}}"),
         ),
@@ -119,14 +119,14 @@ def _details() -> Sequence[Panel]:
         bar_panel(
             "Funnel of the last 15 minutes",
             "Sessions that viewed a product, added one to the cart, went to checkout and ordered within "
-            "the last 15 minutes, whatever range is shown.",
+            "the last 15 minutes, whatever range is selected.",
             Short,
             rows(sql.funnel()),
             since="15m",
         ),
         chart(
             "Orders per second by category",
-            "Rate of the ten categories with most orders now, by time of storing.",
+            "Rate of the ten categories with the most orders, by time of storing.",
             CountsPerSecond,
             over_time(promql.orders_per_second_by_category(), "{{category}}"),
             width=24,

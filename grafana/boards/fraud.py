@@ -1,4 +1,4 @@
-"""Anomalies: how many, of which type, by whom, and how far above their thresholds."""
+"""The fraud dashboard: anomalies by type, user and country, and their scores."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,15 @@ from grafana.sql import fraud as sql
 
 
 def build() -> Dashboard:
-    """The dashboard."""
+    """Builds the dashboard."""
     made = panels.board(
         "fraud",
         "GlobalMart Fraud",
-        "Orders that broke a rule; one order can break several. Times are those of the orders, in UTC.",
+        "Orders with anomalies; one order can have several. Times are those of the orders, in UTC.",
     )
     return panels.layout(
-        made, {"The range shown": _totals(), "Over time": _over_time(), "Who and how": _who(), "One by one": _latest()}
+        made,
+        {"The selected range": _totals(), "Over time": _over_time(), "Users and scores": _users(), "Latest": _latest()},
     )
 
 
@@ -52,13 +53,13 @@ def _over_time() -> Sequence[Panel]:
         ),
         chart(
             "Anomalies per second",
-            "Rate at which the workers raise them, by type.",
+            "Rate at which the workers detect them, by type.",
             CountsPerSecond,
             over_time(promql.anomalies_per_second(), "{{type}}"),
         ),
         chart(
             "Anomalies per order",
-            "Anomalies of each type per stored order; an alert watches it.",
+            "Anomalies of each type per stored order; there is an alert for it.",
             PercentUnit,
             over_time(promql.anomaly_share(), "{{type}}"),
             width=24,
@@ -66,19 +67,19 @@ def _over_time() -> Sequence[Panel]:
     )
 
 
-def _who() -> Sequence[Panel]:
+def _users() -> Sequence[Panel]:
     return (
         table_panel(
             "Scores by type",
-            "A score is the judged value by its threshold, so 1 is the threshold itself.",
+            "A score is the measured value divided by its threshold, so 1 is the threshold itself.",
             NoUnit,
             rows(sql.anomalies_by_type()),
             units={"anomalies": Short},
             width=10,
         ),
         table_panel(
-            "Users with most anomalies",
-            "The twenty users with most anomalies in the range, by stat_panel and highest score.",
+            "Users with the most anomalies",
+            "The twenty users with the most anomalies in the range, by number and highest score.",
             NoUnit,
             rows(sql.suspicious_users()),
             units={"anomalies": Short, "highest_amount": Dollars, "last_at": DatetimeISO},
@@ -91,7 +92,7 @@ def _latest() -> Sequence[Panel]:
     return (
         table_panel(
             "Latest anomalies",
-            "The fifty newest anomalies of the range with the threshold each was judged by.",
+            "The fifty newest anomalies of the range, each with its threshold.",
             NoUnit,
             rows(sql.latest_anomalies()),
             units={"event_time": DatetimeISO, "amount": Dollars},

@@ -1,4 +1,4 @@
-"""The stream from Kafka to PostgreSQL: does it keep up, how fast, what is refused, what does it use."""
+"""The pipeline dashboard: lag, latency, rejected records and resources of the stream from Kafka to PostgreSQL."""
 
 from collections.abc import Sequence
 
@@ -21,11 +21,11 @@ from grafana.sql import stores as sql
 
 
 def build() -> Dashboard:
-    """The dashboard."""
+    """Builds the dashboard."""
     made = panels.board(
         "pipeline",
         "GlobalMart Pipeline",
-        "Workers, PostgreSQL and the API: rates, lag, latency, refusals, memory and disk.",
+        "Workers, PostgreSQL and the API: rates, lag, latency, rejected records, memory and disk.",
     )
     return panels.layout(
         made,
@@ -33,7 +33,7 @@ def build() -> Dashboard:
             "State": _state(),
             "Flow": _flow(),
             "Latency and sink": _sink(),
-            "Refused, late, repeated": _refused(),
+            "Rejected, late, duplicate": _rejected(),
             "Resources": _resources(),
             "API and the shop's hosts": _others(),
         },
@@ -42,12 +42,7 @@ def build() -> Dashboard:
 
 def _state() -> Sequence[Panel]:
     return (
-        stat_panel(
-            "Alerts",
-            "Alerts that are raised now; Prometheus names them at /alerts.",
-            Short,
-            now(promql.firing_alerts()),
-        ),
+        stat_panel("Alerts", "Firing alerts; Prometheus lists them at /alerts.", Short, now(promql.firing_alerts())),
         stat_panel(
             "Processes up",
             "1 for each worker and API that answers Prometheus, 0 for one that does not.",
@@ -56,13 +51,13 @@ def _state() -> Sequence[Panel]:
         ),
         stat_panel(
             "Users in memory",
-            "Users whose recent orders the workers remember for the velocity rule.",
+            "Users whose recent orders are in the workers' memory for the velocity rule.",
             Short,
             now(promql.active_users()),
         ),
         stat_panel(
             "Failed commits",
-            "Failed attempts to commit a chunk since the workers started; each was repeated.",
+            "Failed attempts to commit a chunk since the workers started; each was retried.",
             Short,
             now(promql.sink_failures()),
         ),
@@ -79,13 +74,13 @@ def _flow() -> Sequence[Panel]:
         ),
         chart(
             "Outcomes per second",
-            "Committed records by what became of them.",
+            "Committed records by outcome.",
             RecordsPerSecond,
             over_time(promql.outcomes_per_second(), "{{outcome}}"),
         ),
         chart(
             "Lag",
-            "Records in Kafka beyond the ledger, by topic; an alert watches it.",
+            "Records in Kafka beyond the ledger, by topic; there is an alert for it.",
             Short,
             over_time(promql.lag(), "{{topic}}"),
         ),
@@ -103,8 +98,8 @@ def _sink() -> Sequence[Panel]:
     return (
         chart(
             "From sent to committed",
-            "Time from the producer's send to the worker's clock after COMMIT, all topics; an alert "
-            "watches the 99th percentile.",
+            "Time from the producer's send to the worker's clock after COMMIT, all topics; there is an "
+            "alert for the 99th percentile.",
             Seconds,
             over_time(promql.latency(0.5), "p50"),
             over_time(promql.latency(0.99), "p99"),
@@ -118,7 +113,7 @@ def _sink() -> Sequence[Panel]:
         ),
         chart(
             "Chunk size",
-            "Records per committed chunk: small when it is quiet, large under load.",
+            "Records per committed chunk: small when idle, large under load.",
             Short,
             over_time(promql.chunk_records(0.5), "{{topic}} p50"),
             over_time(promql.chunk_records(0.95), "{{topic}} p95"),
@@ -133,7 +128,7 @@ def _sink() -> Sequence[Panel]:
         ),
         chart(
             "Failed commits by error",
-            "Counted since the workers started; an alert watches them.",
+            "Counted since the workers started; there is an alert for them.",
             Short,
             over_time(promql.sink_failures_by_error(), "{{error}}"),
             width=8,
@@ -141,30 +136,30 @@ def _sink() -> Sequence[Panel]:
     )
 
 
-def _refused() -> Sequence[Panel]:
+def _rejected() -> Sequence[Panel]:
     return (
         chart(
             "Dead letters per second",
-            "Refused records by reason; an alert watches their share.",
+            "Rejected records by reason; there is an alert for their share.",
             RecordsPerSecond,
             over_time(promql.dead_letters_per_second(), "{{reason}}"),
         ),
         chart(
             "Late events per second",
-            "Stored events behind their watermark by more than allowed; counted like all others.",
+            "Stored events behind their watermark by more than allowed; they count like all others.",
             RecordsPerSecond,
             over_time(promql.late_events_per_second(), "{{topic}}"),
         ),
         table_panel(
             "Ledger",
-            "What became of every record since the beginning: consumed is stored plus duplicates plus "
+            "Outcomes of all records since the beginning: consumed is stored plus duplicates plus "
             "dead letters, always.",
             Short,
             rows(sql.ledger()),
         ),
         table_panel(
             "Latest dead letters",
-            "The fifty newest refused records with reason and detail.",
+            "The fifty newest rejected records with reason and detail.",
             NoUnit,
             rows(sql.latest_dead_letters()),
             units={"created_at": DatetimeISO},
@@ -180,10 +175,10 @@ def _resources() -> Sequence[Panel]:
             BytesSI,
             over_time(promql.memory(), "{{job}} {{instance}}"),
         ),
-        chart("CPU", "Cores each process keeps busy.", Short, over_time(promql.cpu(), "{{job}} {{instance}}")),
+        chart("CPU", "CPU cores used by each process.", Short, over_time(promql.cpu(), "{{job}} {{instance}}")),
         chart(
             "Free disk",
-            "Free share of the disk each process has its data folder on; an alert watches it.",
+            "Free share of the disk of each process's data folder; there is an alert for it.",
             PercentUnit,
             over_time(promql.disk_free_share(), "{{job}} {{instance}}"),
         ),
@@ -200,25 +195,25 @@ def _others() -> Sequence[Panel]:
     return (
         chart(
             "API requests per second",
-            "What the API answered, by status.",
+            "Requests to the API by status.",
             RequestsPerSecond,
             over_time(promql.api_requests_per_second(), "{{status}}"),
         ),
         chart(
             "API p99",
-            "99th percentile of the time to the end of an answer, by route.",
+            "99th percentile of the time to the end of a response, by route.",
             Seconds,
             over_time(promql.api_seconds(0.99), "{{route}}"),
         ),
         chart(
             "Event streams",
-            "Clients that follow the anomalies now.",
+            "Clients connected to the stream of anomalies.",
             Short,
             over_time(promql.api_event_streams(), "streams"),
         ),
         chart(
             "Usage of the shop's hosts",
-            "Newest usage ratios of processors and memory the shop's hosts have sent.",
+            "Newest usage ratios of processors and memory of the shop's hosts.",
             PercentUnit,
             over_time(promql.shop_hosts("usage_ratio"), "{{host}} {{component}}"),
         ),

@@ -1,4 +1,4 @@
-"""The nightly batch and the warehouse: is it fresh, did it succeed, what did it publish."""
+"""The warehouse dashboard: age, success and published rows of the nightly batch."""
 
 from collections.abc import Sequence
 
@@ -11,33 +11,33 @@ from grafana.sql import stores as sql
 
 
 def build() -> Dashboard:
-    """The dashboard."""
+    """Builds the dashboard."""
     made = panels.board(
         "warehouse",
         "GlobalMart Warehouse",
-        "The nightly batch: age and duration of its runs, rows of the marts, and what it reads.",
+        "The nightly batch: age and duration of its runs, rows of the marts, and its sources.",
         since="now-7d",
     )
-    return panels.layout(made, {"Runs": _runs(), "Marts": _marts(), "What the batch reads": _sources()})
+    return panels.layout(made, {"Runs": _runs(), "Marts": _marts(), "Sources of the batch": _sources()})
 
 
 def _runs() -> Sequence[Panel]:
     return (
         stat_panel(
             "Age",
-            "Time since each job last published; an alert watches the nightly one.",
+            "Time since each job last published; there is an alert for the nightly one.",
             Seconds,
             now(promql.batch_age(), "{{command}}"),
         ),
         stat_panel(
             "Last success",
-            "When each job last published.",
+            "Time at which each job last published.",
             DatetimeISO,
             now(promql.batch_last_success(), "{{command}}"),
         ),
         stat_panel(
             "Last run",
-            "1 where a job's last run was published, 0 where it failed.",
+            "1 if a job's last run was published, 0 if it failed.",
             NoUnit,
             now(promql.batch_success(), "{{command}}"),
         ),
@@ -55,7 +55,7 @@ def _runs() -> Sequence[Panel]:
         ),
         chart(
             "Duration over time",
-            "Duration of the run that was the last one then.",
+            "Duration of each last run over time.",
             Seconds,
             over_time(promql.batch_seconds(), "{{command}}"),
         ),
@@ -78,14 +78,14 @@ def _sources() -> Sequence[Panel]:
     return (
         stat_panel(
             "Newest order",
-            "Time since the newest order the stream has accepted; the batch stops when it is days old.",
+            "Time since the newest accepted order; the batch fails when it is days old.",
             Seconds,
             rows(sql.last_order_age()),
         ),
-        stat_panel("Database", "Size of the PostgreSQL database the batch reads.", BytesSI, rows(sql.database_bytes())),
+        stat_panel("Database", "Size of the PostgreSQL database.", BytesSI, rows(sql.database_bytes())),
         table_panel(
             "Revenue of the last 14 days",
-            "Exact revenue and orders by UTC day in PostgreSQL; the daily trend must show the same.",
+            "Exact revenue and orders by UTC day in PostgreSQL; the daily trend must be equal.",
             Dollars,
             rows(sql.revenue_of_days()),
             units={"day": DatetimeISO, "orders": Short},

@@ -1,4 +1,4 @@
-"""Queries of what the shop earns, for the countries chosen."""
+"""Queries of revenue and orders, for the selected countries."""
 
 from grafana.sql.ranges import BY_CATEGORY, BY_COUNTRY, CHOSEN_ROWS, in_steps, sold
 
@@ -43,7 +43,7 @@ FROM ({in_steps(BY_COUNTRY, "country")}) AS step ORDER BY time"""
 
 
 def revenue_by_category_over_time() -> str:
-    """Revenue per minute of the ten categories that sold most in the range."""
+    """Revenue per minute of the top ten categories of the range."""
     return f"""
 WITH step AS ({in_steps(BY_CATEGORY, "category")})
 SELECT time, name AS metric, amount / minutes AS value FROM step
@@ -67,7 +67,7 @@ FROM {sold(BY_CATEGORY, *columns)} GROUP BY 1 ORDER BY revenue DESC"""
 
 
 def funnel() -> str:
-    """Sessions of the panel's range that got as far as each step."""
+    """Sessions of the panel's range that reached each step."""
     steps = (
         ("1 viewed", "product_views", ""),
         ("2 added to the cart", "cart_events", "AND action = 'add'"),

@@ -10,7 +10,7 @@ FROM transaction_anomalies WHERE $__timeFilter(event_time) GROUP BY 1, 2 ORDER B
 
 
 def anomalies_by_type() -> str:
-    """Anomalies of the range by type, with the scores they got."""
+    """Anomalies of the range by type, with their scores."""
     return """
 SELECT anomaly_type AS type, count(*) AS anomalies,
   percentile_disc(0.5) WITHIN GROUP (ORDER BY anomaly_score) AS median_score,
@@ -35,7 +35,7 @@ SELECT sum(amount) AS amount FROM (
 
 
 def suspicious_users() -> str:
-    """The twenty users with most anomalies in the range."""
+    """The twenty users with the most anomalies in the range."""
     return """
 SELECT user_id, count(*) AS anomalies, string_agg(DISTINCT anomaly_type, ', ') AS types,
   max(anomaly_score) AS highest_score, max(amount) AS highest_amount, max(event_time) AS last_at

@@ -1,5 +1,6 @@
-"""Sums over the range shown. Windows overlap and are never added up: whole hours come from the hourly rollups, and
-what is left at the two ends from minutes or panes.
+"""Sums over the selected range: whole hours from the hourly rollups, the rest at both ends from minutes or panes.
+
+Windows overlap and are never added up.
 """
 
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ BY_CATEGORY: Final = Rollup("sales_hourly", "sales_panes", "pane_start", "3 hour
 
 
 def sold(rollup: Rollup, *columns: str) -> str:
-    """Rollup rows of the range shown that do not overlap; its ends are exact to the fine grain."""
+    """Returns rollup rows of the selected range, without overlap; its ends are exact to the fine grain."""
     fine = f"SELECT {', '.join(columns)} FROM {rollup.fine} WHERE {rollup.start}"
     return f"""(
   SELECT {", ".join(columns)} FROM {rollup.hourly} WHERE hour >= {_FIRST_HOUR} AND hour < {_LAST_HOUR}
@@ -41,7 +42,7 @@ def sold(rollup: Rollup, *columns: str) -> str:
 
 
 def in_steps(rollup: Rollup, name: str) -> str:
-    """Sums per step of a chart and name; steps are the chart's, but no finer than the rollup chosen."""
+    """Returns sums per step of a chart and name; steps are the chart's, but not finer than the rollup."""
     short = f"({_TO} - {_FROM} < interval '{rollup.fine_range}')"
     step = f"greatest($__interval_ms, CASE WHEN {short} THEN 60000 ELSE 3600000 END) / 1000.0"
     columns = f"{name} AS name, total_amount, transaction_count"

@@ -1,4 +1,4 @@
-"""Queries about the ledger, refused records, sizes, and what the batch reads."""
+"""Queries about the ledger, dead letters, sizes, and the sources of the batch."""
 
 
 def last_order_age() -> str:
@@ -7,7 +7,7 @@ def last_order_age() -> str:
 
 
 def ledger() -> str:
-    """What became of every record ever consumed: consumed = stored + duplicates + dead letters."""
+    """Outcomes of all records: consumed = stored + duplicates + dead letters."""
     return """
 SELECT topic, sum(consumed) AS consumed, sum(stored) AS stored, sum(duplicates) AS duplicates,
   sum(conflicting) AS conflicting, sum(dead_lettered) AS dead_letters, sum(late) AS late, sum(lost) AS lost
@@ -15,7 +15,7 @@ FROM stream_progress GROUP BY topic ORDER BY topic"""
 
 
 def latest_dead_letters() -> str:
-    """The fifty newest refused records."""
+    """The fifty newest rejected records."""
     return """
 SELECT created_at, source_topic, source_partition, source_offset, reason, detail
 FROM dead_letters ORDER BY id DESC LIMIT 50"""
@@ -34,7 +34,7 @@ def database_bytes() -> str:
 
 
 def revenue_of_days() -> str:
-    """Exact revenue and orders of the last 14 UTC days, to compare with what the batch published."""
+    """Exact revenue and orders of the last 14 UTC days, to compare with the published ones."""
     return """
 SELECT day, sum(total_amount) AS revenue, sum(transaction_count) AS orders
 FROM revenue_daily WHERE day > now() - interval '14 days' GROUP BY day ORDER BY day DESC"""

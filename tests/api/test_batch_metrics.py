@@ -39,7 +39,7 @@ def test_each_run_shows_at_once_and_the_age_counts_from_the_last_success(tmp_pat
         ([_run("nightly", "published", _ENDED), failed], 0),
     ):
         write_metrics(path, runs)
-        nightly = {"job": "nightly"}
+        nightly = {"command": "nightly"}
         shown = {
             name: registry.get_sample_value(f"globalmart_batch_{name}", labels)
             for name, labels in (

@@ -44,7 +44,7 @@ else:
 
 
 async def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """PublishedRun a program beside the server, which lives in this loop."""
+    """Runs a program next to the server, which runs in this loop."""
     return await asyncio.to_thread(
         subprocess.run, command, cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
     )

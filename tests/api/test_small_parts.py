@@ -31,7 +31,7 @@ def test_a_cursor_is_good_for_its_question_only() -> None:
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.hex()))
-def test_what_is_no_cursor_is_told(text: str) -> None:
+def test_an_invalid_cursor_is_reported(text: str) -> None:
     with pytest.raises(ValueError, match="cursor"):
         decode(text, [])
 

@@ -1,4 +1,4 @@
-"""The published run: before the first, through switches, with a run that is gone, while MongoDB is away."""
+"""The published run: before the first, through switches, with a run that is gone, while MongoDB is down."""
 
 import asyncio
 from collections.abc import Callable
@@ -82,7 +82,7 @@ class _Reading:
     def __init__(self, database: Database) -> None:
         settings = database.settings
         self.mongo = Mongo(settings.mongo, PATIENCE_SECONDS)
-        self.reader = Reader(self.mongo, self.mongo, {}, answers=10, wait_seconds=PATIENCE_SECONDS, look_seconds=3600)
+        self.reader = Reader(self.mongo, self.mongo, {}, answers=10, wait_seconds=PATIENCE_SECONDS, poll_seconds=3600)
         self._following = asyncio.create_task(self.reader.follow())
 
     async def close(self) -> None:
@@ -275,7 +275,7 @@ async def test_a_new_run_is_shown_once_its_sums_are_made_and_looked_for_meanwhil
     warehouse.publish(AS_OF, customer_segments=customers(seed=1))
     mongo = Mongo(database.settings.mongo, PATIENCE_SECONDS)
     reader = Reader(
-        mongo, mongo, {"customer_segments": slow}, answers=9, wait_seconds=PATIENCE_SECONDS, look_seconds=0.01
+        mongo, mongo, {"customer_segments": slow}, answers=9, wait_seconds=PATIENCE_SECONDS, poll_seconds=0.01
     )
     following = asyncio.create_task(reader.follow())
     async with asyncio.timeout(PATIENCE_SECONDS):

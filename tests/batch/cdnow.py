@@ -65,7 +65,7 @@ class Summary:
 
 
 def published_summary() -> dict[str, Summary]:
-    """By customer of the whole file: the sample numbers its 2,357 customers anew."""
+    """By customer of the whole file: the sample has its own numbers for its 2,357 customers."""
     customers = {sample: customer for customer, sample, *_ in _lines("CDNOW_sample.txt")}
     path = file_of("lifetimes", "lifetimes/datasets/cdnow_customers_summary_with_transactions.csv")
     with path.open(newline="") as file:

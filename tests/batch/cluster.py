@@ -32,7 +32,7 @@ def cluster_environment() -> dict[str, str]:
 
 @contextmanager
 def standalone_cluster(work_dir: Path, workers: int) -> Iterator[str]:
-    """The master's address, once all workers have told it that they are there."""
+    """The master's address, once all workers have registered."""
     with ExitStack() as stack:
         address = f"spark://127.0.0.1:{(port := choose_port())}"
         log = work_dir / "master.log"
@@ -77,9 +77,9 @@ def submit(master: str, variables: Mapping[str, str], *arguments: str) -> None:
 
 
 def run_on(master: str, variables: Mapping[str, str], *arguments: str) -> None:
-    """Run the batch as a program of its own that is told the master; raises if it failed."""
-    told = {"GLOBALMART_BATCH_MASTER": master, "GLOBALMART_BATCH_MEMORY": "512m"}
-    _finish([sys.executable, "-m", "batch", *arguments], {**variables, **told})
+    """Runs the batch as a program of its own on the master; raises if it failed."""
+    cluster = {"GLOBALMART_BATCH_MASTER": master, "GLOBALMART_BATCH_MEMORY": "512m"}
+    _finish([sys.executable, "-m", "batch", *arguments], {**variables, **cluster})
 
 
 def _finish(command: list[str], variables: Mapping[str, str]) -> None:

@@ -66,7 +66,7 @@ class Nights:
 
     @property
     def pointer(self) -> Document:
-        """What readers are told."""
+        """The pointer document that readers use."""
         return self.mongo[self.settings.mongo.database][POINTER].find_one() or {}
 
     @property

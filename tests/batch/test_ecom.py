@@ -77,7 +77,7 @@ def _by_session(events: list[Row]) -> dict[str, list[Row]]:
 async def test_sessions_and_funnel_are_those_of_the_labels(nights: Nights) -> None:
     """Twice over: with the given session ids, and as orders without, of other users.
 
-    Only orders can lack a session id. Within a session nobody pauses for more than 28 minutes, between two for hours,
+    Only orders can be without a session id. Within a session no pause exceeds 28 minutes, between two it is hours,
     so 30 minutes of inactivity must find the given sessions again.
     """
     events = _events()

@@ -12,7 +12,7 @@ from tests.batch.nights import Nights
 _AS_OF = date(2026, 1, 2)
 
 
-async def test_renamed_documents_equal_those_computed_anew(nights: Nights, stack: EmbeddedStack) -> None:
+async def test_renamed_documents_equal_those_computed_again(nights: Nights, stack: EmbeddedStack) -> None:
     shop = make_shop(seed=9, visits=80)
     await nights.insert_shop(shop)
     alone = Counter(row["user_id"] for row in shop.transactions if row["session_id"] is None)
@@ -35,7 +35,7 @@ async def test_renamed_documents_equal_those_computed_anew(nights: Nights, stack
     assert renamed != before
     assert user not in {row.get("user_id") for rows in renamed.values() for row in rows}
 
-    # nothing has to be read again; the very same documents come out, and the days with the user are published anew
+    # nothing has to be read again; the very same documents come out, and the days with the user are published again
     again = nights.run(_AS_OF)
     assert (again.extracted_days, again.snapshot) == (0, snapshot)
     assert nights.everything() == renamed

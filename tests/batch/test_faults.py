@@ -92,12 +92,12 @@ async def test_readers_see_the_old_run_or_the_new_one_whatever_stops(nights: Nig
     _run_while_mongodb_stops(nights, stack)
     assert (nights.everything(), nights.pointer) == (old, pointer)
 
-    def run_beside() -> None:
+    def run_second() -> None:
         with pytest.raises(LockHeldError, match="another batch run holds the lock"):
             nights.run(_AS_OF)
 
     with _reader(nights) as seen:
-        nights.run(_AS_OF, report=_once("writing", run_beside))
+        nights.run(_AS_OF, report=_once("writing", run_second))
     new = nights.everything()
     assert_published(nights, _marts(shop, former))
     assert seen[0] == old
@@ -133,7 +133,7 @@ async def test_rows_that_arrive_while_a_run_reads_belong_to_the_next_and_a_lost_
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "named"),
     [
         (
             {"GLOBALMART_POSTGRES_PORT": "1"},
@@ -146,8 +146,8 @@ async def test_rows_that_arrive_while_a_run_reads_belong_to_the_next_and_a_lost_
     ],
     ids=["postgres", "mongo"],
 )
-def test_a_store_that_is_away_is_named_with_its_settings(nights: Nights, changes: dict[str, str], told: str) -> None:
+def test_a_store_that_is_down_is_named_with_its_settings(nights: Nights, changes: dict[str, str], named: str) -> None:
     astray = replace(nights, variables={**nights.variables, **changes})
-    with pytest.raises((LakeError, PublishError), match=told) as caught:
+    with pytest.raises((LakeError, PublishError), match=named) as caught:
         astray.run(_AS_OF)
     assert "Topology" not in str(caught.value)

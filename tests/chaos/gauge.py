@@ -15,7 +15,13 @@ from tests.faults.world import World
 _SAMPLE_SECONDS: Final = 0.1
 _QUERY: Final = "SELECT topic, partition, next_offset FROM stream_progress"
 _ANSWER_SECONDS: Final = 2.0
-_AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_UNREACHABLE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 Ledger = dict[Partition, int]
 
@@ -52,7 +58,7 @@ class Gauge:
         self.longest_silence_seconds = 0.0
 
     async def run(self) -> None:
-        """Sample until cancelled; a database that is away is a silence, too."""
+        """Sample until cancelled; a database that is down is a silence, too."""
         try:
             while True:
                 begun = time.monotonic()
@@ -63,7 +69,7 @@ class Gauge:
             self._drop_connection()
 
     def fault(self, kind: str) -> None:
-        """A fault happened, or the store it took away is back: from now on until everything moves."""
+        """A fault happened, or the store it stopped is back: from now on until everything moves."""
         self.recoveries.append(Recovery(kind, time.monotonic()))
 
     @property
@@ -85,7 +91,7 @@ class Gauge:
             recovery.look(begun, now, ledger, busy)
 
     async def _sample(self) -> Ledger | None:
-        with suppress(*_AWAY):
+        with suppress(*_UNREACHABLE):
             async with asyncio.timeout(_ANSWER_SECONDS):
                 if self._connection is None:
                     self._connection = await databases.connect(self._world.stack, self._world.database)

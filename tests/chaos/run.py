@@ -65,7 +65,7 @@ class Chaos:
         )
         harms = WorkerFaults(supervisor, gauge)
         inflictor = Inflictor(world, harms, StoreFaults(world, gauge, disk), api)
-        async with _beside(supervisor.run(), gauge.run()):
+        async with _concurrently(supervisor.run(), gauge.run()):
             async with world.load():
                 for worker in supervisor.workers:
                     await world.consuming(worker)
@@ -164,8 +164,8 @@ def failures(found: dict[str, Any]) -> list[str]:
 
 
 @asynccontextmanager
-async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run coroutines as long as the block runs; one that fails makes itself heard at its end."""
+async def _concurrently(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs coroutines as long as the block runs; the error of one is raised at its end."""
     tasks = [asyncio.create_task(each) for each in work]
     try:
         yield

@@ -1,4 +1,4 @@
-"""Harm to the stores; the time to recover counts from the return of what was taken away."""
+"""Faults of the stores; the time to recover counts from the store's return."""
 
 import asyncio
 from typing import Final
@@ -36,7 +36,7 @@ class StoreFaults:
         return True
 
     async def restart_kafka(self, fault: Fault) -> bool:
-        """Away for a while."""
+        """Stops the store for a while."""
         async with self._kafka_turn:
             await self._stop_and_start(self._world.stack.kafka, fault.lasts_seconds)
         self._gauge.fault(fault.kind)
@@ -50,7 +50,7 @@ class StoreFaults:
         return True
 
     async def restart_postgres(self, fault: Fault) -> bool:
-        """Away for a while."""
+        """Stops the store for a while."""
         async with self._postgres_turn:
             await self._stop_and_start(self._world.stack.postgres, fault.lasts_seconds)
         self._gauge.fault(fault.kind)
@@ -65,9 +65,9 @@ class StoreFaults:
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(server.start)
 
-    async def _stop_and_start(self, server: EmbeddedServer, away_seconds: float) -> None:
+    async def _stop_and_start(self, server: EmbeddedServer, down_seconds: float) -> None:
         await asyncio.to_thread(server.stop)
-        await asyncio.sleep(away_seconds)
+        await asyncio.sleep(down_seconds)
         await asyncio.to_thread(server.start)
 
     async def end_sessions(self, fault: Fault) -> bool:

@@ -8,13 +8,13 @@ import sys
 
 _SLOW = """
 import asyncio, sys, time
-from app.cli.interrupts import interrupts_answered
+from app.cli.interrupts import interrupts_handled
 
 def thread():
     print("under way", flush=True)
     time.sleep(600)
 
-with interrupts_answered():
+with interrupts_handled():
     try:
         asyncio.run(asyncio.to_thread(thread))
     except KeyboardInterrupt:
@@ -22,7 +22,7 @@ with interrupts_answered():
 """
 _ORDERLY = """
 import asyncio, sys
-from app.cli.interrupts import interrupts_answered
+from app.cli.interrupts import interrupts_handled
 
 async def wait():
     try:
@@ -31,7 +31,7 @@ async def wait():
     finally:
         print("cleaned up", flush=True)
 
-with interrupts_answered():
+with interrupts_handled():
     try:
         asyncio.run(wait())
     except KeyboardInterrupt:
@@ -56,7 +56,7 @@ def test_the_first_lets_an_orderly_end_happen() -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (130, "cleaned up\n"), err
-    assert "Interrupted: ending what is under way; Ctrl-C again ends at once" in err
+    assert "Interrupted: stopping; press Ctrl-C again to end at once" in err
 
 
 def test_the_second_waits_for_nothing() -> None:
@@ -100,8 +100,8 @@ def test_a_command_that_waits_for_a_store_that_is_silent() -> None:
 def test_a_process_that_ignores_it_goes_on_ignoring_it() -> None:
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "from app.cli.interrupts import interrupts_answered\n"
-        "with interrupts_answered():\n    print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+        "from app.cli.interrupts import interrupts_handled\n"
+        "with interrupts_handled():\n    print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
     )
     with _start(program) as process:
         out, _ = process.communicate(timeout=60)

@@ -9,9 +9,9 @@ from app.errors import BackupError, LockHeldError
 
 def test_a_held_lock_is_exit_code_75(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as ended, exits_while_locked():
-        raise LockHeldError("another run is under way")
+        raise LockHeldError("another run is in progress")
     assert ended.value.exit_code == 75
-    assert capsys.readouterr().err == "another run is under way\n"
+    assert capsys.readouterr().err == "another run is in progress\n"
 
 
 def test_other_errors_pass() -> None:

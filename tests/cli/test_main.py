@@ -87,7 +87,7 @@ def test_doctor_names_the_problem(
     (tmp_path / "file").touch()
     monkeypatch.setenv("GLOBALMART_VAR_DIR", str(tmp_path / "file" / "var"))
     assert _exit_code(["doctor"]) == 1
-    assert "cannot be made" in capsys.readouterr().out
+    assert "cannot be created" in capsys.readouterr().out
 
 
 def test_reset_deletes_only_what_the_servers_stored(tmp_path: Path) -> None:

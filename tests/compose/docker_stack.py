@@ -38,7 +38,7 @@ class DockerStack:
 
 
 def copy_of_the_project(folder: Path) -> Path:
-    """What Compose reads: the file set and an `.env` beside it, as in a clone after `globalmart init`."""
+    """What Compose reads: the file set and an `.env` next to it, as in a clone after `globalmart init`."""
     for name in ("compose", "grafana"):
         shutil.copytree(PROJECT / name, folder / name)
     (folder / ".env").write_text(with_secrets())

@@ -78,7 +78,7 @@ def test_everything_of_the_guide_and_the_product_is_there(docker_stack: DockerSt
 
 
 @pytest.mark.parametrize("name", re.findall(r"\$\{(\w+):\?", _TEXT))
-def test_a_secret_that_is_missing_is_named_with_its_cure(name: str, tmp_path: Path) -> None:
+def test_a_missing_secret_is_named_with_the_fix(name: str, tmp_path: Path) -> None:
     folder = copy_of_the_project(tmp_path)
     env = folder / ".env"
     env.write_text(re.sub(rf"^{name}=.*$", f"{name}=", env.read_text(), flags=re.M))
@@ -229,11 +229,11 @@ def test_memory_leaves_room_on_the_machine_the_readme_asks_for(docker_stack: Doc
 def test_the_readme_tells_every_limit_and_their_sums(docker_stack: DockerStack) -> None:
     text = (PROJECT / "README.md").read_text(encoding="utf-8")
     limits = {name: int(s["mem_limit"]) // 1024**2 for name, s in docker_stack.services.items()}
-    told: dict[str, int] = {}
+    documented: dict[str, int] = {}
     for names, memory in re.findall(r"^\| ((?:`[\w-]+`,? ?)+)\| [^|]+ \| ([\d, and]+) MB", text, re.M):
         figures = [int(figure.replace(",", "")) for figure in memory.split(" and ")]
-        told |= dict(zip(re.findall(r"`([\w-]+)`", names), figures, strict=True))
-    assert told == limits
+        documented |= dict(zip(re.findall(r"`([\w-]+)`", names), figures, strict=True))
+    assert documented == limits
     optional = {n for n, s in docker_stack.written.items() if "profiles" in s}
     usual = sum(memory for name, memory in limits.items() if name not in optional)
     assert f"may use {sum(limits.values()):,} MB, without traffic and Spark cluster {usual:,} MB" in text

@@ -101,7 +101,7 @@ def _assert_gone(processes: list[psutil.Process]) -> None:
 def test_ctrl_c_ends_the_traffic_and_every_figure_is_compared(var_dir: Path, taken: int) -> None:
     with _demo(var_dir, taken) as demo:
         _read_until(demo, "First figures after")
-        _read_until(demo, "Running globalmart batch nightly")  # of the history, beside the traffic
+        _read_until(demo, "Running globalmart batch nightly")  # of the history, during the traffic
         _read_until(demo, "REST API")
         _read_until(demo, "Prometheus  http://127.0.0.1:")
         processes = _read_until(demo, "anomalies")

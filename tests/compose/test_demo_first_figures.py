@@ -22,13 +22,13 @@ class _Pages:
 @contextmanager
 def _api(*orders: int) -> Iterator[str]:
     """The address of an API that tells these numbers of orders in turn, the last one for ever."""
-    told = chain(orders, repeat(orders[-1]))
+    counts = chain(orders, repeat(orders[-1]))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200 if self.path == "/api/v1/sales/metrics" else 404)
             self.end_headers()
-            self.wfile.write(json.dumps({"total_transactions": next(told)}).encode())
+            self.wfile.write(json.dumps({"total_transactions": next(counts)}).encode())
 
         def log_message(self, format: str, *args: object) -> None:
             """Nobody reads it."""
@@ -61,6 +61,6 @@ async def test_a_dashboard_or_an_api_that_does_not_answer_has_no_figures() -> No
             first = FirstFigures(pages)
             await first.check()
             assert first.seconds is None
-    away = FirstFigures(_Pages(url, answers=True))
-    await away.check()
-    assert away.seconds is None
+    first = FirstFigures(_Pages(url, answers=True))
+    await first.check()
+    assert first.seconds is None

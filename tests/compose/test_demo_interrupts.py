@@ -19,7 +19,7 @@ with signals_unwind() as interrupts:
     child = stubborn()
     with interrupts.ending_traffic():
         print("traffic", child.pid, flush=True)
-        while not interrupts.asked:
+        while not interrupts.requested:
             time.sleep(0.05)
     print("recount", flush=True)
     try:
@@ -65,7 +65,7 @@ def test_the_first_ends_the_traffic_and_the_second_everything() -> None:
         assert traffic == "traffic"
         child = psutil.Process(int(number))
         demo.send_signal(signal.SIGINT)
-        assert _line(demo) == "Ending the traffic; Ctrl-C again ends without the recount"
+        assert _line(demo) == "Stopping the traffic; press Ctrl-C again to end without the recount"
         assert _line(demo) == "recount"
         assert child.is_running()
         demo.send_signal(signal.SIGINT)
@@ -79,6 +79,6 @@ def test_before_the_traffic_it_ends_in_order() -> None:
     with _start(_START) as demo:
         assert _line(demo) == "starting"
         demo.send_signal(signal.SIGINT)
-        told = "Ending, stopping everything that was started; Ctrl-C again ends at once"
-        assert (_line(demo), _line(demo)) == (told, "cleaned up")
+        message = "Stopping everything that was started; press Ctrl-C again to end at once"
+        assert (_line(demo), _line(demo)) == (message, "cleaned up")
         demo.communicate(timeout=120)

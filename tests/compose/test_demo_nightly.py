@@ -17,7 +17,7 @@ _DAY = date(2025, 12, 7)
 
 
 class _Script:
-    """A batch that says what it is told to and ends with a code."""
+    """A batch that prints given lines and ends with a given code."""
 
     def __init__(self, folder: Path, guard: Guard) -> None:
         self.batch = ServerProcess("batch", folder / "batch.log", guard)
@@ -57,7 +57,7 @@ def test_a_run_beside_the_traffic_tells_how_it_stands_until_it_ends(script: _Scr
     console = Console(width=80)
     with console.capture() as shown:
         run = NightlyRun(script, _DAY, console)
-        assert run.poll().startswith("batch of 2025-12-07 runs for ")
+        assert run.poll().startswith("batch of 2025-12-07 running for ")
         seconds = run.finish()
         assert run.poll() == ""
         assert run.finish() == seconds

@@ -130,7 +130,7 @@ def test_every_taken_port_is_named_before_anything_starts(folder: Path, taken: i
     _publish(folder, {"grafana": [grafana], "kafka": [kafka], "api": [free]})
     done = _call(folder, "up")
     assert done.returncode == 1
-    assert f"grafana cannot have {LOOPBACK}:{taken}" in done.stderr
+    assert f"grafana cannot listen on {LOOPBACK}:{taken}" in done.stderr
     assert "set GRAFANA_PORT in .env to a free port" in done.stderr
     assert "set KAFKA_PORT in .env to a free port" in done.stderr
     assert "api" not in done.stderr
@@ -142,14 +142,14 @@ def test_a_port_of_the_stack_itself_is_not_in_its_way(folder: Path, taken: int) 
     (folder / "running").write_text(f"grafana {LOOPBACK}:{taken}->3000/tcp, 9999/tcp\n")
     assert _call(folder, "up").returncode == 3
     (folder / "running").write_text(f"grafana {LOOPBACK}:3000->3000/tcp\n")
-    assert "grafana cannot have" in _call(folder, "up").stderr
+    assert "grafana cannot listen on" in _call(folder, "up").stderr
 
 
 def test_an_address_this_machine_does_not_have_is_named(folder: Path) -> None:
     _publish(folder, {"api": [{"host_ip": "192.0.2.7", "published": "8000", "target": 8000}]})
     done = _call(folder, "up")
     assert done.returncode == 1
-    assert "this machine has no such address; correct GLOBALMART_BIND in .env" in done.stderr
+    assert "this machine does not have this address; correct GLOBALMART_BIND in .env" in done.stderr
 
 
 def test_what_is_open_and_asks_for_nothing_is_named(folder: Path) -> None:
@@ -158,8 +158,8 @@ def test_what_is_open_and_asks_for_nothing_is_named(folder: Path) -> None:
     _publish(folder, {**ports, "postgres": [{**everywhere, "published": str(choose_port())}]})
     done = _call(folder, "up")
     assert done.returncode == 3
-    assert "warning: dashboard asks nobody for a password on 0.0.0.0" in done.stderr
-    assert "warning: api asks nobody" in done.stderr
+    assert "warning: dashboard requires no password on 0.0.0.0" in done.stderr
+    assert "warning: api requires no password" in done.stderr
     assert "globalmart api-key new" in done.stderr
     assert "postgres" not in done.stderr
 
@@ -174,13 +174,13 @@ def test_a_value_compose_reads_differently_is_named(folder: Path, line: str) -> 
     done = _call(folder, "up")
     assert done.returncode == 1
     assert name in done.stderr
-    assert "belongs in single quotes" in done.stderr
+    assert "in single quotes" in done.stderr
     value = line.split("=")[1].strip('"')
     file.write_text(file.read_text().replace(line, f"{name}='{value}'"))
     assert _call(folder, "up").returncode == 3
 
 
-def test_down_keeps_the_data_unless_told(folder: Path) -> None:
+def test_down_keeps_the_data_by_default(folder: Path) -> None:
     _call(folder, "down")
     (down, _) = _calls(folder)
     assert "--profile traffic --profile spark down" in down
@@ -195,13 +195,13 @@ def test_down_keeps_the_data_unless_told(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ({"BROKEN": "plugin"}, "its Compose plugin is not; install it"),
+        ({"BROKEN": "plugin"}, "Docker's Compose plugin is missing; install it"),
         ({"BROKEN": "engine"}, "engine does not answer: Cannot connect to the Docker daemon. Start it"),
         ({"VERSION": "v2.3.3"}, "too old: docker compose is 2.3, 2.20 or newer is needed"),
         ({"VERSION": "1.29.2"}, "too old: docker compose is 1.29"),
     ],
 )
-def test_what_is_missing_is_named_with_its_cure(folder: Path, broken: dict[str, str], said: str) -> None:
+def test_what_is_missing_is_named_with_the_fix(folder: Path, broken: dict[str, str], said: str) -> None:
     done = _call(folder, "up", **broken)
     assert done.returncode == 1
     assert said in done.stderr

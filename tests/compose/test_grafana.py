@@ -21,8 +21,8 @@ class Health(BaseHTTPRequestHandler):
         self.send_response(200 if self.path == "/api/health" else 404)
         self.end_headers()
 
-told = dict(arguments=sys.argv[1:], environ=dict(os.environ))
-pathlib.Path("{folder}", "told.json").write_text(json.dumps(told))
+call = dict(arguments=sys.argv[1:], environ=dict(os.environ))
+pathlib.Path("{folder}", "call.json").write_text(json.dumps(call))
 address = os.environ["GF_SERVER_HTTP_ADDR"], int(os.environ["GF_SERVER_HTTP_PORT"])
 HTTPServer(address, Health).serve_forever()
 """
@@ -48,9 +48,9 @@ def test_it_is_told_its_addresses_its_dashboards_and_the_reader(
     settings = load_settings(stack.environment())
     with EmbeddedStack(tmp_path / "var", services=(), preferred_ports=False) as own:
         url = start_grafana(own, settings, "http://127.0.0.1:9")
-        told = json.loads((tmp_path / "told.json").read_text())
-    environ = told["environ"]
-    assert told["arguments"] == ["server", "--homepath", str(stand_in.parent.parent)]
+        call = json.loads((tmp_path / "call.json").read_text())
+    environ = call["environ"]
+    assert call["arguments"] == ["server", "--homepath", str(stand_in.parent.parent)]
     assert url == f"http://{environ['GF_SERVER_HTTP_ADDR']}:{environ['GF_SERVER_HTTP_PORT']}"
     assert (
         environ.items()

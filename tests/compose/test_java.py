@@ -20,7 +20,7 @@ def test_an_old_java_is_passed_over(tmp_path: Path) -> None:
     assert (found.executable, found.version) == (new, 21)
 
 
-def test_a_missing_java_is_named_with_the_cure(tmp_path: Path) -> None:
+def test_a_missing_java_is_named_with_the_fix(tmp_path: Path) -> None:
     old = _fake_java(tmp_path, "1.8.0_392")
     with pytest.raises(EmbeddedStackError) as raised:
         first_usable([old, tmp_path / "absent"])

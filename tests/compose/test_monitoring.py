@@ -1,4 +1,4 @@
-"""Monitoring beside the demo: what is missing or broken is said, and ends nothing."""
+"""Monitoring of the demo: a missing or broken program is reported, and the demo goes on."""
 
 from io import StringIO
 from pathlib import Path
@@ -20,18 +20,18 @@ def _said(stack: EmbeddedStack, folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("program", "told"),
+    ("program", "reason"),
     [(None, "not installed"), ("#!/bin/sh\necho no such option >&2; exit 2\n", "no such option")],
     ids=["missing", "broken"],
 )
 def test_the_demo_goes_on_without_prometheus(
-    stack: EmbeddedStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None, told: str
+    stack: EmbeddedStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None, reason: str
 ) -> None:
     if program is not None:
         (tmp_path / "prometheus").write_text(program)
         (tmp_path / "prometheus").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    said = _said(stack, tmp_path)
-    assert "http" not in said
-    assert told in said
-    assert "needs Prometheus" in said
+    output = _said(stack, tmp_path)
+    assert "http" not in output
+    assert reason in output
+    assert "needs Prometheus" in output

@@ -43,9 +43,9 @@ def test_an_unknown_service_is_named(tmp_path: Path) -> None:
         EmbeddedStack(tmp_path, services=("redis",))
 
 
-def test_preflight_tells_the_problem_and_the_cure(tmp_path: Path) -> None:
+def test_preflight_reports_the_problem_and_the_fix(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(EmbeddedStackError, match=r"cannot be made.*\n?.*GLOBALMART_VAR_DIR"):
+    with pytest.raises(EmbeddedStackError, match=r"cannot be created.*\n?.*GLOBALMART_VAR_DIR"):
         preflight.require(tmp_path / "file" / "var", preflight.SERVICES)
 
 

@@ -41,9 +41,9 @@ async def test_every_shop_is_in_the_ledger_as_its_summary_says(world: World, tmp
     for shop in SHOPS:
         (tmp_path / shop.name).write_bytes(shop.content)
         summary = await bring_in(world, tmp_path, shop.name, *shop.arguments)
-        told = summary["file"]
-        assert (told["orders"], told["sent"], told["not_sent"]) == (shop.orders, shop.orders, 0)
-        assert Decimal(told["sum"]) == Decimal(told["sent_sum"]) == shop.total
+        figures = summary["file"]
+        assert (figures["orders"], figures["sent"], figures["not_sent"]) == (shop.orders, shop.orders, 0)
+        assert Decimal(figures["sum"]) == Decimal(figures["sent_sum"]) == shop.total
         orders, total = orders + shop.orders, total + shop.total
         await world.consumed(SECONDS)
         assert await ledger(world) == (orders, 0, 0, orders, total)
@@ -61,8 +61,8 @@ async def test_an_export_with_a_new_row_brings_in_that_row_alone(world: World, t
     assert await ledger(world) == (3, 0, 0, 3, Decimal("16.00"))
     bad = ["eve,2099-01-01,1", "eve,1969-01-01,2", "eve,2025-01-01,-4", "ev\0e,2025-01-01,8"]
     (tmp_path / "b.csv").write_text("\n".join([header, "eve,2025-01-03,7.25", *rows, *bad, ""]))
-    told = (await bring_in(world, tmp_path, "b.csv", "--skip-bad-rows"))["file"]
-    assert (told["sent"], sum(told["refused"].values())) == (4, 4)
+    figures = (await bring_in(world, tmp_path, "b.csv", "--skip-bad-rows"))["file"]
+    assert (figures["sent"], sum(figures["refused"].values())) == (4, 4)
     await world.consumed(SECONDS)
     assert await ledger(world) == (4, 3, 0, 4, Decimal("23.25"))
     await world.exact(SECONDS)

@@ -121,13 +121,13 @@ def test_empty_and_absent_values_arrive_as_such(bootstrap: str) -> None:
     assert [message.value() for message in read_from(bootstrap, start, 2)] == [b"", None]
 
 
-def test_a_broker_that_is_away_is_waited_for_and_told(unused_tcp_port: int) -> None:
-    told: list[str] = []
+def test_an_unreachable_broker_is_waited_for_and_reported(unused_tcp_port: int) -> None:
+    messages: list[str] = []
     stop = threading.Event()
-    sender = KafkaSender(config(f"127.0.0.1:{unused_tcp_port}"), told.append, stop.is_set)
+    sender = KafkaSender(config(f"127.0.0.1:{unused_tcp_port}"), messages.append, stop.is_set)
     threading.Timer(3.0, stop.set).start()
     assert not sender.wait_for_broker()
-    assert "Kafka at 127.0.0.1" in told[0]
+    assert "Kafka at 127.0.0.1" in messages[0]
 
 
 def test_what_cannot_be_delivered_is_told_loudly(unused_tcp_port: int) -> None:

@@ -1,4 +1,4 @@
-"""Playing a source: ticks, limits and stamps, with a clock that only moves when told to."""
+"""Playing a source: ticks, limits and stamps, with a clock moved by the test."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What can be asked for, and how mistakes are told."""
+"""Options of `generate`: what is accepted, and the messages of errors."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -121,7 +121,7 @@ def test_bulk_is_for_everything_but_paced_traffic() -> None:
     assert Request(backfill=timedelta(days=1)).bulk
 
 
-def test_a_history_ends_now_or_when_told() -> None:
+def test_a_history_ends_now_or_at_the_given_time() -> None:
     job = make_job(Request(backfill=timedelta(days=2)), SMALL, NOW)
     assert job.end_us - job.start_us == 2 * 86_400_000_000
     assert job.end_us == int(NOW.timestamp()) * 1_000_000

@@ -18,7 +18,7 @@ _PROMETHEUS = FOLDER / "prometheus"
 _RUNBOOKS = FOLDER / "runbooks"
 _RULES = [rule for group in rule_groups(Settings({}).alert)["groups"] for rule in group["rules"]]
 _NAMES = [rule["alert"] for rule in _RULES]
-_SAYS_WHO_IS_TOLD = {"runbooks", "email_to", "email_from", "smtp", "smtp_user", "smtp_password_file", "webhook_url"}
+_RECEIVERS = {"runbooks", "email_to", "email_from", "smtp", "smtp_user", "smtp_password_file", "webhook_url"}
 
 
 def _run(*command: str | Path) -> str:
@@ -69,7 +69,7 @@ def test_no_runbook_is_without_an_alert_and_all_name_only_what_exists() -> None:
         assert [link for link in links if not (_RUNBOOKS / link).exists()] == [], path.name
 
 
-@pytest.mark.parametrize("field", sorted(type(Settings({}).alert).model_fields.keys() - _SAYS_WHO_IS_TOLD))
+@pytest.mark.parametrize("field", sorted(type(Settings({}).alert).model_fields.keys() - _RECEIVERS))
 def test_every_threshold_is_a_setting_that_changes_the_rules(field: str) -> None:
     settings = Settings({})
     default = getattr(settings.alert, field)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import SettingsError
-from app.ops.schedule import MOST_ATTEMPTS, Account, DailyTimer, Handled, Pace, last_due
+from app.ops.schedule import MOST_ATTEMPTS, DailyTimer, Handled, Pace, State, last_due
 
 _PROJECT = Path(__file__).parents[2]
 _AT = time_of_day(2, 15)
@@ -52,13 +52,13 @@ def test_what_is_outstanding() -> None:
 
 
 def test_the_account_is_kept(tmp_path: Path) -> None:
-    account = Account(tmp_path / "schedule" / "batch-nightly.json")
-    assert account.read(otherwise=_DUE) == Handled(_DUE, 0, ended=True)
-    account.write(Handled(_DUE, 2, ended=False))
-    assert account.read(otherwise=_DUE + timedelta(days=9)) == Handled(_DUE, 2, ended=False)
-    account.path.write_text("{")
+    state = State(tmp_path / "schedule" / "batch-nightly.json")
+    assert state.read(otherwise=_DUE) == Handled(_DUE, 0, ended=True)
+    state.write(Handled(_DUE, 2, ended=False))
+    assert state.read(otherwise=_DUE + timedelta(days=9)) == Handled(_DUE, 2, ended=False)
+    state.path.write_text("{")
     with pytest.raises(SettingsError, match=r"batch-nightly\.json is damaged .* delete it"):
-        account.read(otherwise=_DUE)
+        state.read(otherwise=_DUE)
 
 
 class _Clock:
@@ -75,14 +75,14 @@ class _Run:
     """A timer over a shell command, in a process's main thread, with the lines it has said."""
 
     def __init__(self, tmp_path: Path, command: str, clock: Callable[[], datetime]) -> None:
-        self.account = Account(tmp_path / "account.json")
+        self.state = State(tmp_path / "state.json")
         self.told: list[str] = []
         self._timer = DailyTimer(
             ["sh", "-c", command],
             _AT,
-            self.account,
+            self.state,
             self.told.append,
-            pace=Pace(_LOCKED, look_seconds=0.05, locked_seconds=0.1),
+            pace=Pace(_LOCKED, poll_seconds=0.05, locked_seconds=0.1),
             now=clock,
         )
 
@@ -116,17 +116,17 @@ async def test_the_first_start_waits_for_its_time(tmp_path: Path) -> None:
 async def test_missed_days_make_one_run_at_the_start(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     run = _Run(tmp_path, f"echo once >> {ran}; exit 1", _Clock())
-    run.account.write(Handled(_DUE - timedelta(days=5), 1, ended=True))
+    run.state.write(Handled(_DUE - timedelta(days=5), 1, ended=True))
     await run.until(lambda: any("exit code 1" in line for line in run.told) and len(run.told) > 2)
     assert ran.read_text() == "once\n", "a failure waits for its next time"
-    assert run.account.read(otherwise=_DUE) == Handled(_DUE, 1, ended=True)
+    assert run.state.read(otherwise=_DUE) == Handled(_DUE, 1, ended=True)
 
 
 async def test_a_locked_command_is_tried_again(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     run = _Run(tmp_path, f"echo once >> {ran}; test $(wc -l < {ran}) = 5 || exit {_LOCKED}", _Clock())
-    run.account.write(Handled(_DUE - timedelta(days=1), 1, ended=True))
-    await run.until(lambda: run.account.read(otherwise=_DUE).ended and len(run.told) > 5)
+    run.state.write(Handled(_DUE - timedelta(days=1), 1, ended=True))
+    await run.until(lambda: run.state.read(otherwise=_DUE).ended and len(run.told) > 5)
     assert len(ran.read_text().splitlines()) == 5, "more often than a run that is killed"
 
 
@@ -136,10 +136,10 @@ async def test_sigterm_reaches_a_running_command_which_is_begun_again(tmp_path: 
     for attempt in (1, 2):
         run = _Run(tmp_path, command, _Clock())
         if attempt == 1:
-            run.account.write(Handled(_DUE - timedelta(days=1), 1, ended=True))
+            run.state.write(Handled(_DUE - timedelta(days=1), 1, ended=True))
         await run.until(lambda n=attempt: begun.exists() and len(begun.read_text()) == 5 * n)  # type: ignore[misc]
         assert len(ended.read_text().splitlines()) == attempt
-        assert run.account.read(otherwise=_DUE) == Handled(_DUE, attempt, ended=False)
+        assert run.state.read(otherwise=_DUE) == Handled(_DUE, attempt, ended=False)
 
 
 def test_the_command_line_runs_what_it_is_given_and_says_so(tmp_path: Path) -> None:
@@ -171,10 +171,10 @@ def test_the_command_line_runs_what_it_is_given_and_says_so(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--daily-at", "2:15", "maintain"], "is no time of day; write HH:MM in UTC"),
-        (["--daily-at", "24:00", "maintain"], "is no time of day"),
-        (["--daily-at", "02:15", "schedule"], "is no command to schedule"),
-        (["--daily-at", "02:15", "nonsense"], "is no command to schedule"),
+        (["--daily-at", "2:15", "maintain"], "is not a time of day; write HH:MM in UTC"),
+        (["--daily-at", "24:00", "maintain"], "is not a time of day"),
+        (["--daily-at", "02:15", "schedule"], "is not a command to schedule"),
+        (["--daily-at", "02:15", "nonsense"], "is not a command to schedule"),
     ],
 )
 def test_what_cannot_be_scheduled_is_named(arguments: list[str], said: str) -> None:

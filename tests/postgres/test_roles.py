@@ -29,7 +29,7 @@ async def test_the_tables_are_these(database: Database) -> None:
     assert sorted(row["tablename"] for row in rows) == sorted([*ALL, *FLEETING, *OPERATING])
 
 
-async def test_the_worker_takes_nothing_away(database: Database) -> None:
+async def test_the_worker_deletes_nothing(database: Database) -> None:
     async with database.worker() as worker:
         for table in ALL:
             await _refused(worker, f"TRUNCATE {table}")

@@ -54,7 +54,7 @@ def test_a_wrong_figure_and_one_too_many_are_reported(change: dict[str, Any], de
     assert comparison.as_data()["mismatches"] == 1
 
 
-def test_a_figure_that_is_missing_is_told() -> None:
+def test_a_missing_figure_is_reported() -> None:
     shown = {name: value for name, value in STORED_SEGMENTS.items() if "avg_frequency" not in name}
     (detail,) = Comparison("api", STORED_SEGMENTS, shown).details
     assert detail == "api: segments Lost: avg_frequency: stored 1.00, shown nothing"

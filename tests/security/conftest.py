@@ -79,7 +79,7 @@ def _add_scram_user(bootstrap: str) -> None:
 def encrypted_postgres(
     certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[EncryptedPostgres]:
-    """A PostgreSQL that lets nobody in without TLS."""
+    """A PostgreSQL that accepts connections with TLS only."""
     folder = tmp_path_factory.mktemp("encrypted-postgres")
     with Guard(folder) as guard:
         postgres = EncryptedPostgres(Workspace(folder, guard, lambda _: None), certificates)

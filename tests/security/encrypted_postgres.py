@@ -25,7 +25,7 @@ hostssl all all samehost scram-sha-256
 
 
 class EncryptedPostgres(PostgresServer):
-    """Lets nobody in without TLS; `variables` lead to it."""
+    """Accepts connections with TLS only; `variables` are its settings."""
 
     name = "PostgreSQL with TLS"
 

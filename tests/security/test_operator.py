@@ -111,7 +111,7 @@ def test_a_backup_travels_over_tls(variables: dict[str, str], tmp_path: Path) ->
     globalmart(variables, "restore", str(folder), "--replace", "--no-mongo")
 
 
-def test_executors_of_spark_are_told_what_libpq_is_told(variables: dict[str, str]) -> None:
+def test_executors_of_spark_get_the_same_settings_as_libpq(variables: dict[str, str]) -> None:
     """The JDBC driver has libpq's names; without them it would go on in clear text."""
     postgres: PostgresSettings = Settings(variables).postgres
     properties = JdbcReader(None, postgres, 1, 1)._properties("00000003-1")  # type: ignore[arg-type]

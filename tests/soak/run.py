@@ -144,7 +144,7 @@ class Soak:
             "stop_seconds": round(stop_seconds, 2),
             "all_partitions_move_after_seconds": round(gauge.recoveries[0].seconds or 0.0, 2),
             "attempts_that_failed": stayer.metric("globalmart_sink_failures_total")
-            + leaver.log().count("is tried again"),
+            + leaver.log().count("failed, retrying"),
         }
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from app.stream.health_port import STANDSTILL_SECONDS, HealthPort
+from app.stream.health_port import BLOCKED_SECONDS, HealthPort
 from compose.embedded.ports import choose_port
 
 
@@ -70,9 +70,9 @@ async def test_what_it_waits_for_is_said_and_it_lives_all_the_same() -> None:
 async def test_a_loop_that_stands_still_is_neither_alive_nor_ready() -> None:
     world = _World()
     async with world.port() as port:
-        world.seconds += STANDSTILL_SECONDS + 7
+        world.seconds += BLOCKED_SECONDS + 7
         # Nothing here gives the loop back between the look at the clock and the answers.
-        standing = f"the event loop has not run for {STANDSTILL_SECONDS + 7:.0f} s\n"
+        standing = f"the event loop has not run for {BLOCKED_SECONDS + 7:.0f} s\n"
         assert _blocking_get(f"{port.address}/health") == (503, standing)
         assert _blocking_get(f"{port.address}/ready") == (503, standing)
         await _until(port, "/health", (200, "ok\n"))

@@ -51,7 +51,7 @@ class Workers:
 
 @dataclass
 class Committer:
-    """Commits or refuses, as told by the test."""
+    """Commits or refuses, as the test decides."""
 
     commits: bool = True
     before: Callable[[], None] = lambda: None

@@ -27,13 +27,13 @@ def test_a_partition_that_moves_is_none(watchdog: Watchdog[str]) -> None:
         assert watchdog.stall(at, 1000 + 50 * step, NEVER) is None
 
 
-def test_without_records_waiting_the_time_starts_anew(watchdog: Watchdog[str]) -> None:
+def test_without_records_waiting_the_time_starts_again(watchdog: Watchdog[str]) -> None:
     assert watchdog.stall({"a": Position(5, 0)}, 1050, NEVER) is None
     assert watchdog.stall({"a": Position(5, 1)}, 1110, NEVER) is None
     assert watchdog.stall({"a": Position(5, 1)}, 1111, NEVER) == Stall("a", 61)
 
 
-def test_a_failed_attempt_starts_the_time_anew(watchdog: Watchdog[str]) -> None:
+def test_a_failed_attempt_starts_the_time_again(watchdog: Watchdog[str]) -> None:
     assert watchdog.stall({"a": Position(5, 1)}, 1200, 1140) is None
     assert watchdog.stall({"a": Position(5, 1)}, 1201, 1140) == Stall("a", 61)
 

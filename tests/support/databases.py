@@ -53,7 +53,7 @@ class Database:
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection as the role that only reads."""
+        """A connection as the read-only role."""
         async with _closing(await connect_reader(self.postgres, "test")) as connection:
             yield connection
 

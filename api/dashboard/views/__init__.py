@@ -1,1 +1,1 @@
-"""The pages, one file each: every one asks the API, shows what it said, and says as of when."""
+"""The pages, one file each: each one reads the API and shows the figures with their time."""

@@ -1,4 +1,4 @@
-"""Anomalies as they come in: the page reads them again every few seconds."""
+"""Anomalies as they are detected: the page reads them again every few seconds."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ _COLUMNS: Final = (
 
 
 def show(page: Page) -> None:
-    """The newest anomalies of the chosen days and country, kept up to date."""
+    """Shows the newest anomalies of the chosen days and country, refreshed periodically."""
     kind = st.segmented_control(
         "Type",
         list(_TYPES),
@@ -54,8 +54,8 @@ def _newest(page: Page, kind: str | None) -> None:
         if not found:
             components.empty(
                 "No anomalies.",
-                "Nothing crossed a threshold (`GLOBALMART_ANOMALY_…`), or nothing has been consumed: "
-                "choose other days, or look at the page Operations.",
+                "No order crossed a threshold (`GLOBALMART_ANOMALY_…`), or nothing has been consumed: "
+                "choose other days, or see the page Operations.",
             )
             return
         _show(found)

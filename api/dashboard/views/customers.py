@@ -1,4 +1,4 @@
-"""Customers: who is worth what (RFM), how they moved since the run before, and one of them in detail."""
+"""Customers: segments (RFM), movements since the previous run, and one customer in detail."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -38,8 +38,8 @@ _ORDERS: Final = (
 
 
 def show(page: Page) -> None:
-    """Segments and cells of the chosen country; migrations of every country; one customer."""
-    with components.explained(page.told), st.spinner("Asking the API …"):
+    """Shows segments and cells of the chosen country, migrations of every country, and one customer."""
+    with components.explained(page.shown_errors), st.spinner("Asking the API …"):
         answer = page.client.get("customers/segments", country=page.filters.country)
         if answer["segments"]:
             _segments(page, answer)
@@ -47,9 +47,9 @@ def show(page: Page) -> None:
         else:
             about = f"{page.filters.place}, as of {answer['as_of']}"
             components.empty(f"No customers of {formatting.plain(about)}.", "Choose another country.")
-    with components.explained(page.told):
+    with components.explained(page.shown_errors):
         _migrations(page)
-    with components.explained(page.told):
+    with components.explained(page.shown_errors):
         _one(page)
 
 

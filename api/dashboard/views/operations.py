@@ -1,4 +1,4 @@
-"""Operations: how the stream, the batch and the stores are doing, read again every few seconds."""
+"""Operations: the state of stream, batch and stores, read again every few seconds."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -30,10 +30,10 @@ _WORKERS: Final = (
     components.Column("p99_seconds", "p99", formatting.milliseconds),
     components.Column("rss_bytes", "Memory", formatting.size),
     components.Column("started_at", "Started (UTC)", formatting.shown_time),
-    components.Column("seen_at", "Heard of (UTC)", formatting.shown_time),
+    components.Column("seen_at", "Last seen (UTC)", formatting.shown_time),
 )
 _RUNS: Final = (
-    components.Column("number", "PublishedRun", formatting.number),
+    components.Column("number", "Run", formatting.number),
     components.Column("job", "Job"),
     components.Column("as_of", "As of"),
     components.Column("status", "Status"),
@@ -45,7 +45,7 @@ _RUNS: Final = (
 
 
 def show(page: Page) -> None:
-    """The whole system; no filter applies."""
+    """Shows the whole system; no filter applies."""
     with st.spinner("Asking the API …"), components.live():
         st.fragment(run_every=page.refresh_seconds)(_figures)(page)
 
@@ -93,7 +93,7 @@ def _stream(topics: Sequence[Mapping[str, Any]], workers: Sequence[Mapping[str, 
     if topics:
         components.table(topics, _TOPICS, "topics.csv", "topics")
     if not workers:
-        components.empty("No worker has been heard of in the last 20 s.", "PublishedRun `globalmart worker`.")
+        components.empty("No worker has sent a heartbeat in the last 20 s.", "Run `globalmart worker`.")
         return
     rows = [{**w, **w["end_to_end"], "lag": sum(w["lag"].values())} for w in workers]
     components.table(rows, _WORKERS, "workers.csv", "workers")
@@ -102,7 +102,7 @@ def _stream(topics: Sequence[Mapping[str, Any]], workers: Sequence[Mapping[str, 
 def _batch(runs: Sequence[Mapping[str, Any]]) -> None:
     components.section("Nightly batch", "The newest runs.")
     if not runs:
-        components.empty("No run yet.", "PublishedRun `globalmart batch nightly`.")
+        components.empty("No run yet.", "Run `globalmart batch nightly`.")
         return
     rows = [{**run, "seconds": _seconds(run)} for run in runs]
     components.table(rows, _RUNS, "batch-runs.csv", "runs")
@@ -117,8 +117,8 @@ def _seconds(run: Mapping[str, Any]) -> Decimal | None:
 
 def _sizes(stores: Mapping[str, Any]) -> None:
     postgres, mongo = stores["postgresql"], stores["mongodb"]
-    told = {"PostgreSQL": postgres, "MongoDB": mongo}
-    sizes = [f"{name} {formatting.size(store['bytes'])}" for name, store in told.items() if store]
+    by_name = {"PostgreSQL": postgres, "MongoDB": mongo}
+    sizes = [f"{name} {formatting.size(store['bytes'])}" for name, store in by_name.items() if store]
     components.section("Storage", f"{', '.join(sizes) or 'Unknown'}. Tables with their indexes:")
     tables = postgres["tables"][:_BARS] if postgres else []
     if tables:

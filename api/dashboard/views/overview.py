@@ -1,4 +1,4 @@
-"""Overview: the figures of the days, against the days before, over time, by category and country."""
+"""Overview: the figures of the chosen days, compared with the preceding ones, over time, by category and country."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC
@@ -28,17 +28,17 @@ _COLUMNS = (
 
 
 def show(page: Page) -> None:
-    """The whole page; each part stands or falls alone."""
-    with components.explained(page.told), st.spinner("Asking the API …"):
+    """Shows the whole page; an error in one part does not affect the others."""
+    with components.explained(page.shown_errors), st.spinner("Asking the API …"):
         _totals(page)
-    with components.explained(page.told):
+    with components.explained(page.shown_errors):
         _over_time(page)
     left, right = st.columns(2, gap="medium")
-    with left, components.explained(page.told):
+    with left, components.explained(page.shown_errors):
         _by_category(page)
-    with right, components.explained(page.told):
+    with right, components.explained(page.shown_errors):
         _by_country(page)
-    with components.explained(page.told):
+    with components.explained(page.shown_errors):
         _funnel(page)
 
 
@@ -71,7 +71,7 @@ def _compared(was: Answer, before: Before | None) -> str:
 
 
 def _period(page: Page, now: Answer) -> str:
-    """The days in words; those of everything stored as the API tells them."""
+    """Returns the days in words; for everything stored those of the API."""
     if page.filters.days.number is not None or now["period"]["start"] is None:
         return f"Orders of {formatting.plain(str(page.filters))}"
     start, end = now["period"]["start"], now["period"]["end"]
@@ -79,7 +79,7 @@ def _period(page: Page, now: Answer) -> str:
 
 
 def _live(page: Page) -> None:
-    """Revenue of the last minute, read again every few seconds."""
+    """Shows the revenue of the last minute, read again every few seconds."""
     with components.explained():
         answer = page.client.get("live/revenue")
         country = page.filters.country
@@ -132,7 +132,7 @@ def _by_category(page: Page) -> None:
 
 
 def _by_country(page: Page) -> None:
-    """Every country side by side, the chosen one in colour."""
+    """Shows every country, the chosen one in colour."""
     chosen = page.filters.country
     answer = page.client.get("sales/breakdown", group_by="country", **page.filters.days.query)
     coloured = f"; {formatting.plain(chosen)} in colour" if chosen else ""

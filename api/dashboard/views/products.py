@@ -1,4 +1,4 @@
-"""Products: what sells, per category or per product, from the nightly batch."""
+"""Products: sales per category or per product, from the nightly batch."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -30,9 +30,9 @@ _OF_PRODUCTS: Final = (
 
 
 def show(page: Page) -> None:
-    """The best sellers of the chosen country."""
+    """Shows the best sellers of the chosen country."""
     group, category, limit = _choices(page)
-    with components.explained(page.told), st.spinner("Asking the API …"):
+    with components.explained(page.shown_errors), st.spinner("Asking the API …"):
         answer = page.client.get(
             "products/performance", country=page.filters.country, category=category, group_by=group, limit=limit
         )
@@ -41,14 +41,14 @@ def show(page: Page) -> None:
         if answer["products"]:
             _show(answer["products"], group)
         else:
-            components.empty("No orders that name a product.", "Choose another country or category.")
+            components.empty("No orders with a product.", "Choose another country or category.")
 
 
 def _choices(page: Page) -> tuple[str, str | None, int]:
     by, only, most = st.columns([2, 2, 1], vertical_alignment="bottom")
     with by:
         group = st.segmented_control(
-            "ReplacingGauge",
+            "Show",
             list(_GROUPS),
             default="category",
             required=True,
@@ -66,7 +66,7 @@ def _choices(page: Page) -> tuple[str, str | None, int]:
 
 
 def _category(page: Page) -> str | None:
-    """One that occurs or is in the address; the page below says why, if their names are missing."""
+    """Returns the selected category, stored or from the URL; the page explains missing categories."""
     try:
         known = page.client.get("dimensions")["categories"]
     except DashboardError:

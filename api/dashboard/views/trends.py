@@ -21,7 +21,7 @@ _COLUMNS: Final = (
 
 
 def show(page: Page) -> None:
-    """Periods that begin on the chosen days, of the chosen country."""
+    """Shows periods that begin on the chosen days, of the chosen country."""
     kind = (
         st.segmented_control(
             "Periods",
@@ -36,7 +36,7 @@ def show(page: Page) -> None:
         or "daily"
     )
     page.address.judge_choice("trend", _KINDS.values(), _KINDS[kind])
-    with components.explained(page.told), st.spinner("Asking the API …"):
+    with components.explained(page.shown_errors), st.spinner("Asking the API …"):
         answers = list(page.client.pages("trends", "trends", _MOST, period_type=kind, **page.filters.query))
         rows = [row for answer in answers for row in answer["trends"]]
         if rows:

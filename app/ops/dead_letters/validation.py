@@ -23,7 +23,7 @@ class Attempt:
 
 
 def time_limits(stream: StreamSettings) -> TimeLimits:
-    """The limits the worker judges by, from its settings."""
+    """Returns the worker's limits, from its settings."""
     return TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days, stream.earliest_timestamp)
 
 

@@ -19,6 +19,6 @@ class Finding:
 
 
 def from_error(area: str, error: Exception) -> Finding:
-    """Our errors say what is wrong and what to do, most of them after a semicolon."""
-    problem, _, cure = text_of(error).partition("; ")
-    return Finding(area, problem, cure)
+    """Splits an error's message into problem and fix, which most messages separate by a semicolon."""
+    problem, _, fix = text_of(error).partition("; ")
+    return Finding(area, problem, fix)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from app.kafka.admin import HEADER_BYTES
-from app.kafka.compaction import CLEANUP_POLICY, compacting, compacts, cure
+from app.kafka.compaction import CLEANUP_POLICY, compacted, describe, fix
 from app.kafka.offsets import (
     RecordPosition,
     cluster_id,
@@ -24,9 +24,9 @@ _LARGEST = "max.message.bytes"
 
 @dataclass(frozen=True, slots=True)
 class KafkaState:
-    """One look: `ranges` are first and next offset per source partition.
+    """Kafka's state; `ranges` are first and next offset per source partition.
 
-    `policies` and `largest_bytes` are `cleanup.policy` and `max.message.bytes` by topic, where we may ask.
+    `policies` and `largest_bytes` are `cleanup.policy` and `max.message.bytes` by topic, where they may be read.
     """
 
     cluster_id: str
@@ -39,17 +39,17 @@ class KafkaState:
 
 
 def collect_kafka(kafka: KafkaSettings) -> KafkaState:
-    """Ask once. Raises KafkaTopicError when no broker answers or lets us in."""
+    """Reads Kafka's state once. Raises KafkaTopicError when no broker answers or accepts the login."""
     names = [topic.name for topic in TOPICS]
-    told = settings_of_topics(kafka, names, CLEANUP_POLICY, _LARGEST)
+    topic_settings = settings_of_topics(kafka, names, CLEANUP_POLICY, _LARGEST)
     return KafkaState(
         cluster_id(kafka),
         partition_counts(kafka),
         offset_ranges(kafka, SOURCE_TOPICS),
         newest_record(kafka, SOURCE_TOPICS),
         datetime.now(UTC),
-        told[CLEANUP_POLICY],
-        {topic: int(value) for topic, value in told[_LARGEST].items()},
+        topic_settings[CLEANUP_POLICY],
+        {topic: int(value) for topic, value in topic_settings[_LARGEST].items()},
     )
 
 
@@ -70,7 +70,7 @@ def check_kafka(state: KafkaState, settings: KafkaSettings, tolerance_seconds: f
             "set GLOBALMART_KAFKA_PARTITIONS to theirs, or see More partitions in the README",
         )
     yield from _check_policies(state.policies)
-    yield from _check_room(state.largest_bytes)
+    yield from _check_sizes(state.largest_bytes)
     if state.newest is not None:
         ahead = (state.newest - state.seen_at).total_seconds()
         if ahead > tolerance_seconds:
@@ -82,21 +82,21 @@ def check_kafka(state: KafkaState, settings: KafkaSettings, tolerance_seconds: f
 
 
 def _check_policies(policies: Mapping[str, str]) -> Iterator[Finding]:
-    """A source topic that compacts loses records; of the others it loses copies, and refuses those without a key."""
-    if found := compacting(policies, [topic.name for topic in TOPICS]):
-        yield Finding(_AREA, f"{compacts(policies, found)}, so Kafka deletes records", cure(found))
+    """Reports compacted topics: Kafka deletes records of them, and rejects records without a key."""
+    if found := compacted(policies, [topic.name for topic in TOPICS]):
+        yield Finding(_AREA, f"{describe(policies, found)}, so Kafka deletes records", fix(found))
 
 
-def _check_room(largest_bytes: Mapping[str, int]) -> Iterator[Finding]:
-    """A dead letter is a whole source record and more: a larger one is copied without its value."""
-    room = largest_bytes.get(DEAD_LETTERS)
-    greatest = max((largest_bytes.get(topic, 0) for topic in SOURCE_TOPICS), default=0)
-    if room is not None and room < greatest + HEADER_BYTES:
+def _check_sizes(largest_bytes: Mapping[str, int]) -> Iterator[Finding]:
+    """Reports a limit of dead letters below that of source records plus headers: the largest lose their value."""
+    limit = largest_bytes.get(DEAD_LETTERS)
+    largest = max((largest_bytes.get(topic, 0) for topic in SOURCE_TOPICS), default=0)
+    if limit is not None and limit < largest + HEADER_BYTES:
         yield Finding(
             _AREA,
-            f"{DEAD_LETTERS} takes records of {room:,} bytes, the source topics of {greatest:,}: the largest dead "
+            f"{DEAD_LETTERS} accepts records of {limit:,} bytes, the source topics of {largest:,}: the largest dead "
             "letters are copied without their value",
-            f"set {_LARGEST}={greatest + HEADER_BYTES} on {DEAD_LETTERS}",
+            f"set {_LARGEST}={largest + HEADER_BYTES} on {DEAD_LETTERS}",
         )
 
 

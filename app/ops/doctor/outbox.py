@@ -1,4 +1,4 @@
-"""Rows whose copies are not in Kafka yet: a few for a moment, many for long where nobody copies them."""
+"""Rows not copied to Kafka yet: few and for a moment, unless no worker publishes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Waiting:
 
 
 async def read_waiting(connection: asyncpg.Connection) -> Mapping[str, Waiting]:
-    """By topic; any role may ask."""
+    """Reads the rows waiting by topic; every role may."""
     found: dict[str, Waiting] = {}
     for stream, table in _TABLES.items():
         (row,) = await connection.fetch(_WAITING.format(table=table), stream)

@@ -28,7 +28,7 @@ Connect = Callable[[PostgresSettings, str], Awaitable[asyncpg.Connection]]
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What is in the database: checksums of migrations by version, (window, step) seconds, the ledger.
+    """The database's state: checksums of migrations by version, (window, step) seconds, the ledger.
 
     `waiting` are rows without a copy, by topic.
     """
@@ -150,7 +150,7 @@ def _check_outbox(waiting: Mapping[str, Waiting]) -> Iterator[Finding]:
             yield Finding(
                 _AREA,
                 f"{found.rows:,} rows are not copied to the topic {topic}, the oldest for {found.seconds:.0f} s",
-                "start a worker; if one runs, its log says what Kafka answers",
+                "start a worker; if one runs, see Kafka's answers in its log",
             )
 
 

@@ -91,7 +91,7 @@ class SumTable:
 
     @property
     def _origin(self) -> datetime:
-        """Start of one slot: weeks begin on Mondays, shorter slots are aligned to the epoch."""
+        """The start of a slot: weeks begin on Mondays, shorter slots are aligned to the epoch."""
         return _MONDAY if self.width == WEEK else _EPOCH
 
     @property

@@ -27,10 +27,10 @@ async def expected_answers(settings: Settings) -> StoredAnswers:
 
 
 async def check_api(settings: Settings, api: Api, settle_seconds: float) -> Comparison:
-    """Compare, and while something differs compare again until `settle_seconds` are over.
+    """Compares, and repeats while something differs, for at most `settle_seconds`.
 
-    The API answers from its cache for a while and shows a new run only once it is prepared. Where new events are
-    stored meanwhile, the comparison says so: figures of a moving stream need not agree. Raises RecountError when a
+    The API answers from its cache for a while and reads a new run only once it is prepared. If new events were
+    stored meanwhile, `moving` is set: figures of a moving stream need not agree. Raises RecountError when a
     store cannot be read.
     """
     deadline = time.monotonic() + settle_seconds

@@ -69,8 +69,8 @@ class StoredAnswers:
 async def stored_answers(connection: asyncpg.Connection, as_of: date, read_on: date) -> StoredAnswers:
     """Returns figures of everything stored; trends and the customer up to the end of `as_of`, UTC.
 
-    `read_on` is the day the batch read PostgreSQL on: no period is over before its end. Raises RecountError if nothing
-    is stored.
+    `read_on` is the day on which the batch read PostgreSQL: no period is complete before its end. Raises RecountError
+    if nothing is stored.
     """
     end = datetime.combine(as_of + timedelta(days=1), datetime.min.time(), UTC)
     complete_before = min(as_of + timedelta(days=1), read_on)

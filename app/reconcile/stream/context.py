@@ -17,13 +17,11 @@ from app.reconcile.stream.validation import Rules
 class RecountContext:
     """Stores, rules and findings, passed from partition to partition.
 
-    `erasures` are users whose rows stand under pseudonyms. `deletions` says what retention has deleted, by topic and
-    partition. `hidden_before_us` is set where orders are gone from PostgreSQL and from Kafka: sums of slots that begin
-    before it cannot be recounted.
-    `everything` reads what transactions have aborted, too. `compacting` are topics of which Kafka keeps only the newest
-    record of each key.
-    `settled` holds the content of accepted events whose row is missing or stands at a wrong place,
-    by topic and identity. `next_offsets` is the ledger by topic and partition.
+    `erasures` are the users whose rows have pseudonyms. `deletions` are those by retention, by topic and partition.
+    `hidden_before_us` is set if orders were deleted in PostgreSQL and in Kafka: sums of slots that begin before it
+    cannot be recounted. `everything` also reads records of aborted transactions. Kafka keeps only the newest record of
+    each key in `compacting` topics. `settled` is the content of accepted events whose row is missing or has a wrong
+    offset, by topic and identity. `next_offsets` is the ledger by topic and partition.
     """
 
     kafka: KafkaReader

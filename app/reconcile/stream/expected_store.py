@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from app.reconcile.stream.timestamps import SECOND_US
 
-#: Blanks, or the word in any case between blanks.
+#: White space, or the word in any case between white space.
 _UNNAMED: Final = re.compile(r"\s*(?ai:unknown)?\s*")
 _DAY_US: Final = 86_400 * SECOND_US
 _TABLES: Final = """
@@ -76,9 +76,9 @@ class ExpectedStore:
         self._folder.cleanup()
 
     def accept(self, orders: list[tuple[int, int, str | None, str | None, int]]) -> None:
-        """Add accepted orders: (partition, time_us, category, country, cents).
+        """Adds accepted orders: (partition, time_us, category, country, cents).
 
-        They count under `unknown` where they name no category or country, or name it so.
+        Those without a category or country, or with one named `unknown`, count under `unknown`.
         """
         self._database.executemany(
             "INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -134,7 +134,7 @@ class ExpectedStore:
         return map(Anomaly._make, self._database.execute(query))
 
     def revenue(self, column: str, after_us: int, until_us: int) -> dict[str, int]:
-        """Cents per category or country of the orders with after < time <= until."""
+        """Returns cents per category or country of the orders with after < time <= until."""
         query = f"SELECT {column}, sum(cents) FROM accepted WHERE time_us > ? AND time_us <= ? GROUP BY 1"
         return dict(self._database.execute(query, (after_us, until_us)))
 

@@ -38,7 +38,7 @@ class Field:
     default: Any = ABSENT
 
     def value(self, document: Mapping[str, Any]) -> Any:
-        """Reads the value from a JSON object; null counts as absent where a field may be absent."""
+        """Reads the value from a JSON object; null in an optional field counts as absent."""
         value = document.get(self.name, ABSENT)
         if value is None and self.default is not ABSENT:
             return self.default

@@ -29,7 +29,7 @@ _COLUMNS: Final = (
 _RAPID_US: Final = 60 * SECOND_US
 _COPIED_TEXTS: Final = ("transaction_id", "anomaly_type", "user_id", "description")
 _COPIED_DECIMALS: Final = ("amount", "anomaly_score", "threshold")
-#: Header of a copy that Kafka would not take whole, and the mark of one here.
+#: Header of a copy that Kafka rejected as a whole, and the prefix of its content here.
 _LEFT_OUT: Final = "left_out"
 _REDUCED: Final = b"reduced "
 _TABLES: Final[Mapping[str, str]] = {ANOMALIES: "transaction_anomalies", DEAD_LETTERS: "dead_letters"}
@@ -147,7 +147,7 @@ class Outbox:
     def _check_copy(
         self, stream: str, position: int | None, name: str, content: bytes, reduced: tuple[bytes, ...] = (_REDUCED,)
     ) -> None:
-        """`reduced` is what a copy looks like of which Kafka did not take all."""
+        """Checks that the copy exists; `reduced` are the contents of copies that Kafka accepted in part."""
         if position is None or position > self._published.get(stream, 0):
             waiting = self._report.awaiting_publication
             waiting[stream] = waiting.get(stream, 0) + 1

@@ -39,39 +39,39 @@ class PartitionRecount:
         self.has_gaps = False
 
     async def run(self, first: int, end: int) -> None:
-        """Recount offsets [first, end); rows below are taken as they are, beyond are reported."""
-        await self._trust_below(first)
+        """Recounts offsets [first, end); rows below are accepted unchecked, rows beyond are reported."""
+        await self._accept_rows_below(first)
         self._next = first
         async for batch in self._context.kafka.read(self._topic, self._partition, first, end):
-            await self._walk(batch, batch[-1].offset + 1)
+            await self._compare_batch(batch, batch[-1].offset + 1)
         if self._next < end:
-            await self._walk([], end)
+            await self._compare_batch([], end)
         await self._report_rest()
 
-    async def _trust_below(self, first: int) -> None:
-        """Kafka no longer holds these records: their rows stand for them, and sums still fit."""
+    async def _accept_rows_below(self, first: int) -> None:
+        """Counts the rows of records that Kafka has deleted, so that the sums are complete."""
         low = 0
         while low < first:
             low = min(first, low + 5_000)
             for row in (await self._rows.below(low)).values():
                 self._report.topic(self._topic).rows += 1
-                self._trust(row, None)
-            for letter in (await self._dead.below(low)).values():
-                self._trust(None, letter)
+                self._accept(row, None)
+            for dead_letter in (await self._dead.below(low)).values():
+                self._accept(None, dead_letter)
             self._counters.flush(self._context.expected_store)
 
-    def _trust(self, row: StoredRow | None, letter: DeadRow | None) -> None:
-        """What is stored stands for a record Kafka no longer holds."""
+    def _accept(self, row: StoredRow | None, dead_letter: DeadRow | None) -> None:
+        """Counts what is stored of a record that Kafka has deleted."""
         if row is not None:
             time_us = row.values[COLUMNS[self._topic].index("timestamp")]
             self._counters.accept(Event(row.values, time_us, False, False))
-        if letter is not None:
+        if dead_letter is not None:
             self._counters.reject()
 
-    async def _walk(self, batch: list[Record], end: int) -> None:
-        """Recount up to `end`; the batch holds what Kafka still has of it."""
+    async def _compare_batch(self, batch: list[Record], end: int) -> None:
+        """Compares the records of offsets up to `end`; the batch holds those that Kafka still has."""
         rows, dead = await self._rows.below(end), await self._dead.below(end)
-        gone = await self._gone(end, batch, {*rows, *dead})
+        deleted = await self._deleted(end, batch, {*rows, *dead})
         self._next = end
         self._report.topic(self._topic).rows += len(rows)
         verdicts = [self._validate(record) for record in batch]
@@ -82,22 +82,22 @@ class PartitionRecount:
         ]
         winners = await self._context.snapshot.winners(self._topic, absent)
         for record, verdict in zip(batch, verdicts, strict=True):
-            while gone and gone[0] < record.offset:
-                offset = gone.pop(0)
-                self._trust(rows.pop(offset, None), dead.pop(offset, None))
+            while deleted and deleted[0] < record.offset:
+                offset = deleted.pop(0)
+                self._accept(rows.pop(offset, None), dead.pop(offset, None))
             self._counters.counters["consumed"] += 1
             row, letter = rows.pop(record.offset, None), dead.pop(record.offset, None)
             self._settle(record, verdict, row, letter, winners)
-        for offset in gone:
-            self._trust(rows.pop(offset, None), dead.pop(offset, None))
+        for offset in deleted:
+            self._accept(rows.pop(offset, None), dead.pop(offset, None))
         self._report_extra(rows.values(), dead.values())
         self._counters.flush(self._context.expected_store)
 
-    async def _gone(self, end: int, batch: list[Record], stored: set[int]) -> list[int]:
-        """Offsets from the last walk to `end` where something is stored and Kafka holds no record any more, in order.
+    async def _deleted(self, end: int, batch: list[Record], stored: set[int]) -> list[int]:
+        """Returns the next offsets up to `end` with stored rows whose records Kafka has deleted, in order.
 
-        An offset without a record may as well be a mark of Kafka's own, or aborted: nothing is stored for those.
-        On a topic that compacts nobody can say what was there.
+        Other offsets without a record are transaction markers or aborted records; on a compacted topic they may also
+        be deleted records.
         """
         offsets = [record.offset for record in batch]
         unread = sorted(at for at in stored.difference(offsets) if at >= self._next)
@@ -242,7 +242,7 @@ class PartitionRecount:
 
 
 def _gaps(start: int, end: int, offsets: list[int]) -> Iterator[tuple[int, int]]:
-    """The parts [first, stop) of [start, end) without any of the offsets, which are in order."""
+    """Yields the parts [first, stop) of [start, end) that contain none of the sorted offsets."""
     for offset in (*offsets, end):
         if offset > start:
             yield start, offset
@@ -250,7 +250,7 @@ def _gaps(start: int, end: int, offsets: list[int]) -> Iterator[tuple[int, int]]
 
 
 def _runs(offsets: list[int]) -> Iterator[tuple[int, int]]:
-    """Each run of consecutive offsets as [first, stop)."""
+    """Yields each run of consecutive offsets as [first, stop)."""
     for _, run in groupby(enumerate(offsets), key=lambda pair: pair[1] - pair[0]):
         found = [offset for _, offset in run]
         yield found[0], found[-1] + 1

@@ -74,7 +74,7 @@ class ReconcileReport:
 
     @property
     def complete(self) -> bool:
-        """Kafka still held every record the ledger speaks of, and compacts no topic of them."""
+        """Whether Kafka still had every record up to the ledger, and no source topic is compacted."""
         return not self.lost_ranges and not self.compacting
 
     def disagree(self, kind: str, message: str) -> None:

@@ -24,9 +24,9 @@ class BadTimestampError(ValueError):
 def parse_timestamp(text: str) -> tuple[int, bool]:
     """Returns microseconds since the epoch, and whether the offset was missing and UTC assumed.
 
-    The seventh digit of a fraction rounds half up and what follows it is not looked at, as msgspec
-    0.22 does it. Leap seconds, 24:00, offsets of a day or more, and offsets without minutes are
-    refused, as there. With its offset an instant may lie outside the years 1 to 9999.
+    As in msgspec 0.22, the seventh digit of a fraction rounds half up and further digits are ignored; leap seconds,
+    24:00, offsets of a day or more, and offsets without minutes are invalid. With its offset a time may be outside the
+    years 1 to 9999.
     """
     match = _RFC_3339.fullmatch(text)
     if match is None:
@@ -57,7 +57,7 @@ def _offset_us(sign: str, hours: str, minutes: str) -> int:
 
 
 def stored_kafka_us(time_ms: int) -> int:
-    """A Kafka timestamp as a dead letter keeps it: from the second second of year 1 to the last of 9999."""
+    """Converts a Kafka timestamp to that of a dead letter: from the second second of year 1 to the last of 9999."""
     return min(max(time_ms * 1000, FIRST_US + SECOND_US), LAST_US - LAST_US % SECOND_US)
 
 
@@ -67,7 +67,7 @@ def to_us(moment: datetime) -> int:
 
 
 def show_timestamp(micros: int) -> str:
-    """ISO 8601 in UTC where a datetime can hold it, else the plain number."""
+    """Formats as ISO 8601 in UTC if a datetime can represent it, else as a number."""
     if FIRST_US <= micros <= LAST_US:
         return (EPOCH + micros * MICROSECOND).isoformat()
     return f"{micros} us"

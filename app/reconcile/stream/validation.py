@@ -24,13 +24,13 @@ REJECTED_BY_DATABASE: Final = "rejected_by_database"
 SINK_STAGE: Final = "sink"
 
 DAY_US: Final = 86_400 * SECOND_US
-#: The Kafka timestamp of a record that has none.
+#: Kafka's value for a record without a timestamp.
 UNSTAMPED: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Settings the verdict depends on; the retention of transactions bounds every topic.
+    """The settings used for validation; the retention of transactions applies to every topic.
 
     `earliest_us` is the earliest plausible time, in microseconds since 1970.
     """
@@ -95,7 +95,7 @@ def _amount(value: Any) -> tuple[Decimal, bool]:
 
 
 def _check_time(time_us: int, kafka_ms: int, rules: Rules) -> None:
-    """The first and the last microsecond of the calendar stand for infinities in PostgreSQL: neither is a time."""
+    """Raises for a time out of range; the calendar's first and last microsecond mean infinity in PostgreSQL."""
     ahead_us = time_us - kafka_ms * 1000
     if time_us < rules.earliest_us or time_us <= FIRST_US:
         raise RejectedError(IMPLAUSIBLE_TIMESTAMP)

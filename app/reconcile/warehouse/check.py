@@ -16,9 +16,9 @@ _STORED_SINCE: Final = "SELECT count(*) FROM transactions WHERE timestamp < $1 A
 
 
 async def check_warehouse(settings: Settings) -> WarehouseReport:
-    """Compare every figure of the published run with the rows up to and with its day.
+    """Compares every figure of the published run with the rows up to and including its day.
 
-    Orders that were stored for those days after the run began are not in it; the report counts them. Raises
+    The run does not contain orders stored for those days after it began; the report counts them. Raises
     RecountError when a store cannot be read or no run is published.
     """
     with open_published(settings.mongo) as published:

@@ -18,7 +18,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PublishedDocuments:
-    """The marts that readers see, and the log entry of their run."""
+    """The published marts, and the log entry of their run."""
 
     database: Database[Document]
     pointer: Document
@@ -32,7 +32,7 @@ class PublishedDocuments:
 
     @property
     def read_on(self) -> date:
-        """The UTC day PostgreSQL was read on for the run."""
+        """The UTC day on which the run read PostgreSQL."""
         day: date = self.run["snapshot_taken"].date()
         return day
 
@@ -45,7 +45,7 @@ class PublishedDocuments:
 
 @contextmanager
 def open_published(settings: MongoSettings) -> Iterator[PublishedDocuments]:
-    """Connect to the warehouse; raises RecountError when it does not answer or no run is published."""
+    """Connects to the warehouse; raises RecountError when it does not answer or no run is published."""
     if settings.url is None:
         raise RecountError("GLOBALMART_MONGO_URL is not set; without it there is no warehouse to compare")
     try:

@@ -37,7 +37,7 @@ _BLANKS: Final = r"[\s\u001C-\u001F\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u
 
 
 def counted(name: str) -> str:
-    """SQL of what a category or country counts under, without the database's own function for it."""
+    """Returns SQL for the name a category or country counts under, independent of the database's function for it."""
     unnamed = f"coalesce({name}, '') COLLATE \"C\" ~* '^{_BLANKS}(unknown)?{_BLANKS}$'"
     return f"CASE WHEN {unnamed} THEN 'unknown' ELSE {name} END"
 

@@ -11,7 +11,7 @@ _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_UP)
 def trend(kind: str, days: Mapping[date, tuple[Decimal, int]], complete_before: date) -> list[dict[str, Any]]:
     """Returns the rows of a kind of period, oldest first, from revenue and orders by day; growth has four places.
 
-    Days before `complete_before` are over.
+    Days before `complete_before` are complete.
     """
     sums: dict[date, tuple[Decimal, int]] = {}
     for day, (revenue, orders) in sorted(days.items()):

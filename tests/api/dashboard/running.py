@@ -48,7 +48,7 @@ class Dashboard:
 
 
 def again(page: AppTest) -> AppTest:
-    """PublishedRun the page again."""
+    """Runs the page again."""
     page.run(timeout=_RUN_SECONDS)
     assert not page.exception, [(each.message, each.stack_trace) for each in page.exception]
     return page
@@ -124,7 +124,7 @@ def cards(page: AppTest) -> dict[str, str]:
     return {card.label: card.value for card in page.metric}
 
 
-def told(page: AppTest) -> str:
+def messages(page: AppTest) -> str:
     """Everything a page says in words, as Markdown shows it."""
     kinds = (page.caption, page.error, page.info, page.markdown, page.warning)
     return "\n".join(str(each.value) for kind in kinds for each in kind).replace("\\", "")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.api.dashboard.running import Dashboard, again, cards, leading_to, served_in_thread, told
+from tests.api.dashboard.running import Dashboard, again, cards, leading_to, messages, served_in_thread
 from tests.api.marts import AS_OF, customers
 from tests.api.shop import store
 from tests.sink.chunk_slices import order
@@ -96,7 +96,7 @@ def test_days_alone_are_those_days(dashboard: Dashboard) -> None:
     query = {"start_date": "2026-02-10", "end_date": "2026-02-20"}
     expected = dashboard.answer("sales/metrics", **query)["total_transactions"]
     assert cards(page)["Orders"] == str(expected)
-    assert "2026-02-10 to 2026-02-20" in told(page)
+    assert "2026-02-10 to 2026-02-20" in messages(page)
 
 
 def test_those_without_a_country_can_be_chosen(dashboard: Dashboard) -> None:
@@ -130,7 +130,7 @@ async def test_days_of_long_ago_can_be_chosen(database: Database, monkeypatch: p
         beyond = dashboard.opened(days=["1066-10-14", "2150-01-01"])
         assert not beyond.warning
         assert cards(beyond)["Orders"] == "1"
-        assert "1066-10-14 to 2150-01-01" in told(beyond)
+        assert "1066-10-14 to 2150-01-01" in messages(beyond)
 
 
 @pytest.mark.parametrize(

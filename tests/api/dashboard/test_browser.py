@@ -214,21 +214,21 @@ def _order_now(shown: Shop, number: int, **fields: object) -> None:
     """Store one more order, as the worker does."""
     offset = len(shown.orders[::3]) + number
     one = order(9_000_000 + number, timestamp=datetime.now(UTC), **fields)
-    with ThreadPoolExecutor() as beside:  # the browser's client holds this thread's event loop
-        beside.submit(asyncio.run, store(shown.database, [one], start=offset)).result()
+    with ThreadPoolExecutor() as executor:  # the browser's client holds this thread's event loop
+        executor.submit(asyncio.run, store(shown.database, [one], start=offset)).result()
 
 
 def test_a_store_that_is_down_is_told_and_its_return_noticed(site: str, tab: Page, stack: EmbeddedStack) -> None:
-    told = tab.get_by_test_id("stAlertContentError")
+    alert = tab.get_by_test_id("stAlertContentError")
     stack.postgres.stop()
     try:
         _open(tab, f"{site}/?period=Everything+stored", "Overview")
-        expect(told).to_contain_text("postgresql does not answer. ")
-        expect(told).to_contain_text("GLOBALMART_POSTGRES_HOST")
+        expect(alert).to_contain_text("postgresql does not answer. ")
+        expect(alert).to_contain_text("GLOBALMART_POSTGRES_HOST")
     finally:
         stack.postgres.start()
     expect(_card(tab, "Revenue")).to_be_visible()
-    expect(told).to_have_count(0)
+    expect(alert).to_have_count(0)
 
 
 def test_no_other_host_was_asked(site: str, tab: Page, hosts: set[str]) -> None:

@@ -14,11 +14,11 @@ from api.keys import hash_of, new_key
 from app.settings import DashboardSettings
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
-from tests.api.dashboard.running import Dashboard, again, cards, leading_to, served_in_thread, told
+from tests.api.dashboard.running import Dashboard, again, cards, leading_to, messages, served_in_thread
 from tests.api.serving import with_api
 from tests.support.databases import Database
 
-PUBLISH = "PublishedRun `globalmart batch nightly`"
+PUBLISH = "Run `globalmart batch nightly`"
 
 
 async def test_empty_stores(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,28 +28,28 @@ async def test_empty_stores(database: Database, monkeypatch: pytest.MonkeyPatch)
         "products": PUBLISH,
         "trends": PUBLISH,
         "anomalies": "No anomalies.",
-        "operations": "PublishedRun `globalmart worker`",
+        "operations": "Run `globalmart worker`",
     }
     assert set(expected) == {view.path for view in VIEWS}
     with served_in_thread(database.settings) as url, leading_to(url, monkeypatch) as dashboard:
         for view, text in expected.items():
             page = dashboard.opened(view)
-            assert text in told(page)
+            assert text in messages(page)
             assert not page.error
-            lacks_a_night = "No nightly batch has been published yet" in told(page)
-            assert ("tries again every 5 s" in told(page)) == lacks_a_night, view
+            needs_a_run = "No nightly batch has been published yet" in messages(page)
+            assert ("tries again every 5 s" in messages(page)) == needs_a_run, view
 
 
 def test_a_country_without_orders(dashboard: Dashboard) -> None:
     for view, text in (
         ("overview", "No orders on these days."),
         ("customers", "No customers of Atlantis"),
-        ("products", "No orders that name a product."),
+        ("products", "No orders with a product."),
         ("trends", "No orders of"),
         ("anomalies", "No anomalies."),
     ):
         page = dashboard.opened(view, country="Atlantis", period="Everything stored")
-        assert text in told(page)
+        assert text in messages(page)
         assert page.selectbox(key="country").value == "Atlantis"
 
 
@@ -58,13 +58,13 @@ def test_postgresql_is_down(dashboard: Dashboard, stack: EmbeddedStack) -> None:
     try:
         page = dashboard.opened("overview", period="Everything stored")
         assert [each.value.split("**")[1] for each in page.error] == ["postgresql does not answer."]
-        assert "GLOBALMART_POSTGRES_HOST" in told(page)
+        assert "GLOBALMART_POSTGRES_HOST" in messages(page)
         assert "Conversion" in cards(page), "the funnel does not need PostgreSQL"
         page = dashboard.opened("operations")
-        assert "postgresql does not answer" in told(page)
+        assert "postgresql does not answer" in messages(page)
         assert len(page.dataframe) == 1, "runs of the batch are in MongoDB"
         anomalies = dashboard.opened("anomalies")
-        assert "postgresql does not answer" in told(anomalies)
+        assert "postgresql does not answer" in messages(anomalies)
     finally:
         stack.postgres.start()
     assert not again(anomalies).error
@@ -76,7 +76,7 @@ def test_mongodb_is_down(dashboard: Dashboard, stack: EmbeddedStack) -> None:
         for view in ("customers", "products", "trends"):
             page = dashboard.opened(view)
             assert [each.value.split("**")[1] for each in page.error] == ["mongodb does not answer."]
-            assert "GLOBALMART_MONGO_URL" in told(page)
+            assert "GLOBALMART_MONGO_URL" in messages(page)
         page = dashboard.opened(country="UK", period="Everything stored")
         assert "Revenue" in cards(page), "sales do not need MongoDB"
     finally:
@@ -84,7 +84,7 @@ def test_mongodb_is_down(dashboard: Dashboard, stack: EmbeddedStack) -> None:
 
 
 @pytest.mark.parametrize("view", [view.path for view in VIEWS])
-def test_an_api_that_is_away(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_api(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with leading_to(f"http://{LOOPBACK}:{choose_port()}", monkeypatch) as dashboard:
         page = dashboard.opened(view, country="UK")
     (error,) = page.error
@@ -99,7 +99,7 @@ async def test_a_key(database: Database, monkeypatch: pytest.MonkeyPatch) -> Non
     settings = with_api(database.settings, key_hashes=hash_of(key))
     with served_in_thread(settings) as url:
         with leading_to(url, monkeypatch) as dashboard:
-            assert "GLOBALMART_DASHBOARD_API_KEY" in told(dashboard.opened())
+            assert "GLOBALMART_DASHBOARD_API_KEY" in messages(dashboard.opened())
         with leading_to(url, monkeypatch, api_key=key) as dashboard:
             page = dashboard.opened()
             assert not page.error
@@ -112,15 +112,15 @@ async def test_a_key_that_is_used_up(database: Database) -> None:
     settings = with_api(database.settings, key_hashes=hash_of(key), **limits)
     with served_in_thread(settings) as url, _client(url, api_key=key) as client:
         client.get("dimensions")
-        with pytest.raises(errors.BusyError, match="too often") as caught:
+        with pytest.raises(errors.BusyError, match="too many requests") as caught:
             client.get("dimensions")
-    assert "GLOBALMART_API_KEY_RATE_PER_SECOND" in caught.value.cure
+    assert "GLOBALMART_API_KEY_RATE_PER_SECOND" in caught.value.fix
 
 
 def test_an_address_the_api_refuses(dashboard: Dashboard) -> None:
     page = dashboard.opened(country="x" * 51)
     (error,) = page.error
-    assert "The REST API refuses country" in told(page)
+    assert "The REST API refuses country" in messages(page)
     assert "Correct the address" in error.value
 
 

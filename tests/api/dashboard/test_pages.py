@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from api.dashboard import formatting
-from tests.api.dashboard.running import Dashboard, again, cards, told
+from tests.api.dashboard.running import Dashboard, again, cards, messages
 from tests.support.waiting import wait_until
 
 DAYS: Final[dict[str, str | list[str]]] = {"period": "Between two days", "days": ["2026-02-10", "2026-02-20"]}
@@ -32,7 +32,7 @@ def test_overview_follows_country_and_days(dashboard: Dashboard) -> None:
         assert shown["Average order"] == formatting.money(now["avg_order_value"])
         (revenue,) = (card for card in page.metric if card.label == "Revenue")
         assert revenue.delta == formatting.change(now["total_revenue"], was["total_revenue"])
-        assert f"2026-02-10 to 2026-02-20, {country or 'all countries'}, as of" in told(page)
+        assert f"2026-02-10 to 2026-02-20, {country or 'all countries'}, as of" in messages(page)
         seen.append(shown["Revenue"])
     assert len(set(seen)) == 3
 
@@ -47,7 +47,7 @@ def test_the_address_names_country_and_days(dashboard: Dashboard) -> None:
     again(page)
     everything = _totals(dashboard, "USA", {})
     assert cards(page)["Revenue"] == formatting.money(everything["total_revenue"])
-    assert f"Orders of {everything['period']['start']} to" in told(page)
+    assert f"Orders of {everything['period']['start']} to" in messages(page)
 
 
 def test_breakdowns_are_tables_of_the_same_orders(dashboard: Dashboard) -> None:
@@ -72,7 +72,7 @@ def test_the_funnel(dashboard: Dashboard) -> None:
     assert shown["Conversion"] == formatting.percent(funnel["conversion_rate"])
     assert shown["Abandoned carts"] == formatting.percent(funnel["abandonment_rate"])
     assert shown["Revenue of sessions"] == formatting.money(funnel["revenue"])
-    assert f"sessions up to the end of {funnel['as_of']}" in told(page)
+    assert f"sessions up to the end of {funnel['as_of']}" in messages(page)
 
 
 def test_customers(dashboard: Dashboard) -> None:
@@ -86,7 +86,7 @@ def test_customers(dashboard: Dashboard) -> None:
         assert list(table["Customers"]) == [segment["customer_count"] for segment in segments]
         value = sum((segment["total_value"] for segment in segments), Decimal(0))
         assert cards(page)["Total value"] == formatting.money(value)
-        assert "as of 2026-02-28" in told(page).lower()
+        assert "as of 2026-02-28" in messages(page).lower()
         values.add(value)
     assert len(values) == 3
     migrations = page.dataframe[1].value
@@ -104,7 +104,7 @@ def test_one_customer(dashboard: Dashboard) -> None:
     assert list(orders["Order"]) == ids != []
     page.text_input(key="customer").set_value("nobody_at_*all*")
     again(page)
-    assert "No customer nobody_at_*all*" in told(page)
+    assert "No customer nobody_at_*all*" in messages(page)
 
 
 @pytest.mark.parametrize("by", ["Categories", "Products"])
@@ -117,7 +117,7 @@ def test_products(dashboard: Dashboard, by: str) -> None:
         products = (dashboard.answer("products/performance", **query))["products"]
         table = page.dataframe[0].value
         assert list(table["Revenue"]) == [product["revenue"] for product in products]
-        assert "up to the end of 2026-02-28" in told(page)
+        assert "up to the end of 2026-02-28" in messages(page)
         tables.append(list(table["Revenue"]))
     assert tables[0] != tables[1]
     one = products[0]["category"]
@@ -135,7 +135,7 @@ def test_trends(dashboard: Dashboard) -> None:
     assert cards(page)["Revenue of 2026-02-20"] == formatting.money(days[-1]["revenue"])
     page = dashboard.opened("trends", period="Everything stored", trend="Weeks")
     assert list(page.dataframe[0].value["Period"]) == ["2026-W09"]
-    assert "The ringed period is not over yet." in told(page)
+    assert "The ringed period is not over yet." in messages(page)
 
 
 def test_anomalies_follow_country_days_and_type(dashboard: Dashboard) -> None:
@@ -161,7 +161,7 @@ def test_operations(dashboard: Dashboard) -> None:
     assert list(topics["Consumed"]) == [topic["consumed"] for topic in answer["topics"]]
     assert list(runs["Status"]) == ["published"]
     assert cards(page)["Workers"] == "0"
-    assert "PublishedRun `globalmart worker`" in told(page)
+    assert "Run `globalmart worker`" in messages(page)
 
 
 def test_operations_show_the_disk(dashboard: Dashboard) -> None:

@@ -36,7 +36,7 @@ def test_nothing_to_compare_with(days: Days) -> None:
     assert days.before(NOW) is None
 
 
-def test_how_days_are_asked_for_and_told() -> None:
+def test_days_in_queries_and_texts() -> None:
     days = Days(date(2026, 3, 5), date(2026, 3, 9))
     assert days.query == {"start_date": "2026-03-05", "end_date": "2026-03-09"}
     assert str(days) == "2026-03-05 to 2026-03-09"

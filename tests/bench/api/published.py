@@ -1,6 +1,6 @@
 """A warehouse of made-up documents in the batch's shape; cached for the next run.
 
-Small beside the orders: the embedded server adds up about 10,000 documents a second.
+Small compared with the orders: the embedded server adds up about 10,000 documents a second.
 """
 
 from collections.abc import Iterator

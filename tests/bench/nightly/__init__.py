@@ -1,1 +1,1 @@
-"""The nightly part of the benchmark: the batch beside DuckDB making the same marts from the same lake."""
+"""The nightly part of the benchmark: the batch compared with DuckDB computing the same marts from the same lake."""

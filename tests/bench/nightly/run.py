@@ -1,7 +1,7 @@
-"""Runs the nightly part: the batch's own code beside DuckDB, on lakes of several sizes.
+"""Runs the nightly part: the batch's own code compared with DuckDB, on lakes of several sizes.
 
 What each figure holds:
-  start          Spark's start, its own processes included; in no ratio. Java starts anew for each round, as at night:
+  start          Spark's start, its own processes included; in no ratio. Java starts again for each round, as at night:
                  one that has compiled the code for a size before is quicker
   compute        the lake read, every mart made, cached, checked and digested: `batch.compute.compute`
   marts          what each mart added to compute, in the order they are made

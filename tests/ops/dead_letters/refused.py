@@ -1,4 +1,4 @@
-"""RejectedRecord orders of one test, and the command line that puts them back."""
+"""Rejected orders of one test, and the command line that replays them."""
 
 import json
 from collections.abc import Iterable

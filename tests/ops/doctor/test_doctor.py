@@ -209,9 +209,9 @@ async def test_copies_that_stand_still(shop: Shop) -> None:
         )
     found = await _one(shop)
     assert "2 rows are not copied to the topic dead_letters, the oldest for 30" in found
-    assert "its log says what Kafka answers" in found
+    assert "see Kafka's answers in its log" in found
     shown = _console(await collect_status(shop.settings(), 0.1))
-    assert "dead_letters: 2 copies wait, the oldest for 30" in shown
+    assert "dead_letters: 2 copies are waiting, the oldest for 30" in shown
 
 
 def test_a_topic_that_has_no_room_for_dead_letters() -> None:

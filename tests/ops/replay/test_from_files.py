@@ -64,7 +64,7 @@ def test_a_lake_that_is_elsewhere_is_not_replayed_as_an_empty_one(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_the_lake_and_files_feed_what_is_lacking(world: World, tmp_path: Path) -> None:
+async def test_the_lake_and_files_supply_what_is_missing(world: World, tmp_path: Path) -> None:
     world.worker()
     orders = [kept_order("a", 1, "1.10"), kept_order("b", 2, "2.20"), kept_order("c", 3, "3.30")]
     fill_lake(tmp_path / "lake", orders, [kept_view("v1"), kept_view("v2")])

@@ -135,7 +135,7 @@ async def test_a_rate_is_what_the_ledger_moved_meanwhile(shop: Shop) -> None:
         ("MongoDB", {"MONGO_URL": ""}),
     ],
 )
-async def test_a_store_that_is_away_is_named_and_the_rest_is_told(
+async def test_an_unreachable_store_is_named_and_the_rest_is_shown(
     shop: Shop, down: str, changed: dict[str, str]
 ) -> None:
     await _book(shop, TRANSACTIONS, 5, 5)
@@ -150,7 +150,7 @@ async def test_a_store_that_is_away_is_named_and_the_rest_is_told(
     assert str(problems[down])[:40] in _shown(status)
 
 
-async def test_a_database_without_our_schema_is_told(blank_shop: Shop) -> None:
+async def test_a_database_without_our_schema_is_reported(blank_shop: Shop) -> None:
     status = await collect_status(blank_shop.settings(), 0.1)
     assert "run `globalmart migrate`" in str(status.stores[1].problem)
 

@@ -77,14 +77,14 @@ async def test_agrees_with_a_faultless_store(world: World) -> None:
         (
             "UPDATE transactions SET source_offset = 99 WHERE transaction_id = 't2'",
             [
-                "winner: transactions[0]@1: should be stored, but transactions[0]@99 is, for",
+                "winner: transactions[0]@1: should be stored, but its id is stored from transactions[0]@99",
                 "extra_row: transactions[0]@99: row ('t2',)",
             ],
         ),
         (
             "UPDATE transactions SET source_partition = 5 WHERE transaction_id = 't6'",
             [
-                "winner: transactions[1]@1: should be stored, but transactions[5]@1 is",
+                "winner: transactions[1]@1: should be stored, but its id is stored from transactions[5]@1",
                 "extra_row: 1 rows of transactions[5], which is not in the ledger",
             ],
         ),
