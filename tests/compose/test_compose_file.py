@@ -16,7 +16,7 @@ from batch.session import executor_memory
 from grafana.monitoring import prometheus_config
 from grafana.provisioning import grafana_environment
 from tests.compose.docker_stack import COMPOSE_FILE, PROJECT, DockerStack, compose, copy_of_the_project, resolved
-from tests.test_readme import _options
+from tests.support.command_line import options_of
 
 _TEXT: Final = COMPOSE_FILE.read_text()
 _BYTES_OF_8_GB: Final = 8 * 1024**3
@@ -123,8 +123,8 @@ def test_memory_fits_together(docker_stack: DockerStack) -> None:
     assert sum(limits.values()) <= _BYTES_OF_8_GB
 
 
-def test_the_readme_tells_every_limit_and_their_sums(docker_stack: DockerStack) -> None:
-    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+def test_the_document_names_every_limit_and_their_sums(docker_stack: DockerStack) -> None:
+    text = (PROJECT / "compose" / "README.md").read_text(encoding="utf-8")
     limits = {name: int(s["mem_limit"]) // 1024**2 for name, s in docker_stack.services.items()}
     told: dict[str, int] = {}
     for names, memory in re.findall(r"^\| ((?:`[\w-]+`,? ?)+)\| [^|]+ \| ([\d, and]+) MB", text, re.M):
@@ -186,13 +186,13 @@ def test_volumes_are_all_named_and_used(docker_stack: DockerStack) -> None:
     }
 
 
-def test_commands_exist_with_their_options(docker_stack: DockerStack) -> None:
+def test_commands_exist_with_theiroptions_of(docker_stack: DockerStack) -> None:
     known = {command.name for command in COMMANDS}
     for name, service in docker_stack.ours.items():
         program, command, *rest = service["command"]
         if program == "globalmart":
             assert command in known, name
-            assert {word for word in rest if word.startswith("--")} <= _options(command), name
+            assert {word for word in rest if word.startswith("--")} <= options_of(command), name
         else:
             assert program in {"supercronic", "spark-class"}, name
 
