@@ -186,7 +186,7 @@ def test_volumes_are_all_named_and_used(docker_stack: DockerStack) -> None:
     }
 
 
-def test_commands_exist_with_theiroptions_of(docker_stack: DockerStack) -> None:
+def test_commands_exist_with_their_options(docker_stack: DockerStack) -> None:
     known = {command.name for command in COMMANDS}
     for name, service in docker_stack.ours.items():
         program, command, *rest = service["command"]
