@@ -6,7 +6,8 @@ import pytest
 
 from app.errors import SettingsError
 from app.ops.retention.topic_retention import wanted_hours
-from app.settings import ENV_PREFIX, Settings, documented_settings, load_settings
+from app.settings import ENV_FILE_VARIABLE, ENV_PREFIX, Settings, documented_settings, load_settings
+from app.settings.former_names import FORMER_NAMES
 
 
 def _problems(values: dict[str, str]) -> list[str]:
@@ -139,3 +140,25 @@ def test_every_setting_is_described_under_a_name_of_its_own() -> None:
     assert len(names) == len(set(names))
     assert all(name.startswith(ENV_PREFIX) and name == name.upper() for name in names)
     assert all(field.description for _, field in documented)
+
+
+@pytest.mark.parametrize(("former", "present"), FORMER_NAMES.items())
+def test_a_former_name_works_with_a_warning(former: str, present: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert present in {variable for variable, _ in documented_settings()}
+    settings = load_settings({ENV_FILE_VARIABLE: "", former: "7"})
+    group, field = settings.api, present.removeprefix("GLOBALMART_API_").lower()
+    assert getattr(group, field) == 7
+    assert f"{former} was renamed: set {present} instead" in caplog.text
+
+
+def test_a_setting_under_both_names_is_refused() -> None:
+    former, present = next(iter(FORMER_NAMES.items()))
+    with pytest.raises(SettingsError, match=f"^{former}: {present} is set, too"):
+        load_settings({ENV_FILE_VARIABLE: "", former: "7", present: "8"})
+
+
+def test_the_environment_goes_before_the_file_under_any_name(tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("GLOBALMART_API_HISTORY_CACHE_SIZE=7\n")
+    settings = load_settings({ENV_FILE_VARIABLE: str(file), "GLOBALMART_API_PAST_ANSWERS": "9"})
+    assert settings.api.history_cache_size == 9
