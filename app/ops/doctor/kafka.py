@@ -48,7 +48,7 @@ def check_kafka(state: KafkaState, settings: KafkaSettings, tolerance_seconds: f
         yield Finding(
             _AREA,
             f"topics have other partitions than {settings.partitions}: {', '.join(differing)}",
-            "set GLOBALMART_KAFKA_PARTITIONS to theirs, or see More partitions in the README",
+            "set GLOBALMART_KAFKA_PARTITIONS to theirs, or see Scale out in app/ops/README.md",
         )
     if state.newest is not None:
         ahead = (state.newest - state.seen_at).total_seconds()
