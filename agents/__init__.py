@@ -1,1 +1,1 @@
-"""The Faust agents, one file per source topic: what to decode, where to store it, what to show of it."""
+"""The Faust agents, one file per source topic: its decoder, its table, its anomaly rules and live tables."""

@@ -1,4 +1,4 @@
-"""What all agents share: a topic whose messages are chunks, and the loop that hands them to a processor."""
+"""Declares an agent: a topic whose messages are chunks, and the loop that passes them to a processor."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from app.stream.processor import ChunkProcessor
 
 
 class ChunkSchema(faust.Schema):
-    """Passes chunks through: their records are decoded by the processor, not by Faust."""
+    """Passes chunks through: the processor decodes their records, not Faust."""
 
     def loads_key(self, app: AppT, message: Message, **_: Any) -> None:
         """Chunks have no key; their records do."""
@@ -20,11 +20,11 @@ class ChunkSchema(faust.Schema):
 
 
 def declare_agent(app: AppT, topic: str, processor: ChunkProcessor[Any], purpose: str) -> AgentT:
-    """Declare the agent of a topic on the app; `purpose` is what `faust agents` says of it."""
+    """Declares the agent of a topic on the app; `faust agents` prints `purpose`."""
 
-    async def take_chunks(stream: StreamT) -> None:
+    async def process_chunks(stream: StreamT) -> None:
         async for event in stream.noack().events():
             await processor.process(event)
 
-    take_chunks.__doc__ = purpose
-    return app.agent(app.topic(topic, schema=ChunkSchema()), name=topic)(take_chunks)
+    process_chunks.__doc__ = purpose
+    return app.agent(app.topic(topic, schema=ChunkSchema()), name=topic)(process_chunks)

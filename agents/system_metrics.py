@@ -1,4 +1,4 @@
-"""Agent of the topic `system_metrics`: stores measurements of the shop's hosts and shows the newest."""
+"""Agent of the topic `system_metrics`: stores measurements of the shop's hosts and exports the newest."""
 
 from faust.types import AgentT, AppT
 
@@ -9,18 +9,19 @@ from app.sink.chunk_slice import CommitResult
 from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_SYSTEM_METRICS
 from app.stream.gauges import SystemGauges
-from app.stream.runtime import StreamRuntime
+from app.stream.processor_factory import ProcessorFactory
 from app.topics import SYSTEM_METRICS
 
 
-def create_agent(app: AppT, runtime: StreamRuntime) -> AgentT:
-    """Declare the agent."""
-    gauges = SystemGauges(runtime.metrics.system_metric)
+def create_agent(app: AppT, factory: ProcessorFactory) -> AgentT:
+    """Declares the agent."""
+    gauges = SystemGauges(factory.metrics.system_metric)
 
-    def applied(state: PartitionState, result: CommitResult[SystemMetricRow]) -> None:
+    def show_newest(state: PartitionState, result: CommitResult[SystemMetricRow]) -> None:
         gauges.show(result.rows)
 
-    processor = runtime.processor(STORED_SYSTEM_METRICS, system_metric_decoder(runtime.limits), applied=applied)
+    factory.partitions.follow(SYSTEM_METRICS, show_newest)
+    processor = factory.build(STORED_SYSTEM_METRICS, system_metric_decoder(factory.limits))
     return declare_agent(
-        app, SYSTEM_METRICS, processor, "Stores measurements of the shop's hosts and shows the newest."
+        app, SYSTEM_METRICS, processor, "Stores measurements of the shop's hosts and exports the newest."
     )

@@ -54,3 +54,7 @@ class StoreUnavailableError(GlobalMartError):
 
 class BackupError(GlobalMartError):
     """A backup could not be made, is damaged, or must not be restored where it was asked to."""
+
+
+class RecountError(GlobalMartError):
+    """A store cannot be read for a comparison, or is not in a state that can be compared; the message says why."""

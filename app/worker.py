@@ -1,6 +1,6 @@
 """The stream worker's composition root: `faust -A app.worker worker -l info`.
 
-Nothing is built when this module is imported; Faust's command asks it for `app`.
+Importing this module builds nothing; Faust's command reads its attribute `app`.
 """
 
 import gc
@@ -18,7 +18,7 @@ from app.errors import SettingsError
 from app.metrics import WorkerMetrics
 from app.postgres.connections import connect_worker
 from app.prometheus import register_process
-from app.settings import AnomalySettings, Settings, load_settings
+from app.settings import Settings, load_settings
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoints, NoFaults
@@ -27,8 +27,9 @@ from app.stream.app import GlobalMartApp, create_faust_app
 from app.stream.health import WorkerHealth
 from app.stream.heartbeat import Heartbeats
 from app.stream.outbox import OutboxPublisher
-from app.stream.partitions import Partitions
-from app.stream.runtime import StreamRuntime
+from app.stream.partition_loader import PartitionLoader
+from app.stream.partitions import PartitionManager
+from app.stream.processor_factory import ProcessorFactory
 from app.stream.start_checks import StartChecks
 from app.topics import TRANSACTIONS
 from tables.live import LiveTables
@@ -37,18 +38,18 @@ _GC_THRESHOLD: Final = 100_000
 
 
 class _TablesFollowStates:
-    """Shows the states of transaction partitions in the live tables."""
+    """Copies the states of the partitions of `transactions` to the live tables."""
 
     def __init__(self, tables: LiveTables) -> None:
         self._tables = tables
 
     def opened(self, partition: TP, state: PartitionState) -> None:
-        """Show the loaded state."""
+        """Adds the loaded state to the tables."""
         if partition.topic == TRANSACTIONS and state.sales is not None:
             self._tables.show(partition.partition, state.sales)
 
     def dropped(self, partition: TP) -> None:
-        """Show it no longer."""
+        """Removes the partition from the tables."""
         if partition.topic == TRANSACTIONS:
             self._tables.hide(partition.partition)
 
@@ -56,39 +57,47 @@ class _TablesFollowStates:
 def create_app(
     settings: Settings, *, faults: FaultPoints | None = None, registry: CollectorRegistry | None = None
 ) -> GlobalMartApp:
-    """A worker with its agents, tables and services; nothing runs or connects before it is started."""
+    """Returns a worker with its agents, tables and services; nothing runs or connects before it is started."""
     app = create_faust_app(settings.kafka, settings.worker, settings.general.var_dir)
     metrics = WorkerMetrics(registry or CollectorRegistry())
     register_process(metrics.registry, settings.general.var_dir)
     tables = LiveTables.create(app)
     app.add_dependency(StartChecks(settings))
-    partitions = app.partitions = Partitions(
-        SinkConnection(lambda: connect_worker(settings.postgres, "globalmart-worker ledger")),
-        _TablesFollowStates(tables),
-        clock_us=lambda: time.time_ns() // 1000,
-        retry_max_seconds=settings.postgres.retry_max_seconds,
-        accept_lost_offsets=settings.worker.accept_lost_offsets,
-    )
-    runtime = StreamRuntime(app, settings, partitions, metrics, faults or NoFaults(), time.time)
-    transactions.create_agent(app, runtime, _detector(settings.anomaly), tables)
-    product_views.create_agent(app, runtime)
-    cart_events.create_agent(app, runtime)
-    system_metrics.create_agent(app, runtime)
+    app.partitions = _partition_manager(app, settings, metrics, tables)
+    factory = ProcessorFactory(app, settings, app.partitions, metrics, faults or NoFaults(), time.time)
+    detector = AnomalyDetector(standard_rules(settings.anomaly), lambda: datetime.now(UTC))
+    transactions.create_agent(app, factory, detector, tables)
+    product_views.create_agent(app, factory)
+    cart_events.create_agent(app, factory)
+    system_metrics.create_agent(app, factory)
     app.add_dependency(OutboxPublisher(settings, metrics))
-    health = WorkerHealth(app, runtime, partitions, tables)
+    health = WorkerHealth(app, settings, metrics, tables, time.time)
     app.add_dependency(health)
     heartbeat = SinkConnection(lambda: connect_worker(settings.postgres, "globalmart-worker heartbeat"))
     app.add_dependency(Heartbeats(heartbeat, metrics, lambda: health.lags))
     return app
 
 
-def _detector(settings: AnomalySettings) -> AnomalyDetector:
-    rules = standard_rules(
-        high_value_cents=int(settings.high_value * 100),
-        unusual_quantity=settings.unusual_quantity,
-        rapid_transactions=settings.rapid_transactions,
+def _partition_manager(
+    app: GlobalMartApp, settings: Settings, metrics: WorkerMetrics, tables: LiveTables
+) -> PartitionManager:
+    loader = PartitionLoader(
+        SinkConnection(lambda: connect_worker(settings.postgres, "globalmart-worker ledger")),
+        clock_us=lambda: time.time_ns() // 1000,
+        accept_lost_offsets=settings.worker.accept_lost_offsets,
     )
-    return AnomalyDetector(rules, lambda: datetime.now(UTC))
+    app.add_dependency(loader)
+    partitions = PartitionManager(
+        app,
+        loader,
+        _TablesFollowStates(tables),
+        metrics,
+        clock=time.time,
+        retry_max_seconds=settings.postgres.retry_max_seconds,
+    )
+    app.on_partitions_assigned.connect(partitions.on_assigned)
+    app.on_partitions_revoked.connect(partitions.on_revoked)
+    return partitions
 
 
 def __getattr__(name: str) -> Any:
@@ -104,6 +113,6 @@ def __getattr__(name: str) -> Any:
 
 
 def _tune_process() -> None:
-    """Chunks are thousands of short-lived tuples: looking for cycles among every 700 costs a third of the CPU."""
+    """Collects garbage less often: chunks are thousands of short-lived tuples; the default costs a third of the CPU."""
     uvloop.install()
     gc.set_threshold(_GC_THRESHOLD, 20, 100)

@@ -5,18 +5,14 @@ from typing import Final
 import asyncpg
 
 from api.postgres import Database
+from app.postgres.heartbeats import SELECT_ALIVE
 
-#: Three heartbeats and some.
-_ALIVE: Final = "INTERVAL '20 seconds'"
 _TOPICS: Final = """
 SELECT topic, sum(consumed)::BIGINT AS consumed, sum(stored)::BIGINT AS stored,
     sum(duplicates)::BIGINT AS duplicates, sum(conflicting)::BIGINT AS conflicting,
     sum(dead_lettered)::BIGINT AS dead_lettered, sum(late)::BIGINT AS late, sum(lost)::BIGINT AS lost,
     max(watermark) AS watermark
 FROM stream_progress GROUP BY topic ORDER BY topic"""
-_WORKERS: Final = f"""
-SELECT worker_id, host, pid, started_at, seen_at, lag, latency, rss_bytes
-FROM worker_heartbeats WHERE seen_at > CURRENT_TIMESTAMP - {_ALIVE} ORDER BY started_at, worker_id"""
 _SIZES: Final = """
 SELECT relname AS name, pg_total_relation_size(oid)::BIGINT AS bytes FROM pg_class
 WHERE relnamespace = 'public'::REGNAMESPACE AND relkind IN ('r', 'p') ORDER BY 2 DESC, 1"""
@@ -30,7 +26,7 @@ async def topics(database: Database) -> list[asyncpg.Record]:
 
 async def workers(database: Database) -> list[asyncpg.Record]:
     """Workers that were heard of lately, oldest first; `lag` and `latency` as JSON text."""
-    return await database.fetch(_WORKERS)
+    return await database.fetch(SELECT_ALIVE)
 
 
 async def table_sizes(database: Database) -> list[asyncpg.Record]:

@@ -15,6 +15,7 @@ from api.problems import ProblemError, documented
 from api.queries import anomalies
 from api.responses import cacheable_response
 from api.sse import AnomalyEvents, EventResponse
+from app.domain.anomalies import ANOMALY_TYPES
 
 router = APIRouter(prefix="/anomalies", tags=["anomalies"])
 
@@ -54,10 +55,7 @@ class AnomalyQuery(PageQuery):
     """Parameters of /anomalies; the dates are those of the order."""
 
     anomaly_type: Name | None = Field(
-        None,
-        max_length=50,
-        description="`high_value`, `unusual_quantity` or `rapid_transactions`.",
-        examples=["high_value"],
+        None, max_length=50, description=f"One of {', '.join(ANOMALY_TYPES)}.", examples=["high_value"]
     )
     country: Country = None
 

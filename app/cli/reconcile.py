@@ -31,18 +31,35 @@ def reconcile_command(
     ] = None,
     last: Annotated[datetime | None, typer.Option("--through", formats=_DATE, help="And of the days up to it.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Set wrong sums of these days right.")] = False,
+    warehouse: Annotated[
+        bool, typer.Option("--warehouse", help="Compare the published run in MongoDB with PostgreSQL's rows.")
+    ] = False,
+    api_url: Annotated[
+        str | None, typer.Option("--api", metavar="URL", help="Compare every answer of the API there with the stores.")
+    ] = None,
 ) -> None:
     """Recount every record up to the ledger and compare all tables with it.
+
+    With --warehouse or --api, compare these instead: the published run with the rows up to its day, the API's answers
+    with rows and documents. The API's key is GLOBALMART_DASHBOARD_API_KEY where it asks for one.
 
     With --date, compare the sums of a day (or of days) with the stored rows, without Kafka, and with
     --repair set them right while workers go on.
 
     Exit codes: 0 all agree; 1 something disagrees or a store cannot be read; 2 wrong usage
-    or settings; 3 nothing disagrees, but Kafka has deleted records that could not be recounted; 75
-    other upkeep is under way.
+    or settings; 3 what was compared agrees, but Kafka has deleted records, or events were stored meanwhile; 75
+    another operation holds the lock.
 
     Example: globalmart reconcile --date 2025-12-01 --repair
+
+    Example: globalmart reconcile --warehouse --api http://127.0.0.1:8000
     """
+    if warehouse or api_url is not None:
+        if first is not None or repair or last is not None:
+            raise typer.BadParameter("--warehouse and --api compare everything; leave out --date, --through, --repair")
+        from app.cli.reconcile_layers import compare_layers
+
+        raise typer.Exit(compare_layers(load_settings(), warehouse, api_url, json_file))
     if first is not None:
         raise typer.Exit(_compare_days(first, last or first, repair, json_file))
     if repair or last is not None:

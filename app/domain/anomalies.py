@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from app.domain.money import decimal_from_cents
 
 HIGH_VALUE: Final = "high_value"
 UNUSUAL_QUANTITY: Final = "unusual_quantity"
 RAPID_TRANSACTIONS: Final = "rapid_transactions"
+#: Every type a rule of `standard_rules` raises.
+ANOMALY_TYPES: Final = (HIGH_VALUE, UNUSUAL_QUANTITY, RAPID_TRANSACTIONS)
 
 _SCORE_PLACES: Final = Decimal("0.0001")
 
@@ -52,8 +54,25 @@ class Anomaly(NamedTuple):
     description: str
 
 
-def standard_rules(*, high_value_cents: int, unusual_quantity: int, rapid_transactions: int) -> tuple[Rule, ...]:
+class Thresholds(Protocol):
+    """The limits of the standard rules; `high_value` in currency units."""
+
+    @property
+    def high_value(self) -> Decimal:
+        """Amount above which an order is raised."""
+
+    @property
+    def unusual_quantity(self) -> int:
+        """Items from which an order is raised."""
+
+    @property
+    def rapid_transactions(self) -> int:
+        """Orders of a user in 60 s beyond which each one is raised."""
+
+
+def standard_rules(thresholds: Thresholds) -> tuple[Rule, ...]:
     """The contract's three rules: amount above, quantity at least, more than so many in 60 s."""
+    high_value_cents = int(thresholds.high_value * 100)
     return (
         Rule(
             HIGH_VALUE,
@@ -66,17 +85,17 @@ def standard_rules(*, high_value_cents: int, unusual_quantity: int, rapid_transa
         Rule(
             UNUSUAL_QUANTITY,
             attrgetter("quantity"),
-            unusual_quantity,
-            unusual_quantity,
-            Decimal(unusual_quantity),
+            thresholds.unusual_quantity,
+            thresholds.unusual_quantity,
+            Decimal(thresholds.unusual_quantity),
             lambda quantity: f"Unusual quantity: {quantity} items",
         ),
         Rule(
             RAPID_TRANSACTIONS,
             attrgetter("recent"),
-            rapid_transactions + 1,
-            rapid_transactions,
-            Decimal(rapid_transactions),
+            thresholds.rapid_transactions + 1,
+            thresholds.rapid_transactions,
+            Decimal(thresholds.rapid_transactions),
             lambda recent: f"Rapid transactions: {recent} in 60 seconds",
         ),
     )

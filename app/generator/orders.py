@@ -3,6 +3,7 @@
 from random import Random
 from typing import Any, Final
 
+from app.domain.anomalies import HIGH_VALUE, UNUSUAL_QUANTITY
 from app.generator.catalogue import Catalogue
 from app.generator.shop import QUANTITIES
 from app.generator.weighted import Weighted
@@ -10,8 +11,6 @@ from app.settings import AnomalySettings, GeneratorSettings
 
 _PAYMENT_METHODS: Final = ("credit_card", "debit_card", "paypal", "apple_pay", "bank_transfer")
 _PAYMENT_WEIGHTS: Final = Weighted((45, 20, 20, 8, 7))
-HIGH_VALUE: Final = "high_value"
-UNUSUAL_QUANTITY: Final = "unusual_quantity"
 
 
 class OrderGenerator:

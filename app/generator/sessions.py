@@ -5,6 +5,7 @@ from array import array
 from random import Random
 from typing import Final
 
+from app.domain.anomalies import RAPID_TRANSACTIONS, UNUSUAL_QUANTITY
 from app.generator.ids import Ids
 from app.generator.mix import (
     BROWSE_VIEWS,
@@ -14,7 +15,7 @@ from app.generator.mix import (
     SessionKind,
     SessionMix,
 )
-from app.generator.orders import UNUSUAL_QUANTITY, OrderGenerator
+from app.generator.orders import OrderGenerator
 from app.generator.planned_event import PlannedEvent, Trouble
 from app.generator.shop import Shop
 from app.generator.visit import Visit
@@ -26,9 +27,9 @@ _BURST_SPAN_US: Final = 20 * SECOND_US
 _REDRAWS: Final = 20
 
 
-def mean_burst_size(rapid_transactions: int) -> float:
+def mean_burst_size(rapid_limit: int) -> float:
     """Return the mean number of orders of a burst that exceeds the threshold."""
-    return rapid_transactions + (_BURST_SPREAD + 1) / 2
+    return rapid_limit + (_BURST_SPREAD + 1) / 2
 
 
 class Sessions:
@@ -43,7 +44,7 @@ class Sessions:
         ids: Ids,
         rng: Random,
         think_us: float,
-        rapid_transactions: int,
+        rapid_limit: int,
     ) -> None:
         self._shop = shop
         self._mix = mix
@@ -53,8 +54,8 @@ class Sessions:
         self._ids = ids
         self._rng = rng
         self._think_us = think_us
-        self._rapid = rapid_transactions
-        self._gap_us = _gap_us(mix, len(shop.population.joined), rapid_transactions)
+        self._rapid = rapid_limit
+        self._gap_us = _gap_us(mix, len(shop.population.joined), rapid_limit)
         self._free_at_us = array("q", [0]) * len(shop.population.country_of)
         self._steering = LowDiscrepancySampler(rng.random())
 
@@ -137,7 +138,7 @@ class Sessions:
         country = self._shop.population.country_of[user]
         for number in range(1, size + 1):
             product = self._shop.draw_product(self._rng, country)
-            beyond = ("rapid_transactions",) if number > self._rapid else ()
+            beyond = (RAPID_TRANSACTIONS,) if number > self._rapid else ()
             visit.order(self._desk, product, self._desk.quantity(), "", ("rapid_burst_order", *beyond))
             visit.clock_us += int(_BURST_SPAN_US / size * (0.2 + 0.8 * self._rng.random()))
         self._free_at_us[user] = visit.clock_us + MINUTE_US
@@ -177,7 +178,7 @@ class Sessions:
         visit.clock_us += 1 + int(self._rng.expovariate(1.0) * self._think_us)
 
 
-def _gap_us(mix: SessionMix, users: int, rapid_transactions: int) -> int:
+def _gap_us(mix: SessionMix, users: int, rapid_limit: int) -> int:
     """Return how long a customer who bought is left alone: so long that no burst comes about.
 
     Shorter where customers are too few for the rate: at most a quarter of them can be left alone, and
@@ -185,4 +186,4 @@ def _gap_us(mix: SessionMix, users: int, rapid_transactions: int) -> int:
     """
     orders = mix.per_second[SessionKind.CART_BUY] + mix.per_second[SessionKind.DIRECT_BUY]
     spared = 0.25 * users / orders * SECOND_US if orders else MINUTE_US
-    return int(min(2 * MINUTE_US / rapid_transactions, spared))
+    return int(min(2 * MINUTE_US / rapid_limit, spared))

@@ -6,7 +6,7 @@ a partition is held until `resume_at` names its next offset. The offsets committ
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -32,7 +32,6 @@ class ChunkConsumer(Consumer):
         self._positions: Positions[TP] = Positions()
         self._released = asyncio.Event()
         self._acked_upto: dict[TP, int] = {}
-        self._reopen: Callable[[TP], None] = self.pause
 
     # --- what agents and the sink ask for ---
 
@@ -45,10 +44,6 @@ class ChunkConsumer(Consumer):
         if partition in self.assignment():
             self._positions.resume_at(partition, offset)
             self._released.set()
-
-    def when_deleted(self, reopen: Callable[[TP], None]) -> None:
-        """Whom to tell of a partition in which Kafka has deleted records that were still to be read."""
-        self._reopen = reopen
 
     def is_current(self, chunk: Chunk) -> bool:
         """Whether the chunk still belongs to this member, generation and epoch of its partition."""
@@ -165,7 +160,7 @@ class ChunkConsumer(Consumer):
         standing = {tp: at for tp, at in positions.items() if self._positions.position(tp) == at}
         for partition, at in standing.items():
             if oldest[partition] > at:
-                self._reopen(partition)
+                self.app.partitions.reopen(partition)
         return {partition for partition, at in standing.items() if oldest[partition] <= at}
 
     def _read_again(self, partition: TP) -> None:

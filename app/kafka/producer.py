@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from app.errors import GlobalMartError
 from app.kafka.reader import KafkaReader
-from app.ops.dead_letters.errors import DeadLetterError
 from app.security.kafka import librdkafka_options
 from app.settings import KafkaSettings
 from app.topics import SENT_AT_HEADER
@@ -16,6 +16,10 @@ from app.topics import SENT_AT_HEADER
 #: Header of a record that was a dead letter: the place it was refused at.
 REPLAY_OF_HEADER: Final = "replay_of"
 _DELIVERY_SECONDS: Final = 30.0
+
+
+class RecordNotDeliveredError(GlobalMartError):
+    """Kafka did not acknowledge a record; the message says how many and why."""
 
 
 class RecordPosition(NamedTuple):
@@ -53,7 +57,7 @@ class ReplaySender:
         )
 
     def send(self, records: Sequence[Outgoing], sent_at_ms: int) -> list[RecordPosition]:
-        """Send and wait for every acknowledgement; raises DeadLetterError if one is missing."""
+        """Send and wait for every acknowledgement; raises RecordNotDeliveredError if one is missing."""
         places: list[RecordPosition | None] = [None] * len(records)
         problems: list[str] = []
 
@@ -69,7 +73,7 @@ class ReplaySender:
         found = [place for place in places if place is not None]
         if len(found) < len(records):
             missing = len(records) - len(found)
-            raise DeadLetterError(
+            raise RecordNotDeliveredError(
                 f"Kafka at {self._bootstrap} did not take {missing} of {len(records)} records "
                 f"({'; '.join(sorted(set(problems))) or 'no answer'}); replay them again: what did "
                 "arrive is found there and not sent twice"
@@ -81,7 +85,7 @@ class ReplaySender:
         try:
             self._producer.produce(record.topic, record.value, record.key, headers=headers, on_delivery=told)
         except (BufferError, KafkaException) as error:
-            raise DeadLetterError(f"Kafka at {self._bootstrap} takes no record: {error}") from error
+            raise RecordNotDeliveredError(f"Kafka at {self._bootstrap} takes no record: {error}") from error
         self._producer.poll(0)
 
 

@@ -16,7 +16,7 @@ CALL_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.02  # a poll waits for a whole batch or so long, also at the end
 
 
-class RecountError(GlobalMartError):
+class KafkaReadError(GlobalMartError):
     """The recount could not be made, so nothing is known about agreement."""
 
 
@@ -92,7 +92,7 @@ class KafkaReader:
             if finished:
                 return
             if time.monotonic() > deadline:
-                raise RecountError(f"{topic}[{partition}]: Kafka has sent nothing; is it up?")
+                raise KafkaReadError(f"{topic}[{partition}]: Kafka has sent nothing; is it up?")
 
     async def _metadata(self) -> Any:
         return await self._call(list_topics, self._consumer, self._refusals, CALL_SECONDS)
@@ -102,7 +102,7 @@ class KafkaReader:
             return await asyncio.to_thread(function, *args, **named)
         except KafkaException as error:
             reason = self._refusals.last or f"{error.args[0]}; check GLOBALMART_KAFKA_BOOTSTRAP"
-            raise RecountError(f"Kafka: {reason}") from None
+            raise KafkaReadError(f"Kafka: {reason}") from None
 
 
 def _take(messages: list[Message], end: int) -> tuple[list[Record], bool]:
@@ -112,7 +112,7 @@ def _take(messages: list[Message], end: int) -> tuple[list[Record], bool]:
         if error is not None:
             if error.code() == KafkaError._PARTITION_EOF:
                 return batch, True
-            raise RecountError(f"{message.topic()}: {error}; offsets may have expired, run again")
+            raise KafkaReadError(f"{message.topic()}: {error}; offsets may have expired, run again")
         if message.offset() < end:
             batch.append(_record(message))
         if message.offset() >= end - 1:

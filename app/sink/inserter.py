@@ -1,4 +1,4 @@
-"""Rows into their table, each once: staged or as arrays, inserted, and the repetitions among them found."""
+"""Inserts rows into their table, each once, and finds the duplicates among them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,14 +14,14 @@ from app.sink.failures import UnencodableError
 from app.sink.ledger import NO_PARTITION
 from app.sink.tables import StoredTopic
 
-#: Up to so many rows travel as arrays. They fit a socket's buffer, so that no worker is stopped half way through
-#: sending them while it holds the fence.
+#: Up to this many rows are sent as arrays. They fit the socket's buffer, so that no worker is stopped half way
+#: through sending them while it holds the fence.
 _FEW_ROWS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class _Statements:
-    """The statements over one source of rows."""
+    """The SQL statements over one source of rows."""
 
     insert: str
     duplicates: str
@@ -49,14 +49,14 @@ class Inserter(Generic[RowT]):
         self._small = _Statements.from_arrays(stored)
 
     async def prepare(self, connection: asyncpg.Connection) -> None:
-        """Run every statement without effect."""
+        """Runs every statement without effect."""
         no_rows: list[list[object]] = [[] for _ in self._stored.column_names]
         for statements, arrays in ((self._large, []), (self._small, no_rows)):
             await connection.fetchval(statements.insert, *self._insert_parameters(NO_PARTITION), *arrays)
             await connection.fetch(statements.duplicates, NO_PARTITION, *arrays)
 
     async def stage(self, connection: asyncpg.Connection, part: ChunkSlice[RowT]) -> None:
-        """Bring a large chunk to its stage; a small one travels with the statements."""
+        """Copies a large chunk to the stage; the rows of a small one are parameters of the statements."""
         if _is_small(part):
             return
         rows = cast(list[Sequence[object]], part.decoded.rows)
@@ -64,7 +64,7 @@ class Inserter(Generic[RowT]):
             await connection.copy_records_to_table(self._stored.stage, records=rows, columns=self._stored.column_names)
 
     async def insert(self, connection: asyncpg.Connection, part: ChunkSlice[RowT]) -> Duplicates:
-        """Insert the rows; offsets of the duplicates among them and whether each conflicts."""
+        """Inserts the rows; returns the offsets of the duplicates and whether the content of each conflicts."""
         if not part.decoded.rows:
             return {}
         statements, arrays = self._large, []
@@ -78,17 +78,20 @@ class Inserter(Generic[RowT]):
             return {}
         found = await connection.fetch(statements.duplicates, part.partition, *arrays)
         if len(found) != missing:
-            raise asyncpg.SerializationError("a duplicate's first row was deleted meanwhile")
+            raise asyncpg.SerializationError("the stored row of a duplicate was deleted at the same time")
         return {row["source_offset"]: row["conflicting"] for row in found}
 
     async def compare_as_sent(
         self, connection: asyncpg.Connection, sent: ChunkSlice[RowT], duplicates: Duplicates
     ) -> Duplicates:
-        """While an erasure is under way a repetition's first row may not be renamed yet: equal as sent is equal."""
-        doubtful = [row for row in sent.decoded.rows if duplicates.get(row.source_offset)]
-        if not doubtful:
+        """Compares conflicting duplicates again with their original user ids.
+
+        While an erasure is running the stored row may still hold the original id: equal as sent is no conflict.
+        """
+        conflicting = [row for row in sent.decoded.rows if duplicates.get(row.source_offset)]
+        if not conflicting:
             return duplicates
-        arrays = [*map(list, zip(*doubtful, strict=True))]
+        arrays = [*map(list, zip(*conflicting, strict=True))]
         found = await connection.fetch(self._small.duplicates, sent.partition, *arrays)
         equal = {row["source_offset"]: False for row in found if not row["conflicting"]}
         return duplicates | equal
@@ -103,7 +106,7 @@ def _is_small(part: ChunkSlice[Any]) -> bool:
 
 @contextmanager
 def _encoding() -> Iterator[None]:
-    """asyncpg raises these for values it cannot bring into PostgreSQL's format, before it sends them."""
+    """Translates what asyncpg raises, before sending, for values that PostgreSQL's format cannot hold."""
     try:
         yield
     except (ValueError, TypeError, OverflowError) as error:

@@ -12,7 +12,7 @@ TEXT: Final = "TEXT"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A field of a row: its name and type on the way in, and what it becomes in the stored table."""
+    """A field of a row: its name, its type, and its name in the stored table where that differs."""
 
     name: str
     type: str = TEXT
@@ -25,12 +25,12 @@ class Column:
 
     @property
     def stored_value(self) -> str:
-        """Expression over the source that gives the stored value; cents become NUMERIC exactly."""
+        """SQL expression for the stored value; cents become an exact NUMERIC."""
         return f"s.{self.name} * 0.01" if self.stored_as else f"s.{self.name}"
 
     @property
     def ordered(self) -> str:
-        """Expression to sort by: bytes, whichever way the rows came in."""
+        """SQL expression to sort by: byte order, the same for staged rows and arrays."""
         return f's.{self.name} COLLATE "C"' if self.type == TEXT else f"s.{self.name}"
 
 
@@ -38,7 +38,7 @@ class Column:
 class StoredTopic:
     """A topic with its table of the same name; `columns` are the fields of its row, source_offset last.
 
-    Rows come in through a stage (COPY to a temporary table) or, when they are few, as arrays: a COPY and the
+    Rows arrive through a stage (COPY to a temporary table) or, when they are few, as arrays: a COPY and the
     truncation of its stage cost about a millisecond, arrays cost more per row.
     """
 
@@ -59,25 +59,25 @@ class StoredTopic:
 
     @property
     def create_stage(self) -> str:
-        """A stage lives as long as its connection and is empty after each commit."""
+        """DDL of the stage, which lasts as long as its connection and is empty after each commit."""
         columns = ", ".join(f"{c.name} {c.type}" for c in self.columns)
         return f"CREATE TEMPORARY TABLE {self.stage} ({columns}) ON COMMIT DELETE ROWS"
 
     def from_arrays(self, first_parameter: int) -> str:
-        """A source for `insert` and `select_duplicates`: an array per column, from that parameter on."""
+        """SQL source for `insert` and `select_duplicates`: one array per column, from that parameter on."""
         numbered = enumerate(self.columns, start=first_parameter)
         arrays = ", ".join(f"${number}::{column.type}[]" for number, column in numbered)
         return f"unnest({arrays}) AS s ({', '.join(self.column_names)})"
 
     @property
     def insert_parameters(self) -> int:
-        """How many parameters `insert` has of its own: the partition and, for sales, the pane length."""
+        """Number of parameters before the arrays: the partition and, for sales, the pane length."""
         return 2 if self.sums_sales else 1
 
     def insert(self, source: str) -> str:
-        """Move the source into the table and answer how many rows were accepted.
+        """SQL that inserts the source into the table and returns the number of accepted rows.
 
-        The order lets the lowest offset win within a chunk and keeps equal ids in two partitions from deadlocking.
+        The order makes the lowest offset win within a chunk and prevents a deadlock over equal ids in two partitions.
         """
         names = ", ".join(c.stored_name for c in self.columns)
         values = ", ".join(c.stored_value for c in self.columns)
@@ -95,7 +95,7 @@ WITH accepted AS (
 SELECT count(*) FROM accepted"""
 
     def select_duplicates(self, source: str) -> str:
-        """Offsets in the source that lost to a stored row, and whether their content differs ($1 = partition)."""
+        """SQL for the offsets whose key was stored before, and whether their content differs ($1 = partition)."""
         joined = " AND ".join(f"t.{name} = s.{name}" for name in self.key)
         content = [c for c in self.columns if c.name not in (*self.key, "source_offset")]
         ours = ", ".join(c.stored_value for c in content)

@@ -20,7 +20,7 @@ from app.security.kafka import aiokafka_security
 from app.settings import KafkaSettings, WorkerSettings
 from app.stream.commit_workers import CommitWorkers
 from app.stream.local_tables import LocalTable, LocalTableManager
-from app.stream.partitions import Partitions
+from app.stream.partitions import PartitionManager
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class GlobalMartApp(faust.App):
     BootStrategy = NoWebServer
 
     commit_workers: dict[str, CommitWorkers]
-    partitions: Partitions
+    partitions: PartitionManager
     drain_seconds: float
     _start_error: Exception | None = None
 

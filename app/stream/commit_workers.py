@@ -1,7 +1,7 @@
-"""CommitWorkers: connections that commit chunks side by side, each partition always on the same lane.
+"""Connections that commit chunks in parallel, each partition always on the same connection.
 
-While a lane waits for PostgreSQL the event loop decodes the next chunk, so database and worker overlap
-without ever judging two chunks of a partition at once.
+While a connection waits for PostgreSQL the event loop decodes the next chunk. So database and worker overlap,
+and two chunks of a partition are never committed at the same time.
 """
 
 import asyncio
@@ -18,21 +18,18 @@ Job = Callable[[SinkConnection], Awaitable[None]]
 
 
 class CommitWorkers(Service):
-    """A queue and a task per connection; a job that raises crashes the worker through `on_bug`."""
+    """A queue and a task per connection; a job that raises is a bug and crashes the worker."""
 
     abstract = False
 
-    def __init__(
-        self, connections: Sequence[SinkConnection], on_bug: Callable[[BaseException], Awaitable[None]], **kwargs: Any
-    ) -> None:
+    def __init__(self, connections: Sequence[SinkConnection], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._connections = connections
-        self._on_bug = on_bug
         self._queues: list[asyncio.Queue[Job]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def on_start(self) -> None:
-        """Start the commit_workers; connections are made when the first job needs them."""
+        """Starts a task per connection; a connection is opened when its first job needs it."""
         self._queues = [asyncio.Queue(maxsize=1) for _ in self._connections]
         self._tasks = [
             asyncio.create_task(self._run(queue, connection))
@@ -40,9 +37,9 @@ class CommitWorkers(Service):
         ]
 
     async def on_stop(self) -> None:
-        """Cancel what still runs: unfinished transactions roll back and are done again by the next owner.
+        """Cancels running jobs: their transactions roll back, and the next owner commits the chunks again.
 
-        One cancel is not always enough: asyncpg turns one into an InterfaceError where the connection is closed.
+        One cancel is not always enough: asyncpg turns it into an InterfaceError when the connection is closed.
         """
         running = set(self._tasks)
         while running:
@@ -53,11 +50,11 @@ class CommitWorkers(Service):
             await connection.close()
 
     async def submit(self, partition: int, job: Job) -> None:
-        """Queue the job on its partition's lane; waits while the lane has one waiting already."""
+        """Queues the job for its partition's connection; waits while another job is queued there."""
         await self._queues[partition % len(self._queues)].put(job)
 
     async def idle(self) -> None:
-        """Wait until every lane has finished what was submitted."""
+        """Waits until every submitted job has finished."""
         await asyncio.gather(*(queue.join() for queue in self._queues))
 
     async def _run(self, queue: asyncio.Queue[Job], connection: SinkConnection) -> None:
@@ -66,6 +63,6 @@ class CommitWorkers(Service):
             try:
                 await job(connection)
             except Exception as error:  # noqa: BLE001 - whatever it is, the worker must stop loudly
-                await self._on_bug(error)
+                await self.crash(error)
             finally:
                 queue.task_done()

@@ -1,10 +1,9 @@
-"""Committing a chunk for certain: as long as it takes, never twice, never around a bad record's neighbours.
+"""Commits a chunk exactly once.
 
-A store in trouble is waited for; bad data is searched for by halves until the record that the database refuses stands
-alone and becomes a dead letter; a bug is raised. What to believe after a failure is read from the ledger.
+Retries while a store is unavailable. Bisects when the database rejects a record, so that only that record becomes a
+dead letter. Raises on a bug. After any failure the ledger says what has been committed.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic
 
@@ -15,56 +14,45 @@ from app.events.decoding import dead_letter
 from app.events.rejections import STAGE_SINK, Reason, RejectedRecord
 from app.events.rows import DecodedRecords, RowT
 from app.kafka.chunks import Chunk
-from app.sink.chunk_slice import ChunkSlice, CommitResult
+from app.sink.chunk_slice import ChunkSlice
 from app.sink.chunk_transaction import ChunkTransaction, FencedError
 from app.sink.connection import SinkConnection
 from app.sink.failures import Failure, classify
-from app.sink.partition_state import PartitionState
 from app.stream.backoff import Backoff
-from app.stream.partitions import Partitions
+from app.stream.partitions import PartitionManager
 
 logger = get_logger(__name__)
 
 
 class ChunkCommitter(Generic[RowT]):
-    """Brings decoded chunks of one topic into PostgreSQL and hands each result to `applied`."""
+    """Commits decoded chunks of one topic to PostgreSQL and applies each result to its partition."""
 
     def __init__(
-        self,
-        transaction: ChunkTransaction[RowT],
-        partitions: Partitions,
-        *,
-        is_current: Callable[[Chunk], bool],
-        applied: Callable[[PartitionState, CommitResult[RowT]], None],
-        failed: Callable[[str], None],
-        retry_max_seconds: float,
+        self, transaction: ChunkTransaction[RowT], partitions: PartitionManager, *, retry_max_seconds: float
     ) -> None:
         self._transaction = transaction
         self._partitions = partitions
-        self._is_current = is_current
-        self._applied = applied
-        self._failed = failed
         self._retry_max_seconds = retry_max_seconds
 
     async def commit(self, connection: SinkConnection, chunk: Chunk, decoded: DecodedRecords[RowT]) -> bool:
-        """True once the ledger is past the chunk; False when it no longer is this worker's to commit."""
+        """Returns True once the ledger is past the chunk, False when this worker no longer owns its partition."""
         backoff = Backoff(self._retry_max_seconds)
         part = ChunkSlice(chunk.partition, chunk.start, chunk.end, decoded)
-        while self._is_current(chunk):
+        while self._partitions.is_current(chunk):
             try:
                 return await self._commit_unseen(connection, chunk, part)
             except Exception as error:
                 self._invalidate(connection, chunk)
                 if not isinstance(error, FencedError) and classify(error) is not Failure.STORE:
                     raise
-                self._failed(type(error).__name__)
-                logger.warning("%s[%d] is tried again: %r", chunk.topic, chunk.partition, error)
+                self._partitions.record_failure(chunk.topic, type(error).__name__)
+                logger.warning("commit of %s[%d] failed, retrying: %r", chunk.topic, chunk.partition, error)
             await backoff.pause()
         return False
 
     async def _commit_unseen(self, connection: SinkConnection, chunk: Chunk, part: ChunkSlice[RowT]) -> bool:
-        """Commit what the ledger has not seen of the chunk; False when the ledger stands before it."""
-        state = await self._state(connection, chunk)
+        """Commits the rest of the chunk from the ledger's next offset on; False when that lies before the chunk."""
+        state = await self._partitions.state(await connection.get(), TP(chunk.topic, chunk.partition))
         next_offset = state.progress.next_offset
         if next_offset < chunk.start:
             return False
@@ -73,8 +61,8 @@ class ChunkCommitter(Generic[RowT]):
         return True
 
     async def _commit_range(self, connection: SinkConnection, chunk: Chunk, part: ChunkSlice[RowT]) -> None:
-        """Commit the part, in halves where the database refuses something in it."""
-        state = await self._state(connection, chunk)
+        """Commits the slice; bisects it when the database rejects a record in it."""
+        state = await self._partitions.state(await connection.get(), TP(chunk.topic, chunk.partition))
         try:
             result = await self._transaction.commit(await connection.get(), state, part)
         except Exception as error:
@@ -84,17 +72,7 @@ class ChunkCommitter(Generic[RowT]):
             for half in _isolate(chunk, part, error):
                 await self._commit_range(connection, chunk, half)
         else:
-            state.progress = result.progress
-            self._applied(state, result)
-
-    async def _state(self, connection: SinkConnection, chunk: Chunk) -> PartitionState:
-        partition = TP(chunk.topic, chunk.partition)
-        state = self._partitions.get(partition)
-        if state is None:
-            state = await self._partitions.reload(await connection.get(), partition)
-        if state is None:
-            raise LookupError(f"{chunk.topic}[{chunk.partition}] has no row in the ledger")
-        return state
+            self._partitions.apply(chunk.topic, state, result)
 
     def _invalidate(self, connection: SinkConnection, chunk: Chunk) -> None:
         connection.discard()
@@ -102,7 +80,7 @@ class ChunkCommitter(Generic[RowT]):
 
 
 def _isolate(chunk: Chunk, part: ChunkSlice[RowT], error: Exception) -> list[ChunkSlice[RowT]]:
-    """Two halves of the part, or the single record as a dead letter."""
+    """Returns two halves of the slice, or its single record as a dead letter."""
     offsets = part.offsets()
     if len(offsets) > 1:
         middle = offsets[len(offsets) // 2]

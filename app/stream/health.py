@@ -8,8 +8,8 @@ another.
 import asyncio
 import errno
 from collections import Counter as Tally
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
 
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.types import TP
@@ -17,11 +17,12 @@ from mode import Service
 from mode.utils.logging import get_logger
 from prometheus_client import start_http_server
 
+from app.kafka.consumer import ChunkConsumer
+from app.metrics import WorkerMetrics
 from app.prometheus import CappedLabel
+from app.settings import Settings
 from app.stream.app import GlobalMartApp
 from app.stream.gauges import ReplacingGauge
-from app.stream.partitions import Partitions
-from app.stream.runtime import StreamRuntime
 from app.stream.watchdog import Position, Watchdog
 from tables.live import LiveTables
 
@@ -42,26 +43,33 @@ class WorkerHealth(Service):
     abstract = False
 
     def __init__(
-        self, app: GlobalMartApp, runtime: StreamRuntime, partitions: Partitions, tables: LiveTables, **kwargs: Any
+        self,
+        app: GlobalMartApp,
+        settings: Settings,
+        metrics: WorkerMetrics,
+        tables: LiveTables,
+        clock: Callable[[], float],
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._app = app
-        self._runtime = runtime
-        self._partitions = partitions
+        self._settings = settings
+        self._partitions = app.partitions
         self._tables = tables
-        self._metrics = runtime.metrics
+        self._metrics = metrics
+        self._clock = clock
         self.lags: Mapping[TP, int] = {}
         # Partitions that were given away are another worker's to show.
-        self._shown_lags = ReplacingGauge(runtime.metrics.partition_lag)
-        self._watermark_ages = ReplacingGauge(runtime.metrics.watermark_seconds)
-        self._revenue_by_category = ReplacingGauge(runtime.metrics.live_revenue_by_category)
-        self._revenue_by_country = ReplacingGauge(runtime.metrics.live_revenue_by_country)
+        self._shown_lags = ReplacingGauge(metrics.partition_lag)
+        self._watermark_ages = ReplacingGauge(metrics.watermark_seconds)
+        self._revenue_by_category = ReplacingGauge(metrics.live_revenue_by_category)
+        self._revenue_by_country = ReplacingGauge(metrics.live_revenue_by_country)
         self._server: Any = None
-        self._watchdog: Watchdog[TP] = Watchdog(runtime.settings.worker.watchdog_seconds)
+        self._watchdog: Watchdog[TP] = Watchdog(settings.worker.watchdog_seconds)
 
     async def on_start(self) -> None:
         """Serve metrics on the first free port from the configured one on."""
-        settings = self._runtime.settings
+        settings = self._settings
         first = settings.worker.metrics_port
         for port in range(first, first + _PORTS_TRIED):
             try:
@@ -75,16 +83,15 @@ class WorkerHealth(Service):
         raise OSError(f"no free port for metrics from {first} to {first + _PORTS_TRIED - 1}")
 
     async def on_stop(self) -> None:
-        """Close the metrics port and the loading connection."""
+        """Close the metrics port."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
-        await self._partitions.close()
 
     @Service.task
     async def _show_live_figures(self) -> None:
         async for _ in self.itertimer(1.0, name="live_figures"):
-            now_us = self._runtime.clock_us()
+            now_us = int(self._clock() * 1_000_000)
             now_second = now_us // 1_000_000
             self._show_revenue(now_second)
             self._watermark_ages.show(
@@ -121,14 +128,14 @@ class WorkerHealth(Service):
             waiting = {tp: at.lag + at.held_back for tp, at in positions.items()}
             self.lags = {tp: records for tp, records in waiting.items() if positions[tp].next_offset is not None}
             self._shown_lags.show({(tp.topic, str(tp.partition)): records for tp, records in waiting.items()})
-            await self._bark_if_stalled(positions)
+            await self._crash_if_stalled(positions)
 
     async def _positions(self) -> dict[TP, Position]:
         """Where every partition of this worker stands; one without a state has everything before it."""
         owned = self._partitions.owned
         if not owned:
             return {}
-        consumer = self._runtime.consumer
+        consumer = cast(ChunkConsumer, self._app.consumer)
         ends = await consumer.highwaters(*owned)
         states = dict(self._partitions.items())
         ledger = {tp: states[tp].progress.next_offset for tp in ends.keys() & states.keys()}
@@ -142,8 +149,8 @@ class WorkerHealth(Service):
             positions[tp] = Position(at, lag, max(0, seen.get(tp, 0) - ends[tp]))
         return positions
 
-    async def _bark_if_stalled(self, positions: dict[TP, Position]) -> None:
-        stall = self._watchdog.stall(positions, self._runtime.clock(), self._runtime.tried_at)
+    async def _crash_if_stalled(self, positions: dict[TP, Position]) -> None:
+        stall = self._watchdog.stall(positions, self._clock(), self._partitions.tried_at)
         if stall is not None:
             topic, number = stall.partition
             await self._app.crash(

@@ -20,11 +20,11 @@ from mode import Service
 from mode.utils.logging import get_logger
 
 from app.metrics import WorkerMetrics
+from app.postgres.heartbeats import HEARTBEAT_SECONDS
 from app.sink.connection import SinkConnection
 
 logger = get_logger(__name__)
 
-EVERY_SECONDS: Final = 5.0
 _ATTEMPT_SECONDS: Final = 4.0
 _LEAVE_SECONDS: Final = 1.0
 _MINUTE: Final = 12  # heartbeats
@@ -48,7 +48,7 @@ class Heartbeats(Service):
         connection: SinkConnection,
         metrics: WorkerMetrics,
         lags: Callable[[], Mapping[TP, int]],
-        every_seconds: float = EVERY_SECONDS,
+        every_seconds: float = HEARTBEAT_SECONDS,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

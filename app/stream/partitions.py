@@ -1,50 +1,71 @@
-"""The partitions this worker owns: opened from the ledger, dropped at the first doubt.
+"""The partitions that this worker owns, with their states: the one object a chunk's path depends on.
 
-Opening reads the ledger and the state, makes sure that Kafka still holds what comes next, and only then lets
-the consumer fetch. A state is dropped after any failed transaction and when its partition is revoked.
+Opening loads the states and only then resumes the consumer. A state is dropped after any failed transaction and
+when its partition is revoked.
 """
 
-import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 import asyncpg
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.types import TP
 from mode.utils.logging import get_logger
 
-from app.errors import LedgerError
-from app.sink import ledger
-from app.sink.connection import SinkConnection
+from app.kafka.chunks import Chunk
+from app.metrics import WorkerMetrics
+from app.sink.chunk_slice import CommitResult
 from app.sink.failures import Failure, classify
 from app.sink.partition_state import PartitionState
 from app.stream.backoff import Backoff
-from app.stream.state_loader import load_states
+from app.stream.partition_loader import KafkaOffsets
+from app.stream.record_metrics import record_result
 
 logger = get_logger(__name__)
 
-_ANSWER_SECONDS: Final = 10.0
+#: Receives the rows of a committed slice while the partition's state is valid.
+Follower = Callable[[PartitionState, CommitResult[Any]], None]
 
 
-class PartitionSource(Protocol):
-    """What opening needs of the Kafka consumer."""
+class ChunkSource(KafkaOffsets, Protocol):
+    """The methods of the Kafka consumer that partitions use."""
+
+    def is_current(self, chunk: Chunk) -> bool:
+        """Whether the chunk belongs to the present assignment and no seek came after its fetch."""
 
     def pause(self, partition: TP) -> None:
-        """Stop fetching the partition."""
+        """Stops fetching the partition."""
 
     def resume_at(self, partition: TP, offset: int) -> None:
-        """Fetch the partition from the offset on."""
+        """Fetches the partition from the offset on."""
 
-    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
-        """First offsets Kafka holds."""
 
-    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
-        """Offsets after the last record."""
+class StreamApp(Protocol):
+    """The properties and methods of the Faust app that partitions use."""
+
+    consumer: Any
+    consumer_generation_id: int
+    should_stop: bool
+
+    def add_future(self, coroutine: Awaitable[None], /) -> Any:
+        """Runs the coroutine until the app stops."""
+
+    async def crash(self, reason: BaseException) -> None:
+        """Stops the worker with an error."""
+
+
+class StateLoader(Protocol):
+    """Loads states from PostgreSQL; see `PartitionLoader`."""
+
+    async def open_partitions(self, kafka: KafkaOffsets, partitions: set[TP]) -> Mapping[TP, PartitionState]:
+        """Creates missing ledger rows and loads the states."""
+
+    async def load_state(self, connection: asyncpg.Connection, partition: TP) -> PartitionState | None:
+        """Loads one state; None when the ledger has no row for it."""
 
 
 class StateListener(Protocol):
-    """Told which state is in force, so that tables show it."""
+    """Receives each state that becomes valid or invalid, so that the tables follow it."""
 
     def opened(self, partition: TP, state: PartitionState) -> None:
         """The state was loaded."""
@@ -53,145 +74,159 @@ class StateListener(Protocol):
         """The state is no longer valid here."""
 
 
-class Partitions:
-    """States of the assigned partitions."""
+def _ignore(state: PartitionState, result: CommitResult[Any]) -> None:
+    """Most topics have no live table."""
+
+
+class PartitionManager:
+    """Opens and drops partitions as Faust assigns them, and answers whether a chunk or a state is still valid.
+
+    `clock` is Unix time in seconds. `tried_at` is when a store was last tried: a worker that waits is not stuck.
+    """
 
     def __init__(
         self,
-        connection: SinkConnection,
+        app: StreamApp,
+        loader: StateLoader,
         listener: StateListener,
+        metrics: WorkerMetrics,
         *,
-        clock_us: Callable[[], int],
+        clock: Callable[[], float],
         retry_max_seconds: float,
-        accept_lost_offsets: bool,
     ) -> None:
-        self._connection = connection
+        self._app = app
+        self._loader = loader
         self._listener = listener
-        self._clock_us = clock_us
+        self._metrics = metrics
+        self._clock = clock
         self._retry_max_seconds = retry_max_seconds
-        self._accept_lost_offsets = accept_lost_offsets
+        self._followers: dict[str, Follower] = {}
         self._owned: frozenset[TP] = frozenset()
         self._states: dict[TP, PartitionState] = {}
-        self._serial = asyncio.Lock()
+        self.tried_at = 0.0
 
     @property
     def owned(self) -> frozenset[TP]:
         """The partitions assigned to this worker, opened or not."""
         return self._owned
 
-    def get(self, partition: TP) -> PartitionState | None:
-        """The state, unless it was dropped or not loaded yet."""
-        return self._states.get(partition)
-
     def items(self) -> Iterable[tuple[TP, PartitionState]]:
-        """All states in force."""
+        """All valid states."""
         return self._states.items()
 
+    def follow(self, topic: str, follower: Follower) -> None:
+        """Calls the follower after each commit of the topic."""
+        self._followers[topic] = follower
+
+    # --- the path of a chunk ---
+
+    def is_current(self, chunk: Chunk) -> bool:
+        """Whether this worker may still commit the chunk."""
+        source: ChunkSource = self._app.consumer
+        return source.is_current(chunk)
+
+    async def state(self, connection: asyncpg.Connection, partition: TP) -> PartitionState:
+        """Returns the valid state, loaded again where it was dropped; raises LookupError without a ledger row."""
+        state = self._states.get(partition)
+        if state is None:
+            state = await self._loader.load_state(connection, partition)
+            if state is None:
+                raise LookupError(f"{partition.topic}[{partition.partition}] has no row in the ledger")
+            self._install(partition, state)
+        return state
+
+    def apply(self, topic: str, state: PartitionState, result: CommitResult[Any]) -> None:
+        """Moves a state past a committed slice and counts its records.
+
+        A chunk from before a rebalance holds a state that is no longer valid: live tables do not follow it.
+        """
+        state.progress = result.progress
+        record_result(self._metrics, topic, result)
+        if self._states.get(TP(topic, result.partition)) is state:
+            self._followers.get(topic, _ignore)(state, result)
+
+    def record_failure(self, topic: str, error: str) -> None:
+        """Counts a failed commit that will be retried."""
+        self._tried()
+        self._metrics.sink_failures.labels(topic, error).inc()
+
+    def drop(self, partition: TP) -> None:
+        """Drops the state: it may differ from the ledger."""
+        if self._states.pop(partition, None) is not None:
+            self._listener.dropped(partition)
+
+    def reopen(self, partition: TP) -> None:
+        """Reads the ledger again: its next offset is not the one that the consumer fetched."""
+        logger.warning("%r is reopened from the ledger", partition)
+        self._app.consumer.pause(partition)
+        self.drop(partition)
+        self._start_opening({partition})
+
+    # --- rebalances ---
+
+    async def on_revoked(self, sender: Any, revoked: set[TP], **_: Any) -> None:
+        """Drops every state: under the eager protocol all partitions go."""
+        self.assign(())
+
+    async def on_assigned(self, sender: Any, assigned: set[TP], **_: Any) -> None:
+        """Opens the assigned partitions in the background: they stay paused until their states are loaded."""
+        self.assign(assigned)
+        if assigned:
+            self._start_opening(assigned)
+
     def assign(self, partitions: Iterable[TP]) -> None:
-        """Own exactly these partitions, with nothing remembered: others may have written since."""
+        """Replaces the owned partitions and drops every state: other workers may have written since."""
         self._owned = frozenset(partitions)
         for partition in list(self._states):
             self.drop(partition)
 
-    def holds(self, partition: TP, state: PartitionState) -> bool:
-        """Whether this is the state in force; a chunk that outlived its partition has another."""
-        return self._states.get(partition) is state
+    def _start_opening(self, partitions: set[TP]) -> None:
+        self._tried()
+        self._app.add_future(self._open_or_crash(partitions, self._app.consumer_generation_id))
 
-    def drop(self, partition: TP) -> None:
-        """Forget the state: it may not be what the ledger says."""
-        if self._states.pop(partition, None) is not None:
-            self._listener.dropped(partition)
+    async def _open_or_crash(self, partitions: set[TP], generation: int) -> None:
+        try:
+            await self._open(partitions, generation)
+        except ConsumerStoppedError as error:
+            if not self._app.should_stop:
+                await self._app.crash(error)
+        except Exception as error:  # noqa: BLE001 - nothing would ever be fetched again
+            await self._app.crash(error)
 
-    async def reload(self, connection: asyncpg.Connection, partition: TP) -> PartitionState | None:
-        """Read one partition's state again; None when the ledger has no row for it."""
-        self.drop(partition)
-        loaded = await load_states(connection, partition.topic, [partition.partition], self._clock_us())
-        state = loaded.get(partition.partition)
-        if state is not None:
-            self._install(partition, state)
-        return state
-
-    async def open(self, source: PartitionSource, partitions: set[TP], wanted: Callable[[], bool]) -> None:
-        """Load the partitions and release them; waits for the database as long as they are wanted."""
+    async def _open(self, partitions: set[TP], generation: int) -> None:
+        """Loads the partitions and resumes them; retries while a store is unavailable and no rebalance came."""
+        source: ChunkSource = self._app.consumer
         backoff = Backoff(self._retry_max_seconds)
-        while wanted():
+        while self._is_wanted(generation):
             try:
-                async with self._serial:
-                    await self._open_once(source, partitions, wanted)
-                return
+                loaded = await self._loader.open_partitions(source, partitions)
             except Exception as error:
-                self._connection.discard()
                 if classify(error) is not Failure.STORE and not isinstance(error, KafkaError):
                     raise
-                logger.warning("a store is away, partitions stay held: %r", error)
+                logger.warning("PostgreSQL or Kafka is unavailable, partitions stay paused, retrying: %r", error)
+            else:
+                self._resume(source, loaded, generation)
+                return
             await backoff.pause()
 
-    async def close(self) -> None:
-        """End the connection used for loading."""
-        await self._connection.close()
-
-    async def _open_once(self, source: PartitionSource, partitions: set[TP], wanted: Callable[[], bool]) -> None:
-        connection = await self._connection.get()
-        await self._ensure_ledger(connection, source, partitions)
-        loaded: dict[TP, PartitionState] = {}
-        for topic, numbers in _by_topic(partitions).items():
-            states = await load_states(connection, topic, numbers, self._clock_us())
-            loaded.update({TP(topic, number): state for number, state in states.items()})
-        if not wanted():
+    def _resume(self, source: ChunkSource, loaded: Mapping[TP, PartitionState], generation: int) -> None:
+        if not self._is_wanted(generation):
             return
         for partition, state in loaded.items():
             if self._install(partition, state):
                 source.resume_at(partition, state.progress.next_offset)
 
-    async def _ensure_ledger(
-        self, connection: asyncpg.Connection, source: PartitionSource, partitions: set[TP]
-    ) -> None:
-        """Give every partition a ledger row, and refuse one that Kafka contradicts."""
-        # A request to a broker that was killed may never be answered; the next attempt asks anew.
-        async with asyncio.timeout(_ANSWER_SECONDS):
-            earliest = await source.earliest_offsets(*partitions)
-            ends = await source.highwaters(*partitions)
-        for topic, numbers in _by_topic(partitions).items():
-            progress = await ledger.read_progress(connection, topic, numbers)
-            for number in numbers:
-                partition = TP(topic, number)
-                at = progress.get(number)
-                if at is None:
-                    await ledger.open_partition(connection, topic, number, earliest[partition])
-                elif at.next_offset > ends[partition]:
-                    raise LedgerError(_ledger_is_ahead(partition, at.next_offset, ends[partition]))
-                elif at.next_offset < earliest[partition]:
-                    await self._lose(connection, partition, at.next_offset, earliest[partition])
-
-    async def _lose(self, connection: asyncpg.Connection, partition: TP, next_offset: int, earliest: int) -> None:
-        if not self._accept_lost_offsets:
-            raise LedgerError(
-                f"Kafka has deleted offsets {next_offset} to {earliest - 1} of {partition.topic}"
-                f"[{partition.partition}] before they were consumed. Restore them, or set "
-                "GLOBALMART_WORKER_ACCEPT_LOST_OFFSETS=true to go on and count them as lost."
-            )
-        await ledger.accept_loss(connection, partition.topic, partition.partition, earliest)
-        logger.error("accepted the loss of %r up to offset %d", partition, earliest)
+    def _is_wanted(self, generation: int) -> bool:
+        self._tried()
+        return self._app.consumer_generation_id == generation and not self._app.should_stop
 
     def _install(self, partition: TP, state: PartitionState) -> bool:
-        """Put the state in force, unless the partition was revoked while it was loaded."""
+        """Makes the state valid, unless the partition was revoked while it was loaded."""
         if partition not in self._owned:
             return False
         self._states[partition] = state
         self._listener.opened(partition, state)
         return True
 
-
-def _by_topic(partitions: set[TP]) -> dict[str, list[int]]:
-    by_topic: defaultdict[str, list[int]] = defaultdict(list)
-    for partition in sorted(partitions):
-        by_topic[partition.topic].append(partition.partition)
-    return by_topic
-
-
-def _ledger_is_ahead(partition: TP, next_offset: int, end: int) -> str:
-    return (
-        f"the ledger has committed {partition.topic}[{partition.partition}] up to offset {next_offset}, but Kafka "
-        f"ends at {end}: this is another or a wiped Kafka. Point GLOBALMART_KAFKA_BOOTSTRAP at the right one, or "
-        "start with an empty database."
-    )
+    def _tried(self) -> None:
+        self.tried_at = self._clock()

@@ -1,4 +1,4 @@
-"""The way of a chunk through the worker: decode, commit on its lane, acknowledge."""
+"""The path of a chunk through the worker: decode, commit on its partition's connection, acknowledge."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,35 +14,33 @@ from app.metrics import WorkerMetrics
 from app.sink.connection import SinkConnection
 from app.stream.commit_workers import CommitWorkers
 from app.stream.committer import ChunkCommitter
+from app.stream.partitions import PartitionManager
 from app.stream.record_metrics import record_latency
 
 
 class ChunkProcessor(Generic[RowT]):
-    """Takes the chunks of one topic; decoding overlaps with the commit of the chunk before."""
+    """Processes the chunks of one topic; decoding overlaps with the commit of the previous chunk."""
 
     def __init__(
         self,
         decoder: Decoder[RowT],
         commit_workers: CommitWorkers,
         committer: ChunkCommitter[RowT],
-        *,
-        is_current: Callable[[Chunk], bool],
-        reopen: Callable[[TP], None],
+        partitions: PartitionManager,
         metrics: WorkerMetrics,
         clock: Callable[[], float],
     ) -> None:
         self._decoder = decoder
         self._commit_workers = commit_workers
         self._committer = committer
-        self._is_current = is_current
-        self._reopen = reopen
+        self._partitions = partitions
         self._metrics = metrics
         self._clock = clock
 
     async def process(self, event: EventT) -> None:
-        """Decode the event's chunk and queue it for commit; a void chunk is dropped, its successor is on the way."""
+        """Decodes the event's chunk and queues it for commit; drops an outdated chunk, which is fetched again."""
         chunk: Chunk = event.value
-        if not self._is_current(chunk):
+        if not self._partitions.is_current(chunk):
             return
         decoded = self._decoder.decode(chunk.records)
         await self._commit_workers.submit(chunk.partition, partial(self._commit, event, chunk, decoded))
@@ -54,8 +52,8 @@ class ChunkProcessor(Generic[RowT]):
         if await self._committer.commit(connection, chunk, decoded):
             event.ack()
             self._report(chunk, monotonic() - started_seconds)
-        elif self._is_current(chunk):
-            self._reopen(TP(chunk.topic, chunk.partition))
+        elif self._partitions.is_current(chunk):
+            self._partitions.reopen(TP(chunk.topic, chunk.partition))
 
     def _report(self, chunk: Chunk, commit_duration_seconds: float) -> None:
         metrics = self._metrics

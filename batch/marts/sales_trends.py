@@ -39,7 +39,7 @@ _PERIODS: Final = (
 def sales_trends(fact_sales: DataFrame, as_of: date) -> DataFrame:
     """One row per period type, period and country, and one per period for all countries.
 
-    Made from the hourly mart: sums of its exact sums. Its days are cached, else each kind of period would read it twice.
+    Made from the hourly mart: sums of its exact sums. Its days are cached: else each kind of period reads it twice.
     """
     daily = cached(_daily(fact_sales))
     periods = reduce(DataFrame.unionByName, (_periods(daily, *period) for period in _PERIODS))

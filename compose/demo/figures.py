@@ -4,15 +4,12 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import asyncpg
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from app.kafka.offsets import end_offsets
+from app.settings import KafkaSettings
 from app.topics import SOURCE_TOPICS
-
-_ANSWER_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +38,10 @@ class Figures:
 
 
 class FiguresReader:
-    """Asks Kafka and PostgreSQL; both connections are its caller's."""
+    """Reads Kafka and PostgreSQL; the connection is its caller's."""
 
-    def __init__(self, admin: AdminClient, connection: asyncpg.Connection) -> None:
-        self._admin = admin
+    def __init__(self, kafka: KafkaSettings, connection: asyncpg.Connection) -> None:
+        self._kafka = kafka
         self._connection = connection
 
     async def read(self) -> Figures:
@@ -56,24 +53,12 @@ class FiguresReader:
             "SELECT anomaly_type, count(*) AS found FROM transaction_anomalies "
             "GROUP BY anomaly_type ORDER BY anomaly_type"
         )
-        ends = await asyncio.to_thread(self._end_offsets)
+        ends = await asyncio.to_thread(end_offsets, self._kafka, SOURCE_TOPICS)
         return Figures(
             {topic: _figures(topic, ledger, ends) for topic in SOURCE_TOPICS},
             {row["anomaly_type"]: row["found"] for row in anomalies},
             time.monotonic(),
         )
-
-    def _end_offsets(self) -> dict[tuple[str, int], int]:
-        metadata = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
-        wanted = {
-            TopicPartition(topic, partition): OffsetSpec.latest()
-            for topic in SOURCE_TOPICS
-            for partition in metadata[topic].partitions
-        }
-        answers = self._admin.list_offsets(wanted, request_timeout=_ANSWER_SECONDS)
-        return {
-            (place.topic, place.partition): answer.result(_ANSWER_SECONDS).offset for place, answer in answers.items()
-        }
 
 
 def _figures(topic: str, ledger: list[asyncpg.Record], ends: Mapping[tuple[str, int], int]) -> TopicFigures:

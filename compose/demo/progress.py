@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack
 from typing import Final, Self
 
 import asyncpg
-from confluent_kafka.admin import AdminClient
 from rich.console import Console
 from rich.live import Live
 
 from app.errors import EmbeddedStackError
+from app.settings import KafkaSettings
 from compose.demo.figures import Figures, FiguresReader
 from compose.demo.first_figures import FirstFigures
 from compose.demo.latency import Latency, read_latency, read_metrics
@@ -38,6 +38,7 @@ class Progress:
     ) -> None:
         self._since = since
         self._stack = stack
+        self._kafka = KafkaSettings.read(stack.environment())
         self._processes = processes
         self._console = console
         self._first = first
@@ -49,8 +50,7 @@ class Progress:
     async def __aenter__(self) -> Self:
         connection = await asyncpg.connect(self._stack.postgres.dsn())
         self._resources.push_async_callback(connection.close)
-        admin = AdminClient({"bootstrap.servers": self._stack.kafka.bootstrap, "log_level": 0})
-        self._reader = FiguresReader(admin, connection)
+        self._reader = FiguresReader(self._kafka, connection)
         self._live = self._resources.enter_context(Live(console=self._console, auto_refresh=False, transient=False))
         return self
 

@@ -1,16 +1,15 @@
-"""The demo's verdict: a table on the screen and `demo-report.json`."""
+"""The demo's report: tables on the screen and `demo-report.json`."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from app.domain.anomalies import ANOMALY_TYPES
 from app.reconcile.comparison import Comparison
 from app.reconcile.stream.report import ReconcileReport
 from app.reconcile.warehouse.verdict import WarehouseReport
-from app.settings import AnomalySettings
 from app.terminal import figures_table
 from compose.demo.figures import Figures
 from compose.demo.latency import Latency
@@ -26,9 +25,9 @@ def demo_report(
     latency: Latency,
     recount: ReconcileReport,
     warehouse: WarehouseReport,
-    pages: Sequence[Comparison],
+    api: Comparison,
 ) -> dict[str, Any]:
-    """Everything the demo found as plain data; per topic, per anomaly type, windows, warehouse, pages."""
+    """Returns the results as plain data: per topic, per anomaly type, windows, warehouse, API."""
     return {
         "duration_seconds": round(seconds, 1),
         "first_figures_seconds": first_figures_seconds and round(first_figures_seconds, 1),
@@ -38,18 +37,11 @@ def demo_report(
         "windows": _windows(recount),
         "latency_seconds": {"p50": latency.p50, "p99": latency.p99},
         "warehouse": warehouse.as_data(),
-        **{each.what: each.as_data() for each in pages},
+        api.what: api.as_data(),
         "mismatches": (
-            recount.total_mismatches
-            + balance_mismatches(figures)
-            + len(warehouse.differences)
-            + sum(len(each.differences) for each in pages)
+            recount.total_mismatches + balance_mismatches(figures) + len(warehouse.differences) + len(api.differences)
         ),
-        "details": [
-            *(f"{one.kind}: {one.message}" for one in recount.mismatches),
-            *warehouse.told,
-            *(text for each in pages for text in each.told),
-        ],
+        "details": [*(f"{one.kind}: {one.message}" for one in recount.mismatches), *warehouse.details, *api.details],
     }
 
 
@@ -58,7 +50,7 @@ def _counters(figures: Figures) -> dict[str, dict[str, int]]:
 
 
 def _anomalies(recount: ReconcileReport) -> dict[str, dict[str, int]]:
-    kinds = {kind: recount.anomaly(kind) for kind in AnomalySettings.model_fields}
+    kinds = {kind: recount.anomaly(kind) for kind in ANOMALY_TYPES}
     return {kind: {"expected": figures.expected, "found": figures.found} for kind, figures in kinds.items()}
 
 
@@ -68,21 +60,21 @@ def _windows(recount: ReconcileReport) -> dict[str, int]:
 
 
 def balance_mismatches(figures: Figures) -> int:
-    """Topics where produced is not stored + duplicates + dead-lettered, all being committed."""
+    """Number of topics where produced differs from stored + duplicates + dead-lettered once all is committed."""
     return sum(
         topic.produced != topic.stored + topic.duplicates + topic.dead_lettered for topic in figures.topics.values()
     )
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:
-    """Put the report in place at once, so that no reader sees half of one."""
+    """Writes the report and renames it into place, so that no reader sees half of one."""
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     draft.replace(path)
 
 
 def checks_table(report: dict[str, Any]) -> Table:
-    """Anomalies by type and windows: what the recount expected and what is stored."""
+    """Table of anomalies by type and of windows: expected by the recount, and stored."""
     table = figures_table("recount", "expected", "found")
     for kind, counts in report["anomalies"].items():
         table.add_row(f"anomalies {kind}", f"{counts['expected']:,}", f"{counts['found']:,}")
@@ -92,7 +84,7 @@ def checks_table(report: dict[str, Any]) -> Table:
 
 
 def latency_line(report: dict[str, Any]) -> str:
-    """The live traffic's way from the producer's send to the commit."""
+    """The live traffic's latency from the producer's send to the commit."""
     p50, p99 = (report["latency_seconds"][name] for name in ("p50", "p99"))
     if p50 is None or p99 is None:
         return "no live record was measured"
@@ -100,7 +92,7 @@ def latency_line(report: dict[str, Any]) -> str:
 
 
 def report_table(report: dict[str, Any]) -> Table:
-    """The counters per topic."""
+    """Table of the counters per topic."""
     table = figures_table("topic", *(name.replace("_", " ") for name in _COUNTERS))
     for topic in report["produced"]:
         table.add_row(topic, *(f"{report[name][topic]:,}" for name in _COUNTERS))

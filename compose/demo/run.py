@@ -28,8 +28,8 @@ from app.settings import (
     Settings,
     load_settings,
 )
+from compose.demo.comparisons import Comparisons, api_table
 from compose.demo.first_figures import FirstFigures
-from compose.demo.judging import Judge, pages_table
 from compose.demo.latency import read_buckets, read_metrics
 from compose.demo.live import read_settled_live_figures
 from compose.demo.monitoring import start_monitoring
@@ -44,19 +44,19 @@ from compose.embedded.stack import EmbeddedStack
 
 SERVICES: Final = ("kafka", "postgres", "mongo")
 REPORT_NAME: Final = "demo-report.json"
-#: Settings that say how other servers want to be spoken to.
-_KAFKA_DOOR: Final = ("security", "ca_file", "certificate_file", "key_file", "sasl_mechanism", "user", "password")
-_POSTGRES_DOOR: Final = ("sslmode", "ca_file", "certificate_file", "key_file")
+#: Settings for connections to servers outside the embedded stack.
+_KAFKA_CONNECTION: Final = ("security", "ca_file", "certificate_file", "key_file", "sasl_mechanism", "user", "password")
+_POSTGRES_CONNECTION: Final = ("sslmode", "ca_file", "certificate_file", "key_file")
 
 
 def run(*, duration_seconds: float | None = None, fresh: bool = True, console: Console | None = None) -> int:
-    """Run the demo and return its exit code: 0 if every figure agrees in every store, else 1.
+    """Runs the demo and returns its exit code: 0 if every figure agrees in every store, else 1.
 
-    Ctrl-C during the traffic ends the traffic and still recounts and publishes; at any other time,
-    or a second time, it ends everything. Raises GlobalMartError when something cannot be started.
+    Ctrl-C during the traffic stops the traffic; the recount and the nightly batch still run. At any other time,
+    and the second time, it stops everything. Raises GlobalMartError when something cannot be started.
     """
     console = Console() if console is None else console
-    find_java()  # Spark needs one, whatever the broker runs on
+    find_java()  # Spark needs one, even where the broker does not
     var_dir = GeneralSettings.read(os.environ).var_dir
     stack = EmbeddedStack(
         var_dir,
@@ -91,17 +91,16 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console)
     console.print("Recounting everything", style="dim")
     live = read_settled_live_figures(processes.metrics_port)
     recount = asyncio.run(reconcile(settings, live_tables=live))
-    judge = Judge(processes, settings, stack.postgres.dsn(), console)
-    warehouse = judge.warehouse(batch)
-    pages = judge.pages(warehouse.as_of)
+    comparisons = Comparisons(processes, settings, console)
+    warehouse, api = comparisons.warehouse(batch), comparisons.api()
     report = demo_report(
-        seconds, first.seconds, stack.kafka.description, progress.figures, progress.latency, recount, warehouse, pages
+        seconds, first.seconds, stack.kafka.description, progress.figures, progress.latency, recount, warehouse, api
     )
     return _conclude(report, stack.var_dir / REPORT_NAME, console)
 
 
 def _begin(stack: EmbeddedStack, processes: Processes, settings: Settings, console: Console) -> Table:
-    """Stores with their schema and topics, worker, API and dashboard; returns where the monitoring answers."""
+    """Creates schema and topics, starts worker, API and dashboard; returns the monitoring's addresses."""
     _prepare(settings, console)
     console.print(
         f"Starting worker, API on port {processes.api_port} and dashboard on port {processes.dashboard_port}",
@@ -116,19 +115,18 @@ def _today() -> date:
 
 
 def _environment(stack: EmbeddedStack) -> Mapping[str, str]:
-    """Our environment with every address and password replaced by the embedded servers'.
+    """Returns this process's environment with every address and password replaced by the embedded servers'.
 
-    Spark runs here, too, whatever cluster and connectors are set; history and traffic are of the same
-    small shop.
+    Spark runs locally as well, whatever cluster and connectors are set. History and traffic use the same small shop.
     """
     elsewhere = {
         *map(BatchSettings.variable, ("master", "reader", "writer")),
         "MASTER",
-        # Its API lets everybody on this machine in, or its address could not just be opened.
+        # The demo's API needs no key, so that its address can be opened in a browser.
         ApiSettings.variable("key_hashes"),
         DashboardSettings.variable("api_key"),
-        *map(KafkaSettings.variable, _KAFKA_DOOR),
-        *map(PostgresSettings.variable, _POSTGRES_DOOR),
+        *map(KafkaSettings.variable, _KAFKA_CONNECTION),
+        *map(PostgresSettings.variable, _POSTGRES_CONNECTION),
     }
     ours = {name: value for name, value in os.environ.items() if name not in elsewhere}
     products = DemoSettings.read(os.environ).products
@@ -155,14 +153,14 @@ def _send_history(processes: Processes, settings: DemoSettings, progress: Progre
 
 
 def _start_batch(processes: Processes, settings: DemoSettings, console: Console) -> NightlyRun | None:
-    """The history up to yesterday into the warehouse, beside the traffic; None without a history."""
+    """Publishes the history up to yesterday while the traffic runs; None without a history."""
     return NightlyRun(processes, _today() - timedelta(days=1), console) if settings.history_days else None
 
 
 def _let_traffic_flow(
     progress: Progress, batch: NightlyRun | None, duration_seconds: float | None, console: Console
 ) -> float:
-    """Show traffic to its end or to Ctrl-C; returns its seconds."""
+    """Shows the traffic until its end or Ctrl-C; returns its duration in seconds."""
     started = time.monotonic()
     try:
         asyncio.run(_in(progress, lambda: progress.traffic(duration_seconds, batch)))
@@ -180,7 +178,7 @@ def _conclude(report: dict[str, Any], path: Path, console: Console) -> int:
     write_report(report, path)
     warehouse = report["warehouse"]
     tables = (report_table(report), checks_table(report), warehouse_table(warehouse))
-    console.print(*tables, pages_table(report), sep="\n")
+    console.print(*tables, api_table(report), sep="\n")
     console.print(segments_line(warehouse), latency_line(report), sep="\n", soft_wrap=True)
     for detail in report["details"]:
         console.print(escape(detail), style="red", soft_wrap=True)
@@ -188,8 +186,7 @@ def _conclude(report: dict[str, Any], path: Path, console: Console) -> int:
         console.print(f"[bold red]{report['mismatches']:,} mismatches[/], see {escape(str(path))}")
         return 1
     console.print(
-        "[green]every figure agrees with the recount, the warehouse with PostgreSQL, "
-        "API and dashboard with both[/], "
+        "[green]every figure agrees with the recount, the warehouse with PostgreSQL, the API with both[/], "
         f"see {escape(str(path))}",
         soft_wrap=True,
     )

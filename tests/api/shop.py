@@ -11,12 +11,13 @@ import pytest
 
 from app.domain.anomalies import standard_rules
 from app.events.rows import TransactionRow
+from app.settings import AnomalySettings
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.tables import STORED_TRANSACTIONS
 from tests.sink.chunk_slices import NOON, Sink, order, work_of
 from tests.support.databases import Database
 
-RULES: Final = standard_rules(high_value_cents=500_000, unusual_quantity=10, rapid_transactions=5)
+RULES: Final = standard_rules(AnomalySettings())
 JUDGED_AT: Final = NOON + timedelta(days=1, microseconds=5)
 DAYS: Final = 40
 

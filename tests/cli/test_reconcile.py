@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from app.cli.reconcile import exit_code, print_report, reconcile_command
-from app.kafka.reader import RecountError
+from app.errors import RecountError
 from app.reconcile.stream.report import LostRange, ReconcileReport
 
 

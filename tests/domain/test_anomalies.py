@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.anomalies import Anomaly, Measures, judge, standard_rules
+from app.settings import AnomalySettings
 
-RULES = standard_rules(high_value_cents=500_000, unusual_quantity=10, rapid_transactions=5)
+RULES = standard_rules(AnomalySettings())
 
 
 def _one(cents: int, quantity: int, recent: int) -> Measures:
@@ -66,7 +67,9 @@ def test_scores_are_rounded_half_up(cents: int, score: str) -> None:
 def test_rules_agree_with_the_contract(
     cents: int, quantity: int, recent: int, limit: int, items: int, events: int
 ) -> None:
-    rules = standard_rules(high_value_cents=limit, unusual_quantity=items, rapid_transactions=events)
+    rules = standard_rules(
+        AnomalySettings(high_value=Decimal(limit) / 100, unusual_quantity=items, rapid_transactions=events)
+    )
     expected = {
         name: (Decimal(value) / Decimal(threshold)).quantize(Decimal("0.0001"), ROUND_HALF_UP)
         for name, value, threshold, holds in (

@@ -8,6 +8,7 @@ import os
 from typing import Any, Final
 
 import asyncpg
+from faust.types import TP
 
 from app.kafka.chunks import Chunk
 from app.kafka.positions import Positions
@@ -43,7 +44,7 @@ def _start_ignored() -> None:
     commit_unseen: Any = ChunkCommitter._commit_unseen
 
     async def commit_anything(self: Any, connection: SinkConnection, chunk: Chunk, part: Any) -> bool:
-        state = await self._state(connection, chunk)
+        state = await self._partitions.state(await connection.get(), TP(chunk.topic, chunk.partition))
         if state.progress.next_offset < chunk.start:
             await self._commit_range(connection, chunk, part)
             return True

@@ -98,7 +98,7 @@ async def test_postgres_comes_back_in_the_middle_of_a_rebalance(world: World) ->
         waiting, frozen, first, second = workers
         await asyncio.to_thread(postgres.stop)
         first.signal(signal.SIGTERM)
-        await world.until(lambda: "partitions stay held" in waiting.log(), 20, waiting)
+        await world.until(lambda: "partitions stay paused" in waiting.log(), 20, waiting)
         frozen.signal(signal.SIGSTOP)
         revocations = waiting.log().count(_REVOKING)
         second.signal(signal.SIGTERM)

@@ -1,20 +1,18 @@
 """What the demo makes of figures shown beside figures stored."""
 
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from app.reconcile.comparison import Comparison, named, settled
+from app.reconcile.comparison import Comparison, named
 from app.reconcile.serving.answer_shapes import shaped
 from app.reconcile.serving.warehouse_answers import published_answers
 from app.reconcile.warehouse.trend_periods import quotient, trend
-from compose.demo.judging import pages_table
-from compose.demo.page_texts import PageTexts, pages, written
+from compose.demo.comparisons import api_table
 
-_STORED = shaped(
+STORED_SEGMENTS = shaped(
     "segments",
     [
         {
@@ -34,14 +32,14 @@ def test_rows_are_named_by_their_keys() -> None:
 
 
 def test_equal_figures_agree_however_many_zeros_they_end_with() -> None:
-    shown = {**_STORED, "segments Lost: total_value": Decimal("10.5")}
-    comparison = Comparison("api", _STORED, shown)
+    shown = {**STORED_SEGMENTS, "segments Lost: total_value": Decimal("10.5")}
+    comparison = Comparison("api", STORED_SEGMENTS, shown)
     assert comparison.as_data() == {"compared": 4, "mismatches": 0}
-    assert comparison.told == []
+    assert comparison.details == []
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "detail"),
     [
         (
             {"segments Lost: total_value": Decimal("10.51")},
@@ -50,16 +48,16 @@ def test_equal_figures_agree_however_many_zeros_they_end_with() -> None:
         ({"segments New: customer_count": 1}, "api: segments New: customer_count: stored nothing, shown 1"),
     ],
 )
-def test_a_wrong_figure_and_one_too_many_are_told(change: dict[str, Any], told: str) -> None:
-    comparison = Comparison("api", _STORED, {**_STORED, **change})
-    assert comparison.told == [told]
+def test_a_wrong_figure_and_one_too_many_are_told(change: dict[str, Any], detail: str) -> None:
+    comparison = Comparison("api", STORED_SEGMENTS, {**STORED_SEGMENTS, **change})
+    assert comparison.details == [detail]
     assert comparison.as_data()["mismatches"] == 1
 
 
 def test_a_figure_that_is_missing_is_told() -> None:
-    shown = {name: value for name, value in _STORED.items() if "avg_frequency" not in name}
-    (told,) = Comparison("api", _STORED, shown).told
-    assert told == "api: segments Lost: avg_frequency: stored 1.00, shown nothing"
+    shown = {name: value for name, value in STORED_SEGMENTS.items() if "avg_frequency" not in name}
+    (detail,) = Comparison("api", STORED_SEGMENTS, shown).details
+    assert detail == "api: segments Lost: avg_frequency: stored 1.00, shown nothing"
 
 
 def test_no_figures_at_all_are_no_agreement() -> None:
@@ -67,31 +65,9 @@ def test_no_figures_at_all_are_no_agreement() -> None:
     assert Comparison("api", failure="it is down").as_data() == {"compared": 0, "mismatches": 1}
 
 
-def test_what_differs_is_read_again_for_a_while() -> None:
-    answers: Iterator[dict[str, Any]] = iter([{}, dict(_STORED)])
-    assert settled("api", _STORED, lambda: next(answers), 60.0).differences == []
-    assert len(settled("api", _STORED, lambda: {}, 0.0).differences) == 4
-
-
-def test_what_cannot_be_read_yet_is_read_again_and_else_told() -> None:
-    answers: Iterator[dict[str, Any]] = iter([dict(_STORED)])
-    tries = iter([OSError("not yet"), None])
-
-    def read() -> dict[str, Any]:
-        if (error := next(tries)) is not None:
-            raise error
-        return next(answers)
-
-    assert settled("api", _STORED, read, 60.0).differences == []
-    tries = iter([OSError("never")])
-    assert settled("api", _STORED, read, 0.0).told == ["api: OSError: never"]
-
-
-def test_both_sections_are_on_the_screen() -> None:
-    section = {"compared": 1200, "mismatches": 0}
-    table = pages_table({"api": section, "dashboard": section})
-    cells = [list(column.cells) for column in table.columns]
-    assert cells == [["REST API", "dashboard"], ["1,200", "1,200"], ["0", "0"]]
+def test_the_api_section_is_on_the_screen() -> None:
+    table = api_table({"api": {"compared": 1200, "mismatches": 0}})
+    assert [list(column.cells) for column in table.columns] == [["REST API"], ["1,200"], ["0"]]
 
 
 def test_trends_are_made_of_days() -> None:
@@ -138,7 +114,7 @@ def _customer(user: str, before: str | None, value: str) -> dict[str, Any]:
     }
 
 
-def _marts(mart: str) -> list[dict[str, Any]]:
+def marts_of_two_customers(mart: str) -> list[dict[str, Any]]:
     product = {
         "category": "Books",
         "units": 3,
@@ -162,7 +138,7 @@ def _marts(mart: str) -> list[dict[str, Any]]:
 
 def test_documents_are_added_up() -> None:
     known = {"user_id": "a", "recency": 0, "frequency": 2, "monetary": Decimal("3.00")}
-    found = published_answers(_marts, known)
+    found = published_answers(marts_of_two_customers, known)
     assert found["segments Champions: avg_monetary"] == Decimal("3.51")
     assert found["rfm 5 4: customers"] == 2
     assert found["migrations (none) Champions: customers"] == 1
@@ -174,34 +150,3 @@ def test_documents_are_added_up() -> None:
     ]
     assert found["funnel: abandonment_rate"] == Decimal("1.0000")
     assert found["customer a: recency"] == 0  # PostgreSQL's account, not the mart's
-
-
-def test_a_page_is_expected_with_its_cards_and_its_file() -> None:
-    page = PageTexts("customers", {"customer": "a"}, {"Customers": "2"}, "segments")
-    cards = page.expected(_STORED, with_file=False)
-    assert cards == {"customers a: Customers": "2"}
-    both = page.expected(_STORED, with_file=True)
-    assert both["customers a file, segments Lost: total_value"] == "10.5"
-    assert len(both) == 5
-
-
-def test_every_page_has_its_cards() -> None:
-    found = published_answers(_marts, {"user_id": "a", "recency": 1, "frequency": 1234})
-    totals = {"total_revenue": Decimal("1234.5"), "total_transactions": 1, "avg_order_value": 1}
-    figures = {**found, **shaped("sales", [{"country": "everywhere", **totals}])}
-    days = {date(2025, 12, 1): (Decimal(2), 1), date(2025, 12, 2): (Decimal(3), 1)}
-    for kind in ("daily", "weekly", "monthly"):
-        figures |= shaped(f"trends {kind}", trend(kind, days, date(2025, 12, 2)))
-    shown = {page.name: page.cards for page in pages(figures, "a", {"high_value": 3})}
-    assert shown["overview"]["Revenue"] == "$1,234.50"
-    assert shown["overview"]["Abandoned carts"] == "100.0 %"
-    assert shown["customers a"]["Last bought"] == "1 day before"
-    assert shown["customers a"]["Orders"] == "1,234"
-    assert shown["products Products 1000"]["Revenue of those shown"] == "$7.01"
-    assert shown["trends Days"]["Growth against the day before"] == "+50.0 %"
-    assert shown["trends Months"] == {}
-    assert shown["anomalies"] == {"High value": "3"}
-
-
-def test_numbers_of_a_file_have_no_zeros_at_the_end() -> None:
-    assert [written(each) for each in (Decimal("10.50"), 100, None, True, "p1")] == ["10.5", "100", "", "True", "p1"]

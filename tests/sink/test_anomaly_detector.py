@@ -6,6 +6,7 @@ from random import Random
 
 from app.domain.anomalies import standard_rules
 from app.events.rows import TransactionRow
+from app.settings import AnomalySettings
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.ledger import Progress
 from app.sink.partition_state import PartitionState
@@ -15,7 +16,7 @@ from tables.velocity import PartitionVelocity
 from tests.sink.chunk_slices import NOON, Sink, order, work_of
 from tests.support.databases import Database
 
-RULES = standard_rules(high_value_cents=500_000, unusual_quantity=10, rapid_transactions=5)
+RULES = standard_rules(AnomalySettings())
 JUDGED_AT = NOON + timedelta(days=1)
 FAR_FUTURE_US = 10**16
 

@@ -1,9 +1,12 @@
 """Between a statement's Parse and its Bind no time-out of PostgreSQL ends a session: no lock may be held there."""
 
+from decimal import Decimal
+
 import asyncpg
 import pytest
 
 from app.domain.anomalies import standard_rules
+from app.settings import AnomalySettings
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.fault_points import FaultPoint
 from app.sink.tables import STORED_TRANSACTIONS
@@ -28,7 +31,7 @@ class _Recorder:
 @pytest.mark.parametrize("count", [3, 2000])
 async def test_no_statement_is_prepared_behind_the_fence(database: Database, count: int) -> None:
     recorder = _Recorder()
-    rules = standard_rules(high_value_cents=100, unusual_quantity=10, rapid_transactions=1)
+    rules = standard_rules(AnomalySettings(high_value=Decimal(1), rapid_transactions=1))
     async with database.worker(STORED_TRANSACTIONS) as connection:
         sink = Sink(connection, detector=AnomalyDetector(rules, lambda: NOON))
         sink.transaction._faults = recorder

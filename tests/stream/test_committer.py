@@ -1,7 +1,7 @@
 """Committing for certain: bad records stand alone, a store in trouble is waited for, a bug is raised."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,22 +9,25 @@ from typing import Any
 import asyncpg
 import pytest
 from faust.types import TP
+from prometheus_client import CollectorRegistry
 
 from app.events.decoding import EPOCH, MICROSECOND
 from app.events.rows import DecodedRecords, TransactionRow
 from app.kafka.chunks import Chunk
+from app.metrics import WorkerMetrics
 from app.postgres.connections import connect_worker
 from app.sink import ledger
 from app.sink.chunk_slice import CommitResult
 from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoint, NoFaults
-from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_TRANSACTIONS
 from app.stream.committer import ChunkCommitter
-from app.stream.partitions import Partitions
+from app.stream.partition_loader import PartitionLoader
+from app.stream.partitions import PartitionManager
 from app.topics import TRANSACTIONS
 from tests.sink.chunk_slices import MINUTE_US, PANE, order
+from tests.stream.fakes import FakeApp, Listener
 from tests.support.databases import Database
 
 
@@ -37,16 +40,6 @@ class Record:
     key: bytes | None = b"ada"
     value: bytes | None = b"{}"
     headers: list[tuple[str, bytes]] = field(default_factory=list)
-
-
-class Listener:
-    """Hears of states and does nothing."""
-
-    def opened(self, partition: TP, state: PartitionState) -> None:
-        """A state was loaded."""
-
-    def dropped(self, partition: TP) -> None:
-        """A state was dropped."""
 
 
 class Terminating:
@@ -71,21 +64,30 @@ class Bench:
 
     def __init__(self, database: Database, faults: Any) -> None:
         self.outcomes: list[CommitResult[TransactionRow]] = []
-        self.failures: list[str] = []
-        self.current: Callable[[], bool] = lambda: True
+        self.app = FakeApp()
+        self.metrics = CollectorRegistry()
         self.connection = self._connection(database)
         self.loading = self._connection(database)
-        self.partitions = Partitions(
-            self.loading, Listener(), clock_us=lambda: 0, retry_max_seconds=0.1, accept_lost_offsets=False
+        self.partitions = PartitionManager(
+            self.app,
+            PartitionLoader(self.loading, clock_us=lambda: 0),
+            Listener(),
+            WorkerMetrics(self.metrics),
+            clock=lambda: 0.0,
+            retry_max_seconds=0.1,
         )
+        self.partitions.follow(TRANSACTIONS, lambda state, result: self.outcomes.append(result))
         self.committer: ChunkCommitter[TransactionRow] = ChunkCommitter(
             ChunkTransaction(STORED_TRANSACTIONS, pane=PANE, allowed_lateness_us=MINUTE_US, faults=faults),
             self.partitions,
-            is_current=lambda chunk: self.current(),
-            applied=lambda state, result: self.outcomes.append(result),
-            failed=self.failures.append,
             retry_max_seconds=0.1,
         )
+
+    @property
+    def failures(self) -> list[str]:
+        """The errors of failed commits, by name."""
+        samples = (sample for metric in self.metrics.collect() for sample in metric.samples)
+        return [sample.labels["error"] for sample in samples if sample.name == "globalmart_sink_failures_total"]
 
     @staticmethod
     def _connection(database: Database) -> SinkConnection:
@@ -208,7 +210,7 @@ async def test_a_revoked_chunk_is_given_up_while_the_store_is_in_trouble(databas
             running = asyncio.create_task(bench_.commit([order(0)]))
             while not bench_.failures:
                 await asyncio.sleep(0.01)
-            bench_.current = lambda: False
+            bench_.app.consumer.current = False
         assert not await running
         assert bench_.failures == ["LockNotAvailableError"]
 
@@ -220,20 +222,3 @@ async def test_a_bug_is_raised(database: Database) -> None:
         with pytest.raises(asyncpg.UndefinedTableError):
             await bench_.commit([order(0)])
     assert await _offsets(database, "transactions") == []
-
-
-async def test_a_state_loaded_for_a_revoked_partition_is_not_in_force(database: Database) -> None:
-    async with bench(database) as made:
-        made.partitions.assign(())
-        state = await made.partitions.reload(await made.loading.get(), PARTITION)
-        assert state is not None
-        assert made.partitions.get(PARTITION) is None
-        assert not made.partitions.holds(PARTITION, state)
-
-
-async def test_an_assignment_forgets_what_was_known_before(database: Database) -> None:
-    async with bench(database) as made:
-        state = await made.partitions.reload(await made.loading.get(), PARTITION)
-        assert state is not None and made.partitions.holds(PARTITION, state)
-        made.partitions.assign([PARTITION])
-        assert made.partitions.get(PARTITION) is None

@@ -5,6 +5,7 @@ from typing import Final
 
 from app.domain.anomalies import standard_rules
 from app.events.decoding import EPOCH, MICROSECOND
+from app.settings import AnomalySettings
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.ledger import Progress
 from app.sink.partition_state import PartitionState
@@ -47,7 +48,7 @@ def test_partitions_without_rows_are_not_read() -> None:
 
 
 async def test_quiet_and_busy_partitions_remember_what_they_did(database: Database) -> None:
-    rules = standard_rules(high_value_cents=500_000, unusual_quantity=10, rapid_transactions=5)
+    rules = standard_rules(AnomalySettings())
     judge = AnomalyDetector(rules, lambda: NOON)
     lived: list[dict[str, list[int]]] = []
     async with database.worker(STORED_TRANSACTIONS) as connection:

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import asyncpg
 
-from app.domain.anomalies import Anomaly, Measures, Rule, judge, standard_rules
+from app.domain.anomalies import Anomaly, Measures, judge, standard_rules
 from app.domain.money import decimal_from_cents
 from app.events.decoding import DECODERS
 from app.events.pseudonymize import without_erased
@@ -22,7 +22,7 @@ from app.kafka.reader import KafkaReader, Record
 from app.ops.dead_letters.validation import Attempt, time_limits
 from app.ops.lock import lock_partition, retention_floor
 from app.ops.replay.missing_rows import choose_sql, collect_sql, create_sql
-from app.settings import AnomalySettings, Settings
+from app.settings import Settings
 from app.sink.anomaly_detector import count_recent
 from app.sink.erased_users import read_erased
 from app.sink.tables import STORED_TOPICS, StoredTopic
@@ -60,7 +60,7 @@ class KafkaReplay:
         self._connection = connection
         self._kafka = kafka
         self._limits = time_limits(settings.stream)
-        self._rules = _rules(settings.anomaly)
+        self._rules = standard_rules(settings.anomaly)
         self.done = KafkaReplayResult()
 
     async def run(self, start: datetime, end: datetime) -> KafkaReplayResult:
@@ -168,11 +168,3 @@ def _anomaly_row(row: TransactionRow, anomaly: Anomaly) -> tuple[Any, ...]:
 
 def _day(instant: datetime) -> datetime:
     return instant.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _rules(settings: AnomalySettings) -> Sequence[Rule]:
-    return standard_rules(
-        high_value_cents=int(settings.high_value * 100),
-        unusual_quantity=settings.unusual_quantity,
-        rapid_transactions=settings.rapid_transactions,
-    )

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 from app.kafka.offsets import RecordPosition
 from app.postgres.connections import connect_reader
 from app.postgres.errors import translate_errors
+from app.postgres.heartbeats import SELECT_ALIVE
 from app.settings import PostgresSettings
 from app.topics import SOURCE_TOPICS
 
@@ -17,10 +18,6 @@ SELECT topic, sum(consumed)::bigint AS consumed, sum(stored)::bigint AS stored,
        sum(duplicates)::bigint AS duplicates, sum(dead_lettered)::bigint AS dead_lettered,
        max(watermark) AS watermark
 FROM stream_progress GROUP BY topic"""
-
-_WORKERS: Final = """
-SELECT worker_id, host, started_at, seen_at, rss_bytes FROM worker_heartbeats
-WHERE seen_at > now() - interval '30 seconds' ORDER BY started_at"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +82,12 @@ class LedgerReader:
         with translate_errors(self._settings):
             rows = {row["topic"]: dict(row) for row in await self._connection.fetch(_TOPICS)}
             offsets = await self._connection.fetch("SELECT topic, partition, next_offset FROM stream_progress")
-            workers = await self._connection.fetch(_WORKERS)
+            workers = await self._connection.fetch(SELECT_ALIVE)
             size = await self._connection.fetchval("SELECT pg_database_size(current_database())")
             version = await self._connection.fetchval("SELECT max(version) FROM schema_version")
         places = {(row["topic"], row["partition"]): row["next_offset"] for row in offsets}
         topics = {topic: _entry(rows.get(topic), before, seconds) for topic in SOURCE_TOPICS}
-        alive = tuple(WorkerEntry(*worker.values()) for worker in workers)
+        alive = tuple(WorkerEntry(*(worker[name] for name in WorkerEntry.__slots__)) for worker in workers)
         return Ledger(topics, places, alive, size, version or 0)
 
 

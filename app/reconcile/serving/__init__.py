@@ -1,1 +1,1 @@
-"""The answers of the API against both stores."""
+"""The API's responses against both stores."""

@@ -1,4 +1,4 @@
-"""Which answers of the API the demo compares: their keys and figures, by title."""
+"""The API's responses that are compared: their keys and figures, by title."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -76,5 +76,5 @@ SHAPES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 
 
 def shaped(title: str, rows: Iterable[Row]) -> dict[str, Any]:
-    """The rows' figures under their names."""
+    """Returns the rows' figures under their names."""
     return named(title, *SHAPES[title], rows)

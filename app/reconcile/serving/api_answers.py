@@ -1,11 +1,11 @@
-"""What the REST API answers, asked over HTTP as any client would."""
+"""Figures from the REST API, requested over HTTP as any client does."""
 
 import json
 import urllib.request
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 from app.reconcile.comparison import Account
@@ -17,50 +17,57 @@ _MOST: Final = 1000
 Answer = Mapping[str, Any]
 
 
-def answered(api_url: str, user_id: str, transaction_id: str) -> Account:
-    """Every figure the API tells about everything stored, one customer and one order.
+class Api(NamedTuple):
+    """Where the API answers, and the key it asks for."""
 
-    Raises OSError when it does not answer or refuses.
+    url: str
+    key: str | None = None
+
+
+def answered(api: Api, user_id: str, transaction_id: str) -> Account:
+    """Returns every figure of the API about everything stored, one customer and one order.
+
+    Raises OSError when the API does not respond or refuses.
     """
     return {
-        **_stream(api_url),
-        **_warehouse(api_url),
-        **_customer(_asked(api_url, f"customers/{quote(user_id, safe='')}")),
-        **shaped("order", [_timed(_asked(api_url, f"transactions/{quote(transaction_id)}"))]),
+        **_stream(api),
+        **_warehouse(api),
+        **_customer(_get(api, f"customers/{quote(user_id, safe='')}")),
+        **shaped("order", [_timed(_get(api, f"transactions/{quote(transaction_id)}"))]),
     }
 
 
-def _stream(url: str) -> dict[str, Any]:
+def _stream(api: Api) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    countries = _asked(url, "dimensions")["countries"]
-    sales = [{"country": EVERYWHERE, **_asked(url, "sales/metrics")}]
-    sales += [{"country": c, **_asked(url, "sales/metrics", country=c)} for c in countries]
+    countries = _get(api, "dimensions")["countries"]
+    sales = [{"country": EVERYWHERE, **_get(api, "sales/metrics")}]
+    sales += [{"country": c, **_get(api, "sales/metrics", country=c)} for c in countries]
     figures |= shaped("sales", sales)
     for group in GROUPS:
-        lines = _asked(url, "sales/breakdown", group_by=group)["groups"]
+        lines = _get(api, "sales/breakdown", group_by=group)["groups"]
         figures |= shaped(f"sales by {group}", lines)
     counts = [
-        {"anomaly_type": kind, "count": len(list(_paged(url, "anomalies", anomaly_type=kind)))} for kind in ANOMALIES
+        {"anomaly_type": kind, "count": len(list(_paged(api, "anomalies", anomaly_type=kind)))} for kind in ANOMALIES
     ]
-    topics = _asked(url, "operations")["topics"]
+    topics = _get(api, "operations")["topics"]
     return figures | shaped("anomalies", counts) | shaped("topic", topics)
 
 
-def _warehouse(url: str) -> dict[str, Any]:
+def _warehouse(api: Api) -> dict[str, Any]:
     products = {
-        title: _asked(url, "products/performance", group_by=group, limit=_MOST)["products"]
+        title: _get(api, "products/performance", group_by=group, limit=_MOST)["products"]
         for title, group in (("categories", "category"), ("products", "product"))
     }
     figures = {
-        **shaped("segments", _asked(url, "customers/segments")["segments"]),
-        **shaped("rfm", _asked(url, "customers/rfm")["cells"]),
-        **shaped("migrations", _asked(url, "customers/migrations")["migrations"]),
+        **shaped("segments", _get(api, "customers/segments")["segments"]),
+        **shaped("rfm", _get(api, "customers/rfm")["cells"]),
+        **shaped("migrations", _get(api, "customers/migrations")["migrations"]),
         **shaped("categories", products["categories"]),
         **shaped("products", products["products"]),
-        **shaped("funnel", [_asked(url, "funnel")]),
+        **shaped("funnel", [_get(api, "funnel")]),
     }
     for kind in TRENDS:
-        figures |= shaped(f"trends {kind}", _paged(url, "trends", period_type=kind))
+        figures |= shaped(f"trends {kind}", _paged(api, "trends", period_type=kind))
     return figures
 
 
@@ -69,21 +76,22 @@ def _customer(answer: Answer) -> dict[str, Any]:
     return shaped("customer", [answer]) | shaped("customer's order", orders)
 
 
-def _paged(url: str, path: str, **query: str) -> Iterator[Answer]:
+def _paged(api: Api, path: str, **query: str) -> Iterator[Answer]:
     """Every item of a paged resource, which is named like its path."""
     place: dict[str, str] = {}
     while True:
-        page = _asked(url, path, limit=_MOST, **query, **place)
+        page = _get(api, path, limit=_MOST, **query, **place)
         yield from page[path]
         if page["next_cursor"] is None:
             return
         place = {"cursor": page["next_cursor"]}
 
 
-def _asked(url: str, path: str, **query: object) -> Answer:
+def _get(api: Api, path: str, **query: object) -> Answer:
     """An answer with its decimals exact."""
-    address = f"{url}/api/v1/{path}" + (f"?{urlencode(query)}" if query else "")
-    with urllib.request.urlopen(address, timeout=_ANSWER_SECONDS) as response:
+    address = f"{api.url.rstrip('/')}/api/v1/{path}" + (f"?{urlencode(query)}" if query else "")
+    request = urllib.request.Request(address, headers={"X-API-Key": api.key} if api.key else {})
+    with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as response:
         answer: Answer = json.load(response, parse_float=Decimal)
     return answer
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL's rows say the API must answer, in SQL of its own: rows of orders, no rollup, no view."""
+"""The figures that the API must return, from PostgreSQL's rows in independent SQL: orders, no rollup, no view."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import asyncpg
 
+from app.errors import RecountError
 from app.reconcile.serving.answer_shapes import ANOMALIES, EVERYWHERE, GROUPS, TRENDS, shaped
 from app.reconcile.warehouse.trend_periods import trend
 
-#: Half up to the cent, found in whole numbers.
+#: Rounds half up to the cent, in integer arithmetic.
 _MEAN: Final = "div(200 * sum(total_amount) + count(*), 2 * count(*)) * 0.01"
 _TOTALS: Final = f"""
     SELECT CASE WHEN grouping(country) = 1 THEN '{EVERYWHERE}' ELSE country END AS country,
@@ -46,13 +47,13 @@ _TOPICS: Final = """
         sum(dead_lettered)::bigint AS dead_lettered, sum(late)::bigint AS late, sum(lost)::bigint AS lost
     FROM stream_progress GROUP BY topic"""
 
-#: Anomalies the dashboard shows at once.
+#: Anomalies on the dashboard's page.
 NEWEST_ANOMALIES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswers:
-    """Figures by name, the busiest customer and an order to ask for, and the newest anomalies by type."""
+    """Figures by name, the busiest customer and an order to request, and the newest anomalies by type."""
 
     figures: Mapping[str, Any]
     customer: Mapping[str, Any]
@@ -60,26 +61,26 @@ class StoredAnswers:
     newest_anomalies: Mapping[str, int]
 
 
-async def stored_answers(dsn: str, as_of: date) -> StoredAnswers:
-    """Everything stored; trends and the customer up to the end of `as_of`, UTC."""
+async def stored_answers(connection: asyncpg.Connection, as_of: date) -> StoredAnswers:
+    """Returns figures of everything stored; trends and the customer up to the end of `as_of`, UTC.
+
+    Raises RecountError if nothing is stored.
+    """
     end = datetime.combine(as_of + timedelta(days=1), datetime.min.time(), UTC)
-    connection = await asyncpg.connect(dsn)
-    try:
-        days = await connection.fetch(_DAYS, end)
-        customer = await connection.fetchrow(_BUSIEST, end, as_of)
-        order = await connection.fetchrow(_ORDER)
-        newest = await connection.fetch(_NEWEST_ANOMALIES, list(ANOMALIES), NEWEST_ANOMALIES)
-        assert customer is not None and order is not None, "nothing was stored"
-        figures = {
-            **await _sales(connection),
-            **shaped("anomalies", await connection.fetch(_ANOMALIES, list(ANOMALIES))),
-            **shaped("topic", await connection.fetch(_TOPICS)),
-            **shaped("customer's order", await connection.fetch(_NEWEST, customer["user_id"])),
-            **shaped("order", [order]),
-            **_trends({row["day"]: (row["revenue"], row["orders"]) for row in days}, as_of),
-        }
-    finally:
-        await connection.close()
+    days = await connection.fetch(_DAYS, end)
+    customer = await connection.fetchrow(_BUSIEST, end, as_of)
+    order = await connection.fetchrow(_ORDER)
+    newest = await connection.fetch(_NEWEST_ANOMALIES, list(ANOMALIES), NEWEST_ANOMALIES)
+    if customer is None or order is None:
+        raise RecountError("no order is stored up to the day of the published run; there is nothing to compare")
+    figures = {
+        **await _sales(connection),
+        **shaped("anomalies", await connection.fetch(_ANOMALIES, list(ANOMALIES))),
+        **shaped("topic", await connection.fetch(_TOPICS)),
+        **shaped("customer's order", await connection.fetch(_NEWEST, customer["user_id"])),
+        **shaped("order", [order]),
+        **_trends({row["day"]: (row["revenue"], row["orders"]) for row in days}, as_of),
+    }
     counts = {row["anomaly_type"]: row["count"] for row in newest}
     return StoredAnswers(figures, dict(customer), order["transaction_id"], counts)
 

@@ -1,4 +1,4 @@
-"""What MongoDB's documents say the API must answer, added up here one by one."""
+"""The figures that the API must return, added up from MongoDB's documents one by one."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -6,16 +6,16 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.reconcile.serving.answer_shapes import shaped
-from app.reconcile.warehouse.published_documents import Document, Rows
+from app.reconcile.warehouse.published_documents import Document
 from app.reconcile.warehouse.trend_periods import quotient
 
 _NOBODY: Final = "(none)"
-#: As many products as the API tells at once.
+#: The API's largest page of products.
 _PRODUCTS: Final = 1000
 
 
-def published_answers(rows: Rows, customer: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures of the published run; `customer` as PostgreSQL knows it, what only the mart knows is added."""
+def published_answers(rows: Callable[[str], list[Document]], customer: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns figures of the published run; `customer` is PostgreSQL's, the fields only the mart has are added."""
     customers = list(map(_plain, rows("customer_segments")))
     products = [_plain(row) for row in rows("product_performance") if row["country"] is None]
     known = next((each for each in customers if each["user_id"] == customer["user_id"]), {})
@@ -111,5 +111,5 @@ def _sum(documents: Iterable[Document], field: str) -> Decimal:
 
 
 def _plain(document: Document) -> Document:
-    """With Decimals in place of MongoDB's own."""
+    """Returns the document with MongoDB's decimals as Decimal."""
     return {name: value.to_decimal() if hasattr(value, "to_decimal") else value for name, value in document.items()}

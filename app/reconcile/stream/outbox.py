@@ -25,7 +25,7 @@ _COLUMNS: Final = (
     "event_time",
     "threshold",
 )
-#: How far before an order those lie that count for `rapid_transactions`.
+#: How far before an order those lie that count for the velocity rule.
 _RAPID_US: Final = 60 * SECOND_US
 _COPIED_TEXTS: Final = ("transaction_id", "anomaly_type", "user_id", "description")
 _COPIED_DECIMALS: Final = ("amount", "anomaly_score", "threshold")

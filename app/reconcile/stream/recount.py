@@ -28,7 +28,7 @@ async def reconcile(settings: Settings, *, live_tables: LiveFigures | None = Non
 
     Workers may write meanwhile: one snapshot of PostgreSQL decides how far Kafka is read.
     `live_tables` are compared with the rows of that snapshot, so the stream has to be quiet for
-    them. Raises RecountError when Kafka or PostgreSQL cannot be read.
+    them. Raises KafkaReadError or RecountError when Kafka or PostgreSQL cannot be read.
     """
     started = time.monotonic()
     report = ReconcileReport()

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from app.kafka.reader import RecountError
+from app.errors import RecountError
 from app.postgres.connections import connect_auditor
 from app.reconcile.stream.deletions import Deletion
 from app.reconcile.stream.erasures import Erasures, Pseudonym

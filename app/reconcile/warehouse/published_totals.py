@@ -1,23 +1,17 @@
-"""What the warehouse in MongoDB shows its readers, document by document."""
+"""Totals of the published run in MongoDB, added up document by document."""
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date
 from decimal import Decimal
 
 from app.reconcile.warehouse import stored_totals as checks
-from app.reconcile.warehouse.published_documents import Document, Rows, published
+from app.reconcile.warehouse.published_documents import Document, PublishedDocuments
 from app.reconcile.warehouse.stored_totals import Totals
-from app.settings import MongoSettings
 
 
-def published_totals(settings: MongoSettings, as_of: date) -> Totals:
-    """The figures of the published run; raises EmbeddedStackError if it is of another day."""
-    with published(settings, as_of) as rows:
-        return _totals(rows)
-
-
-def _totals(rows: Rows) -> Totals:
+def published_totals(published: PublishedDocuments) -> Totals:
+    """Returns the figures of the published run."""
+    rows = published.rows
     sales = [(row, row["total_amount"].to_decimal()) for row in rows("fact_sales")]
     return {
         checks.DAYS: _summed((_day(row), amount) for row, amount in sales),

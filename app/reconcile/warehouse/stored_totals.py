@@ -1,6 +1,6 @@
-"""What PostgreSQL's rows say the warehouse must show.
+"""The totals that the warehouse must have, from PostgreSQL's rows.
 
-No code of the batch is used: sums, scores and the names of the segments are found again, in SQL and the table below.
+No code of the batch is used: sums, scores and segment names are computed independently, in SQL and the table below.
 """
 
 from collections import Counter
@@ -48,15 +48,11 @@ _SCORES: Final = """
     GROUP BY r, f"""
 
 
-async def stored_totals(dsn: str, as_of: date) -> Totals:
-    """Every figure up to the end of `as_of`, UTC, from the rows of `transactions`."""
+async def stored_totals(connection: asyncpg.Connection, as_of: date) -> Totals:
+    """Returns every figure up to the end of `as_of`, UTC, from the rows of `transactions`."""
     end = datetime.combine(as_of + timedelta(days=1), datetime.min.time(), UTC)
-    connection = await asyncpg.connect(dsn)
-    try:
-        sales = await connection.fetch(_SALES, end)
-        scores = await connection.fetch(_SCORES, end)
-    finally:
-        await connection.close()
+    sales = await connection.fetch(_SALES, end)
+    scores = await connection.fetch(_SCORES, end)
     days = _by("day", "revenue", sales)
     return {
         DAYS: days,
@@ -70,7 +66,7 @@ async def stored_totals(dsn: str, as_of: date) -> Totals:
 
 
 def _by(key: str, figure: str, rows: list[asyncpg.Record]) -> dict[str, Decimal]:
-    """The rows of one grouping set; the others leave its key null."""
+    """Returns the rows of one grouping set; in the other sets its key is null."""
     return {row[key]: Decimal(row[figure]) for row in rows if row[key] is not None}
 
 

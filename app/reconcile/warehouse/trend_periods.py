@@ -1,4 +1,4 @@
-"""Trends made of daily sums: days, ISO weeks and months with their growth, without the batch's code."""
+"""Trends from daily sums: days, ISO weeks and months with their growth, without the batch's code."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -9,7 +9,7 @@ _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_UP)
 
 
 def trend(kind: str, days: Mapping[date, tuple[Decimal, int]], as_of: date) -> list[dict[str, Any]]:
-    """Rows of a kind of period, oldest first, from revenue and orders by day; a growth has four places."""
+    """Returns the rows of a kind of period, oldest first, from revenue and orders by day; growth has four places."""
     sums: dict[date, tuple[Decimal, int]] = {}
     for day, (revenue, orders) in sorted(days.items()):
         start = _start(kind, day)
@@ -28,7 +28,7 @@ def trend(kind: str, days: Mapping[date, tuple[Decimal, int]], as_of: date) -> l
 
 
 def quotient(dividend: Decimal | int, divisor: Decimal | int, places: int) -> Decimal | None:
-    """Rounded half away from zero; None over nothing."""
+    """Returns the quotient rounded half up; None if the divisor is zero."""
     if not divisor:
         return None
     exact = _EXACT.divide(Decimal(dividend), Decimal(divisor))
@@ -40,7 +40,7 @@ def _growth(before: tuple[Decimal, int] | None, revenue: Decimal) -> Decimal | N
 
 
 def _start(kind: str, day: date) -> date:
-    """First day of the period that holds a day."""
+    """First day of the period that contains a day."""
     if kind == "weekly":
         return day - timedelta(day.weekday())
     return day.replace(day=1) if kind == "monthly" else day

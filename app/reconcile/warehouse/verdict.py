@@ -1,4 +1,4 @@
-"""The verdict on the warehouse: PostgreSQL's rows beside MongoDB's documents, each added up on its own."""
+"""The comparison of the warehouse: sums of PostgreSQL's rows and of MongoDB's documents, computed independently."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,31 +11,35 @@ from rich.table import Table
 from app.reconcile.warehouse.stored_totals import CUSTOMERS, SEGMENT_NAMES, Totals
 from app.terminal import figures_table
 
-_TOLD_DIFFERENCES: Final = 5
+_REPORTED_DIFFERENCES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class WarehouseReport:
-    """Figures up to the end of `as_of`, UTC; `seconds` the batch took; `failure` if it published nothing."""
+    """Figures up to the end of `as_of`, UTC; `seconds` the batch took; `failure` if it published nothing.
+
+    `stored_since` counts orders of those days that were stored after the run had begun.
+    """
 
     as_of: date
     seconds: float = 0.0
     expected: Totals = field(default_factory=dict)
     found: Totals = field(default_factory=dict)
     failure: str | None = None
+    stored_since: int = 0
 
     @property
     def differences(self) -> list[str]:
-        """Every figure the two stores tell differently, or why there is none to compare."""
+        """Every figure that differs between the two stores; or the failure alone."""
         return list(self._differences()) if self.failure is None else [self.failure]
 
     @property
-    def told(self) -> list[str]:
-        """The first of them, as the report tells them."""
-        return [f"warehouse: {text}" for text in self.differences[:_TOLD_DIFFERENCES]]
+    def details(self) -> list[str]:
+        """The first differences, as lines of the report."""
+        return [f"warehouse: {text}" for text in self.differences[:_REPORTED_DIFFERENCES]]
 
     def as_data(self) -> dict[str, Any]:
-        """Its part of the report; figures are text, exact."""
+        """Returns its section of the report; figures are exact, as text."""
         segments = self.found.get(CUSTOMERS, {})
         return {
             "as_of": self.as_of.isoformat(),
@@ -66,7 +70,7 @@ class WarehouseReport:
 
 
 def warehouse_table(data: dict[str, Any]) -> Table:
-    """The checks of the report's section on the screen: how many figures, and what they sum to."""
+    """Table of the section's checks: number of figures and their sums."""
     title = f"warehouse as of {data['as_of']}"
     table = figures_table(title, "figures", "PostgreSQL", "MongoDB")
     for check, sums in data["checks"].items():
@@ -76,8 +80,8 @@ def warehouse_table(data: dict[str, Any]) -> Table:
 
 
 def segments_line(data: dict[str, Any]) -> str:
-    """Every segment in use with its customers, and those nobody is in."""
+    """Line with the number of customers in each segment, and the empty segments."""
     counts = data["customers_by_segment"]
     used = ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"
     unused = ", ".join(data["unused_segments"])
-    return f"segments: {used}" + (f"; nobody in {unused}" if unused else "")
+    return f"segments: {used}" + (f"; no customers in {unused}" if unused else "")

@@ -14,8 +14,7 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 import pytest
 
-from app.errors import LakeError
-from app.kafka.reader import RecountError
+from app.errors import LakeError, RecountError
 from app.ops.replay.replay import replay_kafka
 from app.published_run import visible
 from app.settings import Settings

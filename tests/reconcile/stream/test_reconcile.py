@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.kafka.reader import RecountError
+from app.errors import RecountError
 from app.reconcile.stream.recount import reconcile
 from app.reconcile.stream.sales import LiveFigures
 from app.reconcile.stream.snapshot import open_snapshot

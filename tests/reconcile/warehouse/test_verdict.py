@@ -21,7 +21,7 @@ _STORED = {
 
 def test_two_equal_accounts_have_no_difference() -> None:
     report = WarehouseReport(_DAY, 12.34, _STORED, dict(reversed(_STORED.items())))
-    assert report.differences == report.told == []
+    assert report.differences == report.details == []
     data = report.as_data()
     assert data["checks"][DAYS] == {"figures": 2, "expected": "10.50", "found": "10.50"}
     assert data["customers_by_segment"] == {"Champions": 1, "Lost": 2}
@@ -35,7 +35,7 @@ def test_every_figure_that_differs_is_counted_and_named() -> None:
         CUSTOMERS: {"Lost": Decimal(2), "Champions": Decimal(1)},
     }
     report = WarehouseReport(_DAY, 1.0, _STORED, shown)
-    assert report.told == [
+    assert report.details == [
         "warehouse: revenue by day, 2025-12-06: PostgreSQL 10.00, MongoDB 9.50",
         "warehouse: revenue by day, 2025-12-07: PostgreSQL 0.50, MongoDB nothing",
         "warehouse: revenue by day, 2025-12-08: PostgreSQL nothing, MongoDB 1.00",
@@ -52,7 +52,7 @@ def test_equal_sums_hide_no_difference() -> None:
 
 def test_a_batch_that_published_nothing_is_one_mismatch() -> None:
     report = WarehouseReport(_DAY, failure="the nightly batch ended with exit code 1")
-    assert report.told == ["warehouse: the nightly batch ended with exit code 1"]
+    assert report.details == ["warehouse: the nightly batch ended with exit code 1"]
     assert report.as_data()["mismatches"] == 1
 
 
@@ -66,9 +66,9 @@ def test_the_screen_shows_both_sums() -> None:
     assert customers.split() == ["customers", "by", "segment", "2", "3", "3"]
 
 
-def test_segments_nobody_is_in_are_named() -> None:
+def test_empty_segments_are_named() -> None:
     line = segments_line(WarehouseReport(_DAY, 1.0, _STORED, _STORED).as_data())
-    assert line.startswith("segments: Champions 1, Lost 2; nobody in About To Sleep, At Risk, ")
+    assert line.startswith("segments: Champions 1, Lost 2; no customers in About To Sleep, At Risk, ")
 
 
 def test_a_demo_without_java_says_so_before_it_starts_anything(monkeypatch: pytest.MonkeyPatch) -> None:

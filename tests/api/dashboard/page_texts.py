@@ -31,10 +31,10 @@ class PageTexts:
         """How the page is told."""
         return " ".join((self.view, *self.query.values()))
 
-    def expected(self, figures: Account, *, with_file: bool) -> dict[str, Any]:
+    def expected(self, figures: Account) -> dict[str, Any]:
         """Cards and, where it can be downloaded, the file's figures by name."""
         told: dict[str, Any] = {f"{self.name}: {label}": text for label, text in self.cards.items()}
-        if with_file and self.file is not None:
+        if self.file is not None:
             titles = f"{self.file} "
             told |= {
                 f"{self.name} file, {name}": written(value)

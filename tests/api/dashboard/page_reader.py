@@ -1,22 +1,20 @@
-"""Reading the dashboard's pages: in a real browser where there is one, else by Streamlit's test runner."""
+"""Reads the dashboard's pages in a real browser."""
 
 import csv
-import importlib.util
-import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from app.errors import EmbeddedStackError
 from app.reconcile.comparison import named
 from app.reconcile.serving.answer_shapes import SHAPES
-from compose.demo.page_texts import PageTexts, file_fields, written
+from tests.api.dashboard.page_texts import PageTexts, file_fields, written
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -40,33 +38,18 @@ _FLAGS: Final = (
 )
 
 
-class PageReader(Protocol):
-    """Opens pages; `name` says by what means, `reads_files` whether it downloads tables, too."""
-
-    name: str
-    reads_files: bool
-
-    def read(self, page: PageTexts) -> dict[str, Any]:
-        """What a page shows under the names of `PageTexts.expected`."""
-
-
 @contextmanager
-def page_reader(dashboard_url: str, environ: Mapping[str, str]) -> Iterator[PageReader]:
-    """The best reader this machine has for the dashboard at this address, with these settings."""
+def page_reader(dashboard_url: str) -> Iterator["BrowserReader"]:
+    """A reader of the dashboard at this address; raises EmbeddedStackError where there is no browser."""
     program = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if program is not None and importlib.util.find_spec("playwright") is not None:
-        with _tab(program) as tab:
-            yield BrowserReader(tab, dashboard_url)
-    else:
-        with _only(environ):
-            yield ScriptReader()
+    if program is None:
+        raise EmbeddedStackError(f"none of {', '.join(_BROWSERS)} is installed; `make packages` installs one")
+    with _tab(program) as tab:
+        yield BrowserReader(tab, dashboard_url)
 
 
 class BrowserReader:
     """A tab of a headless Chromium."""
-
-    name = "Chromium"
-    reads_files = True
 
     def __init__(self, tab: "Page", url: str) -> None:
         self._tab = tab
@@ -95,26 +78,7 @@ class BrowserReader:
         return {f"{name} file, {figure}": _shortest(cell) for figure, cell in figures.items()}
 
 
-class ScriptReader:
-    """The pages as Streamlit's own test runner runs them, without a browser; cards only."""
-
-    name = "no browser"
-    reads_files = False
-
-    def read(self, page: PageTexts) -> dict[str, Any]:
-        """Every card the page shows of those asked for."""
-        from streamlit.testing.v1 import AppTest
-
-        script = f"from api.dashboard.app import show\nshow({page.view!r})"
-        run = AppTest.from_string(script, default_timeout=_DEADLINE_SECONDS)
-        for name, value in {**_EVERYTHING, **page.query}.items():
-            run.query_params[name] = value
-        run.run()
-        cards = {card.label: card.value for card in run.metric}
-        return {f"{page.name}: {label}": cards[label] for label in page.cards if label in cards}
-
-
-def read_pages(reader: PageReader, wanted: Sequence[PageTexts]) -> dict[str, Any]:
+def read_pages(reader: BrowserReader, wanted: Sequence[PageTexts]) -> dict[str, Any]:
     """What all these pages show."""
     return {name: value for page in wanted for name, value in reader.read(page).items()}
 
@@ -147,19 +111,6 @@ def _explained() -> Iterator[None]:
         yield
     except Error as error:
         raise EmbeddedStackError(f"the browser could not read a page: {error}") from error
-
-
-@contextmanager
-def _only(environ: Mapping[str, str]) -> Iterator[None]:
-    """This process sees these variables, as the pages read their settings from it."""
-    former = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(environ)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(former)
 
 
 def _shortest(cell: str) -> str:

@@ -1,0 +1,121 @@
+"""Opens partitions: checks the ledger against Kafka and loads the states from PostgreSQL."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+import asyncpg
+from faust.types import TP
+from mode import Service
+from mode.utils.logging import get_logger
+
+from app.errors import LedgerError
+from app.sink import ledger
+from app.sink.connection import SinkConnection
+from app.sink.partition_state import PartitionState
+from app.stream.state_loader import load_states
+
+logger = get_logger(__name__)
+
+_ANSWER_SECONDS: Final = 10.0
+
+
+class KafkaOffsets(Protocol):
+    """What Kafka holds of partitions."""
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """Returns the first offsets that Kafka holds."""
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """Returns the offsets after the last record."""
+
+
+class PartitionLoader(Service):
+    """Loads states over a connection of its own; `accept_lost_offsets` counts deleted records as lost."""
+
+    abstract = False
+
+    def __init__(
+        self,
+        connection: SinkConnection,
+        *,
+        clock_us: Callable[[], int],
+        accept_lost_offsets: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._connection = connection
+        self._clock_us = clock_us
+        self._accept_lost_offsets = accept_lost_offsets
+        self._serial = asyncio.Lock()
+
+    async def open_partitions(self, kafka: KafkaOffsets, partitions: set[TP]) -> dict[TP, PartitionState]:
+        """Creates missing ledger rows and loads the states.
+
+        Raises LedgerError where ledger and Kafka contradict each other, and what connecting and reading raise.
+        """
+        async with self._serial:
+            try:
+                connection = await self._connection.get()
+                await self._ensure_ledger(connection, kafka, partitions)
+                loaded: dict[TP, PartitionState] = {}
+                for topic, numbers in _by_topic(partitions).items():
+                    states = await load_states(connection, topic, numbers, self._clock_us())
+                    loaded.update({TP(topic, number): state for number, state in states.items()})
+                return loaded
+            except Exception:
+                self._connection.discard()
+                raise
+
+    async def load_state(self, connection: asyncpg.Connection, partition: TP) -> PartitionState | None:
+        """Loads one state over the caller's connection; None when the ledger has no row for it."""
+        loaded = await load_states(connection, partition.topic, [partition.partition], self._clock_us())
+        return loaded.get(partition.partition)
+
+    async def on_stop(self) -> None:
+        """Closes the connection."""
+        await self._connection.close()
+
+    async def _ensure_ledger(self, connection: asyncpg.Connection, kafka: KafkaOffsets, partitions: set[TP]) -> None:
+        """Creates missing ledger rows; raises LedgerError where ledger and Kafka contradict each other."""
+        # A killed broker may never answer a request; the next attempt sends another.
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            earliest = await kafka.earliest_offsets(*partitions)
+            ends = await kafka.highwaters(*partitions)
+        for topic, numbers in _by_topic(partitions).items():
+            progress = await ledger.read_progress(connection, topic, numbers)
+            for number in numbers:
+                partition = TP(topic, number)
+                at = progress.get(number)
+                if at is None:
+                    await ledger.open_partition(connection, topic, number, earliest[partition])
+                elif at.next_offset > ends[partition]:
+                    raise LedgerError(_ledger_is_ahead(partition, at.next_offset, ends[partition]))
+                elif at.next_offset < earliest[partition]:
+                    await self._lose(connection, partition, at.next_offset, earliest[partition])
+
+    async def _lose(self, connection: asyncpg.Connection, partition: TP, next_offset: int, earliest: int) -> None:
+        if not self._accept_lost_offsets:
+            raise LedgerError(
+                f"Kafka has deleted offsets {next_offset} to {earliest - 1} of {partition.topic}"
+                f"[{partition.partition}] before they were consumed. Restore them, or set "
+                "GLOBALMART_WORKER_ACCEPT_LOST_OFFSETS=true to go on and count them as lost."
+            )
+        await ledger.accept_loss(connection, partition.topic, partition.partition, earliest)
+        logger.error("accepted the loss of %r up to offset %d", partition, earliest)
+
+
+def _by_topic(partitions: set[TP]) -> dict[str, list[int]]:
+    by_topic: defaultdict[str, list[int]] = defaultdict(list)
+    for partition in sorted(partitions):
+        by_topic[partition.topic].append(partition.partition)
+    return by_topic
+
+
+def _ledger_is_ahead(partition: TP, next_offset: int, end: int) -> str:
+    return (
+        f"the ledger has committed {partition.topic}[{partition.partition}] up to offset {next_offset}, but Kafka "
+        f"ends at {end}: this is another or a wiped Kafka. Point GLOBALMART_KAFKA_BOOTSTRAP at the right one, or "
+        "start with an empty database."
+    )

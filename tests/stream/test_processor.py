@@ -1,0 +1,116 @@
+"""A chunk's path without servers: decode, commit on its partition's connection, acknowledge."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from app.events.rows import DecodedRecords
+from app.kafka.chunks import Chunk
+from app.metrics import WorkerMetrics
+from app.stream.processor import ChunkProcessor
+from app.topics import TRANSACTIONS
+from tests.events.records import Record
+from tests.stream.fakes import FakeApp, FakeLoader, partition_manager
+
+
+@dataclass
+class Event:
+    """A Faust event that remembers its acknowledgement."""
+
+    value: Chunk
+    acked: bool = False
+
+    def ack(self) -> None:
+        self.acked = True
+
+
+@dataclass
+class Decoder:
+    """Counts what it decodes."""
+
+    decoded: int = 0
+
+    def decode(self, records: Any) -> DecodedRecords[Any]:
+        self.decoded += len(records)
+        return DecodedRecords()
+
+
+@dataclass
+class Workers:
+    """Runs each job at once and remembers its partition."""
+
+    partitions: list[int] = field(default_factory=list)
+
+    async def submit(self, partition: int, job: Callable[[Any], Any]) -> None:
+        self.partitions.append(partition)
+        await job(None)
+
+
+@dataclass
+class Committer:
+    """Commits or refuses, as told by the test."""
+
+    commits: bool = True
+    before: Callable[[], None] = lambda: None
+
+    async def commit(self, connection: Any, chunk: Chunk, decoded: DecodedRecords[Any]) -> bool:
+        self.before()
+        return self.commits
+
+
+class Path:
+    """A processor between the fakes."""
+
+    def __init__(self, committer: Committer) -> None:
+        self.app = FakeApp()
+        self.decoder, self.workers = Decoder(), Workers()
+        self.registry = CollectorRegistry()
+        processor: Any = ChunkProcessor
+        self.processor = processor(
+            self.decoder,
+            self.workers,
+            committer,
+            partition_manager(self.app, FakeLoader()),
+            WorkerMetrics(self.registry),
+            lambda: 1_000.0,
+        )
+        self.event = Event(Chunk(TRANSACTIONS, 4, 0, [Record(b"{}", headers=[("sent_at_ms", b"999000")])], 1, 1))
+
+    async def process(self) -> None:
+        await self.processor.process(self.event)
+        await asyncio.sleep(0)
+
+
+async def test_a_committed_chunk_is_acknowledged_and_measured() -> None:
+    path = Path(Committer())
+    await path.process()
+    assert path.event.acked
+    assert (path.decoder.decoded, path.workers.partitions) == (1, [4])
+    value = path.registry.get_sample_value
+    assert value("globalmart_commit_duration_seconds_count", {"topic": TRANSACTIONS}) == 1
+    assert value("globalmart_end_to_end_seconds_sum", {}) == 1.0
+
+
+async def test_an_outdated_chunk_is_dropped_before_it_is_decoded() -> None:
+    path = Path(Committer())
+    path.app.consumer.current = False
+    await path.process()
+    assert (path.decoder.decoded, path.workers.partitions, path.event.acked) == (0, [], False)
+
+
+async def test_a_chunk_beyond_the_ledger_reopens_its_partition() -> None:
+    path = Path(Committer(commits=False))
+    await path.process()
+    assert not path.event.acked
+    assert [partition.partition for partition in path.app.consumer.paused] == [4]
+
+
+async def test_a_chunk_that_was_revoked_meanwhile_reopens_nothing() -> None:
+    committer = Committer(commits=False)
+    path = Path(committer)
+    committer.before = lambda: setattr(path.app.consumer, "current", False)
+    await path.process()
+    assert (path.event.acked, path.app.consumer.paused) == (False, [])
