@@ -39,7 +39,7 @@ down: $(STAMP) ## stop the Docker stack; its data stays
 test: check packages ## set-up, all checks and all tests, against real servers
 	@$(ISOLATED) $(BIN)/python -m pytest -n $(TESTERS) --dist loadscope
 
-packages: ## the Debian packages that tests need beside Python's: a browser, Prometheus, its Alertmanager, PostgreSQL with TLS
+packages: ## the Debian packages that tests need besides Python's: a browser, Prometheus, its Alertmanager, PostgreSQL with TLS
 	@missing=""; for name in chromium prometheus prometheus-alertmanager; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	test -z "$$missing" || { echo "Installing with apt-get:$$missing"; mkdir -p var; \
@@ -58,7 +58,7 @@ check: $(STAMP) ## format, lint, types, import contracts, secrets, vulnerable pa
 	@$(BIN)/python -m tests.security.scan
 	@$(BIN)/python -m tests.security.audit
 
-dashboards: $(STAMP) ## make dashboards, alert rules and provisioning anew from their builders
+dashboards: $(STAMP) ## make boards, alert rules and provisioning again from their builders
 	@$(ISOLATED) $(BIN)/python -m grafana
 
 bench: $(STAMP) ## measure throughput and latency, write var/bench.json
@@ -73,7 +73,7 @@ fuzz: $(STAMP) ## a flood of RECORDS= bad records (1000000), drawn from SEED=, w
 soak: $(STAMP) ## a steady load for DURATION= seconds (1800), memory, files, lag and latency in var/soak.json
 	@$(ISOLATED) $(BIN)/python -m tests.soak $(if $(DURATION),--duration $(DURATION))
 
-lock: $(STAMP) ## resolve pyproject.toml anew into requirements.lock
+lock: $(STAMP) ## resolve pyproject.toml again into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes --quiet \
 		--prerelease if-necessary-or-explicit --no-emit-index-url --no-annotate --no-header \

@@ -64,5 +64,5 @@ class WorkerSettings(SettingsGroup):
     watchdog_seconds: float = setting(60.0, "a worker with lag and without progress for so long exits", unit="s", gt=0)
     drain_seconds: float = setting(3.0, "how long a stop or a rebalance waits for running chunks", unit="s", ge=0)
     accept_lost_offsets: bool = setting(
-        False, "go on when Kafka has deleted records that were never consumed, counting them as lost"
+        False, "continue when Kafka has deleted records that were never consumed, counting them as lost"
     )
