@@ -43,7 +43,9 @@ class GeneratorSettings(SettingsGroup):
     catch_up_max_seconds: float = setting(
         30.0, "longest stall that is caught up; the rest of it stays a gap", unit="s", ge=0
     )
-    linger_live_ms: float = setting(5.0, "how long live records wait for more records of their batch", unit="ms", ge=0, le=1000)
+    linger_live_ms: float = setting(
+        5.0, "how long live records wait for more records of their batch", unit="ms", ge=0, le=1000
+    )
     linger_bulk_ms: float = setting(
         50.0, "the same at full speed, where batches are compressed", unit="ms", ge=0, le=1000
     )
