@@ -6,10 +6,11 @@ import pytest
 
 from app.settings import Settings
 from compose.embedded.stack import EmbeddedStack
+from tests.faults.conftest import world
 from tests.faults.topics import recreate_topics
 from tests.support.databases import Database, blank_database, database
 
-__all__ = ["blank_database", "database"]
+__all__ = ["blank_database", "database", "world"]
 
 
 @dataclass(frozen=True, slots=True)
