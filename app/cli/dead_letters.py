@@ -27,8 +27,7 @@ Assignments = Annotated[
 Patch = Annotated[Path | None, typer.Option(exists=True, help="Correct by a JSON merge patch (RFC 7396).")]
 Value = Annotated[Path | None, typer.Option(exists=True, help="Send this file's bytes instead.")]
 Rekey = Annotated[bool, typer.Option("--rekey", help="Take the key from the event.")]
-Force = Annotated[bool, typer.Option("--force", help="Send also what would be refused again.")]
-FormerForce = Annotated[bool, typer.Option("--anyway", hidden=True, help="Former name of --force.")]
+Anyway = Annotated[bool, typer.Option("--anyway", help="Send also what would be refused again.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 dead_letters: Final = typer.Typer(
@@ -98,8 +97,7 @@ def replay(
     patch: Patch = None,
     value: Value = None,
     rekey: Rekey = False,
-    force: Force = False,
-    anyway: FormerForce = False,
+    anyway: Anyway = False,
     by: Annotated[str | None, typer.Option(help="Who does it; user@host if not given.")] = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait for the worker's verdict.")] = 30.0,
     as_json: Json = False,
@@ -116,7 +114,7 @@ def replay(
     chosen = _chosen(settings, ids, _filter(reason, topic, since, until, False))
     with exits_while_locked():
         replaying = service.replay(
-            settings, chosen, correction, by=by or service.operator(), force=force or anyway, wait_seconds=wait
+            settings, chosen, correction, by=by or service.operator(), anyway=anyway, wait_seconds=wait
         )
         result = asyncio.run(replaying)
     if as_json:

@@ -10,7 +10,6 @@ import typer
 from app.cli import main
 from app.cli.commands import COMMANDS
 from app.settings import documented_settings
-from tests.support.command_line import options_of
 
 _PROJECT = Path(__file__).parents[2]
 
@@ -44,10 +43,6 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=_PROJECT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_the_former_name_of_an_option_is_accepted() -> None:
-    assert {"--force", "--anyway"} <= options_of("dead-letters")
 
 
 def test_wrong_usage_is_exit_code_2() -> None:

@@ -45,7 +45,7 @@ class Replayed:
 class Replayer:
     """Sends letters again; the caller holds the lock of `only_replay` on `connection`.
 
-    `limits` are the worker's: what it would refuse again is not sent unless `force`. `reached` is told "claimed" and
+    `limits` are the worker's: what it would refuse again is not sent unless `anyway`. `reached` is told "claimed" and
     "sent" between the steps.
     """
 
@@ -56,13 +56,13 @@ class Replayer:
     by: str
     reached: Reached = _nothing
 
-    async def replay(self, ids: Sequence[int], correction: Correction, *, force: bool = False) -> Replayed:
+    async def replay(self, ids: Sequence[int], correction: Correction, *, anyway: bool = False) -> Replayed:
         """Put the letters back; raises DeadLetterError if one does not exist or Kafka does not take it."""
         done = Replayed()
         for start in range(0, len(ids), _BATCH):
             letters = await self._read(ids[start : start + _BATCH])
             await self._finish_cut_off(letters, done)
-            await self._send_fresh(letters, correction, force, done)
+            await self._send_fresh(letters, correction, anyway, done)
         return done
 
     async def _read(self, ids: Sequence[int]) -> list[StoredDeadLetter]:
@@ -87,7 +87,7 @@ class Replayer:
             await self._send([claim for claim in claims if claim not in there], done)
 
     async def _send_fresh(
-        self, letters: Sequence[StoredDeadLetter], correction: Correction, force: bool, done: Replayed
+        self, letters: Sequence[StoredDeadLetter], correction: Correction, anyway: bool, done: Replayed
     ) -> None:
         claims = []
         for letter in letters:
@@ -95,7 +95,7 @@ class Replayer:
                 if letter.replay.sent_at is not None:
                     done.refused[letter.id] = _already(letter)
                 continue
-            claim = self._claim(letter, correction, force, done)
+            claim = self._claim(letter, correction, anyway, done)
             if claim is not None:
                 claims.append(claim)
         topics = {claim.letter.topic for claim in claims}
@@ -104,7 +104,7 @@ class Replayer:
         self.reached("claimed")
         await self._send(claims, done)
 
-    def _claim(self, letter: StoredDeadLetter, correction: Correction, force: bool, done: Replayed) -> Claim | None:
+    def _claim(self, letter: StoredDeadLetter, correction: Correction, anyway: bool, done: Replayed) -> Claim | None:
         try:
             key, value = correction.apply(letter.topic, letter.key, letter.value)
         except DeadLetterError as error:
@@ -114,7 +114,7 @@ class Replayer:
             done.refused[letter.id] = "Kafka takes no record without key and value"
             return None
         attempt = Attempt(key, value, time.time_ns() // 1_000_000)
-        again = None if force else refusal(letter.topic, attempt, self.limits)
+        again = None if anyway else refusal(letter.topic, attempt, self.limits)
         if again is not None:
             done.refused[letter.id] = f"would be refused again, {again.reason}: {again.detail}"
             return None

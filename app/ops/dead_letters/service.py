@@ -65,7 +65,7 @@ async def replay(
     correction: Correction,
     *,
     by: str,
-    force: bool = False,
+    anyway: bool = False,
     wait_seconds: float = 0.0,
     reached: Reached = lambda _: None,
 ) -> Result:
@@ -76,7 +76,7 @@ async def replay(
             replayer = Replayer(
                 connection, kafka, ReplaySender(settings.kafka), time_limits(settings.stream), by, reached
             )
-            replayed = await replayer.replay(ids, correction, force=force)
+            replayed = await replayer.replay(ids, correction, anyway=anyway)
         deadline = time.monotonic() + wait_seconds
         await settle(connection)
         while await count_unsettled(connection, ids) and time.monotonic() <= deadline:

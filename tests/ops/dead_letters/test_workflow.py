@@ -86,7 +86,7 @@ async def test_letters_are_listed_shown_corrected_and_put_back_once(world: World
     assert await stored(world) == {"good": "10.00", "words": "12.50", "other-key": "10.00"}
 
     # sent against advice it is a dead letter once more, and so are its books
-    again = await asyncio.to_thread(globalmart, world, "dead-letters", "replay", str(ids["hopeless"]), "--force")
+    again = await asyncio.to_thread(globalmart, world, "dead-letters", "replay", str(ids["hopeless"]), "--anyway")
     assert "dead_lettered (refused again: invalid_amount)" in again.stdout
 
     # a second time nothing happens
