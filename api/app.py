@@ -43,6 +43,7 @@ from api.routes import (
     trends,
 )
 from api.warehouse import Prepare, Warehouse
+from app import __version__
 from app.postgres.connections import connect_reader, reader_pool
 from app.prometheus import register_process
 from app.settings import Settings
@@ -89,7 +90,7 @@ def create_app(
     keys = KeyRing(api.hashes, api.key_rate_per_second, api.key_burst, clock_seconds)
     app = FastAPI(
         title="GlobalMart Analytics API",
-        version="1",
+        version=__version__,
         summary="Exact figures of the stream and of the nightly batch.",
         lifespan=_lifespan(settings, keys, metrics, now, clock_seconds),
         docs_url=None,

@@ -2,10 +2,8 @@
 
 import argparse
 import sys
-from datetime import date
 from typing import Final
 
-from app.domain.timestamps import TimestampError, parse_date
 from app.errors import GlobalMartError, LockHeldError, SettingsError
 from app.settings import load_settings
 from batch.catalogue import JOBS

@@ -8,7 +8,8 @@ from pymongo.uri_parser import parse_uri
 
 from app.errors import SettingsError
 from app.ops.retention.topic_retention import wanted_hours
-from app.settings import ENV_PREFIX, Settings, documented_settings, load_settings
+from app.settings import ENV_FILE_VARIABLE, ENV_PREFIX, Settings, documented_settings, load_settings
+from app.settings.former_names import FORMER_NAMES
 
 
 def _problems(values: dict[str, str]) -> list[str]:
@@ -194,3 +195,25 @@ def test_half_a_login_of_mongodb_is_named(given: dict[str, str]) -> None:
     assert problem.startswith("GLOBALMART_MONGO_*: ")
     assert "USER and PASSWORD" in problem
     assert "hush-4711" not in problem
+
+
+@pytest.mark.parametrize(("former", "present"), FORMER_NAMES.items())
+def test_a_former_name_works_with_a_warning(former: str, present: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert present in {variable for variable, _ in documented_settings()}
+    settings = load_settings({ENV_FILE_VARIABLE: "", former: "7"})
+    group, field = settings.api, present.removeprefix("GLOBALMART_API_").lower()
+    assert getattr(group, field) == 7
+    assert f"{former} was renamed: set {present} instead" in caplog.text
+
+
+def test_a_setting_under_both_names_is_refused() -> None:
+    former, present = next(iter(FORMER_NAMES.items()))
+    with pytest.raises(SettingsError, match=f"^{former}: {present} is set, too"):
+        load_settings({ENV_FILE_VARIABLE: "", former: "7", present: "8"})
+
+
+def test_the_environment_goes_before_the_file_under_any_name(tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("GLOBALMART_API_HISTORY_CACHE_SIZE=7\n")
+    settings = load_settings({ENV_FILE_VARIABLE: str(file), "GLOBALMART_API_PAST_ANSWERS": "9"})
+    assert settings.api.history_cache_size == 9

@@ -4,9 +4,11 @@ import importlib
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
+
+from app import __version__
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    app.callback()(_no_options)
+    app.callback()(_common_options)
     called = next((word for word in arguments if not word.startswith("-")), None)
     for command in COMMANDS:
         if command.exists:
@@ -111,8 +113,18 @@ def _loaded(command: Command) -> Any:
     return getattr(importlib.import_module(command.module), command.function)
 
 
-def _no_options() -> None:
-    """A callback without options: with it Typer keeps subcommands even if only one is registered."""
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"globalmart {__version__}")
+        raise typer.Exit
+
+
+def _common_options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Typer keeps sub-commands even if only one is registered when there is a callback."""
 
 
 def _not_called() -> None:

@@ -9,8 +9,8 @@ from typing import Final
 #: Names without GLOBALMART_ belong to the images and to compose/compose.yml.
 _TEMPLATE: Final = """\
 # Settings of this machine and of the Docker stack. Made by `globalmart init`; keep it to yourself.
-# Every GLOBALMART_ variable of the README may be added. The stack takes changes at the next `globalmart up`;
-# the few it does not take then are in the README's chapter on Docker.
+# Every variable of app/settings/README.md may be added. The stack takes changes at the next `globalmart up`;
+# the few it does not take then are in compose/README.md.
 # Put a value with a `$`, a `#`, a quote or a space in single quotes.
 
 # Address of the ports that require a password or a key, and of the dashboard; by default loopback. Prometheus,

@@ -1,4 +1,4 @@
-"""`globalmart settings`: prints the values in effect, or the README's table of all settings."""
+"""`globalmart settings`: what is in effect, or the table of everything there is."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,7 @@ import typer
 
 def settings(
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the README's table of all settings instead.")
+        bool, typer.Option("--markdown", help="Print the table of app/settings/README.md instead.")
     ] = False,
 ) -> None:
     """Show every setting with the value in effect and where it is set; secrets are masked.
@@ -23,7 +23,7 @@ def settings(
 
 
 def markdown_table() -> str:
-    """Returns the table of variables for the README: variable, unit, default, old name, description."""
+    """Returns the table of variables of app/settings/README.md: variable, unit, default, old name, description."""
     from app.settings import documented_settings, file_variable, secret_variables
 
     secrets = secret_variables()

@@ -1,7 +1,7 @@
 """Settings: small frozen groups read from the environment or a `.env` file, prefix `GLOBALMART_`.
 
 Each group is handed to the code that needs it and to nothing else. A field's description, unit and the
-first guide's name for it are kept here, and the table in the README is generated from them.
+first guide's name for it are kept here, and the table in README.md of this folder is generated from them.
 """
 
 from app.settings.api import ApiSettings

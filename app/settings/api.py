@@ -29,12 +29,12 @@ class ApiSettings(SettingsGroup):
     cors_origins: str = setting("", "origins whose pages may call the API, comma separated, or *; none if empty")
     history_cache_size: int = setting(500, "sums over days before today that are kept in memory", ge=1, le=100_000)
     history_cache_seconds: float = setting(
-        30.0, "age at which such a sum is made anew; twice as old it is not given", unit="s", gt=0
+        30.0, "age at which such a sum is computed again; one twice as old is not served", unit="s", gt=0
     )
     run_cache_size: int = setting(
         256, "answers kept in memory for the published run of the warehouse", ge=1, le=100_000
     )
-    run_poll_seconds: float = setting(1.0, "time between looks for a newly published run", unit="s", gt=0)
+    run_poll_seconds: float = setting(1.0, "time between checks for a newly published run", unit="s", gt=0)
     run_prepare_seconds: float = setting(
         120.0, "limit for one sum over a whole mart, made once per published run", unit="s", gt=0
     )
@@ -42,7 +42,7 @@ class ApiSettings(SettingsGroup):
         15.0, "pause after which a quiet event stream sends a comment", unit="s", gt=0
     )
     stream_poll_seconds: float = setting(
-        2.0, "longest wait of an event stream for a notification before it looks itself", unit="s", gt=0
+        2.0, "longest wait of an event stream for a notification before it queries by itself", unit="s", gt=0
     )
     stream_ticket_seconds: int = setting(
         60, "how long a ticket opens an event stream in the place of a key", unit="s", ge=1, le=3600
@@ -59,7 +59,7 @@ class ApiSettings(SettingsGroup):
 
     @property
     def hashes(self) -> frozenset[str]:
-        """Hashes of the keys that are let in; empty when no key is asked for."""
+        """Hashes of the keys that are accepted; empty when no key is asked for."""
         text = self.key_hashes.get_secret_value() if self.key_hashes else ""
         return frozenset(_parts(text))
 

@@ -34,7 +34,7 @@ class GeneratorSettings(SettingsGroup):
     conflicting_share: float = setting(
         0.0005, "share of events sent again under the same id with other content", ge=0, le=1
     )
-    malformed_share: float = setting(0.002, "share of events that are rubbish", ge=0, le=1)
+    malformed_share: float = setting(0.002, "share of malformed events", ge=0, le=1)
     forgiven_share: float = setting(0.01, "share of events in an odd form that is accepted all the same", ge=0, le=1)
     tick_seconds: float = setting(0.015, "time between two sends of live traffic", unit="s", ge=0.001, le=1)
     catch_up_factor: float = setting(
@@ -43,7 +43,9 @@ class GeneratorSettings(SettingsGroup):
     catch_up_max_seconds: float = setting(
         30.0, "longest stall that is caught up; the rest of it stays a gap", unit="s", ge=0
     )
-    linger_live_ms: float = setting(5.0, "how long live records wait for company in a batch", unit="ms", ge=0, le=1000)
+    linger_live_ms: float = setting(
+        5.0, "how long live records wait for more records of their batch", unit="ms", ge=0, le=1000
+    )
     linger_bulk_ms: float = setting(
         50.0, "the same at full speed, where batches are compressed", unit="ms", ge=0, le=1000
     )

@@ -14,6 +14,7 @@ from app.settings.api import ApiSettings
 from app.settings.batch import BatchSettings
 from app.settings.dashboard import DashboardSettings
 from app.settings.demo import DemoSettings
+from app.settings.former_names import with_present_names
 from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
 from app.settings.monitoring import AlertSettings, MonitoringSettings
@@ -100,13 +101,13 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises SettingsError for a wrong setting, and for a file that is named and not there; `.env` itself may be absent.
     """
-    environ = os.environ if environ is None else environ
+    environ = with_present_names(os.environ if environ is None else environ)
     env_file = environ.get(ENV_FILE_VARIABLE, ".env")
     if env_file and ENV_FILE_VARIABLE in environ and not Path(env_file).exists():
         raise SettingsError(
             f"{ENV_FILE_VARIABLE}: there is no {env_file}; correct it, or make the file with `globalmart init --file`"
         )
-    from_file = dotenv_values(env_file, encoding="utf-8") if env_file else {}
+    from_file = with_present_names(dotenv_values(env_file, encoding="utf-8") if env_file else {})
     ours = {name: value for name, value in environ.items() if name.startswith(ENV_PREFIX)}
     ignored = {name for name, value in ours.items() if is_service_link(name, value)}
     given = {name: value for name, value in ours.items() if name not in ignored}
@@ -132,7 +133,7 @@ def secret_variables() -> tuple[str, ...]:
 
 
 def documented_settings() -> Iterator[tuple[str, FieldInfo]]:
-    """Every variable with its field, in the order of the README's table."""
+    """Every variable with its field, in the order of the table in app/settings/README.md."""
     for group in Settings.GROUPS.values():
         for name, field in group.model_fields.items():
             yield group.variable(name), field

@@ -11,7 +11,9 @@ class MonitoringSettings(SettingsGroup):
     GROUP: ClassVar[str] = "MONITORING_"
     workers: str = setting("localhost:9101", "metrics of the workers, host:port, comma separated", min_length=1)
     api: str = setting("localhost:8000", "metrics of the API, host:port, comma separated")
-    scrape_seconds: int = setting(15, "time between two scrapes, and between two looks at the alerts", unit="s", ge=1)
+    scrape_seconds: int = setting(
+        15, "time between two scrapes, and between two evaluations of the alerts", unit="s", ge=1
+    )
     prometheus_url: str = setting("http://localhost:9090", "Prometheus as Grafana reaches it")
     alertmanager: str = setting("localhost:9093", "Alertmanager as Prometheus and Grafana reach it, host:port")
     dashboards: str = setting("grafana/dashboards", "folder of the dashboards as Grafana reaches it")

@@ -83,5 +83,5 @@ class WorkerSettings(SettingsGroup):
         10.0, "how long the rest of a stop may take before the process ends hard", unit="s", gt=0
     )
     accept_lost_offsets: bool = setting(
-        False, "go on when Kafka has deleted records that were never consumed, counting them as lost"
+        False, "continue when Kafka has deleted records that were never consumed, counting them as lost"
     )

@@ -19,7 +19,7 @@ from batch.session import executor_memory
 from grafana.monitoring import prometheus_config
 from grafana.provisioning import grafana_environment
 from tests.compose.docker_stack import COMPOSE_FILE, PROJECT, DockerStack, compose, copy_of_the_project, resolved
-from tests.test_readme import _options
+from tests.support.command_line import options_of
 
 _TEXT: Final = COMPOSE_FILE.read_text()
 #: An 8 GB machine's memory less a gigabyte and a half for its system, its engine and its files.
@@ -226,8 +226,8 @@ def test_memory_leaves_room_on_the_machine_the_readme_asks_for(docker_stack: Doc
     assert sum(limits.values()) <= _BYTES_FOR_THE_STACK
 
 
-def test_the_readme_tells_every_limit_and_their_sums(docker_stack: DockerStack) -> None:
-    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+def test_the_document_names_every_limit_and_their_sums(docker_stack: DockerStack) -> None:
+    text = (PROJECT / "compose" / "README.md").read_text(encoding="utf-8")
     limits = {name: int(s["mem_limit"]) // 1024**2 for name, s in docker_stack.services.items()}
     documented: dict[str, int] = {}
     for names, memory in re.findall(r"^\| ((?:`[\w-]+`,? ?)+)\| [^|]+ \| ([\d, and]+) MB", text, re.M):
@@ -295,7 +295,7 @@ def test_commands_exist_with_their_options(docker_stack: DockerStack) -> None:
         program, command, *rest = service["command"]
         if program == "globalmart":
             assert command in known, name
-            assert {word for word in rest if word.startswith("--")} <= _options(command), name
+            assert {word for word in rest if word.startswith("--")} <= options_of(command), name
             if command == "schedule":
                 scheduled = rest[rest.index("--daily-at") + 2 :]
                 assert scheduled[0] in known, name

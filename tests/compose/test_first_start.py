@@ -19,8 +19,8 @@ from compose.embedded.ports import LOOPBACK
 from compose.embedded.postgres import DATABASE, OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack, remove_stack
 from tests.compose.docker_stack import PROJECT, DockerStack
+from tests.support.command_line import options_of
 from tests.support.waiting import PATIENCE_SECONDS
-from tests.test_readme import _options
 
 _COMPOSE: Final = PROJECT / "compose"
 
@@ -131,7 +131,7 @@ def test_every_job_runs_once_a_night_at_the_hour_the_other_files_say(
     assert [f".venv/bin/globalmart {command} " in line for line in on_a_machine] == [True]
     timer = (_COMPOSE / "cron" / f"globalmart-{service}.timer").read_text()
     assert f"OnCalendar=*-*-* {hour:02}:{minute:02}:00 UTC" in timer
-    assert _options(command.split()[0])
+    assert options_of(command.split()[0])
 
 
 def test_the_lines_for_a_machine_run_where_nothing_was_started_before(tmp_path: Path) -> None:

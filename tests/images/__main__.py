@@ -1,4 +1,4 @@
-"""Builds both images and runs every service of the Docker stack in them, without an engine; writes var/images.json.
+MISSING"""Builds both images and runs every service of the Docker stack in them, without an engine; writes var/images.json.
 
     python -m tests.images [--keep]
 
@@ -33,7 +33,6 @@ from tests.images.scenes import FirstDay
 from tests.images.stores import running_stores
 
 _REPORT: Final = PROJECT / "var" / "images.json"
-_VERSION: Final = "0.1.0"
 _CONTEXT: Final = (
     "agents",
     "api",
@@ -218,7 +217,7 @@ def _write(engine: Client | Buildah, built: Mapping[str, Any], seen: Mapping[str
 
 
 def _tag(target: str) -> str:
-    return f"globalmart/{target}:{_VERSION}"
+    return f"globalmart/{target}:{__version__}"
 
 
 def _build_seconds(engine: Client | Buildah, context: Path, target: str, tag: str, base: str) -> float:

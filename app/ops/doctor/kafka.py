@@ -67,7 +67,7 @@ def check_kafka(state: KafkaState, settings: KafkaSettings, tolerance_seconds: f
         yield Finding(
             _AREA,
             f"topics have other partitions than {settings.partitions}: {', '.join(differing)}",
-            "set GLOBALMART_KAFKA_PARTITIONS to theirs, or see More partitions in the README",
+            "set GLOBALMART_KAFKA_PARTITIONS to theirs, or see Scale out in app/ops/README.md",
         )
     yield from _check_policies(state.policies)
     yield from _check_sizes(state.largest_bytes)

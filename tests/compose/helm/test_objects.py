@@ -2,7 +2,6 @@
 
 import json
 import re
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
+from app import __version__
 from compose.chart import CHART
 from tests.batch.cdnow import file_of
 from tests.compose.helm.chart import FULL, Object, Rendered, render, run_helm
@@ -71,8 +71,7 @@ def test_names_are_its_own_and_short_enough() -> None:
 
 
 def test_versions_are_the_projects() -> None:
-    project = tomllib.loads((_PROJECT / "pyproject.toml").read_text())["project"]
-    assert _CHART["appVersion"] == project["version"]
+    assert _CHART["appVersion"] == __version__
     assert _CHART["kubeVersion"] == f">={_VERSIONS[0]}-0"
 
 
