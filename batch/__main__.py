@@ -1,9 +1,11 @@
-"""Entry point for spark-submit: `spark-submit --master spark://HOST:PORT batch/__main__.py nightly`."""
+"""What spark-submit starts: `spark-submit --master spark://HOST:PORT batch/__main__.py nightly`."""
 
 import argparse
 import sys
+from datetime import date
 from typing import Final
 
+from app.domain.timestamps import TimestampError, parse_date
 from app.errors import GlobalMartError, LockHeldError, SettingsError
 from app.settings import load_settings
 from batch.catalogue import JOBS
@@ -13,7 +15,7 @@ _CODES: Final = {LockHeldError: 75, SettingsError: 2}
 
 
 def main() -> int:
-    """Runs one job; exit codes are those of `globalmart batch`."""
+    """Run one job; exit codes as of `globalmart batch`."""
     parser = argparse.ArgumentParser(prog="batch", description=__doc__)
     parser.add_argument("job", choices=JOBS)
     parser.add_argument("--as-of", type=_day, default=None, help="yesterday, UTC")
@@ -26,6 +28,13 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201
         return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 1)
     return 0
+
+
+def _day(text: str) -> date:
+    try:
+        return parse_date(text)
+    except TimestampError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 if __name__ == "__main__":

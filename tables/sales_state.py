@@ -1,10 +1,9 @@
 """The in-memory state of one partition of transactions: velocity for the rules, live revenue for the tables."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from app.domain.names import name_or_unknown
 from tables.sliding_window import WINDOW_SECONDS, SlidingRevenue
 from tables.velocity import PartitionVelocity
 
@@ -27,9 +26,13 @@ class Sale(Protocol):
 
 @dataclass(slots=True)
 class SalesState:
-    """A function of the accepted rows below the partition's next offset; freed when the partition is revoked."""
+    """A function of the accepted rows below the partition's next offset; freed when the partition is revoked.
+
+    `named` returns the name that a category or country counts under.
+    """
 
     velocity: PartitionVelocity
+    named: Callable[[str | None], str]
     by_category: SlidingRevenue = field(default_factory=SlidingRevenue)
     by_country: SlidingRevenue = field(default_factory=SlidingRevenue)
 
@@ -39,6 +42,6 @@ class SalesState:
         for sale, timestamp_us in zip(sales, timestamps_us, strict=True):
             if timestamp_us > oldest_us:
                 cents = sale.amount_cents
-                self.by_category.add(name_or_unknown(sale.category), timestamp_us, cents)
-                self.by_country.add(name_or_unknown(sale.country), timestamp_us, cents)
+                self.by_category.add(self.named(sale.category), timestamp_us, cents)
+                self.by_country.add(self.named(sale.country), timestamp_us, cents)
         self.velocity.raise_horizon(horizon_us)

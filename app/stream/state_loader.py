@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
+from app.domain.names import name_or_unknown
 from app.domain.pseudonyms import ErasedUsers
 from app.events.decoding import EPOCH, MICROSECOND
 from app.sink.erased_users import read_erased
@@ -81,7 +82,7 @@ async def _load_sales(
     connection: asyncpg.Connection, progress: Mapping[int, Progress], erased: ErasedUsers, now_us: int
 ) -> dict[int, PartitionState]:
     states = {
-        partition: PartitionState(at, SalesState(PartitionVelocity(at.horizon_us)), erased)
+        partition: PartitionState(at, SalesState(PartitionVelocity(at.horizon_us), name_or_unknown), erased)
         for partition, at in progress.items()
     }
     for time_range in ranges_to_load(progress, now_us):

@@ -1,4 +1,4 @@
-MISSING"""Builds both images and runs every service of the Docker stack in them, without an engine; writes var/images.json.
+"""Builds both images and runs every service of the Docker stack in them, without an engine; writes var/images.json.
 
     python -m tests.images [--keep]
 
@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from app import __version__
 from compose.embedded.java import find_java
 from compose.embedded.kafka_jars import ensure_jars
 from compose.embedded.stack import remove_stack

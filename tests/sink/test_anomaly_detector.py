@@ -5,6 +5,7 @@ from decimal import Decimal
 from random import Random
 
 from app.domain.anomalies import standard_rules
+from app.domain.names import name_or_unknown
 from app.events.rows import TransactionRow
 from app.settings import AnomalySettings
 from app.sink.anomaly_detector import AnomalyDetector
@@ -83,7 +84,7 @@ async def test_memory_database_and_a_naive_count_agree(database: Database) -> No
         await _commit_in_chunks(sink, 0, _stream("lived-"), await sink.state(0))
         await _commit_in_chunks(sink, 1, _stream("loaded-"), None)
         await sink.state(2)
-        blind = PartitionState(Progress(0), SalesState(PartitionVelocity(FAR_FUTURE_US)))
+        blind = PartitionState(Progress(0), SalesState(PartitionVelocity(FAR_FUTURE_US), name_or_unknown))
         await _commit_in_chunks(sink, 2, _stream("asked-"), blind)
     expected = naive(_stream(""))
     assert {name for _, name, _ in expected} == {rule.anomaly_type for rule in RULES}

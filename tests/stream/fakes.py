@@ -9,6 +9,7 @@ import asyncpg
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
+from app.domain.names import name_or_unknown
 from app.kafka.chunks import Chunk
 from app.metrics import WorkerMetrics
 from app.sink.ledger import Progress
@@ -87,7 +88,9 @@ class FakeLoader:
         return self.state()
 
     def state(self) -> PartitionState:
-        return PartitionState(Progress(self.next_offset, None, None), SalesState(PartitionVelocity(None)))
+        return PartitionState(
+            Progress(self.next_offset, None, None), SalesState(PartitionVelocity(None), name_or_unknown)
+        )
 
 
 @dataclass

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.names import name_or_unknown
 from app.settings import Settings
 from app.stream.app import create_faust_app
 from tables.live import LiveTables
@@ -22,7 +23,7 @@ def tables(tmp_path: Path) -> LiveTables:
 
 
 def _state(*sales: Sold) -> SalesState:
-    state = SalesState(PartitionVelocity())
+    state = SalesState(PartitionVelocity(), name_or_unknown)
     for number, sale in enumerate(sales):
         state.velocity.add(f"user-{number}", sale.timestamp_us)
     state.accept(sales, [sale.timestamp_us for sale in sales], None, 0)

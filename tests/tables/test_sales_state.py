@@ -1,5 +1,6 @@
 """The in-memory state of a partition."""
 
+from app.domain.names import name_or_unknown
 from tables.sales_state import SalesState
 from tables.velocity import PartitionVelocity
 from tests.tables.sales import Sold
@@ -8,7 +9,7 @@ SECOND = 1_000_000
 
 
 def test_live_figures_take_what_the_window_still_holds() -> None:
-    state = SalesState(PartitionVelocity())
+    state = SalesState(PartitionVelocity(), name_or_unknown)
     now = 1000 * SECOND
     sales = [
         Sold(now - 60 * SECOND, 1, "a", "X"),
@@ -24,7 +25,7 @@ def test_live_figures_take_what_the_window_still_holds() -> None:
 
 
 def test_accepting_raises_the_horizon_of_the_velocity() -> None:
-    state = SalesState(PartitionVelocity())
+    state = SalesState(PartitionVelocity(), name_or_unknown)
     state.velocity.add("ada", 5 * SECOND)
     state.accept([], [], 10 * SECOND, 0)
     assert state.velocity.timestamps == {}

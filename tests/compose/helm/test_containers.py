@@ -21,8 +21,8 @@ from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
 from tests.compose.helm.chart import Object, Rendered, environment, render
 from tests.faults import topics
+from tests.support.command_line import options_of
 from tests.support.databases import Database, blank_database
-from tests.test_readme import _options
 
 __all__ = ["blank_database"]
 
@@ -116,7 +116,7 @@ def test_commands_exist_with_their_options(rendered: Rendered) -> None:
             continue
         assert program == "globalmart", name
         assert words[0] in known, name
-        assert {word for word in words if word.startswith("--")} <= _options(words[0]), name
+        assert {word for word in words if word.startswith("--")} <= options_of(words[0]), name
 
 
 def test_the_nightly_command_is_understood(usual: Rendered) -> None:

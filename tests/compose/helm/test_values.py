@@ -10,7 +10,7 @@ import yaml
 from app.settings import ENV_PREFIX, documented_settings, secret_variables
 from compose.chart import CHART, offered_settings, own_variables, read_schema
 from tests.compose.helm.chart import FULL, leaves, refusal, render, run_helm
-from tests.test_readme import _anchors
+from tests.support.documents import Document
 
 _VALUES: Final = yaml.safe_load((CHART / "values.yaml").read_text())
 
@@ -194,7 +194,7 @@ def test_links_of_the_readme_lead_somewhere() -> None:
         name, _, anchor = link.partition("#")
         target = (page.parent / name).resolve()
         assert target.exists(), link
-        assert not anchor or anchor in _anchors(target), link
+        assert not anchor or anchor in Document(target.name, target.read_text(encoding="utf-8")).anchors, link
 
 
 def test_the_notes_name_what_was_installed() -> None:
