@@ -25,7 +25,7 @@ _SETTLED_SECONDS: Final = 900.0
 #: Streamlit's own runner over the dashboard's first page, as a browser's session would run it.
 _PAGE: Final = """
 from streamlit.testing.v1 import AppTest
-script = "from api.dashboard.app import show; show('overview')"
+script = "from api.dashboard.navigation import show; show('overview')"
 page = AppTest.from_string(script, default_timeout=900).run()
 assert not page.exception, page.exception[0].value
 assert page.metric, "the page has no figures"

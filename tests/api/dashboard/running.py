@@ -35,7 +35,7 @@ class Dashboard:
 
     def opened(self, view: str = "overview", /, **address: str | list[str]) -> AppTest:
         """A page as a browser would get it at this address."""
-        page = AppTest.from_string(f"from api.dashboard.app import show\nshow({view!r})")
+        page = AppTest.from_string(f"from api.dashboard.navigation import show\nshow({view!r})")
         for name, value in address.items():
             page.query_params[name] = value
         return again(page)

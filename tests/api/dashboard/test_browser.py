@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from api.dashboard import formatting
-from api.dashboard.app import VIEWS
+from api.dashboard.navigation import VIEWS
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
 from tests.api.dashboard.running import Dashboard

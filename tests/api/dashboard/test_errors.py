@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from api.dashboard import errors
-from api.dashboard.app import VIEWS
+from api.dashboard.navigation import VIEWS
 from api.dashboard.client import ApiClient
 from api.keys import hash_of, new_key
 from app.settings import DashboardSettings
