@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from api.dashboard import errors
-from api.dashboard.navigation import VIEWS
 from api.dashboard.client import ApiClient
+from api.dashboard.navigation import VIEWS
 from api.keys import hash_of, new_key
 from app.settings import DashboardSettings
 from compose.embedded.ports import LOOPBACK, choose_port

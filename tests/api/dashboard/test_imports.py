@@ -1,4 +1,4 @@
-"""The dashboard is a client of the REST API: of the project it knows the settings, the errors and how names and dates are written."""
+"""The dashboard is a client of the REST API; it also knows settings, errors and how names and dates are written."""
 
 import ast
 from collections.abc import Iterator
