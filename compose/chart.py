@@ -14,6 +14,8 @@ CHART: Final = Path(__file__).parent / "helm"
 SCHEMA: Final = CHART / "values.schema.json"
 #: Groups for Prometheus, Alertmanager and the demo, which are not in the chart.
 _ELSEWHERE: Final = frozenset({"monitoring", "alert", "demo"})
+#: The chart's secret for MongoDB is the whole connection string.
+WITHIN_THE_URL: Final = frozenset({"GLOBALMART_MONGO_USER", "GLOBALMART_MONGO_PASSWORD"})
 
 
 def own_variables() -> frozenset[str]:
@@ -30,7 +32,7 @@ def offered_settings() -> list[str]:
         if name not in _ELSEWHERE
         for field in group.model_fields
     }
-    offered = variables - own_variables() - set(secret_variables())
+    offered = variables - own_variables() - set(secret_variables()) - WITHIN_THE_URL
     return sorted(variable.removeprefix(ENV_PREFIX) for variable in offered)
 
 
