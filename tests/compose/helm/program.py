@@ -115,9 +115,14 @@ def _version(go: Path) -> tuple[int, ...]:
 
 def _run(program: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(
-        [str(program), *arguments], env=None if environ is None else dict(environ),
-        stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=_LIMIT_SECONDS, check=False,
-    )  # fmt: skip
+        [str(program), *arguments],
+        env=None if environ is None else dict(environ),
+        stdin=subprocess.DEVNULL,
+        text=True,
+        capture_output=True,
+        timeout=_LIMIT_SECONDS,
+        check=False,
+    )
     assert done.returncode == 0, f"{program.name} {arguments[0]}: {done.stderr[-2000:]}"
     return done.stdout
 
