@@ -12,6 +12,12 @@ from fastapi.staticfiles import StaticFiles
 #: Swagger UI and ReDoc as published, in a package that is made of them.
 _FOLDER: Final = Path(fastapi_offline.__file__).with_name("static")
 _FILES: Final = "/docs-files"
+#: Both pages carry a script and styles of their own; ReDoc searches in a worker, and would load its maker's logo.
+_POLICY: Final = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'none'"
+)
+_NO_LOGO: Final = b'<style>img[src^="https:"] { display: none }</style></head>'
 #: Swagger UI would have the OpenAPI file judged by a public service.
 _NO_VALIDATOR: Final = {"validatorUrl": None}
 
@@ -28,7 +34,7 @@ def _pages(title: str, openapi_url: str) -> APIRouter:
     @router.get("/docs")
     async def docs(request: Request) -> HTMLResponse:
         root = _root(request)
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url=f"{root}{openapi_url}",
             title=title,
             swagger_js_url=f"{root}{_FILES}/swagger-ui-bundle.js",
@@ -36,19 +42,27 @@ def _pages(title: str, openapi_url: str) -> APIRouter:
             swagger_favicon_url=f"{root}{_FILES}/favicon.png",
             swagger_ui_parameters=_NO_VALIDATOR,
         )
+        return _closed(page)
 
     @router.get("/redoc")
     async def redoc(request: Request) -> HTMLResponse:
         root = _root(request)
-        return get_redoc_html(
+        page = get_redoc_html(
             openapi_url=f"{root}{openapi_url}",
             title=title,
             redoc_js_url=f"{root}{_FILES}/redoc.standalone.js",
             redoc_favicon_url=f"{root}{_FILES}/favicon.png",
             with_google_fonts=False,
         )
+        return _closed(page)
 
     return router
+
+
+def _closed(page: HTMLResponse) -> HTMLResponse:
+    """The page with a policy that lets the browser ask nobody but this server."""
+    body = bytes(page.body).replace(b"</head>", _NO_LOGO)
+    return HTMLResponse(body, headers={"Content-Security-Policy": _POLICY})
 
 
 def _root(request: Request) -> str:

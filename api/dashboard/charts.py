@@ -45,6 +45,8 @@ def columns(labels: Sequence[Any], amounts: Sequence[Decimal], orders: Sequence[
         )
     )
     figure.update_yaxes(tickprefix="$", rangemode="tozero")
+    if len(labels) == 1:  # an axis of time would show the microseconds around it
+        figure.update_xaxes(type="category")
     return figure
 
 

@@ -52,9 +52,11 @@ async def served(app: FastAPI) -> AsyncIterator[str]:
         assert not serving.done()
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://{LOOPBACK}:{port}"
-    server.should_exit = True
-    await serving
+    try:
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        server.should_exit = True
+        await serving
 
 
 async def answered(client: httpx.AsyncClient, path: str, **query: Any) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -149,9 +150,12 @@ class Container:
         return took
 
     def close(self) -> None:
-        """Whatever still runs of it is killed."""
+        """Whatever still runs of it is killed: with its process 1 all others of its namespace end."""
         if self._process.poll() is None:
-            self._process.kill()
+            # The launcher's own end would not reach a process that has changed its user.
+            for pid in (*self._children(), self._process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self._process.wait()
         self.memory.close()
 
@@ -163,16 +167,20 @@ class Container:
 
     def _first_process(self) -> int:
         """The container's process 1, seen from outside; its launcher has it as its only child."""
-        pid = self._process.pid
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            if children and self._is_program(int(children[0])):
-                return int(children[0])
+            children = self._children()
+            if children and self._is_program(children[0]):
+                return children[0]
             if self.exit_code is not None:
                 break
             time.sleep(0.05)
         raise RuntimeError(f"{self.service.name} is not there: {self.log[-1500:]}")
+
+    def _children(self) -> list[int]:
+        """Of the launcher."""
+        pid = self._process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def _is_program(self, pid: int) -> bool:
         """Whether it has left the launcher behind."""

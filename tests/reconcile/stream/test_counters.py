@@ -113,16 +113,20 @@ def test_windows_that_hold_an_order(tmp_path: Path, second: float, starts: list[
         assert [line.start_us // SECOND_US for line in expected_store.windows()] == starts
 
 
-def test_slots_are_exact_sums_sorted_with_nulls_first(tmp_path: Path) -> None:
+def test_slots_are_exact_sums_sorted_by_the_name_they_count_under(tmp_path: Path) -> None:
     with ExpectedStore(60, 60, tmp_path) as expected_store:
         expected_store.accept([(0, 0, "b", None, 999_999_999_999), (0, 59, "b", None, 1)])
         expected_store.accept([(1, 0, None, "x", 2), (0, 0, None, None, 3)])
         found = [(line.partition, *line[2:]) for line in expected_store.slots("pane", by_category=True)]
-        assert found == [(0, None, None, 1, 3), (0, "b", None, 2, 1_000_000_000_000), (1, None, "x", 1, 2)]
+        assert found == [
+            (0, "b", "unknown", 2, 1_000_000_000_000),
+            (0, "unknown", "unknown", 1, 3),
+            (1, "unknown", "x", 1, 2),
+        ]
         totals = [(line.partition, *line[2:]) for line in expected_store.slots("day", by_category=False)]
-        assert totals == [(0, None, None, 3, 1_000_000_000_003), (1, None, "x", 1, 2)]
+        assert totals == [(0, None, "unknown", 3, 1_000_000_000_003), (1, None, "x", 1, 2)]
         assert [(line.category, line.cents) for line in expected_store.windows()] == [
-            (None, 3),
-            (None, 2),
             ("b", 1_000_000_000_000),
+            ("unknown", 3),
+            ("unknown", 2),
         ]

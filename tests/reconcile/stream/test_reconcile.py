@@ -155,19 +155,20 @@ async def test_agrees_with_a_faultless_store(world: World) -> None:
             ],
         ),
         (
-            "DELETE FROM sales_hourly WHERE source_partition = 1 AND category IS NULL",
-            ["sales_hourly: sales_hourly 2025-12-01T12:00:00+00:00 partition 1 None None: no row"],
+            "DELETE FROM sales_hourly WHERE source_partition = 1 AND category = 'unknown'",
+            ["sales_hourly: sales_hourly 2025-12-01T12:00:00+00:00 partition 1 'unknown' 'unknown': no row"],
         ),
         (
             "UPDATE revenue_minutely SET total_amount = total_amount + 0.01 "
             "WHERE source_partition = 1 AND minute = '2025-12-01T12:00Z'",
-            ["revenue_minutely: revenue_minutely 2025-12-01T12:00:00+00:00 partition 1 None None: 1"],
+            ["revenue_minutely: revenue_minutely 2025-12-01T12:00:00+00:00 partition 1 None 'unknown': 1"],
         ),
         (
-            "UPDATE sales_weekly SET week = week - interval '1 day' WHERE source_partition = 1 AND category IS NULL",
+            "UPDATE sales_weekly SET week = week - interval '1 day' WHERE source_partition = 1 "
+            "AND category = 'unknown'",
             [
-                "sales_weekly: sales_weekly 2025-11-30T00:00:00+00:00 partition 1 None None: 1",
-                "sales_weekly: sales_weekly 2025-12-01T00:00:00+00:00 partition 1 None None: no row",
+                "sales_weekly: sales_weekly 2025-11-30T00:00:00+00:00 partition 1 'unknown' 'unknown': 1",
+                "sales_weekly: sales_weekly 2025-12-01T00:00:00+00:00 partition 1 'unknown' 'unknown': no row",
             ],
         ),
         (
