@@ -48,7 +48,7 @@ async def test_segments_have_the_guides_fields(
     lines.sort(key=lambda line: -line["total_value"])
     async with api_over(database) as client:
         got = await answered(client, f"{PATH}/segments", **_query(country))
-    assert got == {"segments": lines, "as_of": "2026-02-28"}
+    assert got == {"segments": lines, "as_of": "2026-02-28", "note": None}
     assert (lines == []) is (country == NOWHERE)
 
 
@@ -95,7 +95,7 @@ async def test_a_customer_with_orders_since(database: Database, night: dict[str,
     for name in ("last_purchase", "analysis_date"):
         row[name] = row[name].isoformat().replace("+00:00", "Z")
         got[name] = got[name].replace(".000Z", "Z")
-    assert got == {**row, "as_of": "2026-02-28", "unavailable": []}
+    assert got == {**row, "as_of": "2026-02-28", "note": None, "unavailable": []}
 
 
 async def test_what_a_customers_newest_orders_raised(database: Database, night: dict[str, list[Row]]) -> None:

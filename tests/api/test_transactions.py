@@ -47,13 +47,17 @@ async def test_an_unknown_order_is_404(database: Database) -> None:
 async def test_the_dimensions_are_those_that_occur(shop: Shop) -> None:
     async with api_over(shop.database) as client:
         got = await answered(client, "/api/v1/dimensions")
-    assert got == {"countries": ["UK", "USA"], "categories": ["Books", "Garden", "Toys"]}
+    assert got == {
+        "countries": ["UK", "USA", "unknown"],
+        "categories": ["Books", "Garden", "Toys", "unknown"],
+        "days": {"first": "2026-01-20", "last": "2026-03-01"},
+    }
 
 
 async def test_without_orders_there_are_no_dimensions(database: Database) -> None:
     async with api_over(database) as client:
         got = await answered(client, "/api/v1/dimensions")
-    assert got == {"countries": [], "categories": []}
+    assert got == {"countries": [], "categories": [], "days": {"first": None, "last": None}}
 
 
 def _live_orders() -> list[TransactionRow]:
@@ -75,7 +79,7 @@ def _live_orders() -> list[TransactionRow]:
 def _sums(orders: list[TransactionRow], column: str) -> list[dict[str, object]]:
     groups = defaultdict(list)
     for each in orders:
-        groups[getattr(each, column)].append(each)
+        groups[getattr(each, column) or "unknown"].append(each)
     lines = [
         {column: name, "revenue": revenue(group), "transaction_count": len(group)} for name, group in groups.items()
     ]

@@ -32,20 +32,27 @@ def _problem(environ: dict[str, str]) -> str:
 def test_every_secret_setting_may_come_from_a_file(tmp_path: Path) -> None:
     digest = "0" * 64
     file = _secret(tmp_path, f"{digest}\n".encode())
-    settings = Settings({file_variable(variable): file for variable in secret_variables()})
+    mongo_url = tmp_path / "mongo_url"
+    mongo_url.write_text("mongodb://one/\n")
+    files = {file_variable(variable): file for variable in secret_variables()}
+    login = {"GLOBALMART_MONGO_URL_FILE": str(mongo_url), "GLOBALMART_MONGO_USER": "shop"}
+    settings = Settings({**files, **login})
     found = [
         value.get_secret_value()
         for name in Settings.GROUPS
         for value in getattr(settings, name).__dict__.values()
         if isinstance(value, SecretStr)
     ]
-    assert found == [digest] * len(secret_variables())
+    url = settings.mongo.url
+    assert url is not None and url.get_secret_value() == f"mongodb://shop:{digest}@one/"
+    assert [value for value in found if value != url.get_secret_value()] == [digest] * (len(secret_variables()) - 1)
     assert set(secret_variables()) == {
         "GLOBALMART_KAFKA_PASSWORD",
         "GLOBALMART_POSTGRES_OWNER_PASSWORD",
         _VARIABLE,
         "GLOBALMART_POSTGRES_READER_PASSWORD",
         "GLOBALMART_MONGO_URL",
+        "GLOBALMART_MONGO_PASSWORD",
         "GLOBALMART_API_KEY_HASHES",
         "GLOBALMART_DASHBOARD_API_KEY",
     }
