@@ -88,7 +88,7 @@ async def test_letters_are_listed_shown_corrected_and_put_back_once(world: World
 
     # sent against advice it is a dead letter once more, and so are its books
     again = await asyncio.to_thread(globalmart, world, "dead-letters", "replay", str(ids["hopeless"]), "--force")
-    assert "dead_lettered (refused again: invalid_amount)" in again.stdout
+    assert "dead_lettered (rejected again: invalid_amount)" in again.stdout
 
     # a second time nothing happens
     second = await asyncio.to_thread(
