@@ -178,9 +178,13 @@ class Container:
         raise RuntimeError(f"{self.service.name} is not there: {self.log[-1500:]}")
 
     def _children(self) -> list[int]:
-        """Of the launcher."""
+        """Of the launcher; none once it has ended."""
         pid = self._process.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        try:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        except FileNotFoundError:
+            return []
+        return [int(child) for child in children.split()]
 
     def _is_program(self, pid: int) -> bool:
         """Whether it has left the launcher behind."""
