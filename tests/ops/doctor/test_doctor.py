@@ -219,7 +219,7 @@ def test_a_topic_that_has_no_room_for_dead_letters() -> None:
     assert list(check_kafka(_kafka(largest_bytes=roomy), KafkaSettings(), 300)) == []
     narrow = roomy | {DEAD_LETTERS: 1_065_535}
     (found,) = check_kafka(_kafka(largest_bytes=narrow), KafkaSettings(), 300)
-    assert "dead_letters takes records of 1,065,535 bytes, the source topics of 1,000,000" in str(found)
+    assert "dead_letters accepts records of 1,065,535 bytes, the source topics of 1,000,000" in str(found)
     assert "set max.message.bytes=1065536 on dead_letters" in str(found)
 
 
