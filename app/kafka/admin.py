@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from app.errors import KafkaTopicError
-from app.kafka.auth_check import BrokerRefusals, list_topics
+from app.kafka.broker_refusals import BrokerRefusals, list_topics
 from app.kafka.compaction import CLEANUP_POLICY, compacted, describe, fix
 from app.security.kafka import librdkafka_options
 from app.settings import KafkaSettings

@@ -1,9 +1,8 @@
 """Checks whether brokers accept a client's credentials and certificates, and names the setting to correct."""
 
 import ssl
-import time
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
@@ -12,8 +11,6 @@ from aiokafka.errors import (
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
-from confluent_kafka import KafkaError as LibrdkafkaError
-from confluent_kafka import KafkaException
 
 from app.errors import SettingsError
 from app.security.kafka import aiokafka_security, refused, untrusted
@@ -45,31 +42,3 @@ async def _connect_once(kafka: KafkaSettings, host: str, port: int) -> None:
     except _REFUSED as error:
         raise _Refusal(refused(error)) from error
     connection.close()
-
-
-_ATTEMPT_SECONDS: Final = 2.0
-_ADVICE: Final = {LibrdkafkaError._SSL: untrusted, LibrdkafkaError._AUTHENTICATION: refused}
-
-
-class BrokerRefusals:
-    """An `error_cb` that keeps why brokers reject this client and which setting to correct."""
-
-    def __init__(self) -> None:
-        self.last = ""
-
-    def __call__(self, error: LibrdkafkaError) -> None:
-        """Keeps an error that only a changed setting ends; ignores errors that may pass."""
-        if error.code() in _ADVICE:
-            self.last = _ADVICE[error.code()](error.str())
-
-
-def list_topics(client: Any, refusals: BrokerRefusals, seconds: float) -> Any:
-    """Returns the cluster's metadata; raises KafkaException after a time-out, or at once when brokers reject us."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return client.list_topics(timeout=_ATTEMPT_SECONDS)
-        except KafkaException:
-            client.poll(0)  # serves the callback
-            if refusals.last or time.monotonic() > deadline:
-                raise

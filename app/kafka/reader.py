@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from app.errors import GlobalMartError
-from app.kafka.auth_check import BrokerRefusals, list_topics
+from app.kafka.broker_refusals import BrokerRefusals, list_topics
 
 BATCH_RECORDS: Final = 5_000
 STALL_SECONDS: Final = 60.0

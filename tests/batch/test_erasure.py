@@ -13,7 +13,7 @@ _AS_OF = date(2026, 1, 2)
 
 
 async def test_renamed_documents_equal_those_computed_again(nights: Nights, stack: EmbeddedStack) -> None:
-    shop = make_shop(seed=9, visits=80)
+    shop = make_shop(seed=9, visits=160)
     await nights.insert_shop(shop)
     alone = Counter(row["user_id"] for row in shop.transactions if row["session_id"] is None)
     (user, _), *_ = alone.most_common()
