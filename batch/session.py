@@ -33,7 +33,6 @@ _OPTIONS: Final = {
     "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
-    "spark.sql.datetime.java8API.enabled": "true",
     # The lake's files are one per day: list them here and read many with one task.
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
     "spark.sql.files.openCostInBytes": "65536",
@@ -108,6 +107,8 @@ def _sizes(settings: BatchSettings) -> dict[str, str]:
     return {
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(settings.arrow_batch_rows),
+        # Java's newer times have one calendar; MongoDB's connector knows only the older ones.
+        "spark.sql.datetime.java8API.enabled": str(settings.writer != "connector").lower(),
     }
 
 
