@@ -21,6 +21,8 @@ _LOCAL_JAVA: Final = (
     "-XX:Tier4MinInvocationThreshold=5000 -XX:Tier4CompileThreshold=120000 "
     "-XX:Tier4BackEdgeThreshold=320000"
 )
+#: Java's older types convert times before 1900 by the zone of the machine.
+_UTC_JAVA: Final = "-Duser.timezone=UTC"
 _LOGGING: Final = Path(__file__).with_name("log4j2.properties")
 _OPTIONS: Final = {
     "spark.sql.session.timeZone": "UTC",
@@ -95,6 +97,7 @@ def _cluster(builder: SparkSession.Builder, settings: BatchSettings, master: str
         builder.master(master)
         .config("spark.executor.memory", executor_memory(settings))
         .config("spark.cores.max", str(settings.cores))
+        .config("spark.executor.extraJavaOptions", _UTC_JAVA)
     )
 
 
@@ -107,7 +110,7 @@ def _sizes(settings: BatchSettings) -> dict[str, str]:
     return {
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(settings.arrow_batch_rows),
-        # Java's newer times have one calendar; MongoDB's connector knows only the older ones.
+        # Java's newer times have one calendar; MongoDB's connector knows only the older ones (julian_calendar.py).
         "spark.sql.datetime.java8API.enabled": str(settings.writer != "connector").lower(),
     }
 
@@ -119,7 +122,7 @@ def _local(builder: SparkSession.Builder, settings: BatchSettings, work_dir: Pat
         .config("spark.driver.memory", settings.memory)
         .config(
             "spark.driver.extraJavaOptions",
-            f"{_LOCAL_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()} "
+            f"{_LOCAL_JAVA} {_UTC_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()} "
             f'"-Djava.io.tmpdir={_native_folder(work_dir)}"',
         )
         .config("spark.driver.bindAddress", "127.0.0.1")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pyspark.sql import DataFrame
 
 from app.settings import BatchSettings
+from batch.julian_calendar import before_conversion
 from batch.mongo_sink import FORMAT, MongoSink
 from batch.warehouse import Target
 
@@ -30,7 +31,7 @@ def _with_arrow(rows: DataFrame, target: Target, collection: str) -> None:
 
 def _with_connector(rows: DataFrame, target: Target, collection: str) -> None:
     """Writes with the connector; nulls stay fields, and texts that look like JSON stay texts."""
-    sink = rows.write.format("mongodb").option("connection.uri", target.url)
+    sink = before_conversion(rows).write.format("mongodb").option("connection.uri", target.url)
     sink = sink.option("database", target.database).option("collection", collection)
     sink = sink.option("operationType", "insert").option("convertJson", "false")
     sink.option("ignoreNullValues", "false").mode("append").save()

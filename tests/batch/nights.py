@@ -109,7 +109,7 @@ def assert_published(nights: Nights, wanted: Mapping[str, Sequence[Row]]) -> dic
     for mart, rows in wanted.items():
         ours, theirs = _ordered(found[mart]), _ordered(in_milliseconds(rows))
         different = [pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]]
-        assert (mart, len(ours), different[:3]) == (mart, len(theirs), [])
+        assert (len(ours), different) == (len(theirs), []), (mart, len(ours), len(theirs), different[:3])
     return found
 
 

@@ -198,7 +198,7 @@ async def test_the_official_connectors_read_and_write_the_same_times(nights: Nig
         timeout=1500,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-20_000:]
     assert_published(nights, oracle.marts_of(shop, _AS_OF, _GAP))
 
 

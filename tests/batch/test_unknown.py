@@ -59,6 +59,7 @@ async def test_every_face_says_306(nights: Nights, names: list[str | None]) -> N
         assert await answered(client, f"{_V1}/dimensions") == {
             "countries": ["unknown", "Ünknown"],
             "categories": ["unknown", "unknowns"],
+            "days": {"first": "2026-03-01", "last": "2026-03-01"},
         }
         for spelling in ("unknown", "Unknown"):
             await _require_306(client, spelling)
