@@ -18,6 +18,8 @@ from tests.faults.world import World
 
 _FOLDER = Path("var/chaos")
 _REPORT = Path("var/chaos.json")
+#: Overlapping faults on two cores were recovered from within 82 s; what takes longer is a defect.
+_RECOVERY_SECONDS = 90.0
 
 
 def main() -> None:
@@ -47,7 +49,7 @@ async def _run(stack: EmbeddedStack, seed: int, plan: Plan, console: Console) ->
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
     world = World(stack, logs.absolute(), database, seed)
-    return await Chaos(world, logs.absolute(), console.log, with_api=True).run(plan)
+    return await Chaos(world, logs.absolute(), console.log, recovery_seconds=_RECOVERY_SECONDS, with_api=True).run(plan)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from tests.chaos.supervisor import Supervisor
 from tests.chaos.worker_faults import WorkerFaults
 from tests.faults import topics
 from tests.faults.world import World
-from tests.support.waiting import PATIENCE_SECONDS
 
 _WORKERS: Final = 3
 _WATCHDOG_SECONDS: Final = "20"
@@ -32,12 +31,18 @@ Say = Callable[[str], None]
 
 
 class Chaos:
-    """One world, one schedule; `folder` takes logs and dumps of workers that are stuck."""
+    """One world, one schedule; `folder` takes logs and dumps of workers that are stuck.
 
-    def __init__(self, world: World, folder: Path, say: Say, *, with_api: bool = False) -> None:
+    A fault counts as not recovered from when a partition has not committed `recovery_seconds` after it.
+    """
+
+    def __init__(
+        self, world: World, folder: Path, say: Say, *, recovery_seconds: float, with_api: bool = False
+    ) -> None:
         self._world = world
         self._folder = folder
         self._say = say
+        self._recovery_seconds = recovery_seconds
         self._with_api = with_api
         self._gauge = Gauge(world)
 
@@ -115,7 +120,7 @@ class Chaos:
 
     async def _settle(self, supervisor: Supervisor) -> list[str]:
         """Wait, under load, until everything has moved after every fault; what has not."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._recovery_seconds
         while self._gauge.pending and time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_SECONDS)
         if self._gauge.pending:

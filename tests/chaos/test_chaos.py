@@ -6,6 +6,7 @@ from typing import Final
 from tests.chaos.run import Chaos, failures
 from tests.chaos.schedule import Kind, Plan, draw_schedule
 from tests.faults.world import World
+from tests.support.waiting import PATIENCE_SECONDS
 
 _SEED: Final = 20251207
 _SECONDS: Final = 16.0
@@ -16,7 +17,7 @@ _LONG: Final = {Kind.POINT_STALL, Kind.API_KILL, Kind.MONGO_KILL, Kind.KAFKA_RES
 async def test_nothing_is_lost_or_doubled_in_a_short_chaos(world: World, tmp_path: Path) -> None:
     kinds = [kind for kind in Kind if kind not in _LONG]
     schedule = draw_schedule(_SEED, _SECONDS, kinds, gap_seconds=(0.3, 1.6))
-    found = await Chaos(world, tmp_path, lambda _: None).run(Plan([], 0.0, schedule))
+    found = await Chaos(world, tmp_path, lambda _: None, recovery_seconds=PATIENCE_SECONDS).run(Plan([], 0.0, schedule))
     assert failures(found) == [], found
     assert found["faults_total"] >= len(schedule) - 3, found
     assert min(found["topics"]["transactions"][name] for name in ("late", "duplicates")) > 0
