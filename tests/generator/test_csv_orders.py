@@ -416,5 +416,5 @@ def test_cdnow_is_read_to_the_last_cent_and_all_of_it_is_accepted() -> None:
 
 
 def test_a_preset_that_is_not_installed_says_what_to_install() -> None:
-    with pytest.raises(CsvError, match="pip install no-such-package"):
+    with pytest.raises(CsvError, match="pip install --no-deps no-such-package"):
         locate(Preset(PLAIN, "no-such-package", "x.csv"))
