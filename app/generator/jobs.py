@@ -5,16 +5,13 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from app.errors import GlobalMartError
-from app.generator.assembly import build_traffic
-from app.generator.counts import Counts
 from app.generator.csv_report import ImportReport
-from app.generator.csv_source import CsvSource
-from app.generator.ids import run_id
+from app.generator.csv_spool import CsvSource
 from app.generator.mix import Rates
-from app.generator.plan import Plan
 from app.generator.playback import FOREVER_US, Source
+from app.generator.record import Counts, run_id
 from app.generator.shop import build_shop
-from app.generator.traffic import Traffic
+from app.generator.traffic import Plan, Traffic, build_traffic
 from app.settings import Settings
 
 _FLAT_OUT_RATE: Final = 50_000.0  # more than is reached: the pace is set by the machine

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from app.generator.weighted import Weighted
+from app.generator.shop import Weighted
 
 EXTRA_ITEM_SHARE: Final = 0.2  # sessions that put a second product into the cart
 REMOVE_SHARE: Final = 0.3  # abandoned carts from which the first product was removed

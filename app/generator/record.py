@@ -1,12 +1,98 @@
-"""Records for Kafka, and the serialization of their parts."""
+"""Records for Kafka: their ids, the serialization of their parts, and their counts."""
 
+import hashlib
+import secrets
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 
+from app.topics import SOURCE_TOPICS
+
 JsonObject = dict[str, Any]
+
+
+@dataclass(slots=True)
+class TopicCounts:
+    """Records of one topic: produced = stored + duplicates + dead-lettered."""
+
+    produced: int = 0
+    duplicates: int = 0
+    conflicting: int = 0
+    malformed: int = 0
+
+    def expected(self) -> dict[str, int]:
+        """Returns the expected counters of the ledger for these records."""
+        return {
+            "produced": self.produced,
+            "stored": self.produced - self.duplicates - self.malformed,
+            "duplicates": self.duplicates,
+            "conflicting": self.conflicting,
+            "dead_lettered": self.malformed,
+        }
+
+
+@dataclass(slots=True)
+class Counts:
+    """Counts per topic and per kind of injected fault, made when a record is yielded."""
+
+    topics: dict[str, TopicCounts] = field(default_factory=lambda: {topic: TopicCounts() for topic in SOURCE_TOPICS})
+    injected: Counter[str] = field(default_factory=Counter)
+    malformed: Counter[str] = field(default_factory=Counter)
+    forgiven: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def produced(self) -> int:
+        """Number of records of all topics."""
+        return sum(topic.produced for topic in self.topics.values())
+
+    def report(self) -> dict[str, object]:
+        """Returns the counts as mappings for JSON, kinds in alphabetical order."""
+        return {
+            "topics": {name: topic.expected() for name, topic in self.topics.items()},
+            "injected": dict(sorted(self.injected.items())),
+            "malformed": dict(sorted(self.malformed.items())),
+            "forgiven": dict(sorted(self.forgiven.items())),
+        }
+
+
+def run_id(seed: int | None, *circumstances: object) -> str:
+    """Returns the prefix of all ids of a run: random, or a digest of seed and circumstances.
+
+    The circumstances (mode, start, rates) distinguish a seeded history from the seeded live run after it.
+    """
+    if seed is None:
+        return secrets.token_hex(5)
+    text = repr((seed, *circumstances)).encode()
+    return hashlib.blake2b(text, digest_size=5).hexdigest()
+
+
+class Ids:
+    """Numbers the sessions, orders and events of one run."""
+
+    __slots__ = ("_events", "_orders", "_prefix", "_sessions")
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._sessions = self._orders = self._events = 0
+
+    def session(self) -> str:
+        """Returns a new id of a session."""
+        self._sessions += 1
+        return f"s-{self._prefix}-{self._sessions}"
+
+    def order(self) -> str:
+        """Returns a new id of a transaction."""
+        self._orders += 1
+        return f"t-{self._prefix}-{self._orders}"
+
+    def event(self) -> str:
+        """Returns a new id of a view or cart event."""
+        self._events += 1
+        return f"e-{self._prefix}-{self._events}"
 
 
 class Record(NamedTuple):

@@ -12,13 +12,21 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from app.domain.timestamps import TimestampError, as_utc, parse_timestamp
 from app.events.decoding import TimeLimits
 from app.generator.csv_amounts import COMMA, POINT
-from app.generator.csv_format import MAPPABLE, WHITESPACE, CsvFormat, SameId
-from app.generator.csv_import import ImportLimits, ImportRequest, Say
+from app.generator.csv_format import (
+    MAPPABLE,
+    PRESETS,
+    WHITESPACE,
+    CsvFormat,
+    ImportLimits,
+    ImportRequest,
+    SameId,
+    Say,
+    locate,
+)
 from app.generator.csv_orders import read_orders
-from app.generator.csv_source import CsvSource
+from app.generator.csv_spool import CsvSource
 from app.generator.csv_times import check_format
 from app.generator.jobs import Imported, Job, JobError, backfill_job, configured_rates, csv_job, live_job, simulated_job
-from app.generator.presets import PRESETS, locate
 from app.settings import Settings
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}

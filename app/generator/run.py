@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from app.generator.jobs import Job
-from app.generator.pacing import Pacer
-from app.generator.playback import FOREVER_US, Limits, Progress, WallClock, play_flat_out, play_paced
+from app.generator.playback import FOREVER_US, Limits, Pacer, Progress, WallClock, play_flat_out, play_paced
 from app.generator.sender import DeliveryError, KafkaSender, Say, producer_config
 from app.generator.summary import Outcome
 from app.kafka.admin import create_topics

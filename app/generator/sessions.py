@@ -3,10 +3,9 @@
 import math
 from array import array
 from random import Random
-from typing import Final
+from typing import Any, Final
 
-from app.domain.anomalies import RAPID_TRANSACTIONS, UNUSUAL_QUANTITY
-from app.generator.ids import Ids
+from app.domain.anomalies import HIGH_VALUE, RAPID_TRANSACTIONS, UNUSUAL_QUANTITY
 from app.generator.mix import (
     BROWSE_VIEWS,
     EXTRA_ITEM_SHARE,
@@ -15,16 +14,119 @@ from app.generator.mix import (
     SessionKind,
     SessionMix,
 )
-from app.generator.orders import OrderGenerator
-from app.generator.planned_event import FaultInjector, PlannedEvent
-from app.generator.shop import Shop
-from app.generator.visit import Visit
+from app.generator.planned_event import Fault, FaultInjector, PlannedEvent
+from app.generator.record import Ids
+from app.generator.shop import QUANTITIES, Catalogue, Shop, Weighted
+from app.settings import AnomalySettings, GeneratorSettings
+from app.topics import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS
 
+_PAYMENT_METHODS: Final = ("credit_card", "debit_card", "paypal", "apple_pay", "bank_transfer")
+_PAYMENT_WEIGHTS: Final = Weighted((45, 20, 20, 8, 7))
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
 _BURST_SPREAD: Final = 5  # a burst has one to five orders more than the threshold
 _BURST_SPAN_US: Final = 20 * SECOND_US
 _REDRAWS: Final = 20
+
+
+class OrderGenerator:
+    """Draws amount and quantity of an order; an ordinary one stays below every threshold."""
+
+    __slots__ = ("_bulk", "_catalogue", "_high_cents", "_kinds", "_quantities", "_rng")
+
+    def __init__(
+        self, settings: GeneratorSettings, anomaly: AnomalySettings, catalogue: Catalogue, rng: Random
+    ) -> None:
+        self._rng = rng
+        self._catalogue = catalogue
+        self._high_cents = int(anomaly.high_value * 100)
+        self._bulk = anomaly.unusual_quantity
+        self._quantities = Weighted(QUANTITIES[: max(1, self._bulk - 1)])
+        high, bulk = settings.high_value_share, settings.unusual_quantity_share
+        self._kinds = Weighted((1.0 - high - bulk, high, bulk))
+
+    def quantity(self) -> int:
+        """Returns the number of items of an ordinary order, mostly 1 to 3."""
+        return self._quantities.draw(self._rng.random()) + 1
+
+    def payment_method(self) -> str:
+        """Returns a payment method."""
+        return _PAYMENT_METHODS[_PAYMENT_WEIGHTS.draw(self._rng.random())]
+
+    def kind(self) -> str:
+        """Returns "" for an ordinary order, else the type of its anomaly."""
+        return ("", HIGH_VALUE, UNUSUAL_QUANTITY)[self._kinds.draw(self._rng.random())]
+
+    def bulk_quantity(self) -> int:
+        """Returns a quantity at or above the threshold."""
+        return self._bulk + int(self._rng.expovariate(0.2))
+
+    def terms(self, product: int, quantity: int, kind: str) -> dict[str, Any]:
+        """Returns the amount in cents and the quantity of an order of this kind.
+
+        A bulk order gets a discount where its list price would exceed the high-value limit.
+        """
+        cents = self._catalogue.price_cents[product] * quantity
+        if kind == HIGH_VALUE:
+            cents = int(self._high_cents * (1.0 + 0.02 + self._rng.expovariate(1.0)))
+        elif kind == UNUSUAL_QUANTITY:
+            cents = min(cents, self._high_cents)
+        return {"total_amount": cents, "quantity": quantity}
+
+
+class Visit:
+    """The steps of one session; every event has its session id, customer and country."""
+
+    __slots__ = ("_country", "_faults", "_ids", "_late_us", "_session", "_shop", "_user", "clock_us", "events")
+
+    def __init__(self, shop: Shop, ids: Ids, faults: FaultInjector, user: int, start_us: int, late_us: int) -> None:
+        """Starts a visit; `late_us` is the delay between its events' timestamps and their sending."""
+        self._shop = shop
+        self._ids = ids
+        self._faults = faults
+        self._user = f"user{user + 1}"
+        self._country = shop.countries[shop.population.country_of[user]]
+        self._session = ids.session()
+        self._late_us = late_us
+        self.clock_us = start_us
+        self.events: list[PlannedEvent] = []
+
+    def view(self, product: int) -> None:
+        """Views a product."""
+        fields = {"event_id": self._ids.event(), **self._common(product)}
+        self._add(PRODUCT_VIEWS, fields)
+
+    def cart(self, action: str, product: int, quantity: int) -> None:
+        """Adds a product to the cart, removes it, or checks out."""
+        fields = {"event_id": self._ids.event(), **self._common(product)}
+        fields["action"] = action
+        fields["quantity"] = quantity
+        self._add(CART_EVENTS, fields)
+
+    def order(self, orders: OrderGenerator, product: int, quantity: int, kind: str, marks: tuple[str, ...]) -> None:
+        """Orders a product. An order with an intended anomaly has no fault, so that the anomaly is detected."""
+        fields = {"transaction_id": self._ids.order(), **self._common(product)}
+        fields.update(orders.terms(product, quantity, kind))
+        fields["payment_method"] = orders.payment_method()
+        self._add(TRANSACTIONS, fields, marks)
+
+    def _common(self, product: int) -> dict[str, Any]:
+        catalogue = self._shop.catalogue
+        return {
+            "user_id": self._user,
+            "session_id": self._session,
+            "product_id": f"product{product + 1}",
+            "category": catalogue.categories[catalogue.category_of[product]],
+            "country": self._country,
+        }
+
+    def _add(self, topic: str, fields: dict[str, Any], marks: tuple[str, ...] = ()) -> None:
+        event = PlannedEvent(self.clock_us, topic, self._user, fields, self._late_us, Fault.NONE, marks)
+        if not marks:
+            self._faults.inject(event)
+        if self._late_us:
+            event.marks = (*event.marks, "late")
+        self.events.append(event)
 
 
 def mean_burst_size(rapid_limit: int) -> float:

@@ -5,19 +5,43 @@ order.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from random import Random
+from typing import Final
 
-from app.generator.arrivals import NEVER_US, Arrivals
-from app.generator.counts import Counts
-from app.generator.hosts import Hosts
-from app.generator.plan import Plan
-from app.generator.planned_event import Fault, PlannedEvent
-from app.generator.record import Record
-from app.generator.sessions import Sessions
+from app.generator.arrivals import NEVER_US, Arrivals, DayCurve
+from app.generator.mix import Rates, SessionMix, solve_mix
+from app.generator.planned_event import Fault, FaultInjector, Hosts, PlannedEvent
+from app.generator.record import Counts, Ids, Record
+from app.generator.sessions import OrderGenerator, Sessions, mean_burst_size
+from app.generator.shop import Shop
 from app.generator.writer import Writer
+from app.settings import AnomalySettings, GeneratorSettings, StreamSettings
 
 Event = tuple[int, int, PlannedEvent, Record | None]
+_OPEN_SESSIONS: Final = 20_000  # with more, pauses are shortened: otherwise a start would take minutes
+_REPEAT_AFTER_US: Final = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Rates per second, start, and end of the history in microseconds (None for live traffic)."""
+
+    rates: Rates
+    start_us: int
+    end_us: int | None
+    day_curve_depth: float
+    run_id: str
+
+    def fraction(self, at_us: int) -> float:
+        """Returns the position of a time in the history, from 0 to 1; 1 for live traffic."""
+        if self.end_us is None:
+            return 1.0
+        passed = (at_us - self.start_us) / (self.end_us - self.start_us)
+        return min(1.0, max(0.0, passed))
+
+
 """Time in microseconds, sequence number, event, and the record to repeat if it was sent before."""
 
 
@@ -108,3 +132,38 @@ class Traffic:
     def _push(self, at_us: int, event: PlannedEvent, sent_before: Record | None) -> None:
         self._pushed += 1
         heappush(self._queue, (at_us, self._pushed, event, sent_before))
+
+
+def build_traffic(
+    shop: Shop, plan: Plan, settings: GeneratorSettings, anomaly: AnomalySettings, stream: StreamSettings
+) -> Traffic:
+    """Returns the traffic of a plan; the run id is the seed of its random numbers."""
+    rng = Random(plan.run_id)
+    counts = Counts()
+    rapid = anomaly.rapid_transactions
+    burst_size = mean_burst_size(rapid)
+    mix = solve_mix(plan.rates, settings.cart_conversion, settings.rapid_share, burst_size)
+    pace = _pace(settings, mix)
+    think_us = settings.think_seconds * pace * 1_000_000
+    faults = FaultInjector(settings, stream.allowed_lateness_seconds * 1_000_000, pace, rng)
+    orders = OrderGenerator(settings, anomaly, shop.catalogue, rng)
+    ids = Ids(plan.run_id)
+    sessions = Sessions(shop, mix, orders, faults, ids, rng, think_us, rapid)
+    curve = DayCurve(plan.day_curve_depth)
+    visits = Arrivals(curve, rng, mix.rate, plan.start_us - _lead_us(think_us, mix))
+    measurements = Arrivals(curve, rng, plan.rates.system_metrics, plan.start_us)
+    hosts = Hosts(faults, rng)
+    writer = Writer(counts, stream.future_tolerance_seconds * 1_000_000, rng)
+    repeat_after_us = _REPEAT_AFTER_US * pace
+    return Traffic(plan, writer, sessions, visits, hosts, measurements, counts, repeat_after_us, rng)
+
+
+def _pace(settings: GeneratorSettings, mix: SessionMix) -> float:
+    """Returns 1, or a smaller factor for the pauses, so that not too many sessions are open at once."""
+    wanted = mix.rate * mix.mean_steps * settings.think_seconds
+    return min(1.0, _OPEN_SESSIONS / wanted) if wanted else 1.0
+
+
+def _lead_us(think_us: float, mix: SessionMix) -> int:
+    """Returns how long before the start sessions begin: longer than nearly every session lasts."""
+    return int(think_us * (2.0 * mix.mean_steps + 6.0))

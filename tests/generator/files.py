@@ -11,11 +11,10 @@ from typing import Any
 import orjson
 
 from app.events.decoding import EPOCH, MICROSECOND, TimeLimits
-from app.generator.csv_format import CsvFormat
-from app.generator.csv_import import ImportLimits, ImportRequest
+from app.generator.csv_format import CsvFormat, ImportLimits, ImportRequest
 from app.generator.csv_orders import read_orders
 from app.generator.csv_report import ImportReport
-from app.generator.csv_source import CsvSource
+from app.generator.csv_spool import CsvSource
 from app.generator.record import Record
 
 NOW_US = (datetime(2026, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND

@@ -7,12 +7,10 @@ from typing import Any
 
 from app.events.decoding import DECODERS, TimeLimits
 from app.events.rows import DecodedRecords
-from app.generator.assembly import build_traffic
 from app.generator.mix import Rates
-from app.generator.plan import Plan
 from app.generator.record import Record
 from app.generator.shop import Shop, build_shop
-from app.generator.traffic import Traffic
+from app.generator.traffic import Plan, Traffic, build_traffic
 from app.settings import AnomalySettings, GeneratorSettings, StreamSettings
 
 START_US = 1_750_000_000_000_000

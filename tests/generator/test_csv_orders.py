@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.events.decoding import TimeLimits
-from app.generator.csv_format import CsvError, CsvFormat, SameId
-from app.generator.csv_import import ImportLimits
-from app.generator.presets import CDNOW, Preset, locate
+from app.generator.csv_format import CDNOW, CsvError, CsvFormat, ImportLimits, Preset, SameId, locate
 from tests.generator.files import HEADER, NOW_US, PLAIN, limits, money, read, read_file, write
 from tests.generator.shop import decode_all
 

@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from app.events.rejections import Reason
-from app.generator.forgiven import FORGIVEN
 from app.generator.malformed import MALFORMED, Spoil
 from app.generator.record import JsonObject, Record, money, timestamp_text
+from app.generator.writer import FORGIVEN
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
 from tests.generator.shop import START_US, decode_all
 

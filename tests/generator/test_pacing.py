@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from app.generator.pacing import Pacer
+from app.generator.playback import Pacer
 
 TICK_US = 15_000
 

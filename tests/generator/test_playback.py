@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.generator.pacing import Pacer
-from app.generator.playback import Limits, play_flat_out, play_paced
+from app.generator.playback import Limits, Pacer, play_flat_out, play_paced
 from app.generator.record import Record
 from tests.generator.shop import START_US, live, settings
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.generator.counts import Counts
-from app.generator.record import Record
+from app.generator.record import Counts, Record
 from app.topics import SOURCE_TOPICS, TRANSACTIONS
 from tables.velocity import PartitionVelocity
 from tests.generator.shop import ANOMALY, NO_ANOMALIES, NO_FAULTS, START_US, decode, live, play, settings
