@@ -8,7 +8,7 @@ from app.events.rows import SystemMetricRow
 from app.sink.chunk_slice import CommitResult
 from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_SYSTEM_METRICS
-from app.stream.gauges import SystemGauges
+from app.stream.health import SystemGauges
 from app.stream.processor_factory import ProcessorFactory
 from app.topics import SYSTEM_METRICS
 

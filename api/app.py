@@ -14,18 +14,15 @@ from fastapi.middleware.cors import CORSMiddleware
 from prometheus_client import CollectorRegistry
 
 from api import problems
-from api.batch_metrics import BatchCollector
 from api.cache import Cache
 from api.dependencies import Services
-from api.docs import serve_docs
+from api.docs import describe, serve_docs
 from api.keys import KeyRing, require_key, require_key_or_ticket
 from api.marts import products as product_mart
 from api.marts import segments, sessions
-from api.metrics import ApiMetrics
+from api.metrics import ApiMetrics, BatchCollector
 from api.middleware import BodyLimit, HeadLikeGet, Measured
 from api.mongo import Mongo
-from api.notifications import Notifications
-from api.openapi import describe
 from api.postgres import Database
 from api.routes import (
     anomalies,
@@ -42,6 +39,7 @@ from api.routes import (
     transactions,
     trends,
 )
+from api.sse import Notifications
 from api.warehouse import Prepare, Warehouse
 from app import __version__
 from app.postgres.connections import connect_reader, reader_pool

@@ -4,18 +4,23 @@ An end date counts whole: it ends at the next midnight. Without a start or an en
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from app.domain.timestamps import TimestampError, as_utc, parse_timestamp
 
 #: No event lies before or after: bounds of "everything", both at midnight.
 FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
 LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
-
 #: In an address a + stands for a blank: what is left of an offset that was not encoded.
 _LOST_PLUS: Final = re.compile(r".*:\d{2}(\.\d+)? \d{2}(:?\d{2})?", re.ASCII)
+#: Weeks begin on Monday, like the first day of the calendar.
+WEEK: Final = timedelta(days=7)
+DAY: Final = timedelta(days=1)
+HOUR: Final = timedelta(hours=1)
+MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +78,41 @@ def _parse(text: str) -> date | datetime:
             raise TimestampError(f"{error}; a + of an offset is written %2B in an address") from None
         raise
     return as_utc(parsed) if isinstance(parsed, datetime) else parsed
+
+
+class TimeRange(NamedTuple):
+    """`[start, end)` in whole units; `unit` None means single rows."""
+
+    unit: timedelta | None
+    start: datetime
+    end: datetime
+
+
+def time_ranges(
+    start: datetime, end: datetime, units: Sequence[timedelta] = (DAY, HOUR, MINUTE)
+) -> Iterator[TimeRange]:
+    """Yields ranges that cover `[start, end)` without overlap, in the coarsest units that fit."""
+    if start >= end:
+        return
+    if not units:
+        yield TimeRange(None, start, end)
+        return
+    unit, *finer = units
+    if end - start < unit:  # its edges might also lie outside the calendar
+        yield from time_ranges(start, end, finer)
+        return
+    first, last = _ceil(start, unit), _floor(end, unit)
+    if first >= last:
+        yield from time_ranges(start, end, finer)
+        return
+    yield from time_ranges(start, first, finer)
+    yield TimeRange(unit, first, last)
+    yield from time_ranges(last, end, finer)
+
+
+def _floor(at: datetime, unit: timedelta) -> datetime:
+    return at - (at - FIRST) % unit
+
+
+def _ceil(at: datetime, unit: timedelta) -> datetime:
+    return at + (FIRST - at) % unit

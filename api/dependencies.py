@@ -11,8 +11,8 @@ from fastapi import Depends, Request
 from api.cache import Cache
 from api.keys import KeyRing
 from api.metrics import ApiMetrics
-from api.notifications import Notifications
 from api.postgres import Database
+from api.sse import Notifications
 from api.stores import Store
 from api.warehouse import Warehouse
 from app.settings import ApiSettings

@@ -1,14 +1,25 @@
 """The pages /docs and /redoc, whose files come from here: a browser needs no other host for them."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import fastapi_offline
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
+from api.problems import Problem
+
+_NOT_MODIFIED = {"description": "The ETag in If-None-Match is still the answer's"}
+_FLEETING = (
+    "/api/v1/live/revenue",
+    "/api/v1/anomalies/stream",
+    "/api/v1/anomalies/stream/ticket",
+    "/api/v1/operations",
+)
 #: Swagger UI and ReDoc as published, in a package that is made of them.
 _FOLDER: Final = Path(fastapi_offline.__file__).with_name("static")
 _FILES: Final = "/docs-files"
@@ -20,6 +31,47 @@ _POLICY: Final = (
 _NO_LOGO: Final = b'<style>img[src^="https:"] { display: none }</style></head>'
 #: Swagger UI would have the OpenAPI file judged by a public service.
 _NO_VALIDATOR: Final = {"validatorUrl": None}
+
+
+def describe(app: FastAPI, *, keyed: bool) -> None:
+    """Completes the app's OpenAPI document with what its routes cannot declare; `keyed` if keys are required."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _schema(app)
+            if not keyed:
+                _open(app.openapi_schema)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _schema(app: FastAPI) -> dict[str, Any]:
+    schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    schemas = schema["components"]["schemas"]
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs")
+    schemas["Problem"] = problem
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for path, operation in _operations(schema):
+        if path.startswith("/api/v1") and path not in _FLEETING:
+            operation["responses"]["304"] = _NOT_MODIFIED
+    return schema
+
+
+def _open(schema: dict[str, Any]) -> None:
+    """Removes the security scheme: no key is required."""
+    schema["components"].pop("securitySchemes")
+    for _, operation in _operations(schema):
+        operation.pop("security", None)
+        operation["responses"].pop("401", None)
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in schema["paths"].items():
+        for operation in methods.values():
+            yield path, operation
 
 
 def serve_docs(app: FastAPI) -> None:

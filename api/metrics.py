@@ -1,9 +1,44 @@
 """Prometheus metrics of the API process."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+_LAST_SUCCESS: Final = "globalmart_batch_last_success_timestamp_seconds"
+_AGE: Final = "globalmart_batch_age_seconds"
+
+
+class BatchCollector(Collector):
+    """Exports the batch's metrics; nothing before its first run. `clock` returns Unix seconds."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+
+    def describe(self) -> Iterator[Metric]:
+        """Yields nothing: the metrics are known only from the file."""
+        yield from ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yields the file's current metrics, and the age of each last success."""
+        if not self._path.exists():
+            return
+        for family in text_string_to_metric_families(self._path.read_text(encoding="utf-8")):
+            yield family
+            if family.name == _LAST_SUCCESS:
+                yield self._ages(family)
+
+    def _ages(self, successes: Metric) -> Metric:
+        ages = GaugeMetricFamily(_AGE, "Time since the last published run ended.", labels=["command"])
+        for sample in successes.samples:
+            ages.add_metric([sample.labels["command"]], self._clock() - sample.value)
+        return ages
 
 
 class ApiMetrics:

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from api.amounts import to_json
+from api.responses import to_json
 from api.stores import StoreDownError
 from app.errors import GlobalMartError
 

@@ -1,11 +1,59 @@
-"""Responses of the routes: exact JSON with an entity tag, or 304."""
+"""Answers: JSON with exact amounts, their time, and conditional requests."""
 
-from typing import Any
+import hashlib
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Annotated, Any, Final
 
+import orjson
 from fastapi import Request, Response
+from pydantic import WithJsonSchema
 
-from api.amounts import to_json
-from api.etags import etag_of, matches
+#: A decimal that is a number in JSON, for the models of the OpenAPI file.
+Amount = Annotated[Decimal, WithJsonSchema({"type": "number"})]
+_OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
+#: An entity tag in a list (RFC 9110, 8.8.3); its text may hold commas.
+_TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def to_json(payload: Any) -> bytes:
+    """Encodes Decimals as exact numbers, and times in UTC with a Z."""
+    return orjson.dumps(payload, default=_decimal, option=_OPTIONS)
+
+
+def average(total: Decimal, count: int) -> Decimal | None:
+    """Returns the mean of an amount in cents, rounded half up to the cent; None if the count is 0."""
+    if count == 0:
+        return None
+    return ratio(int(total.scaleb(2)), 100 * count, 2)
+
+
+def ratio(numerator: int, denominator: int, places: int) -> Decimal | None:
+    """Returns the quotient of non-negative integers, rounded half up; None if the denominator is 0."""
+    if denominator == 0:
+        return None
+    shifted = numerator * 10**places
+    return Decimal((2 * shifted + denominator) // (2 * denominator)).scaleb(-places)
+
+
+def _decimal(value: object) -> orjson.Fragment:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(format(value, "f"))
+    raise TypeError(f"a response cannot contain a {type(value).__name__}")
+
+
+def etag_of(body: bytes) -> str:
+    """A strong tag: equal tags mean equal bytes."""
+    return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+
+
+def matches(if_none_match: Iterable[str], etag: str) -> bool:
+    """Whether a client holds the answer already (RFC 9110, 13.1.2: weak comparison, or `*`).
+
+    `if_none_match` are all lines of that name: they are one list.
+    """
+    return any(line.strip() == "*" or etag in _TAG.findall(line) for line in if_none_match)
 
 
 def cacheable_response(request: Request, payload: Any) -> Response:

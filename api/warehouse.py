@@ -12,8 +12,7 @@ from typing import Final, TypeVar
 
 from api.cache import Cache
 from api.mongo import NAME, Mongo, ReadingLostError
-from api.published_run import PublishedRun
-from api.run_pointer import RunPointer
+from api.published_run import PublishedRun, RunPointer
 from api.stores import StoreDownError
 from app.errors import text_of
 from app.published_run import CURRENT, POINTER

@@ -9,7 +9,7 @@ from pymongo.uri_parser import parse_uri
 from app.errors import SettingsError
 from app.ops.retention.topic_retention import wanted_hours
 from app.settings import ENV_FILE_VARIABLE, ENV_PREFIX, Settings, documented_settings, load_settings
-from app.settings.former_names import FORMER_NAMES
+from app.settings.loading import FORMER_NAMES
 
 
 def _problems(values: dict[str, str]) -> list[str]:

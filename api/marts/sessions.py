@@ -5,9 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from api.dates import Period
+from api.dates import DAY, Period, time_ranges
 from api.published_run import PublishedRun
-from api.time_ranges import DAY, time_ranges
 from app.published_run import Document
 
 MART: Final = "fact_sessions"

@@ -6,10 +6,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from api.dates import Period
+from api.dates import DAY, HOUR, MINUTE, WEEK, Period, TimeRange, time_ranges
 from api.postgres import Database
 from api.queries.sales import Totals
-from api.time_ranges import DAY, HOUR, MINUTE, WEEK, TimeRange, time_ranges
 
 #: Exact totals by day, hour or name; those without a name are under `unknown`.
 Lines = Mapping[Any, Totals]

@@ -1,14 +1,51 @@
-"""Totals over any period: whole days, hours and minutes from rollups, the rest from rows."""
+"""Orders, their totals over any period, the last minute, and the names that occur.
+
+Totals come from rollups for whole days, hours and minutes, the rest from rows.
+"""
 
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from api.dates import Period
-from api.postgres import Database
-from api.time_ranges import DAY, HOUR, MINUTE, TimeRange, time_ranges
+import asyncpg
 
+from api.dates import DAY, HOUR, MINUTE, Period, TimeRange, time_ranges
+from api.postgres import Database
+
+_NAMES: Final = """
+WITH RECURSIVE step (name) AS (
+    (SELECT {column} FROM {table} ORDER BY {column} LIMIT 1)
+    UNION ALL
+    SELECT (SELECT {column} FROM {table} WHERE {column} > name ORDER BY {column} LIMIT 1)
+    FROM step WHERE name IS NOT NULL
+)
+SELECT name FROM step WHERE name IS NOT NULL"""
+COUNTRIES: Final = _NAMES.format(column="country", table="revenue_daily")
+CATEGORIES: Final = _NAMES.format(column="category", table="sales_daily")
+WINDOW: Final = timedelta(seconds=60)
+_REVENUE: Final = """
+SELECT grouping(category, country) AS summed, category, country,
+    coalesce(sum(total_amount), 0)::NUMERIC(38, 2) AS revenue, count(*) AS transaction_count
+FROM (
+    SELECT name_or_unknown(category) AS category, name_or_unknown(country) AS country, total_amount
+    FROM transactions WHERE timestamp > $1 AND timestamp <= $2
+) AS sale
+GROUP BY GROUPING SETS ((category), (country), ())
+ORDER BY 1, revenue DESC, category, country"""
+_LAST_EVENT: Final = """
+SELECT max(watermark) AS last_event_at FROM stream_progress WHERE topic = 'transactions'"""
+#: Values of `summed`: which columns a row adds up.
+BY_CATEGORY: Final = 0b01
+BY_COUNTRY: Final = 0b10
+OVER_ALL: Final = 0b11
+_ONE: Final = """
+SELECT transaction_id, user_id, timestamp, total_amount, category, country, payment_method, quantity,
+    product_id, session_id
+FROM transactions WHERE transaction_id = $1"""
+_NEWEST: Final = """
+SELECT transaction_id, timestamp, total_amount, category, country, payment_method, quantity, product_id
+FROM transactions WHERE user_id = $1 ORDER BY timestamp DESC LIMIT $2"""
 _TABLES: Final[Mapping[timedelta | None, str]] = {
     DAY: "SELECT total_amount, transaction_count FROM revenue_daily WHERE day",
     HOUR: "SELECT total_amount, transaction_count FROM revenue_hourly WHERE hour",
@@ -18,6 +55,39 @@ _TABLES: Final[Mapping[timedelta | None, str]] = {
 #: Sums stand under the name already, rows as they came.
 _COUNTRY: Final[Mapping[timedelta | None, str]] = {None: "name_or_unknown(country)"}
 _EXTENT: Final = "SELECT min(day) AS first, max(day) AS last FROM revenue_daily"
+
+
+async def countries(database: Database) -> list[str]:
+    """Countries of the stored orders, sorted; `unknown` where some have none."""
+    return [row["name"] for row in await database.fetch(COUNTRIES)]
+
+
+async def categories(database: Database) -> list[str]:
+    """Categories of the stored orders, sorted; `unknown` where some have none."""
+    return [row["name"] for row in await database.fetch(CATEGORIES)]
+
+
+async def live_revenue(database: Database, now: datetime) -> list[asyncpg.Record]:
+    """Returns sums over (now - 60 s, now]: per category, per country and in total, distinguished by `summed`."""
+    return await database.fetch(_REVENUE, now - WINDOW, now)
+
+
+async def last_event_at(database: Database) -> datetime | None:
+    """Time of the newest accepted order, None before the first."""
+    (row,) = await database.fetch(_LAST_EVENT)
+    at: datetime | None = row["last_event_at"]
+    return at
+
+
+async def order(database: Database, transaction_id: str) -> asyncpg.Record | None:
+    """Returns the order with this id."""
+    rows = await database.fetch(_ONE, transaction_id)
+    return rows[0] if rows else None
+
+
+async def newest_orders(database: Database, user_id: str, limit: int) -> list[asyncpg.Record]:
+    """Returns a user's newest orders, newest first."""
+    return await database.fetch(_NEWEST, user_id, limit)
 
 
 class Totals(NamedTuple):

@@ -8,13 +8,12 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import cursors, parameters
-from api.amounts import Amount
 from api.dependencies import UsesServices
 from api.keys import ticket_of
 from api.parameters import Country, Name, PageQuery, no_parameters
 from api.problems import ProblemError, documented
 from api.queries import anomalies
-from api.responses import cacheable_response, uncached_response
+from api.responses import Amount, cacheable_response, uncached_response
 from api.sse import AnomalyEvents, EventResponse
 from app.domain.anomalies import ANOMALY_TYPES
 

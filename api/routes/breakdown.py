@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.amounts import Amount, average
 from api.dates import Period
 from api.dependencies import Services, UsesServices
 from api.parameters import Country, PeriodQuery
@@ -14,7 +13,7 @@ from api.postgres import Database
 from api.problems import invalid
 from api.queries import sales
 from api.queries.breakdown import Group, Lines, breakdown, in_order, merged, past_days
-from api.responses import cacheable_response
+from api.responses import Amount, average, cacheable_response
 from api.routes.sales import ShownPeriod, shown_period
 
 router = APIRouter(prefix="/sales", tags=["sales"])

@@ -6,14 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from api.amounts import Amount
 from api.dependencies import Services, UsesServices
 from api.marts import segments
 from api.parameters import Name, no_parameters
 from api.problems import ProblemError, documented
 from api.published_run import PublishedRun
-from api.queries import anomalies, transactions
-from api.responses import cacheable_response
+from api.queries import anomalies, sales
+from api.responses import Amount, cacheable_response
 from api.routes.anomalies import Anomaly, shown
 from api.stores import StoreDownError
 
@@ -104,7 +103,7 @@ async def customer(
 
 async def _recent(services: Services, user_id: str) -> dict[str, Any]:
     try:
-        orders = await transactions.newest_of(services.database, user_id, _RECENT_ORDERS)
+        orders = await sales.newest_orders(services.database, user_id, _RECENT_ORDERS)
         raised = await anomalies.of_transactions(services.database, [order["transaction_id"] for order in orders])
     except StoreDownError as error:
         return {"recent_transactions": None, "recent_anomalies": None, "unavailable": [error.store]}

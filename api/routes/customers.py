@@ -6,14 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.amounts import Amount
 from api.dependencies import UsesServices
 from api.marts import migrations, segments
 from api.parameters import Country, no_parameters
 from api.parameters import Query as Parameters
 from api.problems import documented
 from api.published_run import PublishedRun
-from api.responses import cacheable_response
+from api.responses import Amount, cacheable_response
 
 router = APIRouter(prefix="/customers", tags=["customers"], responses=documented(404))
 

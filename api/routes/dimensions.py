@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.dependencies import UsesServices
 from api.parameters import no_parameters
-from api.queries import dimensions, sales
+from api.queries import sales
 from api.responses import cacheable_response
 
 router = APIRouter(prefix="/dimensions", tags=["dimensions"])
@@ -41,8 +41,8 @@ async def names(request: Request, services: UsesServices) -> Response:
     """Countries, categories and days that occur."""
     stored = await sales.extent(services.database)
     payload = {
-        "countries": await dimensions.countries(services.database),
-        "categories": await dimensions.categories(services.database),
+        "countries": await sales.countries(services.database),
+        "categories": await sales.categories(services.database),
         "days": stored._asdict(),
     }
     return cacheable_response(request, payload)

@@ -6,13 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from api.amounts import Amount, ratio
 from api.dependencies import UsesServices
 from api.marts import sessions
 from api.parameters import Country, PeriodQuery
 from api.problems import documented
 from api.published_run import PublishedRun
-from api.responses import cacheable_response
+from api.responses import Amount, cacheable_response, ratio
 
 router = APIRouter(prefix="/funnel", tags=["funnel"], responses=documented(404))
 

@@ -6,12 +6,11 @@ from typing import Any
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict
 
-from api.amounts import Amount
 from api.dependencies import UsesServices
 from api.parameters import no_parameters
 from api.postgres import Database
-from api.queries import live
-from api.responses import uncached_response
+from api.queries import sales
+from api.responses import Amount, uncached_response
 
 router = APIRouter(prefix="/live", tags=["live"])
 
@@ -64,16 +63,16 @@ async def revenue(services: UsesServices) -> Response:
 
 
 async def _figures(database: Database, now: datetime) -> dict[str, object]:
-    rows = await live.revenue(database, now)
-    (over_all,) = (row for row in rows if row["summed"] == live.OVER_ALL)
+    rows = await sales.live_revenue(database, now)
+    (over_all,) = (row for row in rows if row["summed"] == sales.OVER_ALL)
     return {
         "as_of": now,
-        "window_seconds": int(live.WINDOW.total_seconds()),
-        "last_event_at": await live.last_event_at(database),
+        "window_seconds": int(sales.WINDOW.total_seconds()),
+        "last_event_at": await sales.last_event_at(database),
         "total_revenue": over_all["revenue"],
         "total_transactions": over_all["transaction_count"],
-        "categories": _lines(rows, live.BY_CATEGORY, "category"),
-        "countries": _lines(rows, live.BY_COUNTRY, "country"),
+        "categories": _lines(rows, sales.BY_CATEGORY, "category"),
+        "countries": _lines(rows, sales.BY_COUNTRY, "country"),
     }
 
 

@@ -7,13 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.amounts import Amount
 from api.dependencies import UsesServices
 from api.marts import products
 from api.parameters import Category, Country, LimitQuery
 from api.problems import documented
 from api.published_run import PublishedRun
-from api.responses import cacheable_response
+from api.responses import Amount, cacheable_response
 
 router = APIRouter(prefix="/products", tags=["products"], responses=documented(404))
 

@@ -6,13 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from api.amounts import Amount, average
 from api.dates import Period
 from api.dependencies import UsesServices
 from api.parameters import Country, PeriodQuery
 from api.postgres import Database
 from api.queries import sales
-from api.responses import cacheable_response
+from api.responses import Amount, average, cacheable_response
 
 router = APIRouter(prefix="/sales", tags=["sales"])
 

@@ -6,12 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from api.amounts import Amount
 from api.dependencies import UsesServices
 from api.parameters import Name, no_parameters
 from api.problems import ProblemError, documented
-from api.queries import anomalies, transactions
-from api.responses import cacheable_response
+from api.queries import anomalies, sales
+from api.responses import Amount, cacheable_response
 from api.routes.anomalies import Anomaly, shown
 
 router = APIRouter(prefix="/transactions", tags=["transactions"])
@@ -60,7 +59,7 @@ async def transaction(
     transaction_id: Annotated[Name, Path(min_length=1, max_length=100, examples=["abc123"])],
 ) -> Response:
     """One order with its anomalies."""
-    row = await transactions.one(services.database, transaction_id)
+    row = await sales.order(services.database, transaction_id)
     if row is None:
         raise ProblemError(404, "no transaction with this id is stored")
     raised = await anomalies.of_transaction(services.database, transaction_id)

@@ -8,13 +8,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import cursors
-from api.amounts import Amount
 from api.dependencies import UsesServices
 from api.marts import trends
 from api.parameters import Country, PageQuery
 from api.problems import documented
 from api.published_run import PublishedRun
-from api.responses import cacheable_response
+from api.responses import Amount, cacheable_response
 from app.published_run import Document
 
 router = APIRouter(prefix="/trends", tags=["trends"], responses=documented(404))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from app.cli.commands import build_app
-from app.cli.interrupts import EXIT_INTERRUPTED, interrupts_handled
+from app.cli.exits import EXIT_INTERRUPTED, interrupts_handled
 from app.cli.missing_packages import explained
 from app.errors import GlobalMartError, SettingsError, text_of
 

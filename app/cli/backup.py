@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.locking import exits_while_locked
+from app.cli.exits import exits_while_locked
 
 Mongo = Annotated[bool, typer.Option(help="Include the warehouse in MongoDB.")]
 
@@ -48,7 +48,7 @@ def restore(
 
     Example: globalmart restore var/backups/globalmart-20251208T031500Z
     """
-    from app.ops.backup.restore import restore as run
+    from app.ops.backup.backup import restore as run
     from app.settings import load_settings
 
     asyncio.run(run(load_settings(), folder, mongo=mongo, replace=replace, report=typer.echo))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from app.cli.dates import day_option
-from app.cli.locking import EXIT_LOCKED
+from app.cli.exits import EXIT_LOCKED
 
 if TYPE_CHECKING:
     from batch.nightly import Outcome

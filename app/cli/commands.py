@@ -42,11 +42,11 @@ COMMANDS: Final = (
     Command("init", "app.cli.init", "init", "Write .env with random secrets."),
     Command("settings", "app.cli.settings", "settings", "Show the settings in effect."),
     Command("migrate", "app.cli.migrate", "migrate", "Update schema, roles and topics."),
-    Command("worker", "app.cli.worker", "worker", "Run one stream worker.", passes_on=True),
+    Command("worker", "app.cli.servers", "worker", "Run one stream worker.", passes_on=True),
     Command("generate", "app.cli.generate", "command", "Send traffic to Kafka."),
-    Command("api", "app.cli.api", "api", "Serve the REST API."),
-    Command("api-key", "app.cli.api", "api_key", "Make a key for the REST API."),
-    Command("dashboard", "app.cli.dashboard", "dashboard", "Serve the executive dashboard."),
+    Command("api", "app.cli.servers", "api", "Serve the REST API."),
+    Command("api-key", "app.cli.servers", "api_key", "Make a key for the REST API."),
+    Command("dashboard", "app.cli.servers", "dashboard", "Serve the executive dashboard."),
     Command("reconcile", "app.cli.reconcile", "reconcile_command", "Recount Kafka's records and compare."),
     Command(
         "replay", "app.cli.replay", "replay", "Restore rows missing in PostgreSQL.", container="globalmart-maintain"
@@ -72,7 +72,7 @@ COMMANDS: Final = (
         "Erase a user, keep the sums.",
         container="globalmart-maintain",
     ),
-    Command("reset", "app.cli.reset", "reset", "Delete the data of the embedded servers."),
+    Command("reset", "app.cli.demo", "reset", "Delete the data of the embedded servers."),
 )
 
 

@@ -33,8 +33,7 @@ def up(
 
     Example: globalmart up --traffic --workers 2
     """
-    from compose.docker import Compose
-    from compose.published_ports import unprotected
+    from compose.docker import Compose, unprotected
 
     compose = Compose.find(env_file)
     running = compose.running()

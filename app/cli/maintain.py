@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from app.cli.locking import exits_while_locked
+from app.cli.exits import exits_while_locked
 
 if TYPE_CHECKING:
     from app.ops.retention.maintain import MaintenanceResult

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.locking import EXIT_LOCKED
+from app.cli.exits import EXIT_LOCKED
 
 
 def schedule(

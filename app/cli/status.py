@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from app.cli.interrupts import EXIT_INTERRUPTED
+from app.cli.exits import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from rich.live import Live

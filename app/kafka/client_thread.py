@@ -17,7 +17,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiok
 from faust.types import TP
 from mode.utils.futures import maybe_async
 
-from app.kafka.metadata_backoff import back_off_after_failures
+from app.kafka.aiokafka_fixes import back_off_after_failures
 
 _CLOSE_SECONDS: Final = 3.0
 

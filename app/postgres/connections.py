@@ -1,20 +1,19 @@
 """Connections to PostgreSQL, by role, with the time-outs that this system's guarantees need."""
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import asyncpg
 from pydantic import SecretStr
 
-from app.errors import SettingsError, text_of
-from app.postgres.errors import translate_errors
+from app.errors import SettingsError, StoreUnavailableError, text_of
 from app.security.tls import client_context
 from app.settings import PostgresSettings
 
 #: Channel notified by the commit that makes new positions of anomalies visible.
 ANOMALIES_NUMBERED: Final = "globalmart_anomalies"
-
-
 _DAY_SECONDS: Final = 86_400.0
 #: The server detects a vanished peer within this time and releases its locks.
 _TCP_SETTINGS: Final = {
@@ -23,9 +22,29 @@ _TCP_SETTINGS: Final = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "8000",
 }
-
 #: Releases the locks of a worker that was stopped while active; older servers do not know the setting.
 _FIRST_WITH_TRANSACTION_TIMEOUT: Final = (17,)
+
+
+@contextmanager
+def translate_errors(settings: PostgresSettings) -> Iterator[None]:
+    """Raises StoreUnavailableError for the errors of a database that does not answer or has another schema."""
+    place = f"PostgreSQL at {settings.host}:{settings.port}/{settings.database}"
+    try:
+        yield
+    except asyncpg.UndefinedTableError as error:
+        raise StoreUnavailableError(
+            f"{place} does not have the schema ({text_of(error)}); run `globalmart migrate`"
+        ) from error
+    except asyncpg.InvalidCatalogNameError as error:
+        variable = settings.variable("database")
+        raise StoreUnavailableError(
+            f"{place} does not exist ({text_of(error)}); create it or correct {variable}"
+        ) from error
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StoreUnavailableError(
+            f"{place} does not answer ({text_of(error)}); start it or correct GLOBALMART_POSTGRES_HOST and _PORT"
+        ) from error
 
 
 async def connect_owner(settings: PostgresSettings, application: str = "globalmart-migrate") -> asyncpg.Connection:

@@ -4,18 +4,26 @@ Each group is handed to the code that needs it and to nothing else. A field's de
 first guide's name for it are kept here, and the table in README.md of this folder is generated from them.
 """
 
-from app.settings.api import ApiSettings
-from app.settings.batch import BatchSettings
-from app.settings.dashboard import DashboardSettings
-from app.settings.demo import DemoSettings
 from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
-from app.settings.loading import ENV_FILE_VARIABLE, Settings, documented_settings, load_settings, secret_variables
-from app.settings.monitoring import AlertSettings, MonitoringSettings
-from app.settings.retention import RetentionSettings
-from app.settings.secret_files import file_variable
+from app.settings.loading import (
+    ENV_FILE_VARIABLE,
+    Settings,
+    documented_settings,
+    file_variable,
+    load_settings,
+    secret_variables,
+)
+from app.settings.services import (
+    AlertSettings,
+    ApiSettings,
+    BatchSettings,
+    DashboardSettings,
+    DemoSettings,
+    MonitoringSettings,
+)
 from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
-from app.settings.stream import AnomalySettings, StreamSettings, WorkerSettings
+from app.settings.stream import AnomalySettings, RetentionSettings, StreamSettings, WorkerSettings
 
 __all__ = [
     "ENV_FILE_VARIABLE",

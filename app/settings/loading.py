@@ -1,31 +1,148 @@
 """All groups together, read from the environment over a `.env` file."""
 
 import difflib
+import ipaddress
+import logging
 import os
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from dotenv import dotenv_values
 from pydantic.fields import FieldInfo
 
 from app.errors import SettingsError
-from app.settings.api import ApiSettings
-from app.settings.batch import BatchSettings
-from app.settings.dashboard import DashboardSettings
-from app.settings.demo import DemoSettings
-from app.settings.former_names import with_present_names
 from app.settings.generator import GeneratorSettings
 from app.settings.group import ENV_PREFIX, SettingsGroup
-from app.settings.monitoring import AlertSettings, MonitoringSettings
-from app.settings.retention import RetentionSettings
-from app.settings.secret_files import FILE_SUFFIX, file_variable, named_files, read_secret
-from app.settings.service_links import is_service_link
+from app.settings.services import (
+    AlertSettings,
+    ApiSettings,
+    BatchSettings,
+    DashboardSettings,
+    DemoSettings,
+    MonitoringSettings,
+)
 from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
-from app.settings.stream import AnomalySettings, StreamSettings, WorkerSettings
+from app.settings.stream import AnomalySettings, RetentionSettings, StreamSettings, WorkerSettings
 
+logger = logging.getLogger(__name__)
+ValueT = TypeVar("ValueT")
+#: The present name of each former one. Release 1.1 drops those of 0.x.
+FORMER_NAMES: Final[Mapping[str, str]] = {
+    "GLOBALMART_API_PAST_ANSWERS": "GLOBALMART_API_HISTORY_CACHE_SIZE",
+    "GLOBALMART_API_PAST_SECONDS": "GLOBALMART_API_HISTORY_CACHE_SECONDS",
+    "GLOBALMART_API_RUN_LOOK_SECONDS": "GLOBALMART_API_RUN_POLL_SECONDS",
+    "GLOBALMART_API_RUN_ANSWERS": "GLOBALMART_API_RUN_CACHE_SIZE",
+}
+_ADDRESS: Final = re.compile(r"(?:tcp|udp|sctp)://(?P<host>[^/\s]+):(?P<port>\d{1,5})")
+_PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
+FILE_SUFFIX: Final = "_FILE"
+_MOST_BYTES: Final = 1_048_576
 ENV_FILE_VARIABLE: Final = "GLOBALMART_ENV_FILE"
 ENVIRONMENT: Final = "environment"
+
+
+def with_present_names(values: Mapping[str, ValueT]) -> dict[str, ValueT]:
+    """The variables of one source under their present names; logs a warning for each former one.
+
+    Raises SettingsError where a source gives a setting under both names.
+    """
+    present = dict(values)
+    for former, name in FORMER_NAMES.items():
+        value = present.pop(former, None)
+        if not value:
+            continue
+        if present.get(name):
+            raise SettingsError(f"{former}: {name} is set, too, and is its present name; remove {former}")
+        logger.warning("%s was renamed: set %s instead", former, name)
+        present[name] = value
+    return present
+
+
+def is_service_link(variable: str, value: str) -> bool:
+    """Whether the variable is one of those, by both its name and its value."""
+    return any(name.fullmatch(variable) is not None and fits(value) for name, fits in _SHAPES.items())
+
+
+def _is_address(value: str) -> bool:
+    found = _ADDRESS.fullmatch(value)
+    return found is not None and _is_host(found["host"]) and _is_port(found["port"])
+
+
+def _is_host(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_port(value: str) -> bool:
+    return value.isascii() and value.isdecimal() and 0 < int(value) <= 65_535
+
+
+_SHAPES: Final[Mapping[re.Pattern[str], Callable[[str], bool]]] = {
+    re.compile(r"\w+_SERVICE_HOST"): _is_host,
+    re.compile(r"\w+_SERVICE_PORT(?:_\w+)?"): _is_port,
+    re.compile(r"\w+_PORT"): _is_address,
+    re.compile(r"\w+_PORT_\d+_(?:TCP|UDP|SCTP)"): _is_address,
+    re.compile(r"\w+_PORT_\d+_(?:TCP|UDP|SCTP)_PROTO"): _PROTOCOLS.__contains__,
+    re.compile(r"\w+_PORT_\d+_(?:TCP|UDP|SCTP)_PORT"): _is_port,
+    re.compile(r"\w+_PORT_\d+_(?:TCP|UDP|SCTP)_ADDR"): _is_host,
+}
+
+
+def file_variable(variable: str) -> str:
+    """Name of the variable that names the file of a secret setting."""
+    return f"{variable}{FILE_SUFFIX}"
+
+
+def named_files(values: Mapping[str, str], secrets: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Each secret setting that a file is named for, with the file's path."""
+    for variable in secrets:
+        path = values.get(file_variable(variable), "")
+        if path:
+            yield variable, path
+
+
+def read_secret(variable: str, path: str, values: Mapping[str, str]) -> str:
+    """The one line of the file; raises SettingsError naming both variables, or the file and what is wrong with it."""
+    named = file_variable(variable)
+    if values.get(variable, ""):
+        raise SettingsError(f"{variable} and {named} are both set; keep one of them")
+    try:
+        text = _content(Path(path)).rstrip("\r\n")
+    except OSError as error:
+        raise SettingsError(
+            f"{named}: {path} cannot be read ({error.strerror}); mount the secret there, or correct the path"
+        ) from error
+    except ValueError as error:
+        raise SettingsError(f"{named}: {path} is no text in UTF-8 ({error})") from error
+    problem = _problem(text)
+    if problem:
+        raise SettingsError(f"{named}: {path} {problem}")
+    return text
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"it has more than {_MOST_BYTES} bytes")
+    # Some editors put a byte order mark before the text; no secret begins with one.
+    return content.decode("utf-8-sig")
+
+
+def _problem(text: str) -> str:
+    if not text.strip():
+        return "is empty; write the secret into it"
+    if "\0" in text:
+        return "holds a NUL character; a secret is text"
+    lines = text.splitlines()
+    if len(lines) > 1:
+        return f"has {len(lines)} lines; a secret is one line"
+    return ""
 
 
 class Settings:

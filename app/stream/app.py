@@ -12,25 +12,59 @@ from typing import Any, Final
 import faust
 from faust.app.base import BootStrategy
 from faust.auth import SASLCredentials, SSLCredentials
+from faust.tables import TableManager
+from faust.tables.table import Table
 from faust.types.auth import CredentialsT
+from faust.types.tables import CollectionT
 from faust.types.transports import ConsumerT
 
 from app.errors import text_of
-from app.kafka.first_coordinator import wait_quietly_for_the_coordinator
-from app.kafka.lenient_records import accept_any_header_name
+from app.kafka.aiokafka_fixes import accept_any_header_name, wait_quietly_for_the_coordinator
 from app.security.kafka import aiokafka_security
 from app.settings import KafkaSettings, WorkerSettings
 from app.stream.commit_workers import CommitWorkers
-from app.stream.local_tables import LocalTable, LocalTableManager
 from app.stream.partitions import PartitionManager
 
 logger = logging.getLogger(__name__)
-
 # Faust would wait 90 s for a response that a killed or starting broker never sends.
 _REQUEST_SECONDS: Final = 15.0
 _ANSWER_SECONDS: Final = 3.0
 _COMMIT_SECONDS: Final = 2.0
 _EXIT_UNCLEAN: Final = 1
+
+
+class LocalTable(Table):
+    """A table in this worker's memory."""
+
+    async def on_start(self) -> None:
+        """Starts the store; there is no topic to declare."""
+        await self.add_runtime_dependency(self.data)
+
+    def on_key_set(self, key: Any, value: Any) -> None:
+        """Notifies the sensors."""
+        self._sensor_on_set(self, key, value)
+
+    def on_key_del(self, key: Any) -> None:
+        """Notifies the sensors."""
+        self._sensor_on_del(self, key)
+
+
+class LocalTableManager(TableManager):
+    """Starts tables without subscribing to changelogs."""
+
+    def add(self, table: CollectionT) -> CollectionT:
+        """Registers the table by name."""
+        if table.name in self:
+            raise ValueError(f"table {table.name!r} already exists")
+        self[table.name] = table
+        return table
+
+    async def _update_channels(self) -> None:
+        self._tables_finalized.set()
+        for table in self.values():
+            await table.maybe_start()
+        await asyncio.sleep(0)
+        self._tables_registered.set()
 
 
 class NoWebServer(BootStrategy):

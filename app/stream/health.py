@@ -7,28 +7,112 @@ starts another.
 
 import asyncio
 from collections import Counter as Tally
-from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.types import TP
 from mode import Service
 from mode.utils.logging import get_logger
+from prometheus_client import Gauge
 
+from app.events.rows import SystemMetricRow
 from app.kafka.consumer import ChunkConsumer
 from app.metrics import WorkerMetrics
-from app.prometheus import CappedLabel
+from app.prometheus import LABEL_CAP, CappedLabel
 from app.settings import Settings
 from app.stream.app import GlobalMartApp
-from app.stream.gauges import ReplacingGauge
 from app.stream.health_port import HealthPort
-from app.stream.watchdog import Position, Watchdog
 from tables.live import LiveTables
 
+PartitionT = TypeVar("PartitionT", bound=Hashable)
 logger = get_logger(__name__)
-
 _LAG_EVERY_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 10.0
+
+
+class ReplacingGauge:
+    """A gauge that exports one state at a time: label values absent from a newer state are removed.
+
+    It is never empty or half filled, so that a scrape at any moment reads each series of one state or the next.
+    """
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._labels: set[tuple[str, ...]] = set()
+
+    def show(self, state: Mapping[tuple[str, ...], float]) -> None:
+        """Replaces the state; keys are label values in the order of the gauge's labels."""
+        for labels, value in state.items():
+            self._gauge.labels(*labels).set(value)
+        for labels in self._labels.difference(state):
+            self._gauge.remove(*labels)
+        self._labels = set(state)
+
+
+class SystemGauges:
+    """Exports the first 200 (host, component, metric) received; later ones are stored, but not exported."""
+
+    def __init__(self, gauge: Gauge, cap: int = LABEL_CAP) -> None:
+        self._gauge = gauge
+        self._cap = cap
+        self._newest: dict[tuple[str, str, str], datetime] = {}
+
+    def show(self, rows: Iterable[SystemMetricRow]) -> None:
+        """Exports stored rows, in any order of time: an older value never replaces a newer one."""
+        for row in rows:
+            name = (row.host, row.component, row.metric)
+            newest = self._newest.get(name)
+            if newest is None and len(self._newest) >= self._cap:
+                continue
+            if newest is None or row.timestamp > newest:
+                self._newest[name] = row.timestamp
+                self._gauge.labels(*name).set(row.value)
+
+
+class Position(NamedTuple):
+    """Position of a partition: `next_offset` in the ledger, None until it is opened, and the records beyond it.
+
+    `lag` counts the readable records, `held_back` those behind an open transaction.
+    """
+
+    next_offset: int | None
+    lag: int
+    held_back: int = 0
+
+
+class Stall(NamedTuple, Generic[PartitionT]):
+    """A partition that has not advanced although records wait."""
+
+    partition: PartitionT
+    seconds: float
+
+
+@dataclass(slots=True)
+class Watchdog(Generic[PartitionT]):
+    """Records since when each partition has its position; times are seconds of one clock."""
+
+    limit_seconds: float
+    _since: dict[PartitionT, tuple[int | None, float]] = field(default_factory=dict)
+
+    def stall(self, positions: Mapping[PartitionT, Position], now: float, tried_at: float) -> Stall[PartitionT] | None:
+        """Returns the partition that has not advanced for the longest time, if that is longer than allowed.
+
+        `tried_at` is the time of the last failed attempt: waiting for an unavailable store is no stall.
+        """
+        self._since = {partition: self._standing(partition, position, now) for partition, position in positions.items()}
+        if not self._since:
+            return None
+        partition, (_, since) = min(self._since.items(), key=lambda item: item[1][1])
+        seconds = now - max(since, tried_at)
+        return Stall(partition, seconds) if seconds > self.limit_seconds else None
+
+    def _standing(self, partition: PartitionT, position: Position, now: float) -> tuple[int | None, float]:
+        former = self._since.get(partition)
+        stands = former is not None and former[0] == position.next_offset and position.lag > 0
+        return former if stands and former is not None else (position.next_offset, now)
 
 
 class StalledWorkerError(RuntimeError):

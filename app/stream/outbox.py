@@ -9,19 +9,20 @@ header that names the omission; the row in PostgreSQL stays complete. No row blo
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 
 import asyncpg
+import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from mode import Service
 from mode.utils.logging import get_logger
 
-from app.kafka.metadata_backoff import back_off_after_failures
-from app.kafka.record_refusals import RECORD_REFUSED, register_invalid_record_error
+from app.kafka.aiokafka_fixes import RECORD_REFUSED, back_off_after_failures, register_invalid_record_error
 from app.metrics import WorkerMetrics
 from app.postgres.connections import ANOMALIES_NUMBERED, connect_worker
 from app.security.kafka import aiokafka_options
@@ -30,11 +31,14 @@ from app.sink.connection import SinkConnection
 from app.sink.dead_letters import OUTBOX_CHANNEL
 from app.sink.failures import Failure, classify
 from app.stream.backoff import Backoff
-from app.stream.outbox_records import STREAMS, OutboxRecord, OutboxStream
-from app.topics import ANOMALIES
+from app.topics import ANOMALIES, DEAD_LETTERS
 
+Headers = list[tuple[str, bytes]]
+#: Header of an incomplete copy: the parts of the row that Kafka rejected, `value` or `key,value`.
+LEFT_OUT_HEADER: Final = "left_out"
+#: Header of a copy without its value: the size of the value.
+VALUE_BYTES_HEADER: Final = "value_bytes"
 logger = get_logger(__name__)
-
 _BATCH: Final = 1000
 #: Of one batch, or of one larger row: it has to fit memory and be acknowledged in time.
 _BATCH_BYTES: Final = 2 * 1024 * 1024
@@ -47,7 +51,6 @@ _ONE_BY_ONE_SECONDS: Final = 20.0
 _EVERYTHING: Final = "everything"
 #: Share of the time a transaction may be idle, as it is while it waits for Kafka.
 _SEND_SHARE: Final = 0.8
-
 _TAKE_TURN: Final = """
 SELECT numbered_position, published_position FROM outbox_progress
 WHERE stream = $1 FOR UPDATE SKIP LOCKED"""
@@ -57,6 +60,82 @@ SET numbered_position = $2, published_position = $3, updated_at = CURRENT_TIMEST
 WHERE stream = $1"""
 #: Resets PostgreSQL's time-out of idle transactions.
 _KEEP_ALIVE: Final = "SELECT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRecord:
+    """A record for Kafka."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    def reduced(self) -> "Iterator[tuple[str, OutboxRecord]]":
+        """Yields smaller copies, the largest first, with the name of what is left out."""
+        size = str(len(self.value or b"")).encode()
+        for left_out, key in (("value", self.key), ("key,value", None)):
+            headers = [*self.headers, (LEFT_OUT_HEADER, left_out.encode()), (VALUE_BYTES_HEADER, size)]
+            yield left_out, OutboxRecord(key, b"", headers)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStream:
+    """A table whose rows are numbered and copied to the topic of the stream's name.
+
+    `weight` is SQL for the size of a row in bytes, without its fixed-size columns.
+    """
+
+    name: str
+    table: str
+    to_copy: Callable[[asyncpg.Record], OutboxRecord]
+    weight: str = "0"
+
+
+def anomaly_copy(row: asyncpg.Record) -> OutboxRecord:
+    """Converts the row to JSON with exact numbers; the key is `transaction_id:type`."""
+    value = {
+        "transaction_id": row["transaction_id"],
+        "user_id": row["user_id"],
+        "anomaly_type": row["anomaly_type"],
+        "anomaly_score": orjson.Fragment(str(row["anomaly_score"])),
+        "amount": orjson.Fragment(str(row["amount"])),
+        "threshold": orjson.Fragment(str(row["threshold"])),
+        "event_time": row["event_time"],
+        "detected_at": row["detected_at"],
+        "description": row["description"],
+        "position": row["position"],
+    }
+    key = f"{row['transaction_id']}:{row['anomaly_type']}".encode()
+    return OutboxRecord(key, orjson.dumps(value, option=orjson.OPT_UTC_Z), [])
+
+
+def dead_letter_copy(row: asyncpg.Record) -> OutboxRecord:
+    """Copies the raw bytes; their origin and the reason of the rejection are in the headers.
+
+    A record needs a key or a value: one without both is copied with an empty value.
+    """
+    headers = {
+        "source_topic": row["source_topic"],
+        "source_partition": str(row["source_partition"]),
+        "source_offset": str(row["source_offset"]),
+        "reason": row["reason"],
+        "stage": row["stage"],
+        "time": row["created_at"].isoformat(),
+    }
+    encoded = [(name, text.encode()) for name, text in headers.items()]
+    key, value = row["key"], row["value"]
+    return OutboxRecord(key, b"" if key is value is None else value, encoded)
+
+
+STREAMS: Final = (
+    OutboxStream(ANOMALIES, "transaction_anomalies", anomaly_copy),
+    OutboxStream(
+        DEAD_LETTERS,
+        "dead_letters",
+        dead_letter_copy,
+        "coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0)",
+    ),
+)
 
 
 class OutboxPublisher(Service):

@@ -14,8 +14,7 @@ from app.patience import PATIENCE_SECONDS
 from app.reconcile.comparison import Comparison
 from app.reconcile.serving.api_answers import Api
 from app.reconcile.serving.check import API, check_api
-from app.reconcile.warehouse.check import check_warehouse
-from app.reconcile.warehouse.verdict import WarehouseReport
+from app.reconcile.warehouse.check import WarehouseReport, check_warehouse
 from app.settings import Settings
 from app.terminal import figures_table
 from compose.demo.nightly import NightlyRun, run_nightly

@@ -16,7 +16,7 @@ from app.kafka.admin import create_topics
 from app.patience import ANSWER_SECONDS
 from app.postgres.migrate import migrate
 from app.reconcile.stream.recount import reconcile
-from app.reconcile.warehouse.verdict import segments_line, warehouse_table
+from app.reconcile.warehouse.check import segments_line, warehouse_table
 from app.settings import (
     ApiSettings,
     BatchSettings,
@@ -38,10 +38,9 @@ from compose.demo.live import read_settled_live_figures
 from compose.demo.monitoring import start_monitoring
 from compose.demo.nightly import NightlyRun
 from compose.demo.processes import Processes
-from compose.demo.progress import Progress
+from compose.demo.progress import Progress, addresses, import_line, psql_line
 from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
 from compose.demo.signals import Interrupts, signals_unwind
-from compose.demo.status import addresses, import_line, psql_line
 from compose.embedded.java import find_java
 from compose.embedded.stack import EmbeddedStack
 

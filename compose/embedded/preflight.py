@@ -13,7 +13,7 @@ from app.errors import EmbeddedStackError
 from app.patience import ANSWER_SECONDS
 from compose.embedded.java import find_java
 from compose.embedded.ports import choose_port
-from compose.embedded.postgres_home import wheel_programs
+from compose.embedded.postgres import wheel_programs
 from compose.embedded.unprivileged_user import find_unprivileged_user
 
 SERVICES: Final = ("kafka", "postgres", "mongo")

@@ -9,19 +9,16 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from app.errors import EmbeddedStackError
-from compose.embedded import kafka, mongo, postgres, preflight, tansu
+from compose.embedded import kafka, mongo, postgres, preflight
 from compose.embedded.guard import Guard
 from compose.embedded.java import find_java
-from compose.embedded.kafka import KafkaServer
+from compose.embedded.kafka import KafkaServer, TansuServer
 from compose.embedded.kafka_jars import ensure_jars
 from compose.embedded.mongo import MongoServer
-from compose.embedded.passwords import load_passwords
 from compose.embedded.ports import LOOPBACK, choose_port
-from compose.embedded.postgres import PostgresServer
-from compose.embedded.postgres_home import remove_home
+from compose.embedded.postgres import PostgresServer, load_passwords, remove_home
 from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Report, Workspace
-from compose.embedded.tansu import TansuServer
 
 
 def make_server(
@@ -45,7 +42,7 @@ def _broker(workspace: Workspace, port: int, allow_memory_broker: bool) -> Kafka
     except EmbeddedStackError as error:
         if not allow_memory_broker:
             raise
-        workspace.report(f"{error}\n{tansu.WARNING}")
+        workspace.report(f"{error}\n{kafka.MEMORY_WARNING}")
         return TansuServer(workspace, port)
     return KafkaServer(workspace, port, java, jars)
 

@@ -9,10 +9,9 @@ import orjson
 import pytest
 
 from api.cursors import Place
-from api.dates import Period
-from api.queries import anomalies, dimensions, live, operations, sales, transactions
+from api.dates import Period, time_ranges
+from api.queries import anomalies, operations, sales
 from api.queries.breakdown import Group, breakdown
-from api.time_ranges import time_ranges
 from app.postgres.connections import reader_pool
 from tests.sink.chunk_slices import NOON
 from tests.support.databases import Database
@@ -105,19 +104,19 @@ async def _ask_everything(database: Any) -> None:
         for group in Group if short else set(Group) - {Group.HOUR}:
             for country in (None, "l1"):
                 await breakdown(database, group, [period], country)
-    await transactions.newest_of(database, "u7", 10)
+    await sales.newest_orders(database, "u7", 10)
     await anomalies.of_transactions(database, ["t77", "t78", "t79"])
     await operations.topics(database)
     await operations.workers(database)
     await operations.table_sizes(database)
     await operations.size_bytes(database)
     await sales.extent(database)
-    await transactions.one(database, "t77")
+    await sales.order(database, "t77")
     await anomalies.of_transaction(database, "t77")
     await anomalies.after_position(database, 80_000, 500)
-    await live.revenue(database, NOON - timedelta(days=1))
-    await dimensions.countries(database)
-    await dimensions.categories(database)
+    await sales.live_revenue(database, NOON - timedelta(days=1))
+    await sales.countries(database)
+    await sales.categories(database)
 
 
 @pytest.fixture

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.amounts import average, to_json
 from api.cache import Cache
 from api.cursors import Place, decode, encode
-from api.etags import etag_of, matches
 from api.keys import KeyRing, hash_of, new_key
 from api.problems import ProblemError
+from api.responses import average, etag_of, matches, to_json
 
 CENTS = st.integers(0, 10**20)
 

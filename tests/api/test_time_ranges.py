@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.dates import FIRST, LAST
-from api.time_ranges import DAY, HOUR, MINUTE, WEEK, TimeRange, time_ranges
+from api.dates import DAY, FIRST, HOUR, LAST, MINUTE, WEEK, TimeRange, time_ranges
 
 MOMENTS = st.datetimes(datetime(2025, 1, 1), datetime(2025, 1, 9), timezones=st.just(UTC)) | st.integers(0, 200).map(
     lambda hours: datetime(2025, 1, 1, tzinfo=UTC) + hours * HOUR

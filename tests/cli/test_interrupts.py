@@ -8,7 +8,7 @@ import sys
 
 _SLOW = """
 import asyncio, sys, time
-from app.cli.interrupts import interrupts_handled
+from app.cli.exits import interrupts_handled
 
 def thread():
     print("under way", flush=True)
@@ -22,7 +22,7 @@ with interrupts_handled():
 """
 _ORDERLY = """
 import asyncio, sys
-from app.cli.interrupts import interrupts_handled
+from app.cli.exits import interrupts_handled
 
 async def wait():
     try:
@@ -100,7 +100,7 @@ def test_a_command_that_waits_for_a_store_that_is_silent() -> None:
 def test_a_process_that_ignores_it_goes_on_ignoring_it() -> None:
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "from app.cli.interrupts import interrupts_handled\n"
+        "from app.cli.exits import interrupts_handled\n"
         "with interrupts_handled():\n    print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
     )
     with _start(program) as process:

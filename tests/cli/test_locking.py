@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from app.cli.locking import exits_while_locked
+from app.cli.exits import exits_while_locked
 from app.errors import BackupError, LockHeldError
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from app.cli.reconcile_layers import compare_layers
+from app.cli.reconcile import compare_layers
 from app.reconcile.comparison import Comparison
 from app.reconcile.serving.check import expected_answers
 from app.reconcile.warehouse.stored_totals import SEGMENT_NAMES

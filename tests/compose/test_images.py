@@ -53,7 +53,7 @@ _IMPORTED: Final = {
         "app.ops.erasure.erasure",
         "app.ops.replay.replay",
         "app.ops.backup.backup",
-        "app.ops.backup.restore",
+        "app.ops.backup.backup",
     ),
 }
 

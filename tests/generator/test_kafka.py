@@ -20,7 +20,7 @@ from app.generator.sender import DeliveryError, KafkaSender, producer_config
 from app.kafka.admin import create_topics
 from app.settings import GeneratorSettings, KafkaSettings
 from app.topics import PRODUCT_VIEWS, SENT_AT_HEADER, SOURCE_TOPICS, TRANSACTIONS
-from compose.demo.status import import_line
+from compose.demo.progress import import_line
 from compose.embedded.stack import EmbeddedStack, remove_stack
 from tests.faults.processes import clean_environment
 from tests.support.waiting import PATIENCE_SECONDS, wait_until

@@ -5,7 +5,7 @@ import logging
 import pytest
 from aiokafka.errors import CoordinatorNotAvailableError, GroupAuthorizationFailedError
 
-from app.kafka.first_coordinator import QuietWait, wait_quietly_for_the_coordinator
+from app.kafka.aiokafka_fixes import QuietWait, wait_quietly_for_the_coordinator
 
 _COMPLAINT = "Group Coordinator Request failed: %s"
 

@@ -11,7 +11,7 @@ from compose.embedded.java import find_java
 from compose.embedded.kafka import KafkaServer, SecureListener
 from compose.embedded.kafka_jars import ensure_jars
 from compose.embedded.ports import LOOPBACK, choose_port
-from compose.embedded.postgres_home import remove_home
+from compose.embedded.postgres import remove_home
 from compose.embedded.server import Workspace
 from compose.embedded.stack import EmbeddedStack
 from tests.security.authority import Certificates, issue

@@ -6,9 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from compose.embedded.passwords import load_passwords
 from compose.embedded.ports import LOOPBACK, choose_port
-from compose.embedded.postgres import OWNER, SUPERUSER, PostgresServer
+from compose.embedded.postgres import OWNER, SUPERUSER, PostgresServer, load_passwords
 from compose.embedded.server import Workspace
 from tests.security.authority import Certificates
 

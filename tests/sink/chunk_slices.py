@@ -16,7 +16,7 @@ from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.fault_points import NoFaults
 from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_TRANSACTIONS, StoredTopic
-from app.stream.state_loader import load_states
+from app.stream.partition_loader import load_states
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE_US: Final = 60_000_000

@@ -9,7 +9,7 @@ import pytest
 
 from app.events.decoding import EPOCH, MICROSECOND
 from app.events.rows import CartEventRow, ProductViewRow, SystemMetricRow, TransactionRow
-from app.reconcile.stream.timestamps import stored_kafka_us
+from app.reconcile.stream.json_values import stored_kafka_us
 from app.sink import ledger
 from app.sink.chunk_transaction import FencedError
 from app.sink.ledger import Counts

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from app.stream.gauges import ReplacingGauge
+from app.stream.health import ReplacingGauge
 
 
 def _series(registry: CollectorRegistry) -> dict[tuple[str, ...], float]:

@@ -18,8 +18,7 @@ from app.kafka.admin import create_topics
 from app.metrics import WorkerMetrics
 from app.postgres.connections import ANOMALIES_NUMBERED
 from app.sink.dead_letters import insert_dead_letters, notify_publisher
-from app.stream.outbox import OutboxPublisher
-from app.stream.outbox_records import OutboxStream
+from app.stream.outbox import OutboxPublisher, OutboxStream
 from app.topics import ANOMALIES, DEAD_LETTERS
 from compose.embedded.stack import EmbeddedStack
 from tests.sink.chunk_slices import NOON, letter

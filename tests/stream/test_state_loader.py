@@ -10,7 +10,7 @@ from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.ledger import Progress
 from app.sink.partition_state import PartitionState
 from app.sink.tables import STORED_TRANSACTIONS
-from app.stream.state_loader import load_states, ranges_to_load
+from app.stream.partition_loader import load_states, ranges_to_load
 from app.topics import TRANSACTIONS
 from tests.sink.chunk_slices import NOON, Sink, order, work_of
 from tests.support.databases import Database

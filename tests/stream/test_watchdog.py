@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.stream.watchdog import Position, Stall, Watchdog
+from app.stream.health import Position, Stall, Watchdog
 
 NEVER = 0.0
 

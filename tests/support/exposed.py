@@ -7,8 +7,7 @@ from tempfile import TemporaryDirectory
 
 from prometheus_client import CollectorRegistry, Metric
 
-from api.batch_metrics import BatchCollector
-from api.metrics import ApiMetrics
+from api.metrics import ApiMetrics, BatchCollector
 from app.metrics import WorkerMetrics
 from app.prometheus import register_process
 from batch.metrics import write_metrics

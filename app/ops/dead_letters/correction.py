@@ -7,10 +7,14 @@ from typing import Any, Final
 
 import orjson
 
-from app.ops.dead_letters.errors import DeadLetterError
+from app.errors import GlobalMartError
 from app.topics import TOPICS
 
 _KEY_FIELDS: Final = {topic.name: topic.key for topic in TOPICS if topic.source}
+
+
+class DeadLetterError(GlobalMartError):
+    """A dead letter does not exist, cannot be corrected as requested, or could not be sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Every step is idempotent: the next run for the same user finishes a killed one.
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -14,23 +14,68 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from app.errors import GlobalMartError, StoreUnavailableError, text_of
-from app.ops.dead_letters.claims import only_replay
-from app.ops.erasure.dead_letter_eraser import DeadLetterEraser
-from app.ops.erasure.lake_eraser import count_files, erase_from_lake
-from app.ops.erasure.remaining_copies import RemainingCopy, remaining_copies
-from app.ops.erasure.table_eraser import Reached, TableEraser
-from app.ops.erasure.warehouse_eraser import count_documents, erase_from_warehouse
+from app.ops.dead_letters.repository import only_replay
+from app.ops.erasure.table_eraser import DeadLetterEraser, Reached, TableEraser
+from app.ops.erasure.warehouse_eraser import count_documents, count_files, erase_from_lake, erase_from_warehouse
 from app.ops.lake import open_lake, require_published_lake
 from app.ops.lock import exclusive_owner
-from app.ops.retention.vacuum import vacuum
+from app.ops.retention.maintain import vacuum
+from app.ops.retention.topic_retention import TopicRetention, topic_retention
 from app.published_run import Document
 from app.settings import Settings
+from app.topics import ANOMALIES, DEAD_LETTERS, USER_TOPICS
 from batch.lake import Lake
 from batch.postgres import batch_lock, require_lock
 from batch.runs import settle_dead_runs
 from batch.warehouse import drop_unused, open_warehouse
 
+_TOPICS: Final = {*USER_TOPICS, ANOMALIES, DEAD_LETTERS}
+_ELSEWHERE: Final = (
+    ("backups", "until you delete those made before; after a restore of one erase the user again"),
+    (
+        "PostgreSQL's write-ahead log, its archive and replicas",
+        "until checkpoints recycle the log and you delete the archive",
+    ),
+    (
+        "dead rows and freed space in PostgreSQL's files",
+        "until vacuum and new rows overwrite them; no query reads them",
+    ),
+    (
+        "MongoDB's journal and oplog, freed blocks, object versions of the lake's storage",
+        "until they are overwritten or expire there",
+    ),
+    ("memory of workers", "until the next event of the partition, or a restart"),
+    (
+        "memory of the API, pages in browsers and dashboards",
+        "the API's until it has polled the warehouse, some seconds; pages until they are reloaded",
+    ),
+    ("logs with URLs of requests for the user, and other consumers of the topics or the API", "not known here"),
+)
 _MAX_CHARACTERS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RemainingCopy:
+    """A place where copies remain and until when, in words; `at_the_latest` if that is known."""
+
+    where: str
+    until: str
+    at_the_latest: datetime | None = None
+
+
+def remaining_copies(settings: Settings, now: datetime) -> list[RemainingCopy]:
+    """Returns all of them, topics with the broker's retention; raises KafkaTopicError if it does not answer."""
+    topics = [_topic(found, now) for found in topic_retention(settings) if found.topic in _TOPICS]
+    return [*topics, *(RemainingCopy(where, until) for where, until in _ELSEWHERE)]
+
+
+def _topic(found: TopicRetention, now: datetime) -> RemainingCopy:
+    where = f"Kafka topic {found.topic}"
+    if found.found_ms < 0:
+        return RemainingCopy(where, "forever: the topic has no retention")
+    latest = now + timedelta(milliseconds=found.found_ms + found.segment_ms)
+    hours = found.found_ms / 3_600_000
+    return RemainingCopy(where, f"{hours:g} h and the rest of its segment", latest)
 
 
 @dataclass(slots=True)

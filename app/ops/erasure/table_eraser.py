@@ -1,25 +1,21 @@
-"""Erases a user from PostgreSQL: first makes all workers store the pseudonym, then renames the stored rows.
+"""Erases a user in PostgreSQL: the tables and the dead letters."""
 
-The ledger rows of a topic are locked while its workers are fenced, so no chunk can commit in between. Orders are
-renamed in the same transaction, because the anomaly rules of the next order count the previous ones. Views and carts
-have no index by user: they are found without a lock, and renamed by their keys in batches, with the ledger rows locked
-again. A duplicate that arrives meanwhile is compared with both names.
-"""
-
+import json
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
 from app.domain.pseudonyms import PREFIX, Pseudonym, user_hash
 from app.errors import GlobalMartError
-from app.topics import ANOMALIES, CART_EVENTS, PRODUCT_VIEWS, SOURCE_TOPICS, TRANSACTIONS
+from app.events.pseudonymize import ERASED_DETAIL, is_json, mentioned
+from app.ops.dead_letters.repository import settle
+from app.topics import ANOMALIES, CART_EVENTS, DEAD_LETTERS, PRODUCT_VIEWS, SOURCE_TOPICS, TRANSACTIONS
 
 Reached = Callable[[str], None]
-
 _BATCH: Final = 1_000
 _BEGIN: Final = """
 INSERT INTO erased_users AS e (user_hash, pseudonym, session_key) VALUES ($1, $2, $3)
@@ -38,6 +34,18 @@ _RENAME: Final = f"""
 UPDATE {{table}} SET user_id = $2, session_id =
     '{PREFIX}' || substr(encode(sha256($3::BYTEA || convert_to(session_id, 'UTF8')), 'hex'), 1, 32)
 WHERE user_id = $1"""
+_PREFETCH_ROWS: Final = 20  # dead letters have up to 10 MiB each
+_LETTERS: Final = "SELECT id, key, value FROM dead_letters WHERE NOT erased"
+_REPLAYS: Final = """
+SELECT dead_letter_id AS id, key, value FROM dead_letter_replays
+WHERE key IS NOT NULL OR value IS NOT NULL"""
+_BLANK: Final = """
+UPDATE dead_letters SET key = NULL, value = NULL, detail = $2, erased = true WHERE id = ANY($1::BIGINT[])"""
+#: A claim that was never completed must not be sent again; if it was sent, the record is a late event like any other.
+_DELETE_CLAIMS: Final = """
+DELETE FROM dead_letter_replays WHERE dead_letter_id = ANY($1::BIGINT[]) AND sent_offset IS NULL"""
+_BLANK_REPLAYS: Final = """
+UPDATE dead_letter_replays SET key = NULL, value = NULL WHERE dead_letter_id = ANY($1::BIGINT[])"""
 
 
 @dataclass(slots=True)
@@ -129,3 +137,45 @@ async def lock_publisher(connection: asyncpg.Connection, stream: str) -> None:
 
 def _rows(status: str) -> int:
     return int(status.rsplit(" ", 1)[1])
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterEraser:
+    """Blanks dead letters and replays of one user; the caller holds the lock of all replays."""
+
+    connection: asyncpg.Connection
+    user_id: str
+
+    async def count(self) -> dict[str, int]:
+        """Counts dead letters and replays that contain the id."""
+        return {
+            "dead_letters": len(await self._found(_LETTERS)),
+            "dead_letter_replays": len(await self._found(_REPLAYS)),
+        }
+
+    async def blank(self) -> dict[str, int]:
+        """Deletes their bytes; returns how many there were."""
+        letters, replays = await self._found(_LETTERS), await self._found(_REPLAYS)
+        if replays:
+            await settle(self.connection)
+        async with self.connection.transaction():
+            await lock_publisher(self.connection, DEAD_LETTERS)
+            await self.connection.execute(_BLANK, letters, ERASED_DETAIL)
+            await self.connection.execute(_DELETE_CLAIMS, replays)
+            await self.connection.execute(_BLANK_REPLAYS, replays)
+        return {"dead_letters": len(letters), "dead_letter_replays": len(replays)}
+
+    async def _found(self, query: str) -> list[int]:
+        return [row["id"] async for row in self._rows(query) if self._contains_id(row)]
+
+    async def _rows(self, query: str) -> AsyncIterator[Any]:
+        async with self.connection.transaction(readonly=True):
+            async for row in self.connection.cursor(query, prefetch=_PREFETCH_ROWS):
+                yield row
+
+    def _contains_id(self, row: Any) -> bool:
+        key, value = row["key"], row["value"]
+        if self.user_id in mentioned(key, value):
+            return True
+        forms = self.user_id.encode(), json.dumps(self.user_id)[1:-1].encode()
+        return bool(value) and not is_json(value) and any(form in value for form in forms)

@@ -8,8 +8,7 @@ from typing import Any, Final, Self
 
 from app.kafka.offsets import RecordPosition
 from app.ops.doctor.outbox import Waiting, read_waiting
-from app.postgres.connections import connect_reader
-from app.postgres.errors import translate_errors
+from app.postgres.connections import connect_reader, translate_errors
 from app.postgres.heartbeats import SELECT_ALIVE
 from app.settings import PostgresSettings
 from app.topics import SOURCE_TOPICS

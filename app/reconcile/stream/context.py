@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.kafka.reader import KafkaReader
-from app.reconcile.stream.deletions import Deletion
-from app.reconcile.stream.erasures import Erasures
+from app.reconcile.stream.erasures import Deletion, Erasures
 from app.reconcile.stream.expected_store import ExpectedStore
 from app.reconcile.stream.report import ReconcileReport
 from app.reconcile.stream.snapshot import Snapshot

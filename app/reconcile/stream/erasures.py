@@ -7,11 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from app.kafka.reader import Record
-from app.reconcile.stream.fields import COLUMNS
-from app.reconcile.stream.strict_json import MalformedError, parse
-from app.reconcile.stream.validation import Event
+from app.reconcile.stream.json_values import MalformedError, parse
+from app.reconcile.stream.validation import COLUMNS, Event
 
 _SESSION_DIGITS: Final = 32
+
+
+class Deletion(NamedTuple):
+    """Rows of a partition that retention has deleted: their number, and an upper bound of their event time."""
+
+    before_us: int
+    rows: int
+
+
+NO_DELETION: Final = Deletion(-(2**63), 0)
 
 
 class Pseudonym(NamedTuple):

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple, Self
 
-from app.reconcile.stream.timestamps import SECOND_US
+from app.reconcile.stream.json_values import SECOND_US
 
 #: White space, or the word in any case between white space.
 _UNNAMED: Final = re.compile(r"\s*(?ai:unknown)?\s*")

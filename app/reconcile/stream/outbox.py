@@ -7,11 +7,10 @@ from typing import Any, Final
 from app.kafka.reader import KafkaReader, Record
 from app.reconcile.stream.erasures import Erasures
 from app.reconcile.stream.expected_store import Anomaly, ExpectedStore
+from app.reconcile.stream.json_values import SECOND_US, MalformedError, parse
 from app.reconcile.stream.merge_join import merge
 from app.reconcile.stream.report import LostRange, ReconcileReport
 from app.reconcile.stream.snapshot import Snapshot
-from app.reconcile.stream.strict_json import MalformedError, parse
-from app.reconcile.stream.timestamps import SECOND_US
 from app.topics import ANOMALIES, DEAD_LETTERS
 
 #: Columns of `transaction_anomalies` that are compared, in the order of `expected_store.Anomaly`.

@@ -11,13 +11,19 @@ from typing import Any, Final
 from app.kafka.reader import Record
 from app.reconcile.stream.context import RecountContext
 from app.reconcile.stream.counters import PartitionCounters
-from app.reconcile.stream.deletions import NO_DELETION
-from app.reconcile.stream.fields import COLUMNS, IDENTITY, RejectedError
+from app.reconcile.stream.erasures import NO_DELETION
+from app.reconcile.stream.json_values import show_timestamp, stored_kafka_us
 from app.reconcile.stream.report import LostRange
-from app.reconcile.stream.rows import ByOffset, DeadRow, dead_rows
-from app.reconcile.stream.snapshot import StoredRow
-from app.reconcile.stream.timestamps import show_timestamp, stored_kafka_us
-from app.reconcile.stream.validation import REJECTED_BY_DATABASE, SINK_STAGE, Event, validate
+from app.reconcile.stream.snapshot import ByOffset, DeadRow, StoredRow, dead_rows
+from app.reconcile.stream.validation import (
+    COLUMNS,
+    IDENTITY,
+    REJECTED_BY_DATABASE,
+    SINK_STAGE,
+    Event,
+    RejectedError,
+    validate,
+)
 
 
 class PartitionRecount:

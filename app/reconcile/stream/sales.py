@@ -6,12 +6,11 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, NamedTuple
 
-from app.reconcile.stream.amounts import CENT
 from app.reconcile.stream.expected_store import ExpectedStore, SalesLine
+from app.reconcile.stream.json_values import CENT, SECOND_US, show_timestamp, to_us
 from app.reconcile.stream.merge_join import merge, nulls_first
 from app.reconcile.stream.report import ReconcileReport
 from app.reconcile.stream.snapshot import Snapshot
-from app.reconcile.stream.timestamps import SECOND_US, show_timestamp, to_us
 
 
 class Slots(NamedTuple):

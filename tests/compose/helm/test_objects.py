@@ -167,7 +167,7 @@ def test_nights_are_in_utc_and_never_overlap(usual: Rendered) -> None:
 
 
 def test_a_run_that_cannot_succeed_is_not_tried_again(usual: Rendered) -> None:
-    from app.cli.locking import EXIT_LOCKED
+    from app.cli.exits import EXIT_LOCKED
 
     job = usual.of_kind("CronJob")["batch"]["spec"]["jobTemplate"]["spec"]
     (codes,) = [rule["onExitCodes"] for rule in job["podFailurePolicy"]["rules"] if "onExitCodes" in rule]

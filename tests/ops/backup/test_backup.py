@@ -16,7 +16,7 @@ from pymongo import MongoClient
 
 from app.errors import BackupError
 from app.ops.backup import pg_tools
-from app.ops.retention.vacuum import compact_mongo
+from app.ops.retention.maintain import compact_mongo
 from app.settings import MongoSettings, PostgresSettings
 from compose.embedded.stack import EmbeddedStack, remove_stack
 from tests.faults.world import World

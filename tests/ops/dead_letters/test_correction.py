@@ -2,8 +2,7 @@
 
 import pytest
 
-from app.ops.dead_letters.correction import Correction, parse_assignments, parse_patch
-from app.ops.dead_letters.errors import DeadLetterError
+from app.ops.dead_letters.correction import Correction, DeadLetterError, parse_assignments, parse_patch
 from app.topics import SYSTEM_METRICS, TRANSACTIONS
 
 

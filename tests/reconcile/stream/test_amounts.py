@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.reconcile.stream.amounts import BadAmountError, parse_amount
+from app.reconcile.stream.json_values import BadAmountError, parse_amount
 
 
 @pytest.mark.parametrize(

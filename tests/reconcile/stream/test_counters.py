@@ -7,7 +7,7 @@ import pytest
 
 from app.reconcile.stream.counters import PartitionCounters
 from app.reconcile.stream.expected_store import ExpectedStore
-from app.reconcile.stream.timestamps import SECOND_US
+from app.reconcile.stream.json_values import SECOND_US
 from app.reconcile.stream.validation import Event
 from app.settings import AnomalySettings
 from app.topics import PRODUCT_VIEWS, TRANSACTIONS

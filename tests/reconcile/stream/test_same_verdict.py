@@ -12,8 +12,7 @@ import pytest
 
 from app.events.decoding import DECODERS, EPOCH, MICROSECOND, TimeLimits
 from app.kafka.reader import Record as RecountRecord
-from app.reconcile.stream.fields import COLUMNS, RejectedError
-from app.reconcile.stream.validation import Rules, validate
+from app.reconcile.stream.validation import COLUMNS, RejectedError, Rules, validate
 from app.topics import SOURCE_TOPICS, TRANSACTIONS
 from tests.events.records import Record
 from tests.reconcile.stream.examples import KEYS, TIME_MS, VALID

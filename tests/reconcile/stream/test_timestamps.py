@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.reconcile.stream.timestamps import BadTimestampError, parse_timestamp, show_timestamp, to_us
+from app.reconcile.stream.json_values import BadTimestampError, parse_timestamp, show_timestamp, to_us
 
 
 def by_msgspec(text: str) -> tuple[int, bool] | None:

@@ -8,9 +8,8 @@ import pytest
 
 from app.events.schemas import CartEvent, ProductViewEvent, SystemMetricEvent
 from app.kafka.reader import Record
-from app.reconcile.stream.fields import COLUMNS, RejectedError
-from app.reconcile.stream.timestamps import to_us
-from app.reconcile.stream.validation import Event, Rules, validate
+from app.reconcile.stream.json_values import to_us
+from app.reconcile.stream.validation import COLUMNS, Event, RejectedError, Rules, validate
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SOURCE_TOPICS, SYSTEM_METRICS, TRANSACTIONS
 from tests.reconcile.stream.examples import KEYS, RULES, TIME_MS, VALID, encode, literal, record
 

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from app.errors import EmbeddedStackError
+from app.reconcile.warehouse.check import WarehouseReport, segments_line, warehouse_table
 from app.reconcile.warehouse.stored_totals import CUSTOMERS, DAYS, SEGMENT_NAMES
-from app.reconcile.warehouse.verdict import WarehouseReport, segments_line, warehouse_table
 from compose.demo.run import run
 
 _DAY = date(2025, 12, 7)

@@ -1,4 +1,4 @@
-"""Handles Ctrl-C: the first prints a message and ends the command in order, the second ends it at once."""
+"""How a command ends when it is interrupted, or while another one holds the lock it needs."""
 
 import os
 import signal
@@ -7,10 +7,26 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
+import typer
+
+from app.errors import LockHeldError
+
+#: sysexits' EX_TEMPFAIL: the same command works later.
+EXIT_LOCKED: Final = 75
 EXIT_INTERRUPTED: Final = 130
 _FIRST: Final = b"\nInterrupted: stopping; press Ctrl-C again to end at once\n"
 _SECOND: Final = b"\nEnded at once\n"
 _STDERR: Final = 2
+
+
+@contextmanager
+def exits_while_locked() -> Iterator[None]:
+    """Prints who holds the lock and exits with 75."""
+    try:
+        yield
+    except LockHeldError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_LOCKED) from error
 
 
 @contextmanager
