@@ -12,9 +12,8 @@ after them, and are counted once.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,15 +24,13 @@ from app.generator.csv_amounts import EXACT, refuse_out_of_range
 from app.generator.csv_file import CellReader, Line, Row, TextFile, find_delimiter, open_text, separator_line
 from app.generator.csv_format import WHITESPACE, CsvError, CsvFormat, ImportRequest, RowError, SameId
 from app.generator.csv_report import EXAMPLES, ImportReport, conclude
-from app.generator.csv_rows import EMPTY, ParsedRow, RowReader, field_names, read_header
-from app.generator.csv_spool import Refusal, Spool, SpooledOrder, SpooledRow, given_id, row_key
+from app.generator.csv_rows import EMPTY, Header, ParsedRow, RowReader, field_names
+from app.generator.csv_spool import Refusal, Spool, SpooledOrder, SpooledRow, row_key
 from app.generator.record import timestamp_text
 
 TIME: Final = "implausible time"
 CONFLICT: Final = "rows of one id that contradict each other"
 _DAY_US: Final = 86_400_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _LINES_SHOWN: Final = 6
 _NOTICE_SECONDS: Final = 10.0
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space"}
@@ -91,13 +88,13 @@ class Assembly:
         latest = self._spool.latest_us()
         if self._request.shift_end_us is not None and latest is not None:
             self._shift_us = (self._request.shift_end_us - latest) // _DAY_US * _DAY_US
-        for key, rows in groupby(self._spool.rows_by_key(), key=lambda found: found.key):
-            if not given_id(key):
-                self._without_id(found.row for found in rows)
-            elif self._same_id is SameId.ADD:
-                self._added_up(given_id(key), rows)
+        for (_, own_id), rows in groupby(self._spool.rows_by_key(), key=lambda found: (found.key, found.row.given_id)):
+            if own_id and self._same_id is SameId.ADD:
+                self._added_up(own_id, rows)
+            elif own_id:
+                self._single(own_id, (found.row for found in rows))
             else:
-                self._single(given_id(key), (found.row for found in rows))
+                self._without_id(found.row for found in rows)
         self._note()
 
     def _without_id(self, rows: Iterator[ParsedRow]) -> None:
@@ -292,7 +289,7 @@ def _read_rows(
         raise CsvError(f"{text.name} has no header: its first line must name the columns")
     if first.fault is not None:
         raise CsvError(f"{text.name}, line {first.line}: {first.fault}")
-    header = read_header(text.name, first.cells, layout)
+    header = Header(text.name, first.cells, layout)
     reader = RowReader(header, layout)
     cells.is_row = reader.is_row
     notice = time.monotonic() + _NOTICE_SECONDS
@@ -339,12 +336,7 @@ def _cell_reader(text: TextFile, layout: CsvFormat) -> tuple[CellReader, str]:
         return CellReader(lines, delimiter), f"{_name(delimiter)} (its line sep=)"
     delimiter = layout.delimiter or find_delimiter(first.text, field_names(layout))
     said = "" if layout.delimiter else " (found)"
-    return CellReader(_with(first, lines), delimiter), f"{_name(delimiter)}{said}"
-
-
-def _with(first: Line, lines: Iterator[Line]) -> Iterator[Line]:
-    yield first
-    yield from lines
+    return CellReader(chain([first], lines), delimiter), f"{_name(delimiter)}{said}"
 
 
 def _name(delimiter: str) -> str:

@@ -4,10 +4,9 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal, Inexact
 from shlex import quote
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -18,19 +17,10 @@ from app.generator.csv_format import CURRENCY, FIELDS, MAPPABLE, REQUIRED, CsvEr
 from app.generator.csv_times import TimeReader
 
 _AMOUNT: Final = "total_amount"
+#: Names separated by bars, in small letters.
 _CURRENCY_NAMES: Final = (
-    "currency",
-    "currency code",
-    "currency_code",
-    "order currency",
-    "order_currency",
-    "währung",
-    "waehrung",
-    "devise",
-    "moneda",
-    "valuta",
-    "waluta",
-    "moeda",
+    "currency|currency code|currency_code|order currency|order_currency|"
+    "währung|waehrung|devise|moneda|valuta|waluta|moeda"
 )
 #: Columns that say whether a row is a sale at all.
 _EVENT_NAMES: Final = ("event_type", "event type", "event_name")
@@ -38,160 +28,91 @@ _STATUS_ENDINGS: Final = ("status", "order state")
 _CANCELLED_NAMES: Final = ("cancelled at", "canceled at", "cancelled_at", "canceled_at")
 #: Names that shops give to what an order needs, for a hint.
 _USUAL: Final = {
-    "user_id": (
-        "customer_id",
-        "customerid",
-        "customer id",
-        "customer",
-        "email",
-        "customer email",
-        "billing email",
-        "e-mail (abrechnung)",
-        "kundennummer",
-        "kunde",
-        "user",
-    ),
-    "timestamp": (
-        "created at",
-        "created_at",
-        "order date",
-        "order_date",
-        "purchase date",
-        "date",
-        "invoicedate",
-        "event_time",
-        "bestelldatum",
-        "datum",
-        "order_purchase_timestamp",
-        "time",
-        "zeit",
-    ),
-    "total_amount": (
-        "total",
-        "order total",
-        "order_total",
-        "grand total",
-        "grand total (purchased)",
-        "grand total (base)",
-        "amount",
-        "gesamtsumme",
-        "summe",
-        "betrag",
-        "price",
-        "revenue",
-        "sum",
-    ),
+    "user_id": "customer_id|customerid|customer id|customer|email|customer email|billing email|e-mail (abrechnung)|"
+    "kundennummer|kunde|user",
+    "timestamp": "created at|created_at|order date|order_date|purchase date|date|invoicedate|event_time|bestelldatum|"
+    "datum|order_purchase_timestamp|time|zeit",
+    "total_amount": "total|order total|order_total|grand total|grand total (purchased)|grand total (base)|amount|"
+    "gesamtsumme|summe|betrag|price|revenue|sum",
 }
 TEXT: Final = "text"
 EMPTY: Final = "empty cell"
 ID: Final = "damaged id"
-_LENGTHS: Final = {
-    "transaction_id": 100,
-    "user_id": 100,
-    "product_id": 100,
-    "session_id": 100,
-    "category": 100,
-    "country": 50,
-    "payment_method": 50,
-}
 _IDS: Final = ("transaction_id", "user_id", "product_id", "session_id")
+_LENGTHS: Final = {**dict.fromkeys((*_IDS, "category"), 100), "country": 50, "payment_method": 50}
 _EXCEL_ID: Final = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{2,}", re.I)
 _CONTROLS: Final = re.compile("[\x80-\x9f]")
 _MOST_STATUSES: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Rows kept, or left out, by the value of a column."""
-
-    position: int
-    column: str
-    values: frozenset[str]
-    keep: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Header:
     """Where the cells of a row belong; positions count from 0.
 
-    `amount` is a sum of products of columns. `unnamed` are columns without a name, whose cells must be empty.
+    A name is found as it is written, or in other letters' case. `amount` is a sum of products of columns. `filters` are
+    columns whose values keep rows, or leave them out. `unnamed` are columns without a name, whose cells must be empty.
     `statuses` are columns nobody filters by although they may say that a row is no sale.
     """
 
-    width: int
-    fields: dict[str, int]
-    amount: tuple[tuple[int, ...], ...]
-    filters: tuple[Filter, ...]
-    unnamed: tuple[int, ...]
-    statuses: dict[str, int]
-    cancelled: dict[str, int]
-    events: dict[str, int]
+    def __init__(self, file: str, cells: Sequence[str], layout: CsvFormat) -> None:
+        """Raises CsvError for columns that are missing or there twice."""
+        self._file = file
+        self._names = [cell.strip() for cell in cells]
+        self._folded = [name.casefold() for name in self._names]
+        self._counts = Counter(self._folded)
+        self.width = len(cells)
+        self.fields = self._find_fields(layout)
+        self.amount = self._find_amount(layout)
+        self.filters = [
+            (self._position(column), values, keep)
+            for keep, chosen in ((True, layout.only), (False, layout.without))
+            for column, values in chosen.items()
+        ]
+        filtered = {position for position, _, _ in self.filters}
+        free = {name: n for n, name in enumerate(self._names) if name and n not in filtered}
+        taken = self.fields.values()
+        self.events = {name: n for name, n in free.items() if name.casefold() in _EVENT_NAMES}
+        self.statuses = {
+            name: n for name, n in free.items() if name.casefold().endswith(_STATUS_ENDINGS) and n not in taken
+        }
+        self.cancelled = {name: n for name, n in free.items() if name.casefold() in _CANCELLED_NAMES}
+        # A first column without a name is the row number of a data frame: no cell can have slipped into it.
+        self.unnamed = [n for n, name in enumerate(self._names) if not name and n]
 
     @property
-    def read(self) -> dict[str, tuple[int, ...]]:
+    def read(self) -> dict[str, list[int]]:
         """Positions of the cells that make an order, by field in the order of their names."""
-        terms = tuple(position for term in self.amount for position in term)
-        single = {name: (position,) for name, position in self.fields.items()}
-        return dict(sorted({**single, _AMOUNT: terms}.items()))
+        single = {name: [position] for name, position in self.fields.items()}
+        return dict(sorted({**single, _AMOUNT: [position for term in self.amount for position in term]}.items()))
 
+    def _find_fields(self, layout: CsvFormat) -> dict[str, int]:
+        fields = {field: self._position(column) for field, column in layout.columns.items() if field != _AMOUNT}
+        own = {field: field for field in FIELDS if field not in fields and field != _AMOUNT and self._has(field)}
+        fields |= {field: self._position(field) for field in own}
+        if layout.same_id is SameId.SEPARATE and "transaction_id" not in fields:
+            raise CsvError("--same-id says what rows of one id are: map transaction_id too")
+        currency = next(filter(self._has, _CURRENCY_NAMES.split("|")), None)
+        if CURRENCY not in fields and currency is not None:
+            fields[CURRENCY] = self._position(currency)
+        return fields
 
-def read_header(file: str, cells: Sequence[str], layout: CsvFormat) -> Header:
-    """Return where everything is; raises CsvError for columns that are missing or there twice."""
-    names = _Names(file, [cell.strip() for cell in cells])
-    wanted = {field: column for field, column in layout.columns.items() if field != _AMOUNT}
-    fields = {field: names.position(column) for field, column in wanted.items()}
-    for field in FIELDS:
-        if field not in fields and field != _AMOUNT and names.has(field):
-            fields[field] = names.position(field)
-    if layout.same_id is SameId.SEPARATE and "transaction_id" not in fields:
-        raise CsvError("--same-id says what rows of one id are: map transaction_id too")
-    if CURRENCY not in fields:
-        found = next((name for name in _CURRENCY_NAMES if names.has(name)), None)
-        if found is not None:
-            fields[CURRENCY] = names.position(found)
-    amount = _amount(names, layout.columns.get(_AMOUNT, _AMOUNT))
-    absent = [field for field in REQUIRED if field != _AMOUNT and field not in fields]
-    if layout.guests and "user_id" in absent:
-        absent.remove("user_id")
-    if absent or not amount:
-        names.missing([*absent, *([] if amount else [layout.columns.get(_AMOUNT, _AMOUNT)])])
-    filters = tuple(
-        Filter(names.position(column), column, values, keep)
-        for keep, chosen in ((True, layout.only), (False, layout.without))
-        for column, values in chosen.items()
-    )
-    return _header(names, fields, amount, filters)
+    def _find_amount(self, layout: CsvFormat) -> list[list[int]]:
+        """The column of a name, or a sum of products of columns; raises CsvError for all that is missing."""
+        text = layout.columns.get(_AMOUNT, _AMOUNT)
+        amount: list[list[int]] = []
+        if self._has(text):
+            amount = [[self._position(text)]]
+        elif "*" in text or "+" in text:
+            amount = [[self._position(column) for column in term.split("*")] for term in text.split("+")]
+        needed = [field for field in REQUIRED if field != _AMOUNT and not (layout.guests and field == "user_id")]
+        absent = [field for field in needed if field not in self.fields]
+        if absent or not amount:
+            self._refuse_missing([*absent, *([] if amount else [text])])
+        return amount
 
-
-def _header(
-    names: "_Names", fields: dict[str, int], amount: tuple[tuple[int, ...], ...], filters: tuple[Filter, ...]
-) -> Header:
-    filtered = {one.position for one in filters}
-    free = {name: n for n, name in enumerate(names.names) if name and n not in filtered}
-    events = {name: n for name, n in free.items() if name.casefold() in _EVENT_NAMES}
-    statuses = {
-        name: n for name, n in free.items() if name.casefold().endswith(_STATUS_ENDINGS) and n not in fields.values()
-    }
-    cancelled = {name: n for name, n in free.items() if name.casefold() in _CANCELLED_NAMES}
-    # A first column without a name is the row number of a data frame: no cell can have slipped into it.
-    unnamed = tuple(n for n, name in enumerate(names.names) if not name and n)
-    return Header(len(names.names), fields, amount, filters, unnamed, statuses, cancelled, events)
-
-
-class _Names:
-    """The names of a header; a name is found as it is written, or in other letters' case."""
-
-    def __init__(self, file: str, names: Sequence[str]) -> None:
-        self.names = list(names)
-        self._file = file
-        self._folded = [name.casefold() for name in names]
-        self._counts = Counter(self._folded)
-
-    def has(self, name: str) -> bool:
-        """Whether a column has the name."""
+    def _has(self, name: str) -> bool:
         return self._counts[name.strip().casefold()] > 0
 
-    def position(self, name: str) -> int:
+    def _position(self, name: str) -> int:
         """The one column of a name; raises CsvError if there is none, or more than one."""
         folded = name.strip().casefold()
         if self._counts[folded] > 1:
@@ -201,34 +122,24 @@ class _Names:
                 f"rename or remove all but one"
             )
         if not self._counts[folded]:
-            self.missing([name])
+            self._refuse_missing([name])
         return self._folded.index(folded)
 
-    def missing(self, columns: Sequence[str]) -> None:
+    def _refuse_missing(self, columns: Sequence[str]) -> None:
         """Raise CsvError for columns that are not there."""
-        there = ", ".join(name or "(no name)" for name in self.names)
+        there = ", ".join(name or "(no name)" for name in self._names)
         guesses = [f"--map {quote(f'{field}={found}')}" for field in columns if (found := self._usual(field))]
-        hint = "Name the columns with --map field=column"
-        if guesses:
-            hint += f", perhaps {' '.join(guesses)},"
-        hint += " and check --delimiter"
-        if "user_id" in columns:
-            hint += "; where the file names no customers, --guests makes one of each order"
-        raise CsvError(f"{self._file} has no column {', '.join(columns)}; its first line has: {there}. {hint}")
+        hint = f", perhaps {' '.join(guesses)}," if guesses else ""
+        guest = "; where the file names no customers, --guests makes one of each order" if "user_id" in columns else ""
+        raise CsvError(
+            f"{self._file} has no column {', '.join(columns)}; its first line has: {there}. Name the columns with "
+            f"--map field=column{hint} and check --delimiter{guest}"
+        )
 
     def _usual(self, field: str) -> str:
         """The column that may hold what is missing, by its usual names."""
-        known = [name for name in _USUAL.get(field, ()) if self._counts[name] == 1]
-        return self.names[self._folded.index(known[0])] if known else ""
-
-
-def _amount(names: _Names, text: str) -> tuple[tuple[int, ...], ...]:
-    """The column of a name, or a sum of products of columns; empty if neither."""
-    if names.has(text):
-        return ((names.position(text),),)
-    if not any(sign in text for sign in "*+"):
-        return ()
-    return tuple(tuple(names.position(column) for column in term.split("*")) for term in text.split("+"))
+        known = [name for name in _USUAL.get(field, "").split("|") if self._counts[name] == 1]
+        return self._names[self._folded.index(known[0])] if known else ""
 
 
 def field_names(layout: CsvFormat) -> list[str]:
@@ -238,8 +149,7 @@ def field_names(layout: CsvFormat) -> list[str]:
     return [*MAPPABLE, *layout.columns.values(), *parts, *layout.only, *layout.without]
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedRow:
+class ParsedRow(NamedTuple):
     """What a row says of an order; None where its cell is empty.
 
     `content` is a digest of all that was read, `given_id` an empty text where the file has no id.
@@ -271,7 +181,7 @@ class RowReader:
         self._header = header
         self._read = header.read
         self._same_id = layout.same_id
-        self._may_be_empty = {"user_id"} if layout.guests else set()
+        self._guests = layout.guests
 
     def is_row(self, cells: list[str]) -> bool:
         """Whether a line within a text looks like a row of its own: enough cells, and one of them a time."""
@@ -344,7 +254,7 @@ class RowReader:
                 )
 
     def _filtered(self, cells: list[str]) -> bool:
-        return any((cells[one.position].strip() in one.values) is not one.keep for one in self._header.filters)
+        return any((cells[position].strip() in values) is not keep for position, values, keep in self._header.filters)
 
     def _check_texts(self, texts: dict[str, str]) -> None:
         for name, text in texts.items():
@@ -364,7 +274,7 @@ class RowReader:
                 )
 
     def _check_complete(self, user_id: str, at_text: str, amount: Decimal | None) -> None:
-        if not user_id and "user_id" not in self._may_be_empty:
+        if not user_id and not self._guests:
             raise RowError(
                 EMPTY, "user_id is empty: fill it in, or --guests makes a customer of each order without one"
             )

@@ -5,10 +5,10 @@ folder that TMPDIR names, else in /var/tmp.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -24,8 +24,8 @@ PRAGMA synchronous = OFF;
 PRAGMA temp_store = FILE;
 PRAGMA cache_size = -16384;
 CREATE TABLE rows (
-    key BLOB, line INTEGER, at_us INTEGER, user_id TEXT, amount TEXT, currency TEXT, quantity INTEGER, texts BLOB,
-    content BLOB
+    key BLOB, line INTEGER, given_id TEXT, at_us INTEGER, user_id TEXT, amount TEXT, currency TEXT, quantity INTEGER,
+    texts BLOB, content BLOB
 );
 CREATE TABLE refused (line INTEGER, kind TEXT, reason TEXT, amount TEXT, rows INTEGER, key BLOB);
 CREATE TABLE left_out (key BLOB);
@@ -36,7 +36,7 @@ CREATE INDEX refused_key ON refused (key) WHERE key IS NOT NULL;
 CREATE INDEX left_out_key ON left_out (key);
 """
 _BY_KEY: Final = """
-SELECT key, line, at_us, user_id, amount, currency, quantity, texts, content,
+SELECT rows.*,
     EXISTS (SELECT 1 FROM refused WHERE refused.key = rows.key),
     EXISTS (SELECT 1 FROM left_out WHERE left_out.key = rows.key)
 FROM rows ORDER BY key, line
@@ -82,15 +82,7 @@ class Spool:
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(_TABLES)
-        self._rows: list[tuple[object, ...]] = []
-        self._orders: list[SpooledOrder] = []
-        self._left_out: list[tuple[bytes]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        self._pending: dict[str, list[tuple[object, ...]]] = {"rows": [], "refused": [], "left_out": [], "orders": []}
 
     def close(self) -> None:
         """Give the disk back."""
@@ -98,111 +90,81 @@ class Spool:
 
     def add_row(self, row: ParsedRow) -> None:
         """Keep a row."""
-        self._rows.append(
-            (
-                row_key(row.given_id) or _DERIVED + row.content,
-                row.line,
-                row.at_us,
-                row.user_id,
-                None if row.amount is None else str(row.amount),
-                row.currency,
-                row.quantity,
-                orjson.dumps(row.texts),
-                row.content,
-            )
-        )
-        if len(self._rows) >= _BATCH:
-            self._flush_rows()
+        key = row_key(row.given_id) or _DERIVED + row.content
+        texts: Any = orjson.dumps(row.texts)
+        self._add("rows", (key, *row._replace(amount=_text(row.amount), texts=texts)))
 
     def refuse(self, refusal: Refusal, key: bytes | None = None) -> None:
         """Keep the reason why a row is no order, and the key of the order it would have been part of."""
-        amount = None if refusal.amount is None else str(refusal.amount)
-        with _disk():
-            self._database.execute(
-                "INSERT INTO refused VALUES (?, ?, ?, ?, ?, ?)",
-                (refusal.line, refusal.kind, refusal.reason, amount, refusal.rows, key),
-            )
+        self._add("refused", (*refusal._replace(amount=_text(refusal.amount)), key))
 
     def leave_out(self, key: bytes) -> None:
         """Keep that a filter took a row of the key out."""
         if key:
-            self._left_out.append((key,))
-            if len(self._left_out) >= _BATCH:
-                self._flush_left_out()
+            self._add("left_out", (key,))
+
+    def add_order(self, order: SpooledOrder) -> None:
+        """Keep an order."""
+        self._add("orders", order)
 
     def latest_us(self) -> int | None:
         """Time of the last row."""
-        self._flush_rows()
-        (latest,) = self._database.execute("SELECT max(at_us) FROM rows").fetchone()
+        ((latest,),) = self._found("SELECT max(at_us) FROM rows")
         return None if latest is None else int(latest)
 
     def rows_by_key(self) -> Iterator[SpooledRow]:
         """Yield the rows of each key together, in the order of the file."""
-        self._flush_rows()
-        self._flush_left_out()
+        self._flush()
         with _disk():
             self._database.executescript(_INDEXES)
-            for found in self._database.execute(_BY_KEY):
-                key, line, at_us, user_id, amount, currency, quantity, texts, content, *marks = found
-                parsed = ParsedRow(
-                    line,
-                    given_id(key),
-                    at_us,
-                    user_id,
-                    None if amount is None else Decimal(amount),
-                    currency,
-                    quantity,
-                    orjson.loads(texts),
-                    content,
-                )
-                yield SpooledRow(key, parsed, bool(marks[0]), bool(marks[1]))
-
-    def add_order(self, order: SpooledOrder) -> None:
-        """Keep an order."""
-        self._orders.append(order)
-        if len(self._orders) >= _BATCH:
-            self._flush_orders()
+        for key, *values, broken, cut in self._found(_BY_KEY):
+            row = ParsedRow(*values)
+            texts: Any = row.texts
+            row = row._replace(amount=_decimal(row.amount), texts=orjson.loads(texts))
+            yield SpooledRow(key, row, bool(broken), bool(cut))
 
     def orders_by_time(self) -> Iterator[SpooledOrder]:
         """Yield the orders by time; those of one time as they stand in the file."""
-        self._flush_orders()
-        with _disk():
-            for found in self._database.execute("SELECT * FROM orders ORDER BY at_us, line"):
-                yield SpooledOrder(*found)
+        yield from map(SpooledOrder._make, self._found("SELECT * FROM orders ORDER BY at_us, line"))
 
     def refusals(self) -> Iterator[Refusal]:
         """Yield what was refused in the order of the file."""
-        query = "SELECT line, kind, reason, amount, rows FROM refused ORDER BY line"
-        for line, kind, reason, amount, rows in self._database.execute(query):
-            yield Refusal(line, kind, reason, None if amount is None else Decimal(amount), rows)
+        for found in self._found("SELECT line, kind, reason, amount, rows FROM refused ORDER BY line"):
+            refusal = Refusal(*found)
+            yield refusal._replace(amount=_decimal(refusal.amount))
 
-    def _flush_rows(self) -> None:
-        self._insert("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
-        self._rows.clear()
+    def _add(self, table: str, row: tuple[object, ...]) -> None:
+        self._pending[table].append(row)
+        if len(self._pending[table]) >= _BATCH:
+            self._flush()
 
-    def _flush_left_out(self) -> None:
-        self._insert("INSERT INTO left_out VALUES (?)", self._left_out)
-        self._left_out.clear()
-
-    def _flush_orders(self) -> None:
-        self._insert("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", self._orders)
-        self._orders.clear()
-
-    def _insert(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+    def _flush(self) -> None:
         with _disk():
             self._database.execute("BEGIN")
-            self._database.executemany(statement, rows)
+            for table, rows in self._pending.items():
+                if rows:
+                    marks = ", ".join("?" * len(rows[0]))
+                    self._database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+                    rows.clear()
             self._database.execute("COMMIT")
+
+    def _found(self, query: str) -> Iterator[Any]:
+        self._flush()
+        with _disk():
+            yield from self._database.execute(query)
+
+
+def _text(amount: Decimal | None) -> Any:
+    return None if amount is None else str(amount)
+
+
+def _decimal(text: Any) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 def row_key(given: str) -> bytes:
     """The key of rows with an id of their own; empty where there is none."""
     return _GIVEN + given.encode() if given else b""
-
-
-def given_id(key: bytes) -> str:
-    """The id of a key, or an empty text where the key is made of content."""
-    return key[1:].decode() if key.startswith(_GIVEN) else ""
 
 
 @contextmanager

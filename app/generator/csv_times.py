@@ -3,19 +3,18 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from app.domain.timestamps import TimestampError, as_utc, parse_timestamp
+from app.events.decoding import EPOCH, MICROSECOND
 from app.generator.csv_format import MILLISECONDS, SECONDS, RowError
 
 DATE: Final = "date"
 GAP: Final = "gap"
 FOLD: Final = "fold"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 #: The one zone and the offsets that shops and databases write behind a space.
 _UTC_NAMES: Final = re.compile(r" (?:UTC|GMT)\Z")
 _SPACED_OFFSET: Final = re.compile(r" (?=[+-][0-9]{2}:?[0-9]{2}\Z)")
@@ -26,43 +25,15 @@ _UNIX_UNIT_US: Final = {SECONDS: 1_000_000, MILLISECONDS: 1_000}
 _UNIX_DIGITS: Final = {SECONDS: 10, MILLISECONDS: 13}
 _LATEST_US: Final = 253_402_300_799_999_999
 _LEARNED_FROM: Final = 500  # rows whose dates are tried out in other formats
-_CLOCKS: Final = (
-    "",
-    " %H:%M",
-    " %H:%M:%S",
-    ", %H:%M",
-    ", %H:%M:%S",
-    " %I:%M %p",
-    " %I:%M:%S %p",
-    ", %I:%M %p",
-    ", %I:%M:%S %p",
-)
+#: Days and the clocks behind them, separated by bars.
 _DAYS: Final = (
-    "%d.%m.%Y",
-    "%d.%m.%y",
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-    "%m/%d/%y",
-    "%d/%m/%y",
-    "%d-%m-%Y",
-    "%m-%d-%Y",
-    "%Y/%m/%d",
-    "%Y.%m.%d",
-    "%Y-%m-%d",
-    "%b %d, %Y",
-    "%B %d, %Y",
-    "%d %b %Y",
-    "%d %B %Y",
-    "%d-%b-%Y",
-    "%d-%b-%y",
+    "%d.%m.%Y|%d.%m.%y|%m/%d/%Y|%d/%m/%Y|%m/%d/%y|%d/%m/%y|%d-%m-%Y|%m-%d-%Y|%Y/%m/%d|%Y.%m.%d|%Y-%m-%d|%b %d, %Y|"
+    "%B %d, %Y|%d %b %Y|%d %B %Y|%d-%b-%Y|%d-%b-%y"
 )
+_CLOCKS: Final = "| %H:%M| %H:%M:%S|, %H:%M|, %H:%M:%S| %I:%M %p| %I:%M:%S %p|, %I:%M %p|, %I:%M:%S %p"
 _KNOWN: Final = (
-    *(day + clock for day in _DAYS for clock in _CLOCKS),
-    SECONDS,
-    MILLISECONDS,
-    "%Y%m%d",
-    "%Y%m%d%H%M%S",
-    "%a, %d %b %Y %H:%M:%S %z",
+    *(day + clock for day in _DAYS.split("|") for clock in _CLOCKS.split("|")),
+    *(SECONDS, MILLISECONDS, "%Y%m%d", "%Y%m%d%H%M%S", "%a, %d %b %Y %H:%M:%S %z"),
 )
 
 
@@ -120,7 +91,7 @@ class TimeReader:
         moment = self._moment(text)
         if moment.tzinfo is None and self._zone is not None:
             return self._local(moment.replace(tzinfo=self._zone))
-        return (as_utc(moment) - _EPOCH) // _MICROSECOND, ""
+        return (as_utc(moment) - EPOCH) // MICROSECOND, ""
 
     def _moment(self, text: str) -> datetime:
         if self._format is None:
@@ -145,7 +116,7 @@ class TimeReader:
             utc = moment.astimezone(UTC)
         except OverflowError:
             raise TimestampError(f"{moment.isoformat()} lies outside the years 1 to 9999") from None
-        at_us = (utc - _EPOCH) // _MICROSECOND
+        at_us = (utc - EPOCH) // MICROSECOND
         if moment.utcoffset() == moment.replace(fold=1).utcoffset():
             return at_us, ""
         back = utc.astimezone(moment.tzinfo).replace(tzinfo=None, fold=0)

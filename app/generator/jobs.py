@@ -11,7 +11,7 @@ from app.generator.mix import Rates
 from app.generator.playback import FOREVER_US, Source
 from app.generator.record import Counts, run_id
 from app.generator.shop import build_shop
-from app.generator.traffic import Plan, Traffic, build_traffic
+from app.generator.traffic import Plan, Traffic
 from app.settings import Settings
 
 _FLAT_OUT_RATE: Final = 50_000.0  # more than is reached: the pace is set by the machine
@@ -120,4 +120,4 @@ def _name(settings: Settings, *circumstances: object) -> str:
 
 def _traffic(settings: Settings, plan: Plan) -> Traffic:
     shop = build_shop(settings.generator, settings.anomaly)
-    return build_traffic(shop, plan, settings.generator, settings.anomaly, settings.stream)
+    return Traffic(shop, plan, settings.generator, settings.anomaly, settings.stream)

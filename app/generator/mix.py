@@ -16,7 +16,7 @@ not drawn independently: a low-discrepancy sequence keeps the number of each kin
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.generator.shop import Weighted
 
@@ -40,8 +40,7 @@ class SessionKind(IntEnum):
     BROWSE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(NamedTuple):
     """Mean events per second of each topic."""
 
     transactions: float
@@ -51,17 +50,12 @@ class Rates:
 
     def scaled(self, factor: float) -> "Rates":
         """Returns all rates times a factor."""
-        return Rates(
-            self.transactions * factor,
-            self.product_views * factor,
-            self.cart_events * factor,
-            self.system_metrics * factor,
-        )
+        return Rates(*(rate * factor for rate in self))
 
     @property
     def total(self) -> float:
         """Events per second of all topics."""
-        return self.transactions + self.product_views + self.cart_events + self.system_metrics
+        return sum(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,17 +22,6 @@ class Pacer:
     usual; a lag beyond `catch_up_max_us` is not caught up: the source then stays behind the wall clock by `offset_us`.
     """
 
-    __slots__ = (
-        "_catch_up_factor",
-        "_catch_up_max_us",
-        "_played_us",
-        "_speed",
-        "_start_us",
-        "_wall_start_us",
-        "_wall_us",
-        "skipped_us",
-    )
-
     def __init__(self, wall_us: int, start_us: int, speed: float, catch_up_factor: float, catch_up_max_us: int) -> None:
         """Starts now: the source's `start_us` is played at the wall clock's `wall_us`."""
         self._wall_start_us = self._wall_us = wall_us
@@ -52,16 +41,13 @@ class Pacer:
         step_us = min(_LONGEST_STEP_US, max(0, wall_us - self._wall_us))
         self._wall_us = max(wall_us, self._wall_us)
         passed_us = self._wall_us - self._wall_start_us - self.skipped_us
-        behind_us = passed_us - self._played_wall_us()
+        behind_us = passed_us - (self._played_us - self._start_us) / self._speed
         if behind_us > self._catch_up_max_us + _LONGEST_STEP_US:
             self.skipped_us += int(behind_us) - self._catch_up_max_us
             behind_us = self._catch_up_max_us
         wall_step_us = min(behind_us, self._catch_up_factor * step_us)
         self._played_us += int(max(0.0, wall_step_us) * self._speed)
         return self._played_us
-
-    def _played_wall_us(self) -> float:
-        return (self._played_us - self._start_us) / self._speed
 
 
 class Source(Protocol):
@@ -75,21 +61,6 @@ class Source(Protocol):
         """Yields the records before a time (see `Traffic.records`)."""
 
 
-class WallClock:
-    """The real time; `sleep` ends early when a stop is requested."""
-
-    def __init__(self, stop: Event) -> None:
-        self._stop = stop
-
-    def now_us(self) -> int:
-        """Returns microseconds since the epoch."""
-        return time.time_ns() // 1000
-
-    def sleep(self, seconds: float) -> None:
-        """Waits, at most until the stop."""
-        self._stop.wait(seconds)
-
-
 class Clock(Protocol):
     """The clock of a playback."""
 
@@ -98,6 +69,19 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Waits."""
+
+
+class WallClock:
+    """The real time; `sleep` ends early when a stop is requested."""
+
+    def __init__(self, stop: Event) -> None:
+        self._stop = stop
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
+
+    def sleep(self, seconds: float) -> None:
+        self._stop.wait(seconds)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.domain.timestamps import TimestampError, as_utc, parse_timestamp
-from app.events.decoding import TimeLimits
+from app.events.decoding import EPOCH, MICROSECOND, TimeLimits
 from app.generator.csv_amounts import COMMA, POINT
 from app.generator.csv_format import (
     MAPPABLE,
@@ -31,8 +31,6 @@ from app.settings import Settings
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LENGTH: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-_MICROSECOND: Final = timedelta(microseconds=1)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TOO_LATE: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -221,7 +219,7 @@ def _layout(file: FileRequest) -> tuple[Path, CsvFormat]:
 
 def microseconds(moment: datetime) -> int:
     """Return an aware time as microseconds since the epoch."""
-    return (moment - _EPOCH) // _MICROSECOND
+    return (moment - EPOCH) // MICROSECOND
 
 
 def parse_length(text: str) -> timedelta:
@@ -240,7 +238,7 @@ def parse_time(text: str, option: str = "") -> datetime:
         moment = as_utc(parsed if isinstance(parsed, datetime) else datetime.combine(parsed, time()))
     except TimestampError as error:
         raise JobError(f"{named}{error}") from None
-    if not _EPOCH <= moment < _TOO_LATE:
+    if not EPOCH <= moment < _TOO_LATE:
         raise JobError(f"{named}{text!r} lies outside the years 1970 to 9998, which traffic can have")
     return moment
 

@@ -2,6 +2,7 @@
 
 import math
 from array import array
+from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
@@ -14,119 +15,19 @@ from app.generator.mix import (
     SessionKind,
     SessionMix,
 )
-from app.generator.planned_event import Fault, FaultInjector, PlannedEvent
+from app.generator.planned_event import FaultInjector, PlannedEvent
 from app.generator.record import Ids
-from app.generator.shop import QUANTITIES, Catalogue, Shop, Weighted
+from app.generator.shop import QUANTITIES, Shop, Weighted
 from app.settings import AnomalySettings, GeneratorSettings
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS
 
-_PAYMENT_METHODS: Final = ("credit_card", "debit_card", "paypal", "apple_pay", "bank_transfer")
-_PAYMENT_WEIGHTS: Final = Weighted((45, 20, 20, 8, 7))
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
+_PAYMENT_METHODS: Final = ("credit_card", "debit_card", "paypal", "apple_pay", "bank_transfer")
+_PAYMENT_WEIGHTS: Final = Weighted((45, 20, 20, 8, 7))
 _BURST_SPREAD: Final = 5  # a burst has one to five orders more than the threshold
 _BURST_SPAN_US: Final = 20 * SECOND_US
 _REDRAWS: Final = 20
-
-
-class OrderGenerator:
-    """Draws amount and quantity of an order; an ordinary one stays below every threshold."""
-
-    __slots__ = ("_bulk", "_catalogue", "_high_cents", "_kinds", "_quantities", "_rng")
-
-    def __init__(
-        self, settings: GeneratorSettings, anomaly: AnomalySettings, catalogue: Catalogue, rng: Random
-    ) -> None:
-        self._rng = rng
-        self._catalogue = catalogue
-        self._high_cents = int(anomaly.high_value * 100)
-        self._bulk = anomaly.unusual_quantity
-        self._quantities = Weighted(QUANTITIES[: max(1, self._bulk - 1)])
-        high, bulk = settings.high_value_share, settings.unusual_quantity_share
-        self._kinds = Weighted((1.0 - high - bulk, high, bulk))
-
-    def quantity(self) -> int:
-        """Returns the number of items of an ordinary order, mostly 1 to 3."""
-        return self._quantities.draw(self._rng.random()) + 1
-
-    def payment_method(self) -> str:
-        """Returns a payment method."""
-        return _PAYMENT_METHODS[_PAYMENT_WEIGHTS.draw(self._rng.random())]
-
-    def kind(self) -> str:
-        """Returns "" for an ordinary order, else the type of its anomaly."""
-        return ("", HIGH_VALUE, UNUSUAL_QUANTITY)[self._kinds.draw(self._rng.random())]
-
-    def bulk_quantity(self) -> int:
-        """Returns a quantity at or above the threshold."""
-        return self._bulk + int(self._rng.expovariate(0.2))
-
-    def terms(self, product: int, quantity: int, kind: str) -> dict[str, Any]:
-        """Returns the amount in cents and the quantity of an order of this kind.
-
-        A bulk order gets a discount where its list price would exceed the high-value limit.
-        """
-        cents = self._catalogue.price_cents[product] * quantity
-        if kind == HIGH_VALUE:
-            cents = int(self._high_cents * (1.0 + 0.02 + self._rng.expovariate(1.0)))
-        elif kind == UNUSUAL_QUANTITY:
-            cents = min(cents, self._high_cents)
-        return {"total_amount": cents, "quantity": quantity}
-
-
-class Visit:
-    """The steps of one session; every event has its session id, customer and country."""
-
-    __slots__ = ("_country", "_faults", "_ids", "_late_us", "_session", "_shop", "_user", "clock_us", "events")
-
-    def __init__(self, shop: Shop, ids: Ids, faults: FaultInjector, user: int, start_us: int, late_us: int) -> None:
-        """Starts a visit; `late_us` is the delay between its events' timestamps and their sending."""
-        self._shop = shop
-        self._ids = ids
-        self._faults = faults
-        self._user = f"user{user + 1}"
-        self._country = shop.countries[shop.population.country_of[user]]
-        self._session = ids.session()
-        self._late_us = late_us
-        self.clock_us = start_us
-        self.events: list[PlannedEvent] = []
-
-    def view(self, product: int) -> None:
-        """Views a product."""
-        fields = {"event_id": self._ids.event(), **self._common(product)}
-        self._add(PRODUCT_VIEWS, fields)
-
-    def cart(self, action: str, product: int, quantity: int) -> None:
-        """Adds a product to the cart, removes it, or checks out."""
-        fields = {"event_id": self._ids.event(), **self._common(product)}
-        fields["action"] = action
-        fields["quantity"] = quantity
-        self._add(CART_EVENTS, fields)
-
-    def order(self, orders: OrderGenerator, product: int, quantity: int, kind: str, marks: tuple[str, ...]) -> None:
-        """Orders a product. An order with an intended anomaly has no fault, so that the anomaly is detected."""
-        fields = {"transaction_id": self._ids.order(), **self._common(product)}
-        fields.update(orders.terms(product, quantity, kind))
-        fields["payment_method"] = orders.payment_method()
-        self._add(TRANSACTIONS, fields, marks)
-
-    def _common(self, product: int) -> dict[str, Any]:
-        catalogue = self._shop.catalogue
-        return {
-            "user_id": self._user,
-            "session_id": self._session,
-            "product_id": f"product{product + 1}",
-            "category": catalogue.categories[catalogue.category_of[product]],
-            "country": self._country,
-        }
-
-    def _add(self, topic: str, fields: dict[str, Any], marks: tuple[str, ...] = ()) -> None:
-        event = PlannedEvent(self.clock_us, topic, self._user, fields, self._late_us, Fault.NONE, marks)
-        if not marks:
-            self._faults.inject(event)
-        if self._late_us:
-            event.marks = (*event.marks, "late")
-        self.events.append(event)
 
 
 def mean_burst_size(rapid_limit: int) -> float:
@@ -134,31 +35,49 @@ def mean_burst_size(rapid_limit: int) -> float:
     return rapid_limit + (_BURST_SPREAD + 1) / 2
 
 
+class Visit:
+    """The steps of one session; every event has its session id, customer and country."""
+
+    __slots__ = ("clock_us", "country", "events", "late_us", "session", "user")
+
+    def __init__(self, user: int, country: int, session: str, start_us: int, late_us: int) -> None:
+        """Starts a visit; `late_us` is the delay between its events' timestamps and their sending."""
+        self.user = user
+        self.country = country
+        self.session = session
+        self.late_us = late_us
+        self.clock_us = start_us
+        self.events: list[PlannedEvent] = []
+
+
 class Sessions:
-    """Plans one session at a time; `think_us` is the mean pause between two steps."""
+    """Plans one session at a time; `think_us` is the mean pause between two steps.
+
+    Ordinary orders stay below every threshold of an anomaly.
+    """
 
     def __init__(
         self,
         shop: Shop,
         mix: SessionMix,
-        orders: OrderGenerator,
         faults: FaultInjector,
         ids: Ids,
         rng: Random,
         think_us: float,
-        rapid_limit: int,
+        settings: GeneratorSettings,
+        anomaly: AnomalySettings,
     ) -> None:
-        self._shop = shop
-        self._mix = mix
-        self._kinds = mix.kinds()
-        self._orders = orders
-        self._faults = faults
-        self._ids = ids
-        self._rng = rng
+        self._shop, self._mix, self._faults, self._ids, self._rng = shop, mix, faults, ids, rng
         self._think_us = think_us
-        self._rapid = rapid_limit
-        self._gap_us = _gap_us(mix, len(shop.population.joined), rapid_limit)
-        self._free_at_us = array("q", [0]) * len(shop.population.country_of)
+        self._kinds = mix.kinds()
+        self._rapid = anomaly.rapid_transactions
+        self._high_cents = int(anomaly.high_value * 100)
+        self._bulk = anomaly.unusual_quantity
+        self._quantities = Weighted(QUANTITIES[: max(1, self._bulk - 1)])
+        high, bulk = settings.high_value_share, settings.unusual_quantity_share
+        self._order_kinds = Weighted((1.0 - high - bulk, high, bulk))
+        self._gap_us = _gap_us(mix, len(shop.joined), self._rapid)
+        self._free_at_us = array("q", [0]) * len(shop.joined)
         self._sampler = LowDiscrepancySampler(rng.random())
 
     def plan(self, start_us: int, fraction: float, warming_up: bool) -> list[PlannedEvent]:
@@ -170,24 +89,26 @@ class Sessions:
         if kind is SessionKind.BURST:
             return [] if warming_up else self._burst(start_us, fraction)
         buys = kind in (SessionKind.CART_BUY, SessionKind.DIRECT_BUY)
-        user = (self._buyer if buys else self._visitor)(start_us, fraction)
-        late_us = self._faults.lateness_us()
-        visit = Visit(self._shop, self._ids, self._faults, user, start_us, late_us)
-        product = self._view_products(visit, kind, self._shop.population.country_of[user])
+        user = self._buyer(start_us, fraction) if buys else self._shop.draw_customer(self._rng, fraction)
+        visit = self._visit(user, start_us, self._faults.lateness_us())
+        product = self._view_products(visit, kind)
         if kind is SessionKind.CART_BUY:
             self._buy_from_cart(visit, product)
         elif kind is SessionKind.DIRECT_BUY:
-            kind_of_order, quantity = self._choose_order()
-            self._pay(visit, product, quantity, kind_of_order)
+            self._pay(visit, product, *self._choose_order())
         elif kind is SessionKind.CART_LEAVE:
             self._leave_cart(visit, product)
         return visit.events
 
-    def _view_products(self, visit: Visit, kind: SessionKind, country: int) -> int:
+    def _visit(self, user: int, start_us: int, late_us: int) -> Visit:
+        return Visit(user, self._shop.country_of[user], self._ids.session(), start_us, late_us)
+
+    def _view_products(self, visit: Visit, kind: SessionKind) -> int:
         """Views some products; returns the last one, which is bought if any is."""
-        product = self._shop.draw_product(self._rng, country)
+        product = self._shop.draw_product(self._rng, visit.country)
         for _ in range(self._views(kind)):
-            visit.view(product := self._shop.draw_product(self._rng, country))
+            product = self._shop.draw_product(self._rng, visit.country)
+            self._add(visit, PRODUCT_VIEWS, product, {"event_id": self._ids.event()})
             self._think(visit)
         return product
 
@@ -202,79 +123,103 @@ class Sessions:
 
     def _buy_from_cart(self, visit: Visit, product: int) -> None:
         kind, quantity = self._choose_order()
-        visit.cart("add", product, quantity)
-        self._think(visit)
+        self._cart(visit, "add", product, quantity)
         if self._rng.random() < EXTRA_ITEM_SHARE:
             extra = self._neighbour(product)
-            visit.cart("add", extra, 1)
-            self._think(visit)
-            visit.cart("remove", extra, 1)
-            self._think(visit)
-        visit.cart("checkout", product, quantity)
+            self._cart(visit, "add", extra, 1)
+            self._cart(visit, "remove", extra, 1)
+        self._cart(visit, "checkout", product, quantity, pause=False)
         visit.clock_us += int(SECOND_US * (0.3 + 2.0 * self._rng.random()))
-        self._pay(visit, product, quantity, kind)
+        self._pay(visit, product, kind, quantity)
 
     def _leave_cart(self, visit: Visit, product: int) -> None:
-        quantity = self._orders.quantity()
-        visit.cart("add", product, quantity)
-        self._think(visit)
+        quantity = self._quantity()
+        self._cart(visit, "add", product, quantity)
         if self._rng.random() < EXTRA_ITEM_SHARE:
-            visit.cart("add", self._neighbour(product), 1)
-            self._think(visit)
+            self._cart(visit, "add", self._neighbour(product), 1)
         if self._rng.random() < REMOVE_SHARE:
-            visit.cart("remove", product, quantity)
+            self._cart(visit, "remove", product, quantity)
+
+    def _cart(self, visit: Visit, action: str, product: int, quantity: int, *, pause: bool = True) -> None:
+        """Adds a product to the cart, removes it, or checks out; a pause to think follows."""
+        fields = {"event_id": self._ids.event(), "action": action, "quantity": quantity}
+        self._add(visit, CART_EVENTS, product, fields)
+        if pause:
+            self._think(visit)
+
+    def _quantity(self) -> int:
+        """Returns the number of items of an ordinary order, mostly 1 to 3."""
+        return self._quantities.draw(self._rng.random()) + 1
 
     def _choose_order(self) -> tuple[str, int]:
-        kind = self._orders.kind()
+        """Returns the type of the order's anomaly, "" for an ordinary one, and its quantity."""
+        kind = ("", HIGH_VALUE, UNUSUAL_QUANTITY)[self._order_kinds.draw(self._rng.random())]
         bulk = kind == UNUSUAL_QUANTITY
-        return kind, self._orders.bulk_quantity() if bulk else self._orders.quantity()
+        return kind, self._bulk + int(self._rng.expovariate(0.2)) if bulk else self._quantity()
 
-    def _pay(self, visit: Visit, product: int, quantity: int, kind: str) -> None:
-        visit.order(self._orders, product, quantity, kind, (kind,) if kind else ())
+    def _pay(self, visit: Visit, product: int, kind: str, quantity: int, marks: tuple[str, ...] = ()) -> None:
+        """Orders a product; a bulk order gets a discount where its list price would exceed the high-value limit."""
+        cents = self._shop.price_cents[product] * quantity
+        if kind == HIGH_VALUE:
+            cents = int(self._high_cents * (1.0 + 0.02 + self._rng.expovariate(1.0)))
+        elif kind == UNUSUAL_QUANTITY:
+            cents = min(cents, self._high_cents)
+        method = _PAYMENT_METHODS[_PAYMENT_WEIGHTS.draw(self._rng.random())]
+        order_id = self._ids.order()
+        fields = {"transaction_id": order_id, "total_amount": cents, "quantity": quantity, "payment_method": method}
+        self._add(visit, TRANSACTIONS, product, fields, (kind,) if kind else marks)
+
+    def _add(self, visit: Visit, topic: str, product: int, fields: dict[str, Any], marks: tuple[str, ...] = ()) -> None:
+        """Adds an event. One with an intended anomaly has no fault, so that the anomaly is detected."""
+        shop, user = self._shop, f"user{visit.user + 1}"
+        fields["user_id"] = user
+        fields["session_id"] = visit.session
+        fields["product_id"] = f"product{product + 1}"
+        fields["category"] = shop.categories[shop.category_of[product]]
+        fields["country"] = shop.countries[visit.country]
+        event = PlannedEvent(visit.clock_us, topic, user, fields, visit.late_us, marks=marks)
+        visit.events.append(event if marks else self._faults.inject(event))
+        if visit.late_us:
+            event.marks = (*event.marks, "late")
 
     def _burst(self, start_us: int, fraction: float) -> list[PlannedEvent]:
         """Returns orders of one customer within a minute; those above the threshold are marked."""
         user = self._quiet_user(start_us, fraction)
-        visit = Visit(self._shop, self._ids, self._faults, user, start_us, 0)
+        visit = self._visit(user, start_us, 0)
         size = self._rapid + 1 + int(self._rng.random() * _BURST_SPREAD)
-        country = self._shop.population.country_of[user]
         for number in range(1, size + 1):
-            product = self._shop.draw_product(self._rng, country)
+            product = self._shop.draw_product(self._rng, visit.country)
             beyond = (RAPID_TRANSACTIONS,) if number > self._rapid else ()
-            visit.order(self._orders, product, self._orders.quantity(), "", ("rapid_burst_order", *beyond))
+            self._pay(visit, product, "", self._quantity(), ("rapid_burst_order", *beyond))
             visit.clock_us += int(_BURST_SPAN_US / size * (0.2 + 0.8 * self._rng.random()))
         self._free_at_us[user] = visit.clock_us + MINUTE_US
         return visit.events
 
     def _neighbour(self, product: int) -> int:
-        category = self._shop.catalogue.category_of[product]
-        return self._shop.catalogue.draw(category, self._rng.random())
-
-    def _visitor(self, start_us: int, fraction: float) -> int:
-        return self._shop.population.draw(self._rng, fraction)
+        return self._shop.draw_of_category(self._rng, self._shop.category_of[product])
 
     def _buyer(self, start_us: int, fraction: float) -> int:
         """Draws a customer without a recent order: ordinary orders must not resemble a burst."""
-        user = self._free_user(start_us, fraction)
+        user = self._redraw(
+            lambda: self._shop.draw_customer(self._rng, fraction), lambda user: self._free_at_us[user] <= start_us
+        )
         self._free_at_us[user] = max(self._free_at_us[user], start_us) + self._gap_us
-        return user
-
-    def _free_user(self, start_us: int, fraction: float) -> int:
-        for _ in range(_REDRAWS):
-            user = self._shop.population.draw(self._rng, fraction)
-            if self._free_at_us[user] <= start_us:
-                break
         return user
 
     def _quiet_user(self, start_us: int, fraction: float) -> int:
         """Draws any customer without an order for two minutes, whatever the activity."""
-        population = self._shop.population
+        quiet_us = start_us - 2 * MINUTE_US
+        return self._redraw(
+            lambda: int(self._rng.random() * len(self._free_at_us)),
+            lambda user: self._free_at_us[user] <= quiet_us and self._shop.is_active(user, fraction),
+        )
+
+    def _redraw(self, draw: Callable[[], int], fits: Callable[[int], bool]) -> int:
+        """Returns the first number drawn that fits, or the last of several that do not."""
         for _ in range(_REDRAWS):
-            user = int(self._rng.random() * len(population.joined))
-            quiet = self._free_at_us[user] <= start_us - 2 * MINUTE_US
-            if quiet and population.is_active(user, fraction):
+            if fits(drawn := draw()):
                 break
-        return user
+        return drawn
 
     def _think(self, visit: Visit) -> None:
         visit.clock_us += 1 + int(self._rng.expovariate(1.0) * self._think_us)

@@ -11,15 +11,14 @@ from random import Random
 from typing import Final
 
 from app.generator.arrivals import NEVER_US, Arrivals, DayCurve
-from app.generator.mix import Rates, SessionMix, solve_mix
+from app.generator.mix import Rates, solve_mix
 from app.generator.planned_event import Fault, FaultInjector, Hosts, PlannedEvent
 from app.generator.record import Counts, Ids, Record
-from app.generator.sessions import OrderGenerator, Sessions, mean_burst_size
+from app.generator.sessions import Sessions, mean_burst_size
 from app.generator.shop import Shop
 from app.generator.writer import Writer
 from app.settings import AnomalySettings, GeneratorSettings, StreamSettings
 
-Event = tuple[int, int, PlannedEvent, Record | None]
 _OPEN_SESSIONS: Final = 20_000  # with more, pauses are shortened: otherwise a start would take minutes
 _REPEAT_AFTER_US: Final = 2_000_000
 
@@ -42,38 +41,36 @@ class Plan:
         return min(1.0, max(0.0, passed))
 
 
-"""Time in microseconds, sequence number, event, and the record to repeat if it was sent before."""
-
-
 class Traffic:
     """Yields records in the order they are sent; `counts` counts them.
 
-    `visits` begins before the start, and earlier records are dropped: so sessions are in progress at the start, and the
-    rates hold from the first second.
+    Sessions begin before the start, by more than nearly every session lasts, and earlier records are dropped: so
+    sessions are in progress at the start, and the rates hold from the first second.
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        writer: Writer,
-        sessions: Sessions,
-        visits: Arrivals,
-        hosts: Hosts,
-        measurements: Arrivals,
-        counts: Counts,
-        repeat_after_us: float,
-        rng: Random,
+        self, shop: Shop, plan: Plan, settings: GeneratorSettings, anomaly: AnomalySettings, stream: StreamSettings
     ) -> None:
-        self.counts = counts
+        """The run id is the seed of the random numbers."""
+        rng = self._rng = Random(plan.run_id)
+        burst_size = mean_burst_size(anomaly.rapid_transactions)
+        mix = solve_mix(plan.rates, settings.cart_conversion, settings.rapid_share, burst_size)
+        open_sessions = mix.rate * mix.mean_steps * settings.think_seconds
+        pace = min(1.0, _OPEN_SESSIONS / open_sessions) if open_sessions else 1.0
+        think_us = settings.think_seconds * pace * 1_000_000
+        lead_us = int(think_us * (2.0 * mix.mean_steps + 6.0))
+        faults = FaultInjector(settings, stream.allowed_lateness_seconds * 1_000_000, pace, rng)
+        curve = DayCurve(plan.day_curve_depth)
+        self.counts = Counts()
         self._plan = plan
-        self._writer = writer
-        self._sessions = sessions
-        self._visits = visits
-        self._hosts = hosts
-        self._measurements = measurements
-        self._repeat_after_us = repeat_after_us
-        self._rng = rng
-        self._queue: list[Event] = []
+        self._sessions = Sessions(shop, mix, faults, Ids(plan.run_id), rng, think_us, settings, anomaly)
+        self._visits = Arrivals(curve, rng, mix.rate, plan.start_us - lead_us)
+        self._hosts = Hosts(faults, rng)
+        self._measurements = Arrivals(curve, rng, plan.rates.system_metrics, plan.start_us)
+        self._writer = Writer(self.counts, stream.future_tolerance_seconds * 1_000_000, rng)
+        self._repeat_after_us = _REPEAT_AFTER_US * pace
+        #: Time in microseconds, sequence number, event, and the record to repeat if it was sent before.
+        self._queue: list[tuple[int, int, PlannedEvent, Record | None]] = []
         self._pushed = 0
         self._plan_ahead(plan.start_us)
 
@@ -104,8 +101,7 @@ class Traffic:
     def next_us(self) -> int:
         """Lower bound of the next record's send time, in the simulation."""
         first_us = self._queue[0][0] if self._queue else NEVER_US
-        planned_us = min(self._visits.next_us, self._measurements.next_us)
-        return max(self._plan.start_us, min(first_us, planned_us))
+        return max(self._plan.start_us, min(first_us, self._visits.next_us, self._measurements.next_us))
 
     def _plan_ahead(self, until_us: int) -> None:
         """Plans sessions and measurements until no later one can be sent before the first event."""
@@ -123,47 +119,11 @@ class Traffic:
                 measurements.advance()
 
     def _begin_session(self, start_us: int) -> None:
-        warming_up = start_us < self._plan.start_us
-        fraction = self._plan.fraction(start_us)
-        for event in self._sessions.plan(start_us, fraction, warming_up):
-            if event.at_us >= self._plan.start_us:
+        begin_us = self._plan.start_us
+        for event in self._sessions.plan(start_us, self._plan.fraction(start_us), start_us < begin_us):
+            if event.at_us >= begin_us:
                 self._push(event.at_us, event, None)
 
     def _push(self, at_us: int, event: PlannedEvent, sent_before: Record | None) -> None:
         self._pushed += 1
         heappush(self._queue, (at_us, self._pushed, event, sent_before))
-
-
-def build_traffic(
-    shop: Shop, plan: Plan, settings: GeneratorSettings, anomaly: AnomalySettings, stream: StreamSettings
-) -> Traffic:
-    """Returns the traffic of a plan; the run id is the seed of its random numbers."""
-    rng = Random(plan.run_id)
-    counts = Counts()
-    rapid = anomaly.rapid_transactions
-    burst_size = mean_burst_size(rapid)
-    mix = solve_mix(plan.rates, settings.cart_conversion, settings.rapid_share, burst_size)
-    pace = _pace(settings, mix)
-    think_us = settings.think_seconds * pace * 1_000_000
-    faults = FaultInjector(settings, stream.allowed_lateness_seconds * 1_000_000, pace, rng)
-    orders = OrderGenerator(settings, anomaly, shop.catalogue, rng)
-    ids = Ids(plan.run_id)
-    sessions = Sessions(shop, mix, orders, faults, ids, rng, think_us, rapid)
-    curve = DayCurve(plan.day_curve_depth)
-    visits = Arrivals(curve, rng, mix.rate, plan.start_us - _lead_us(think_us, mix))
-    measurements = Arrivals(curve, rng, plan.rates.system_metrics, plan.start_us)
-    hosts = Hosts(faults, rng)
-    writer = Writer(counts, stream.future_tolerance_seconds * 1_000_000, rng)
-    repeat_after_us = _REPEAT_AFTER_US * pace
-    return Traffic(plan, writer, sessions, visits, hosts, measurements, counts, repeat_after_us, rng)
-
-
-def _pace(settings: GeneratorSettings, mix: SessionMix) -> float:
-    """Returns 1, or a smaller factor for the pauses, so that not too many sessions are open at once."""
-    wanted = mix.rate * mix.mean_steps * settings.think_seconds
-    return min(1.0, _OPEN_SESSIONS / wanted) if wanted else 1.0
-
-
-def _lead_us(think_us: float, mix: SessionMix) -> int:
-    """Returns how long before the start sessions begin: longer than nearly every session lasts."""
-    return int(think_us * (2.0 * mix.mean_steps + 6.0))

@@ -10,7 +10,7 @@ from app.events.rows import DecodedRecords
 from app.generator.mix import Rates
 from app.generator.record import Record
 from app.generator.shop import Shop, build_shop
-from app.generator.traffic import Plan, Traffic, build_traffic
+from app.generator.traffic import Plan, Traffic
 from app.settings import AnomalySettings, GeneratorSettings, StreamSettings
 
 START_US = 1_750_000_000_000_000
@@ -59,7 +59,7 @@ def _shop(users: int, products: int, categories: int, countries: str) -> Shop:
 
 def live(config: GeneratorSettings, rates: Rates = GUIDE_RATES, run_id: str = "run") -> Traffic:
     """Live traffic from START_US on."""
-    return build_traffic(shop(config), Plan(rates, START_US, None, 0.0, run_id), config, ANOMALY, STREAM)
+    return Traffic(shop(config), Plan(rates, START_US, None, 0.0, run_id), config, ANOMALY, STREAM)
 
 
 def play(traffic: Traffic, seconds: float) -> list[Record]:

@@ -76,7 +76,7 @@ def test_all_endings_occur(sessions: list[list[Event]]) -> None:
 
 
 def test_prices_and_categories_belong_to_products(sessions: list[list[Event]]) -> None:
-    catalogue = shop(settings()).catalogue
+    catalogue = shop(settings())
     for events in sessions:
         for event in events:
             product = int(event["product_id"].removeprefix("product")) - 1
