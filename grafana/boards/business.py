@@ -10,7 +10,7 @@ from grafana_foundation_sdk.models.units import CountsPerSecond, Dollars, Second
 from grafana import panels, promql
 from grafana.panels import Panel, bar_panel, chart, over_time, rows, series, stat_panel, table_panel
 from grafana.sql import business as sql
-from grafana.sql.stores import last_order_age
+from grafana.sql.stores import LAST_ORDER_AGE
 
 
 def build() -> Dashboard:
@@ -34,7 +34,7 @@ def build() -> Dashboard:
 
 def _country() -> Builder[VariableModel]:
     everything = VariableOption(text="All", value="$__all", selected=True)
-    variable = QueryVariable("country").label("Country").query(sql.countries())
+    variable = QueryVariable("country").label("Country").query(sql.COUNTRIES)
     variable.description("Countries that have ordered; orders without one are `unknown`.")
     variable.datasource(panels.POSTGRES).multi(True).include_all(True).current(everything)
     return variable.refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
@@ -43,19 +43,19 @@ def _country() -> Builder[VariableModel]:
 def _totals() -> Sequence[Panel]:
     edges = "The range counts in whole minutes."
     return (
-        stat_panel("Revenue", f"Revenue of the range, exact to the cent. {edges}", Dollars, rows(sql.revenue())),
-        stat_panel("Orders", f"Orders of the range. {edges}", Short, rows(sql.orders())),
+        stat_panel("Revenue", f"Revenue of the range, exact to the cent. {edges}", Dollars, rows(sql.REVENUE)),
+        stat_panel("Orders", f"Orders of the range. {edges}", Short, rows(sql.ORDERS)),
         stat_panel(
             "Average order value",
             f"Revenue of the range by its orders. {edges}",
             Dollars,
-            rows(sql.average_order_value()),
+            rows(sql.AVERAGE_ORDER_VALUE),
         ),
         stat_panel(
             "Newest order",
             "Time since the newest accepted order; increases when there are no orders.",
             Seconds,
-            rows(last_order_age()),
+            rows(LAST_ORDER_AGE),
         ),
     )
 
@@ -82,26 +82,26 @@ def _over_time() -> Sequence[Panel]:
             "Revenue per minute by country",
             f"Revenue per minute, from sums per minute, for ranges of 3 days and more per hour. {steps}",
             Dollars,
-            series(sql.revenue_by_country_over_time()),
+            series(sql.REVENUE_BY_COUNTRY_OVER_TIME),
         ),
         chart(
             "Revenue per minute by category",
             "The top ten categories of the range, from panes of 30 s, for ranges of 3 hours "
             f"and more from sums per hour. {steps}",
             Dollars,
-            series(sql.revenue_by_category_over_time()),
+            series(sql.REVENUE_BY_CATEGORY_OVER_TIME),
         ),
         chart(
             "Average order value",
             "Revenue by orders of each step of the chart.",
             Dollars,
-            series(sql.average_order_value_over_time()),
+            series(sql.AVERAGE_ORDER_VALUE_OVER_TIME),
         ),
         chart(
             "Orders per second by country",
             "Rate of the workers' counters by time of storing, all countries: for monitoring, not for sums.",
             CountsPerSecond,
-            over_time(promql.orders_per_second(), "{{country}}"),
+            over_time(promql.ORDERS_PER_SECOND, "{{country}}"),
         ),
     )
 
@@ -112,7 +112,7 @@ def _details() -> Sequence[Panel]:
             "Categories",
             "Revenue, orders and average order value of the range by category, exact.",
             Dollars,
-            rows(sql.revenue_by_category()),
+            rows(sql.REVENUE_BY_CATEGORY),
             units={"orders": Short},
             width=12,
         ),
@@ -128,7 +128,7 @@ def _details() -> Sequence[Panel]:
             "Orders per second by category",
             "Rate of the ten categories with the most orders, by time of storing.",
             CountsPerSecond,
-            over_time(promql.orders_per_second_by_category(), "{{category}}"),
+            over_time(promql.ORDERS_PER_SECOND_BY_CATEGORY, "{{category}}"),
             width=24,
         ),
     )

@@ -25,20 +25,18 @@ def build() -> Dashboard:
 
 def _totals() -> Sequence[Panel]:
     return (
-        stat_panel(
-            "Flagged orders", "Orders of the range with at least one anomaly.", Short, rows(sql.flagged_orders())
-        ),
+        stat_panel("Flagged orders", "Orders of the range with at least one anomaly.", Short, rows(sql.FLAGGED_ORDERS)),
         stat_panel(
             "Flagged amount",
             "Amounts of these orders, each once, exact to the cent.",
             Dollars,
-            rows(sql.flagged_amount()),
+            rows(sql.FLAGGED_AMOUNT),
         ),
         bar_panel(
             "Anomalies by country",
             "Anomalies of the range by the country of their order.",
             Short,
-            rows(sql.anomalies_by_country()),
+            rows(sql.ANOMALIES_BY_COUNTRY),
         ),
     )
 
@@ -55,13 +53,13 @@ def _over_time() -> Sequence[Panel]:
             "Anomalies per second",
             "Rate at which the workers detect them, by type.",
             CountsPerSecond,
-            over_time(promql.anomalies_per_second(), "{{type}}"),
+            over_time(promql.ANOMALIES_PER_SECOND, "{{type}}"),
         ),
         chart(
             "Anomalies per order",
             "Anomalies of each type per stored order; there is an alert for it.",
             PercentUnit,
-            over_time(promql.anomaly_share(), "{{type}}"),
+            over_time(promql.ANOMALY_SHARE, "{{type}}"),
             width=24,
         ),
     )
@@ -73,7 +71,7 @@ def _users() -> Sequence[Panel]:
             "Scores by type",
             "A score is the measured value divided by its threshold, so 1 is the threshold itself.",
             NoUnit,
-            rows(sql.anomalies_by_type()),
+            rows(sql.ANOMALIES_BY_TYPE),
             units={"anomalies": Short},
             width=10,
         ),
@@ -81,7 +79,7 @@ def _users() -> Sequence[Panel]:
             "Users with the most anomalies",
             "The twenty users with the most anomalies in the range, by number and highest score.",
             NoUnit,
-            rows(sql.suspicious_users()),
+            rows(sql.SUSPICIOUS_USERS),
             units={"anomalies": Short, "highest_amount": Dollars, "last_at": DatetimeISO},
             width=14,
         ),
@@ -94,7 +92,7 @@ def _latest() -> Sequence[Panel]:
             "Latest anomalies",
             "The fifty newest anomalies of the range, each with its threshold.",
             NoUnit,
-            rows(sql.latest_anomalies()),
+            rows(sql.LATEST_ANOMALIES),
             units={"event_time": DatetimeISO, "amount": Dollars},
         ),
     )

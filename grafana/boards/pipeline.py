@@ -42,24 +42,24 @@ def build() -> Dashboard:
 
 def _state() -> Sequence[Panel]:
     return (
-        stat_panel("Alerts", "Firing alerts; Prometheus lists them at /alerts.", Short, now(promql.firing_alerts())),
+        stat_panel("Alerts", "Firing alerts; Prometheus lists them at /alerts.", Short, now(promql.FIRING_ALERTS)),
         stat_panel(
             "Processes up",
             "1 for each worker and API that answers Prometheus, 0 for one that does not.",
             NoUnit,
-            now(promql.processes_up(), "{{instance}}"),
+            now(promql.PROCESSES_UP, "{{instance}}"),
         ),
         stat_panel(
             "Users in memory",
             "Users whose recent orders are in the workers' memory for the velocity rule.",
             Short,
-            now(promql.active_users()),
+            now(promql.ACTIVE_USERS),
         ),
         stat_panel(
             "Failed commits",
             "Failed attempts to commit a chunk since the workers started; each was retried.",
             Short,
-            now(promql.sink_failures()),
+            now(promql.SINK_FAILURES),
         ),
     )
 
@@ -70,26 +70,26 @@ def _flow() -> Sequence[Panel]:
             "Records per second",
             "Committed records by topic.",
             RecordsPerSecond,
-            over_time(promql.records_per_second(), "{{topic}}"),
+            over_time(promql.RECORDS_PER_SECOND, "{{topic}}"),
         ),
         chart(
             "Outcomes per second",
             "Committed records by outcome.",
             RecordsPerSecond,
-            over_time(promql.outcomes_per_second(), "{{outcome}}"),
+            over_time(promql.OUTCOMES_PER_SECOND, "{{outcome}}"),
         ),
         chart(
             "Lag",
             "Records in Kafka beyond the ledger, by topic; there is an alert for it.",
             Short,
-            over_time(promql.lag(), "{{topic}}"),
+            over_time(promql.LAG, "{{topic}}"),
         ),
         chart(
             "Watermark age",
             "Age of the oldest watermark of each topic, and time since its newest event.",
             Seconds,
-            over_time(promql.watermark_age(), "{{topic}} oldest"),
-            over_time(promql.last_event_age(), "{{topic}} newest"),
+            over_time(promql.WATERMARK_AGE, "{{topic}} oldest"),
+            over_time(promql.LAST_EVENT_AGE, "{{topic}} newest"),
         ),
     )
 
@@ -123,14 +123,14 @@ def _sink() -> Sequence[Panel]:
             "Outbox",
             "Anomalies and dead letters copied to their topics.",
             CountsPerSecond,
-            over_time(promql.outbox_per_second(), "{{stream}}"),
+            over_time(promql.OUTBOX_PER_SECOND, "{{stream}}"),
             width=8,
         ),
         chart(
             "Failed commits by error",
             "Counted since the workers started; there is an alert for them.",
             Short,
-            over_time(promql.sink_failures_by_error(), "{{error}}"),
+            over_time(promql.SINK_FAILURES_BY_ERROR, "{{error}}"),
             width=8,
         ),
     )
@@ -142,26 +142,26 @@ def _rejected() -> Sequence[Panel]:
             "Dead letters per second",
             "Rejected records by reason; there is an alert for their share.",
             RecordsPerSecond,
-            over_time(promql.dead_letters_per_second(), "{{reason}}"),
+            over_time(promql.DEAD_LETTERS_PER_SECOND, "{{reason}}"),
         ),
         chart(
             "Late events per second",
             "Stored events behind their watermark by more than allowed; they count like all others.",
             RecordsPerSecond,
-            over_time(promql.late_events_per_second(), "{{topic}}"),
+            over_time(promql.LATE_EVENTS_PER_SECOND, "{{topic}}"),
         ),
         table_panel(
             "Ledger",
             "Outcomes of all records since the beginning: consumed is stored plus duplicates plus "
             "dead letters, always.",
             Short,
-            rows(sql.ledger()),
+            rows(sql.LEDGER),
         ),
         table_panel(
             "Latest dead letters",
             "The fifty newest rejected records with reason and detail.",
             NoUnit,
-            rows(sql.latest_dead_letters()),
+            rows(sql.LATEST_DEAD_LETTERS),
             units={"created_at": DatetimeISO},
         ),
     )
@@ -173,20 +173,20 @@ def _resources() -> Sequence[Panel]:
             "Memory",
             "Resident memory of each worker and API.",
             BytesSI,
-            over_time(promql.memory(), "{{job}} {{instance}}"),
+            over_time(promql.MEMORY, "{{job}} {{instance}}"),
         ),
-        chart("CPU", "CPU cores used by each process.", Short, over_time(promql.cpu(), "{{job}} {{instance}}")),
+        chart("CPU", "CPU cores used by each process.", Short, over_time(promql.CPU, "{{job}} {{instance}}")),
         chart(
             "Free disk",
             "Free share of the disk of each process's data folder; there is an alert for it.",
             PercentUnit,
-            over_time(promql.disk_free_share(), "{{job}} {{instance}}"),
+            over_time(promql.DISK_FREE_SHARE, "{{job}} {{instance}}"),
         ),
         bar_panel(
             "Table sizes",
             "The fifteen largest tables of PostgreSQL with their indexes.",
             BytesSI,
-            rows(sql.table_sizes()),
+            rows(sql.TABLE_SIZES),
         ),
     )
 
@@ -197,7 +197,7 @@ def _others() -> Sequence[Panel]:
             "API requests per second",
             "Requests to the API by status.",
             RequestsPerSecond,
-            over_time(promql.api_requests_per_second(), "{{status}}"),
+            over_time(promql.API_REQUESTS_PER_SECOND, "{{status}}"),
         ),
         chart(
             "API p99",
@@ -209,7 +209,7 @@ def _others() -> Sequence[Panel]:
             "Event streams",
             "Clients connected to the stream of anomalies.",
             Short,
-            over_time(promql.api_event_streams(), "streams"),
+            over_time(promql.API_EVENT_STREAMS, "streams"),
         ),
         chart(
             "Usage of the shop's hosts",

@@ -1,30 +1,35 @@
 """Queries of revenue and orders, for the selected countries."""
 
+from typing import Final
+
 from grafana.sql.ranges import BY_CATEGORY, BY_COUNTRY, CHOSEN_ROWS, in_steps, sold
 
-
-def countries() -> str:
-    """Names to choose from."""
-    return "SELECT DISTINCT country FROM revenue_daily ORDER BY 1"
-
-
-def revenue() -> str:
-    """Revenue of the range."""
-    columns = ("country", "total_amount")
-    return f"SELECT sum(total_amount) AS revenue FROM {sold(BY_COUNTRY, *columns)}"
-
-
-def orders() -> str:
-    """Orders of the range."""
-    columns = ("country", "transaction_count")
-    return f"SELECT sum(transaction_count) AS orders FROM {sold(BY_COUNTRY, *columns)}"
-
-
-def average_order_value() -> str:
-    """Revenue of the range by its orders."""
-    columns = ("country", "total_amount", "transaction_count")
-    average = "round(sum(total_amount) / nullif(sum(transaction_count), 0), 2)"
-    return f"SELECT {average} AS average FROM {sold(BY_COUNTRY, *columns)}"
+#: Names to choose from.
+COUNTRIES: Final = "SELECT DISTINCT country FROM revenue_daily ORDER BY 1"
+#: Revenue, orders, and revenue by orders, of the range.
+REVENUE: Final = f"SELECT sum(total_amount) AS revenue FROM {sold(BY_COUNTRY, 'country', 'total_amount')}"
+ORDERS: Final = f"SELECT sum(transaction_count) AS orders FROM {sold(BY_COUNTRY, 'country', 'transaction_count')}"
+AVERAGE_ORDER_VALUE: Final = f"""
+SELECT round(sum(total_amount) / nullif(sum(transaction_count), 0), 2) AS average
+FROM {sold(BY_COUNTRY, "country", "total_amount", "transaction_count")}"""
+#: Revenue per minute of each country.
+REVENUE_BY_COUNTRY_OVER_TIME: Final = f"""
+SELECT time, name AS metric, amount / minutes AS value
+FROM ({in_steps(BY_COUNTRY, "country")}) AS step ORDER BY time"""
+#: Revenue per minute of the top ten categories of the range.
+REVENUE_BY_CATEGORY_OVER_TIME: Final = f"""
+WITH step AS ({in_steps(BY_CATEGORY, "category")})
+SELECT time, name AS metric, amount / minutes AS value FROM step
+WHERE name IN (SELECT name FROM step GROUP BY name ORDER BY sum(amount) DESC LIMIT 10) ORDER BY time"""
+#: Average order value per step.
+AVERAGE_ORDER_VALUE_OVER_TIME: Final = f"""
+SELECT time, round(sum(amount) / sum(orders), 2) AS average
+FROM ({in_steps(BY_COUNTRY, "country")}) AS step GROUP BY time ORDER BY time"""
+#: Revenue, orders and average of each category in the range.
+REVENUE_BY_CATEGORY: Final = f"""
+SELECT category, sum(total_amount) AS revenue,
+  sum(transaction_count) AS orders, round(sum(total_amount) / sum(transaction_count), 2) AS average
+FROM {sold(BY_CATEGORY, "category", "country", "total_amount", "transaction_count")} GROUP BY 1 ORDER BY revenue DESC"""
 
 
 def live_revenue(name: str) -> str:
@@ -33,37 +38,6 @@ def live_revenue(name: str) -> str:
 SELECT name_or_unknown({name}) AS {name}, sum(total_amount) AS revenue FROM transactions
 WHERE timestamp > now() - interval '60 seconds' AND timestamp <= now() AND {CHOSEN_ROWS}
 GROUP BY 1 ORDER BY revenue DESC LIMIT 20"""
-
-
-def revenue_by_country_over_time() -> str:
-    """Revenue per minute of each country."""
-    return f"""
-SELECT time, name AS metric, amount / minutes AS value
-FROM ({in_steps(BY_COUNTRY, "country")}) AS step ORDER BY time"""
-
-
-def revenue_by_category_over_time() -> str:
-    """Revenue per minute of the top ten categories of the range."""
-    return f"""
-WITH step AS ({in_steps(BY_CATEGORY, "category")})
-SELECT time, name AS metric, amount / minutes AS value FROM step
-WHERE name IN (SELECT name FROM step GROUP BY name ORDER BY sum(amount) DESC LIMIT 10) ORDER BY time"""
-
-
-def average_order_value_over_time() -> str:
-    """Average order value per step."""
-    return f"""
-SELECT time, round(sum(amount) / sum(orders), 2) AS average
-FROM ({in_steps(BY_COUNTRY, "country")}) AS step GROUP BY time ORDER BY time"""
-
-
-def revenue_by_category() -> str:
-    """Revenue, orders and average of each category in the range."""
-    columns = ("category", "country", "total_amount", "transaction_count")
-    return f"""
-SELECT category, sum(total_amount) AS revenue,
-  sum(transaction_count) AS orders, round(sum(total_amount) / sum(transaction_count), 2) AS average
-FROM {sold(BY_CATEGORY, *columns)} GROUP BY 1 ORDER BY revenue DESC"""
 
 
 def funnel() -> str:

@@ -1,5 +1,7 @@
 """Queries about anomalies, by the time of their orders."""
 
+from typing import Final
+
 
 def anomalies_over_time() -> str:
     """Anomalies per step by type, by the time of their order."""
@@ -9,50 +11,34 @@ SELECT date_bin({step}, event_time, to_timestamp(0)) AS time, anomaly_type AS me
 FROM transaction_anomalies WHERE $__timeFilter(event_time) GROUP BY 1, 2 ORDER BY time"""
 
 
-def anomalies_by_type() -> str:
-    """Anomalies of the range by type, with their scores."""
-    return """
+#: Anomalies of the range by type, with their scores.
+ANOMALIES_BY_TYPE: Final = """
 SELECT anomaly_type AS type, count(*) AS anomalies,
   percentile_disc(0.5) WITHIN GROUP (ORDER BY anomaly_score) AS median_score,
   percentile_disc(0.95) WITHIN GROUP (ORDER BY anomaly_score) AS p95_score,
   max(anomaly_score) AS highest_score
 FROM transaction_anomalies WHERE $__timeFilter(event_time) GROUP BY 1 ORDER BY anomalies DESC"""
-
-
-def flagged_orders() -> str:
-    """Orders of the range with at least one anomaly."""
-    return """
+#: Orders of the range with at least one anomaly.
+FLAGGED_ORDERS: Final = """
 SELECT count(DISTINCT transaction_id) AS orders
 FROM transaction_anomalies WHERE $__timeFilter(event_time)"""
-
-
-def flagged_amount() -> str:
-    """Their amounts, each order once."""
-    return """
+#: Their amounts, each order once.
+FLAGGED_AMOUNT: Final = """
 SELECT sum(amount) AS amount FROM (
   SELECT DISTINCT transaction_id, amount FROM transaction_anomalies WHERE $__timeFilter(event_time)
 ) AS flagged"""
-
-
-def suspicious_users() -> str:
-    """The twenty users with the most anomalies in the range."""
-    return """
+#: The twenty users with the most anomalies in the range.
+SUSPICIOUS_USERS: Final = """
 SELECT user_id, count(*) AS anomalies, string_agg(DISTINCT anomaly_type, ', ') AS types,
   max(anomaly_score) AS highest_score, max(amount) AS highest_amount, max(event_time) AS last_at
 FROM transaction_anomalies WHERE $__timeFilter(event_time)
 GROUP BY user_id ORDER BY anomalies DESC, highest_score DESC LIMIT 20"""
-
-
-def anomalies_by_country() -> str:
-    """Anomalies of the range by the country of their order."""
-    return """
+#: Anomalies of the range by the country of their order.
+ANOMALIES_BY_COUNTRY: Final = """
 SELECT name_or_unknown(country) AS country, count(*) AS anomalies
 FROM transaction_anomalies JOIN transactions USING (transaction_id)
 WHERE $__timeFilter(event_time) GROUP BY 1 ORDER BY anomalies DESC LIMIT 20"""
-
-
-def latest_anomalies() -> str:
-    """The fifty newest anomalies of the range."""
-    return """
+#: The fifty newest anomalies of the range.
+LATEST_ANOMALIES: Final = """
 SELECT event_time, anomaly_type, user_id, transaction_id, amount, anomaly_score, threshold, description
 FROM transaction_anomalies WHERE $__timeFilter(event_time) ORDER BY event_time DESC LIMIT 50"""
