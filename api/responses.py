@@ -8,13 +8,18 @@ from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import Request, Response
-from pydantic import WithJsonSchema
+from pydantic import ConfigDict, WithJsonSchema
 
 #: A decimal that is a number in JSON, for the models of the OpenAPI file.
 Amount = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 _OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 #: An entity tag in a list (RFC 9110, 8.8.3); its text may hold commas.
 _TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def example(*texts: str) -> ConfigDict:
+    """Returns the configuration of a model with these examples, each a JSON text."""
+    return ConfigDict(json_schema_extra={"examples": [orjson.loads(text) for text in texts]})
 
 
 def to_json(payload: Any) -> bytes:

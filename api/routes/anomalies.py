@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import asyncpg
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from api import cursors, parameters
 from api.dependencies import UsesServices
@@ -13,7 +13,7 @@ from api.keys import ticket_of
 from api.parameters import Country, Name, PageQuery, no_parameters
 from api.problems import ProblemError, documented
 from api.queries import anomalies
-from api.responses import Amount, cacheable_response, uncached_response
+from api.responses import Amount, cacheable_response, example, uncached_response
 from api.sse import AnomalyEvents, EventResponse
 from app.domain.anomalies import ANOMALY_TYPES
 
@@ -22,21 +22,15 @@ router = APIRouter(prefix="/anomalies", tags=["anomalies"])
 stream_router = APIRouter(prefix="/anomalies", tags=["anomalies"])
 
 _MAX_POSITION: Final = 2**63 - 1
-_EXAMPLE: dict[str, Any] = {
-    "transaction_id": "abc123",
-    "user_id": "user456",
-    "anomaly_type": "high_value",
-    "anomaly_score": 1.8,
-    "amount": 9000.00,
-    "detected_at": "2025-12-07T04:30:00Z",
-    "description": "High value transaction: $9000.00",
-}
+_EXAMPLE: Final = """
+{"transaction_id": "abc123", "user_id": "user456", "anomaly_type": "high_value", "anomaly_score": 1.8,
+"amount": 9000.0, "detected_at": "2025-12-07T04:30:00Z", "description": "High value transaction: $9000.00"}"""
 
 
 class Anomaly(BaseModel):
     """What an order raised."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = example(_EXAMPLE)
     transaction_id: str
     user_id: str
     anomaly_type: str
@@ -82,11 +76,7 @@ async def page(request: Request, services: UsesServices, query: Annotated[Anomal
 class StreamTicket(BaseModel):
     """Opens an event stream in the key's place, `?ticket=...`, until it is over; the stream goes on after that."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"ticket": "1765081980.0123456789abcdef.89ab", "expires_at": "2025-12-07T04:33:00Z"}]
-        }
-    )
+    model_config = example('{"ticket": "1765081980.0123456789abcdef.89ab", "expires_at": "2025-12-07T04:33:00Z"}')
     ticket: str
     expires_at: datetime
 

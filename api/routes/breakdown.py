@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from api.dates import Period
 from api.dependencies import Services, UsesServices
@@ -13,17 +13,15 @@ from api.postgres import Database
 from api.problems import invalid
 from api.queries import sales
 from api.queries.breakdown import Group, Lines, breakdown, in_order, merged, past_days
-from api.responses import Amount, average, cacheable_response
+from api.responses import Amount, average, cacheable_response, example
 from api.routes.sales import ShownPeriod, shown_period
 
 router = APIRouter(prefix="/sales", tags=["sales"])
 
 _LONGEST_BY_HOUR: Final = timedelta(days=31)
-_EXAMPLE: dict[str, Any] = {
-    "group_by": "country",
-    "groups": [{"key": "USA", "revenue": 9120331.07, "transaction_count": 13977, "avg_order_value": 652.52}],
-    "period": {"start": "2025-12-01", "end": "2025-12-07"},
-}
+_EXAMPLE: Final = """
+{"group_by": "country", "groups": [{"key": "USA", "revenue": 9120331.07, "transaction_count": 13977,
+"avg_order_value": 652.52}], "period": {"start": "2025-12-01", "end": "2025-12-07"}}"""
 
 
 class BreakdownQuery(PeriodQuery):
@@ -45,7 +43,7 @@ class SalesGroup(BaseModel):
 class Breakdown(BaseModel):
     """Days and hours in their order, names by revenue; what sold nothing has no line."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = example(_EXAMPLE)
     group_by: Group
     groups: list[SalesGroup]
     period: ShownPeriod

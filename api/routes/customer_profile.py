@@ -1,10 +1,10 @@
 """One customer: the segment of the published run, the newest orders and what those raised."""
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from api.dependencies import Services, UsesServices
 from api.marts import segments
@@ -12,33 +12,18 @@ from api.parameters import Name, no_parameters
 from api.problems import ProblemError, documented
 from api.published_run import PublishedRun
 from api.queries import anomalies, sales
-from api.responses import Amount, cacheable_response
+from api.responses import Amount, cacheable_response, example
 from api.routes.anomalies import Anomaly, shown
 from api.stores import StoreDownError
 
 router = APIRouter(prefix="/customers", tags=["customers"], responses=documented(404))
 
 _RECENT_ORDERS = 10
-_CUSTOMER: dict[str, Any] = {
-    "user_id": "user456",
-    "country": "USA",
-    "recency": 3,
-    "frequency": 14,
-    "monetary": 5120.40,
-    "r_score": 5,
-    "f_score": 5,
-    "m_score": 4,
-    "rfm_segment": "554",
-    "segment_name": "Champions",
-    "previous_segment": "Loyal Customers",
-    "note": None,
-    "last_purchase": "2025-12-03T18:20:11.052Z",
-    "analysis_date": "2025-12-06T00:00:00Z",
-    "as_of": "2025-12-06",
-    "recent_transactions": [],
-    "recent_anomalies": [],
-    "unavailable": [],
-}
+_EXAMPLE: Final = """
+{"user_id": "user456", "country": "USA", "recency": 3, "frequency": 14, "monetary": 5120.4, "r_score": 5,
+"f_score": 5, "m_score": 4, "rfm_segment": "554", "segment_name": "Champions", "previous_segment": "Loyal Customers",
+"note": null, "last_purchase": "2025-12-03T18:20:11.052Z", "analysis_date": "2025-12-06T00:00:00Z",
+"as_of": "2025-12-06", "recent_transactions": [], "recent_anomalies": [], "unavailable": []}"""
 
 
 class Order(BaseModel):
@@ -60,7 +45,7 @@ class Customer(BaseModel):
     While PostgreSQL is down both lists are null and `unavailable` names it.
     """
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_CUSTOMER]})
+    model_config = example(_EXAMPLE)
     user_id: str
     country: str
     recency: int

@@ -1,10 +1,10 @@
 """Customers: their segments, the matrix behind them, and who moved."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from api.dependencies import UsesServices
 from api.marts import migrations, segments
@@ -12,32 +12,19 @@ from api.parameters import Country, no_parameters
 from api.parameters import Query as Parameters
 from api.problems import documented
 from api.published_run import PublishedRun
-from api.responses import Amount, cacheable_response
+from api.responses import Amount, cacheable_response, example
 
 router = APIRouter(prefix="/customers", tags=["customers"], responses=documented(404))
 
-_SEGMENT: dict[str, Any] = {
-    "segment_name": "Champions",
-    "customer_count": 8934,
-    "avg_monetary": 1245.67,
-    "avg_frequency": 12.31,
-    "total_value": 11128815.78,
-}
-_CELL: dict[str, Any] = {
-    "recency_score": 5,
-    "frequency_score": 5,
-    "segment_name": "Champions",
-    "customers": 412,
-    "revenue": 913244.10,
-}
-_MIGRATION: dict[str, Any] = {"from": "Loyal Customers", "to": "Champions", "customers": 37, "revenue": 51230.99}
-
-
-def _as_of_one_day(**content: Any) -> ConfigDict:
-    """The schema's example: this content, as of a day."""
-    return ConfigDict(json_schema_extra={"examples": [{**content, "as_of": "2025-12-06"}]})
-
-
+_SEGMENTS: Final = """
+{"segments": [{"segment_name": "Champions", "customer_count": 8934, "avg_monetary": 1245.67, "avg_frequency": 12.31,
+"total_value": 11128815.78}], "note": null, "as_of": "2025-12-06"}"""
+_MATRIX: Final = """
+{"cells": [{"recency_score": 5, "frequency_score": 5, "segment_name": "Champions", "customers": 412,
+"revenue": 913244.1}], "note": null, "as_of": "2025-12-06"}"""
+_MIGRATIONS: Final = """
+{"migrations": [{"from": "Loyal Customers", "to": "Champions", "customers": 37, "revenue": 51230.99}],
+"as_of": "2025-12-06"}"""
 _NOTE: Any = Field(description="Where all customers have the same scores, that they tell nobody apart; else null.")
 
 
@@ -60,7 +47,7 @@ class Segment(BaseModel):
 class Segments(BaseModel):
     """Those of the greatest value first; customers belong to the country of their last purchase."""
 
-    model_config = _as_of_one_day(segments=[_SEGMENT], note=None)
+    model_config = example(_SEGMENTS)
     segments: list[Segment]
     note: str | None = _NOTE
     as_of: date
@@ -79,7 +66,7 @@ class Cell(BaseModel):
 class Matrix(BaseModel):
     """Cells that have customers, in the scores' order."""
 
-    model_config = _as_of_one_day(cells=[_CELL], note=None)
+    model_config = example(_MATRIX)
     cells: list[Cell]
     note: str | None = _NOTE
     as_of: date
@@ -97,7 +84,7 @@ class Migration(BaseModel):
 class Migrations(BaseModel):
     """Every pair of segments with customers, since the run of an earlier day."""
 
-    model_config = _as_of_one_day(migrations=[_MIGRATION])
+    model_config = example(_MIGRATIONS)
     migrations: list[Migration]
     as_of: date
 

@@ -1,23 +1,21 @@
 """Names and days to filter by."""
 
 from datetime import date
-from typing import Any
+from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from api.dependencies import UsesServices
 from api.parameters import no_parameters
 from api.queries import sales
-from api.responses import cacheable_response
+from api.responses import cacheable_response, example
 
 router = APIRouter(prefix="/dimensions", tags=["dimensions"])
 
-_EXAMPLE: dict[str, Any] = {
-    "countries": ["Canada", "USA", "unknown"],
-    "categories": ["Books", "Toys"],
-    "days": {"first": "2025-09-08", "last": "2025-12-07"},
-}
+_EXAMPLE: Final = """
+{"countries": ["Canada", "USA", "unknown"], "categories": ["Books", "Toys"], "days": {"first": "2025-09-08",
+"last": "2025-12-07"}}"""
 
 
 class StoredDays(BaseModel):
@@ -30,7 +28,7 @@ class StoredDays(BaseModel):
 class Dimensions(BaseModel):
     """Every country and category that has an order, sorted; `unknown` for orders without one."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = example(_EXAMPLE)
     countries: list[str]
     categories: list[str]
     days: StoredDays

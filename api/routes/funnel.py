@@ -1,36 +1,25 @@
 """The funnel from a visit to an order."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from api.dependencies import UsesServices
 from api.marts import sessions
 from api.parameters import Country, PeriodQuery
 from api.problems import documented
 from api.published_run import PublishedRun
-from api.responses import Amount, cacheable_response, ratio
+from api.responses import Amount, cacheable_response, example, ratio
 
 router = APIRouter(prefix="/funnel", tags=["funnel"], responses=documented(404))
 
-_EXAMPLE: dict[str, Any] = {
-    "sessions": 41207,
-    "with_view": 40912,
-    "with_cart_add": 12077,
-    "with_checkout": 4801,
-    "converted": 4733,
-    "abandoned": 7344,
-    "revenue": 3262990.15,
-    "view_rate": 0.9928,
-    "cart_rate": 0.2931,
-    "checkout_rate": 0.1165,
-    "conversion_rate": 0.1149,
-    "abandonment_rate": 0.6081,
-    "period": {"start": "2025-12-01", "end": None},
-    "as_of": "2025-12-06",
-}
+_EXAMPLE: Final = """
+{"sessions": 41207, "with_view": 40912, "with_cart_add": 12077, "with_checkout": 4801, "converted": 4733,
+"abandoned": 7344, "revenue": 3262990.15, "view_rate": 0.9928, "cart_rate": 0.2931, "checkout_rate": 0.1165,
+"conversion_rate": 0.1149, "abandonment_rate": 0.6081, "period": {"start": "2025-12-01", "end": null},
+"as_of": "2025-12-06"}"""
 
 
 class FunnelQuery(PeriodQuery):
@@ -53,7 +42,7 @@ class Funnel(BaseModel):
     that added something and bought nothing, of those that added something.
     """
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = example(_EXAMPLE)
     sessions: int
     with_view: int
     with_cart_add: int

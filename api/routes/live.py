@@ -1,28 +1,23 @@
 """Live figures."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from api.dependencies import UsesServices
 from api.parameters import no_parameters
 from api.postgres import Database
 from api.queries import sales
-from api.responses import Amount, uncached_response
+from api.responses import Amount, example, uncached_response
 
 router = APIRouter(prefix="/live", tags=["live"])
 
-_EXAMPLE: dict[str, Any] = {
-    "as_of": "2025-12-07T04:32:00Z",
-    "window_seconds": 60,
-    "last_event_at": "2025-12-07T04:31:59.874Z",
-    "total_revenue": 151.5,
-    "total_transactions": 2,
-    "categories": [{"category": "Books", "revenue": 151.5, "transaction_count": 2}],
-    "countries": [{"country": "USA", "revenue": 151.5, "transaction_count": 2}],
-}
+_EXAMPLE: Final = """
+{"as_of": "2025-12-07T04:32:00Z", "window_seconds": 60, "last_event_at": "2025-12-07T04:31:59.874Z",
+"total_revenue": 151.5, "total_transactions": 2, "categories": [{"category": "Books", "revenue": 151.5,
+"transaction_count": 2}], "countries": [{"country": "USA", "revenue": 151.5, "transaction_count": 2}]}"""
 
 
 class CategoryRevenue(BaseModel):
@@ -44,7 +39,7 @@ class CountryRevenue(BaseModel):
 class LiveRevenue(BaseModel):
     """Sums over the events in (as_of - 60 s, as_of], and the time of the newest event stored."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = example(_EXAMPLE)
     as_of: datetime
     window_seconds: int
     last_event_at: datetime | None

@@ -4,66 +4,27 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from api import operations
 from api.dependencies import Services, UsesServices
 from api.parameters import no_parameters
-from api.responses import uncached_response
+from api.responses import example, uncached_response
 
 router = APIRouter(prefix="/operations", tags=["operations"])
 
 _SIZES_KEPT_SECONDS: Final = 15
-_LATENCY: dict[str, Any] = {"events": 36012, "p50_seconds": 0.0312, "p99_seconds": 0.1875}
-_EXAMPLE: dict[str, Any] = {
-    "at": "2025-12-07T04:32:00Z",
-    "topics": [
-        {
-            "topic": "transactions",
-            "consumed": 24811,
-            "stored": 24800,
-            "duplicates": 9,
-            "conflicting": 1,
-            "dead_lettered": 2,
-            "late": 14,
-            "lost": 0,
-            "watermark": "2025-12-07T04:31:59.874Z",
-            "lag": 0,
-        }
-    ],
-    "end_to_end": _LATENCY,
-    "workers": [
-        {
-            "worker_id": "shop-4711-1a2b3c4d",
-            "host": "shop",
-            "pid": 4711,
-            "started_at": "2025-12-07T00:00:00Z",
-            "seen_at": "2025-12-07T04:31:57Z",
-            "rss_bytes": 201326592,
-            "lag": {"transactions": 0},
-            "end_to_end": _LATENCY,
-        }
-    ],
-    "batch_runs": [
-        {
-            "number": 7,
-            "job": "nightly",
-            "as_of": "2025-12-06",
-            "status": "published",
-            "started": "2025-12-07T02:00:00Z",
-            "ended": "2025-12-07T02:04:10Z",
-            "error": None,
-            "extracted_rows": 24800,
-            "counts": {"customer_segments": 8934},
-        }
-    ],
-    "stores": {
-        "postgresql": {"bytes": 52428800, "tables": [{"name": "transactions", "bytes": 9437184}]},
-        "mongodb": {"bytes": 10485760},
-    },
-    "disk": {"total_bytes": 536870912000, "free_bytes": 268435456000},
-    "unavailable": [],
-}
+_EXAMPLE: Final = """
+{"at": "2025-12-07T04:32:00Z", "topics": [{"topic": "transactions", "consumed": 24811, "stored": 24800,
+"duplicates": 9, "conflicting": 1, "dead_lettered": 2, "late": 14, "lost": 0, "watermark": "2025-12-07T04:31:59.874Z",
+"lag": 0}], "end_to_end": {"events": 36012, "p50_seconds": 0.0312, "p99_seconds": 0.1875},
+"workers": [{"worker_id": "shop-4711-1a2b3c4d", "host": "shop", "pid": 4711, "started_at": "2025-12-07T00:00:00Z",
+"seen_at": "2025-12-07T04:31:57Z", "rss_bytes": 201326592, "lag": {"transactions": 0}, "end_to_end": {"events": 36012,
+"p50_seconds": 0.0312, "p99_seconds": 0.1875}}], "batch_runs": [{"number": 7, "job": "nightly", "as_of": "2025-12-06",
+"status": "published", "started": "2025-12-07T02:00:00Z", "ended": "2025-12-07T02:04:10Z", "error": null,
+"extracted_rows": 24800, "counts": {"customer_segments": 8934}}], "stores": {"postgresql": {"bytes": 52428800,
+"tables": [{"name": "transactions", "bytes": 9437184}]}, "mongodb": {"bytes": 10485760}},
+"disk": {"total_bytes": 536870912000, "free_bytes": 268435456000}, "unavailable": []}"""
 
 
 class Topic(BaseModel):
@@ -153,7 +114,7 @@ class Disk(BaseModel):
 class Operations(BaseModel):
     """Figures of a store that is down are null, and `unavailable` names it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = example(_EXAMPLE)
     at: datetime
     topics: list[Topic] | None
     end_to_end: EndToEnd | None

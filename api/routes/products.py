@@ -2,37 +2,26 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from api.dependencies import UsesServices
 from api.marts import products
 from api.parameters import Category, Country, LimitQuery
 from api.problems import documented
 from api.published_run import PublishedRun
-from api.responses import Amount, cacheable_response
+from api.responses import Amount, cacheable_response, example
 
 router = APIRouter(prefix="/products", tags=["products"], responses=documented(404))
 
-_CATEGORY: dict[str, Any] = {
-    "category": "Electronics",
-    "revenue": 3456789.12,
-    "transaction_count": 4532,
-    "avg_transaction_value": 762.75,
-}
-_PRODUCT: dict[str, Any] = {
-    "product_id": "p7",
-    "category": "Electronics",
-    "revenue": 1525.50,
-    "units": 3,
-    "transaction_count": 2,
-    "avg_transaction_value": 762.75,
-    "views": 80,
-    "cart_adds": 9,
-    "conversion": 0.0250,
-}
+_CATEGORIES: Final = """
+{"products": [{"category": "Electronics", "revenue": 3456789.12, "transaction_count": 4532,
+"avg_transaction_value": 762.75}], "as_of": "2025-12-06"}"""
+_PRODUCTS: Final = """
+{"products": [{"product_id": "p7", "category": "Electronics", "revenue": 1525.5, "units": 3, "transaction_count": 2,
+"avg_transaction_value": 762.75, "views": 80, "cart_adds": 9, "conversion": 0.025}], "as_of": "2025-12-06"}"""
 
 
 class ProductGroup(StrEnum):
@@ -72,14 +61,7 @@ class ProductPerformance(CategoryPerformance):
 class Performance(BaseModel):
     """By revenue, greatest first; orders without a product are in no line."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"products": [_CATEGORY], "as_of": "2025-12-06"},
-                {"products": [_PRODUCT], "as_of": "2025-12-06"},
-            ]
-        }
-    )
+    model_config = example(_CATEGORIES, _PRODUCTS)
     products: list[ProductPerformance | CategoryPerformance]
     as_of: date
 

@@ -1,26 +1,23 @@
 """Sales figures."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from api.dates import Period
 from api.dependencies import UsesServices
 from api.parameters import Country, PeriodQuery
 from api.postgres import Database
 from api.queries import sales
-from api.responses import Amount, average, cacheable_response
+from api.responses import Amount, average, cacheable_response, example
 
 router = APIRouter(prefix="/sales", tags=["sales"])
 
-_EXAMPLE: dict[str, Any] = {
-    "total_revenue": 17096943.98,
-    "total_transactions": 24800,
-    "avg_order_value": 689.39,
-    "period": {"start": "2025-12-01", "end": "2025-12-07"},
-}
+_EXAMPLE: Final = """
+{"total_revenue": 17096943.98, "total_transactions": 24800, "avg_order_value": 689.39,
+"period": {"start": "2025-12-01", "end": "2025-12-07"}}"""
 
 
 class ShownPeriod(BaseModel):
@@ -33,7 +30,7 @@ class ShownPeriod(BaseModel):
 class SalesMetrics(BaseModel):
     """Totals of a period; the average is null when there was no order."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = example(_EXAMPLE)
     total_revenue: Amount
     total_transactions: int
     avg_order_value: Amount | None

@@ -1,39 +1,30 @@
 """One order with its anomalies."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from api.dependencies import UsesServices
 from api.parameters import Name, no_parameters
 from api.problems import ProblemError, documented
 from api.queries import anomalies, sales
-from api.responses import Amount, cacheable_response
+from api.responses import Amount, cacheable_response, example
 from api.routes.anomalies import Anomaly, shown
 
 router = APIRouter(prefix="/transactions", tags=["transactions"])
 
-_EXAMPLE: dict[str, Any] = {
-    "transaction_id": "abc123",
-    "user_id": "user456",
-    "timestamp": "2025-12-07T04:29:59.5Z",
-    "total_amount": 9000.00,
-    "category": "Electronics",
-    "country": "USA",
-    "payment_method": "card",
-    "quantity": 1,
-    "product_id": "p7",
-    "session_id": None,
-    "anomalies": [],
-}
+_EXAMPLE: Final = """
+{"transaction_id": "abc123", "user_id": "user456", "timestamp": "2025-12-07T04:29:59.5Z", "total_amount": 9000.0,
+"category": "Electronics", "country": "USA", "payment_method": "card", "quantity": 1, "product_id": "p7",
+"session_id": null, "anomalies": []}"""
 
 
 class Transaction(BaseModel):
     """An order as it was stored."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = example(_EXAMPLE)
     transaction_id: str
     user_id: str
     timestamp: datetime

@@ -2,10 +2,10 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from api import cursors
 from api.dependencies import UsesServices
@@ -13,28 +13,15 @@ from api.marts import trends
 from api.parameters import Country, PageQuery
 from api.problems import documented
 from api.published_run import PublishedRun
-from api.responses import Amount, cacheable_response
+from api.responses import Amount, cacheable_response, example
 from app.published_run import Document
 
 router = APIRouter(prefix="/trends", tags=["trends"], responses=documented(404))
 
-_EXAMPLE: dict[str, Any] = {
-    "trends": [
-        {
-            "period_type": "weekly",
-            "period": "2025-W49",
-            "period_start": "2025-12-01T00:00:00Z",
-            "country": None,
-            "revenue": 4120331.07,
-            "transactions": 5977,
-            "revenue_growth_rate": -0.0312,
-            "partial": True,
-            "analysis_date": "2025-12-06T00:00:00Z",
-        }
-    ],
-    "next_cursor": None,
-    "as_of": "2025-12-06",
-}
+_EXAMPLE: Final = """
+{"trends": [{"period_type": "weekly", "period": "2025-W49", "period_start": "2025-12-01T00:00:00Z", "country": null,
+"revenue": 4120331.07, "transactions": 5977, "revenue_growth_rate": -0.0312, "partial": true,
+"analysis_date": "2025-12-06T00:00:00Z"}], "next_cursor": null, "as_of": "2025-12-06"}"""
 
 
 class PeriodType(StrEnum):
@@ -72,7 +59,7 @@ class Trend(BaseModel):
 class TrendPage(BaseModel):
     """Oldest first; a period without an order has no line. `next_cursor` is null on the last page."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = example(_EXAMPLE)
     trends: list[Trend]
     next_cursor: str | None
     as_of: date
