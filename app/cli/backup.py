@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli.exits import exits_while_locked
+from app.settings import load_settings
 
 Mongo = Annotated[bool, typer.Option(help="Include the warehouse in MongoDB.")]
 
@@ -22,7 +23,6 @@ def backup(
     """
     from app.ops.backup.backup import backup as run
     from app.ops.backup.backup import read_manifest
-    from app.settings import load_settings
 
     with exits_while_locked():
         made = asyncio.run(run(load_settings(), folder, mongo=mongo, report=typer.echo))
@@ -49,7 +49,6 @@ def restore(
     Example: globalmart restore var/backups/globalmart-20251208T031500Z
     """
     from app.ops.backup.backup import restore as run
-    from app.settings import load_settings
 
     asyncio.run(run(load_settings(), folder, mongo=mongo, replace=replace, report=typer.echo))
     typer.echo("restored, and equal to the backup")

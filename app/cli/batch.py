@@ -5,9 +5,14 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
 from app.cli.dates import day_option
 from app.cli.exits import EXIT_LOCKED
+from app.errors import LockHeldError
+from app.settings import load_settings
+from app.terminal import figures_table
 
 if TYPE_CHECKING:
     from batch.nightly import Outcome
@@ -24,57 +29,28 @@ batch: Final = typer.Typer(
 )
 
 
-@batch.command()
-def nightly(as_of: AsOf = None, full: Full = False) -> None:
-    """Compute all marts and publish them together.
-
-    Example: globalmart batch nightly
-    """
-    _run("nightly", as_of, full)
-
-
-@batch.command()
-def etl(as_of: AsOf = None, full: Full = False) -> None:
-    """Compute only the facts: sales per hour, sessions.
-
-    Example: globalmart batch etl --as-of 2025-12-07
-    """
-    _run("etl", as_of, full)
+#: The commands: what each computes, and an example.
+_JOBS: Final = {
+    "nightly": ("Compute all marts and publish them together.", ""),
+    "etl": ("Compute only the facts: sales per hour, sessions.", " --as-of 2025-12-07"),
+    "rfm": ("Compute only the customer segments and their migrations.", ""),
+    "trends": ("Compute only revenue per day, week and month.", ""),
+    "products": ("Compute only the product performance.", ""),
+}
 
 
-@batch.command()
-def rfm(as_of: AsOf = None, full: Full = False) -> None:
-    """Compute only the customer segments and their migrations.
-
-    Example: globalmart batch rfm
-    """
-    _run("rfm", as_of, full)
+def _add(name: str, what: str, options: str) -> None:
+    @batch.command(name, help=f"{what}\n\nExample: globalmart batch {name}{options}")
+    def command(as_of: AsOf = None, full: Full = False) -> None:
+        _run(name, as_of, full)
 
 
-@batch.command()
-def trends(as_of: AsOf = None, full: Full = False) -> None:
-    """Compute only revenue per day, week and month.
-
-    Example: globalmart batch trends
-    """
-    _run("trends", as_of, full)
-
-
-@batch.command()
-def products(as_of: AsOf = None, full: Full = False) -> None:
-    """Compute only the product performance.
-
-    Example: globalmart batch products
-    """
-    _run("products", as_of, full)
+for _name, _texts in _JOBS.items():
+    _add(_name, *_texts)
 
 
 def _run(name: str, given: date | None, full: bool) -> None:
-    from rich.console import Console
-    from rich.markup import escape
 
-    from app.errors import LockHeldError
-    from app.settings import load_settings
     from batch.nightly import Job, run_batch, yesterday
 
     settings, console = load_settings(), Console()
@@ -89,11 +65,8 @@ def _run(name: str, given: date | None, full: bool) -> None:
     _print(console, outcome)
 
 
-def _reporter(console: object, show: Callable[[str], None]) -> Callable[[str], None]:
+def _reporter(console: Console, show: Callable[[str], None]) -> Callable[[str], None]:
     """Returns a callback that prints every step and shows the current one next to the spinner."""
-    from rich.console import Console
-
-    assert isinstance(console, Console)
 
     def report(step: str) -> None:
         console.print(f"  {step}", style="dim", markup=False)
@@ -102,12 +75,7 @@ def _reporter(console: object, show: Callable[[str], None]) -> Callable[[str], N
     return report
 
 
-def _print(console: object, outcome: "Outcome") -> None:
-    from rich.console import Console
-
-    from app.terminal import figures_table
-
-    assert isinstance(console, Console)
+def _print(console: Console, outcome: "Outcome") -> None:
     table = figures_table("mart", "rows", "written", "sum")
     for staged in outcome.staged:
         total = staged.entry["total"].to_decimal()

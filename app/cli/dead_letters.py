@@ -9,11 +9,11 @@ import typer
 
 from app.cli.dates import time_option
 from app.cli.exits import exits_while_locked
+from app.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from app.ops.dead_letters.correction import Correction
     from app.ops.dead_letters.repository import Filter
-    from app.settings import Settings
 
 EXIT_NOT_ALL: Final = 1
 
@@ -56,7 +56,6 @@ def list_command(
     """
     from app.cli.dead_letters_output import letters_json, letters_table
     from app.ops.dead_letters import service
-    from app.settings import load_settings
 
     wanted = _filter(reason, topic, since, until, replayed)
     letters = asyncio.run(service.page(load_settings(), wanted, before=before, limit=limit))
@@ -75,7 +74,6 @@ def show(letter_id: Annotated[int, typer.Argument(metavar="ID", help="From `list
     """
     from app.cli.dead_letters_output import print_letter, shown_json
     from app.ops.dead_letters import service
-    from app.settings import load_settings
 
     letter, record = asyncio.run(service.one(load_settings(), letter_id))
     if as_json:
@@ -106,7 +104,6 @@ def replay(
     """
     from app.cli.dead_letters_output import print_result, result_json
     from app.ops.dead_letters import service
-    from app.settings import load_settings
 
     settings, correction = load_settings(), _correction(assignments, patch, value, rekey)
     chosen = _chosen(settings, ids, _filter(reason, topic, since, until, False))
@@ -122,7 +119,7 @@ def replay(
     raise typer.Exit(EXIT_NOT_ALL if result.replayed.refused else 0)
 
 
-def _chosen(settings: "Settings", ids: list[int] | None, wanted: "Filter") -> list[int]:
+def _chosen(settings: Settings, ids: list[int] | None, wanted: "Filter") -> list[int]:
     """Returns the given ids, each once, or those of the dead letters that match the filter."""
     from app.ops.dead_letters import service
 

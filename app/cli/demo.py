@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from app.settings import load_settings
+
 
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Delete the data of the embedded Kafka, PostgreSQL and MongoDB-protocol server under var.
@@ -12,7 +14,6 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
     Example: globalmart reset --yes
     """
-    from app.settings import load_settings
     from compose.embedded.stack import remove_stack
 
     var_dir = load_settings().general.var_dir

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
-if TYPE_CHECKING:
-    from app.settings import Settings
+from app.errors import SettingsError
+from app.settings import GeneralSettings, Settings, load_settings
 
 
 def doctor(
@@ -23,8 +25,6 @@ def doctor(
 
     Example: globalmart doctor --stores
     """
-    from rich.console import Console
-    from rich.markup import escape
 
     console = Console()
     settings, problems = _settings()
@@ -44,8 +44,6 @@ def doctor(
 
 
 def _settings() -> "tuple[Settings | None, list[str]]":
-    from app.errors import SettingsError
-    from app.settings import load_settings
 
     try:
         return load_settings(), []
@@ -53,22 +51,21 @@ def _settings() -> "tuple[Settings | None, list[str]]":
         return None, str(error).splitlines()
 
 
-def _has_secrets(settings: "Settings") -> bool:
+def _has_secrets(settings: Settings) -> bool:
     """Whether stores are configured: no secret has a default."""
     postgres = settings.postgres
     passwords = (postgres.owner_password, postgres.worker_password, postgres.reader_password)
     return any(secret is not None for secret in (*passwords, settings.mongo.url))
 
 
-def _machine(settings: "Settings | None") -> Iterator[str]:
-    from app.settings import GeneralSettings
+def _machine(settings: Settings | None) -> Iterator[str]:
     from compose.embedded.preflight import find_problems
 
     general = GeneralSettings.read({}) if settings is None else settings.general
     yield from find_problems(general.var_dir)
 
 
-def _stores(settings: "Settings") -> Iterator[str]:
+def _stores(settings: Settings) -> Iterator[str]:
     from app.ops.doctor.checks import run_checks
 
     for finding in asyncio.run(run_checks(settings)):

@@ -3,7 +3,6 @@
 import base64
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
 from typing import Final
 
 #: Names without GLOBALMART_ belong to the images and to compose/compose.yml.
@@ -77,10 +76,6 @@ GRAFANA_ADMIN_PASSWORD={grafana_admin}
 """
 
 
-def _password() -> str:
-    return secrets.token_urlsafe(24)
-
-
 def _cluster_id() -> str:
     # Kafka's own tools would read an id that begins with a dash as an option.
     while True:
@@ -89,26 +84,19 @@ def _cluster_id() -> str:
             return made
 
 
-_MADE: Final[Mapping[str, Callable[[], str]]] = {
-    "kafka_cluster_id": _cluster_id,
-    "postgres_owner": _password,
-    "postgres_worker": _password,
-    "postgres_reader": _password,
-    "postgres_admin": _password,
-    "mongo_root": _password,
-    "mongo_batch": _password,
-    "mongo_reader": _password,
-    "grafana_admin": _password,
-}
+_PASSWORDS: Final = (
+    *("postgres_owner", "postgres_worker", "postgres_reader", "postgres_admin"),
+    *("mongo_root", "mongo_batch", "mongo_reader", "grafana_admin"),
+)
 
 
 def with_secrets() -> str:
     """Returns the file's text with new random secrets."""
-    made = {name: make() for name, make in _MADE.items()}
+    made = {name: secrets.token_urlsafe(24) for name in _PASSWORDS}
     url = f"mongodb://globalmart_batch:{made['mongo_batch']}@localhost:27017/?authSource=admin"
-    return _TEMPLATE.format(mongo_url=url, **made)
+    return _TEMPLATE.format(mongo_url=url, kafka_cluster_id=_cluster_id(), **made)
 
 
 def example() -> str:
     """Returns the file's text without secrets: `.env.example`."""
-    return _TEMPLATE.format(mongo_url="", **dict.fromkeys(_MADE, ""))
+    return _TEMPLATE.format(mongo_url="", kafka_cluster_id="", **dict.fromkeys(_PASSWORDS, ""))

@@ -4,9 +4,12 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Annotated
 
+import orjson
 import typer
+from rich.console import Console
 
 from app.cli.exits import exits_while_locked
+from app.settings import load_settings
 
 if TYPE_CHECKING:
     from app.ops.erasure.erasure import Erased
@@ -28,7 +31,6 @@ def erase_user(
     Example: globalmart erase-user - < id.txt
     """
     from app.ops.erasure.erasure import erase
-    from app.settings import load_settings
 
     user_id = sys.stdin.read().rstrip("\r\n") if user == "-" else user
     with exits_while_locked():
@@ -40,14 +42,12 @@ def erase_user(
 
 
 def _print_json(done: "Erased") -> None:
-    import orjson
 
     plain = orjson.dumps(done.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
     typer.echo(plain.decode())
 
 
 def _print(done: "Erased") -> None:
-    from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False, markup=False)
     changed = "would change" if done.dry_run else "changed"

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from app.cli import env_file
+
 
 def init(
     file: Annotated[Path, typer.Option(help="File to write.", dir_okay=False)] = Path(".env"),
@@ -19,7 +21,6 @@ def init(
 
     Example: globalmart init
     """
-    from app.cli import env_file
 
     if example:
         typer.echo(env_file.example(), nl=False)

@@ -4,8 +4,11 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from rich.console import Console
 
 from app.cli.exits import exits_while_locked
+from app.settings import load_settings
+from app.terminal import figures_table
 
 if TYPE_CHECKING:
     from app.ops.retention.maintain import MaintenanceResult
@@ -29,7 +32,6 @@ def maintain(
     Example: globalmart maintain --dry-run
     """
     from app.ops.retention.maintain import maintain as run
-    from app.settings import load_settings
 
     with exits_while_locked():
         done = asyncio.run(run(load_settings(), dry_run=dry_run, without_lake=without_lake, report=typer.echo))
@@ -38,9 +40,6 @@ def maintain(
 
 
 def _print(done: "MaintenanceResult", dry_run: bool) -> None:
-    from rich.console import Console
-
-    from app.terminal import figures_table
 
     console = Console()
     for text in done.deleted.kept:

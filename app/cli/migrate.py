@@ -1,12 +1,11 @@
 """`globalmart migrate`: the database schema, the roles' passwords, the window geometry, the topics."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from app.settings import Settings
+from app.settings import Settings, load_settings
 
 
 def migrate(
@@ -23,7 +22,6 @@ def migrate(
 
     Example: globalmart migrate
     """
-    from app.settings import load_settings
 
     settings = load_settings()
     _migrate_schema(settings)
@@ -33,7 +31,7 @@ def migrate(
         _rebuild_windows(settings)
 
 
-def _migrate_schema(settings: "Settings") -> None:
+def _migrate_schema(settings: Settings) -> None:
     from app.postgres.migrate import migrate as apply_migrations
 
     for migration in asyncio.run(apply_migrations(settings.postgres)):
@@ -41,7 +39,7 @@ def _migrate_schema(settings: "Settings") -> None:
     typer.echo("the schema is up to date")
 
 
-def _create_missing_topics(settings: "Settings") -> None:
+def _create_missing_topics(settings: Settings) -> None:
     from app.kafka.admin import create_topics
     from app.security.kafka import librdkafka_options
 
@@ -52,7 +50,7 @@ def _create_missing_topics(settings: "Settings") -> None:
     typer.echo(f"created the topics {', '.join(created)}" if created else "all topics exist")
 
 
-def _rebuild_windows(settings: "Settings") -> None:
+def _rebuild_windows(settings: Settings) -> None:
     from app.domain.windows import WindowGeometry
     from app.postgres.window_geometry import rebuild_windows
 

@@ -21,10 +21,14 @@ from app.reconcile.stream.report import COUNTERS, ReconcileReport, TableFigures
 from app.reconcile.warehouse.check import check_warehouse, segments_line, warehouse_table
 from app.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from app.ops.repair.repair import Repair
+
+EXIT_DISAGREE = 1
+EXIT_INCOMPLETE = 3
 _LISTED: Final = 20
 #: The API's cache of past days expires, and it finds and prepares a new run.
 _SETTLE_SECONDS: Final = 60.0
-_DISAGREE, _INCOMPLETE = 1, 3
 
 
 @dataclass(slots=True)
@@ -37,8 +41,8 @@ class _Findings:
 
     def exit_code(self) -> int:
         if self.differences:
-            return _DISAGREE
-        return _INCOMPLETE if self.incomplete else 0
+            return EXIT_DISAGREE
+        return EXIT_INCOMPLETE if self.incomplete else 0
 
 
 def compare_layers(settings: Settings, warehouse: bool, api_url: str | None, json_file: Path | None) -> int:
@@ -92,13 +96,6 @@ def _print(findings: _Findings, console: Console) -> None:
         console.print("[yellow]agree, except where data changed during the comparison[/yellow]")
     else:
         console.print("[green]agree[/green]")
-
-
-if TYPE_CHECKING:
-    from app.ops.repair.repair import Repair
-
-EXIT_DISAGREE = 1
-EXIT_INCOMPLETE = 3
 
 
 def reconcile_command(

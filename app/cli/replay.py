@@ -3,15 +3,14 @@
 import asyncio
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from app.cli.dates import day_option
 from app.cli.exits import exits_while_locked
-
-if TYPE_CHECKING:
-    from app.settings import Settings
+from app.settings import Settings, load_settings
+from app.topics import USER_TOPICS
 
 EXIT_DISAGREE: Final = 1
 
@@ -41,7 +40,6 @@ def replay(
 
     Example: globalmart replay --from 2025-12-01 --to 2025-12-02
     """
-    from app.settings import load_settings
 
     _require_user_topic(topic)
     days = None if parquet else _days(first, last)
@@ -52,7 +50,6 @@ def replay(
 
 
 def _require_user_topic(topic: str) -> None:
-    from app.topics import USER_TOPICS
 
     if topic not in USER_TOPICS:
         raise typer.BadParameter(f"--topic must be one of {', '.join(USER_TOPICS)}")
@@ -64,7 +61,7 @@ def _days(first: date | None, last: date | None) -> tuple[date, date]:
     return first, last
 
 
-def _restore(settings: "Settings", first: date, last: date) -> bool:
+def _restore(settings: Settings, first: date, last: date) -> bool:
     from app.ops.replay.replay import replay_kafka
 
     done, checks = asyncio.run(replay_kafka(settings, first, last))
@@ -83,7 +80,7 @@ def _restore(settings: "Settings", first: date, last: date) -> bool:
 
 
 def _import(
-    settings: "Settings", days: tuple[date, date] | None, files: list[Path] | None, topic: str, wait_seconds: float
+    settings: Settings, days: tuple[date, date] | None, files: list[Path] | None, topic: str, wait_seconds: float
 ) -> bool:
     from app.ops.lake import lake_location
     from app.ops.replay.from_files import lake_batches, parquet_batches

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from app.cli.commands import COMMANDS
 from app.cli.exits import EXIT_LOCKED
+from app.settings import load_settings
 
 
 def schedule(
@@ -24,7 +26,6 @@ def schedule(
     Example: globalmart schedule --daily-at 02:15 batch nightly
     """
     from app.ops.schedule import DailyTimer, Pace, State
-    from app.settings import load_settings
 
     at = _time(daily_at)
     _require_command(command)
@@ -44,7 +45,6 @@ def _time(text: str) -> time:
 
 
 def _require_command(command: list[str]) -> None:
-    from app.cli.commands import COMMANDS
 
     known = {known.name for known in COMMANDS} - {"schedule"}
     if command[0] not in known:

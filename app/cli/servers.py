@@ -5,11 +5,12 @@ import os
 import socket
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from app.errors import SettingsError
+from app.settings import Settings, load_settings
 
 
 def require_free(host: str, port: int, variable: str) -> None:
@@ -24,10 +25,6 @@ def require_free(host: str, port: int, variable: str) -> None:
             f"cannot listen on {host}:{port} ({error.strerror}); stop the program that does, or set "
             f"{variable} or GLOBALMART_BIND"
         ) from error
-
-
-if TYPE_CHECKING:
-    from app.settings import Settings
 
 
 class KeyAction(StrEnum):
@@ -46,7 +43,6 @@ def api(log_level: Annotated[str, typer.Option(help="debug, info, warning or err
     """
     from api.app import create_app
     from api.serving import ApiServer
-    from app.settings import load_settings
 
     settings = load_settings()
     require_free(settings.general.bind, settings.api.port, settings.api.variable("port"))
@@ -61,9 +57,8 @@ def api(log_level: Annotated[str, typer.Option(help="debug, info, warning or err
         raise typer.Exit(1)
 
 
-def _require_credentials(settings: "Settings") -> None:
+def _require_credentials(settings: Settings) -> None:
     """Raises SettingsError for a missing password or URL before the server starts."""
-    from app.errors import SettingsError
 
     for group, name in ((settings.postgres, "reader_password"), (settings.mongo, "url")):
         if getattr(group, name) is None:
@@ -96,7 +91,6 @@ def dashboard() -> None:
     Example: GLOBALMART_DASHBOARD_PORT=8600 globalmart dashboard
     """
     from api.dashboard.serving import command
-    from app.settings import load_settings
 
     settings = load_settings()
     own = settings.dashboard
@@ -115,8 +109,6 @@ def worker(
 
     Example: globalmart worker --log-level warn
     """
-    from app.errors import SettingsError
-    from app.settings import load_settings
 
     # Checked here, so that an error of the settings is printed before Faust starts and logs.
     postgres = load_settings().postgres

@@ -3,6 +3,12 @@
 from typing import Annotated, Any
 
 import typer
+from pydantic import SecretStr
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from app.settings import Settings, documented_settings, file_variable, load_settings, secret_variables
 
 
 def settings(
@@ -24,7 +30,6 @@ def settings(
 
 def markdown_table() -> str:
     """Returns the table of variables of app/settings/README.md: variable, unit, default, old name, description."""
-    from app.settings import documented_settings, file_variable, secret_variables
 
     secrets = secret_variables()
     lines = ["| variable | unit | default | old name | meaning |", "|---|---|---|---|---|"]
@@ -41,11 +46,6 @@ def markdown_table() -> str:
 
 
 def _print_effective() -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from app.settings import Settings, load_settings
 
     loaded = load_settings()
     table = Table("variable", "value", "unit", "set in", "meaning", box=None, header_style="bold")
@@ -68,8 +68,6 @@ def _print_effective() -> None:
 
 
 def _shown(value: Any) -> str:
-    from pydantic import SecretStr
-    from rich.markup import escape
 
     if value is None:
         return "[dim]not set[/]"

@@ -7,16 +7,14 @@ import signal
 import sys
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
+from rich.console import Console
+from rich.live import Live
 
 from app.cli.exits import EXIT_INTERRUPTED
-
-if TYPE_CHECKING:
-    from rich.live import Live
-
-    from app.settings import Settings
+from app.settings import Settings, load_settings
 
 
 def status(
@@ -30,11 +28,9 @@ def status(
 
     Example: globalmart status --watch
     """
-    from rich.console import Console
 
     from app.cli.status_view import view
     from app.ops.status.collect import collect_status
-    from app.settings import load_settings
 
     settings = load_settings()
     if watch:
@@ -48,10 +44,8 @@ def status(
     raise typer.Exit(0 if taken.all_answer else 1)
 
 
-async def _watch(settings: "Settings", over: float) -> NoReturn:
+async def _watch(settings: Settings, over: float) -> NoReturn:
     """Refreshes the view in place, or prints each one if stdout is not a terminal; Ctrl-C ends it."""
-    from rich.console import Console
-    from rich.live import Live
 
     from app.cli.status_view import view
     from app.ops.status.collect import collect_status
@@ -68,7 +62,7 @@ async def _watch(settings: "Settings", over: float) -> NoReturn:
                 console.print(current)
 
 
-def _exit_at_once(live: "Live") -> None:
+def _exit_at_once(live: Live) -> None:
     """Exits without waiting for threads: reading leaves nothing unfinished, and a client's thread may take long."""
     live.stop()
     with suppress(RuntimeError):  # a line was being written

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar, get_type_hints
 
 from dotenv import dotenv_values
 from pydantic.fields import FieldInfo
@@ -145,29 +145,33 @@ def _problem(text: str) -> str:
     return ""
 
 
-class Settings:
+class _Groups:
+    """The groups by name, in the order of their documentation."""
+
+    general: GeneralSettings
+    kafka: KafkaSettings
+    postgres: PostgresSettings
+    mongo: MongoSettings
+    stream: StreamSettings
+    anomaly: AnomalySettings
+    worker: WorkerSettings
+    retention: RetentionSettings
+    generator: GeneratorSettings
+    batch: BatchSettings
+    api: ApiSettings
+    dashboard: DashboardSettings
+    monitoring: MonitoringSettings
+    alert: AlertSettings
+    demo: DemoSettings
+
+
+class Settings(_Groups):
     """All groups of one process.
 
     `sources` says where each variable that is set comes from, `ignored` which ones are another program's.
     """
 
-    GROUPS: Final[Mapping[str, type[SettingsGroup]]] = {
-        "general": GeneralSettings,
-        "kafka": KafkaSettings,
-        "postgres": PostgresSettings,
-        "mongo": MongoSettings,
-        "stream": StreamSettings,
-        "anomaly": AnomalySettings,
-        "worker": WorkerSettings,
-        "retention": RetentionSettings,
-        "generator": GeneratorSettings,
-        "batch": BatchSettings,
-        "api": ApiSettings,
-        "dashboard": DashboardSettings,
-        "monitoring": MonitoringSettings,
-        "alert": AlertSettings,
-        "demo": DemoSettings,
-    }
+    GROUPS: Final[Mapping[str, type[SettingsGroup]]] = get_type_hints(_Groups)
 
     def __init__(
         self, values: Mapping[str, str], sources: Mapping[str, str] | None = None, ignored: Collection[str] = ()
@@ -177,29 +181,13 @@ class Settings:
         self.ignored = tuple(sorted(ignored))
         problems = list(_unknown_variables(values))
         values = self._with_secret_files(values, problems)
-        groups: dict[str, Any] = {}
         for name, group in self.GROUPS.items():
             try:
-                groups[name] = group.read(values)
+                setattr(self, name, group.read(values))
             except SettingsError as error:
                 problems.append(str(error))
         if problems:
             raise SettingsError("\n".join(problems))
-        self.general: GeneralSettings = groups["general"]
-        self.kafka: KafkaSettings = groups["kafka"]
-        self.postgres: PostgresSettings = groups["postgres"]
-        self.mongo: MongoSettings = groups["mongo"]
-        self.stream: StreamSettings = groups["stream"]
-        self.anomaly: AnomalySettings = groups["anomaly"]
-        self.worker: WorkerSettings = groups["worker"]
-        self.retention: RetentionSettings = groups["retention"]
-        self.generator: GeneratorSettings = groups["generator"]
-        self.batch: BatchSettings = groups["batch"]
-        self.api: ApiSettings = groups["api"]
-        self.dashboard: DashboardSettings = groups["dashboard"]
-        self.monitoring: MonitoringSettings = groups["monitoring"]
-        self.alert: AlertSettings = groups["alert"]
-        self.demo: DemoSettings = groups["demo"]
 
     def _with_secret_files(self, values: Mapping[str, str], problems: list[str]) -> Mapping[str, str]:
         """The variables with each secret that a file holds; adds to the problems what is wrong with one."""
