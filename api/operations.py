@@ -12,16 +12,27 @@ import orjson
 
 from api.mongo import Find
 from api.postgres import Database
-from api.queries import operations
 from api.stores import StoreDownError
 from api.warehouse import Warehouse
 from app.domain.quantiles import quantile
+from app.postgres.heartbeats import SELECT_ALIVE
 from app.published_run import RUNS, Document
 
+#: Outcomes of the consumed records by topic; the watermark is its partitions' greatest.
+TOPICS: Final = """
+SELECT topic, sum(consumed)::BIGINT AS consumed, sum(stored)::BIGINT AS stored,
+    sum(duplicates)::BIGINT AS duplicates, sum(conflicting)::BIGINT AS conflicting,
+    sum(dead_lettered)::BIGINT AS dead_lettered, sum(late)::BIGINT AS late, sum(lost)::BIGINT AS lost,
+    max(watermark) AS watermark
+FROM stream_progress GROUP BY topic ORDER BY topic"""
+#: Tables with their indexes, largest first, and the whole database.
+SIZES: Final = """
+SELECT relname AS name, pg_total_relation_size(oid)::BIGINT AS bytes FROM pg_class
+WHERE relnamespace = 'public'::REGNAMESPACE AND relkind IN ('r', 'p') ORDER BY 2 DESC, 1"""
+SIZE: Final = "SELECT pg_database_size(current_database())::BIGINT AS bytes"
 _RUNS_SHOWN: Final = 20
 _RUN_FIELDS: Final = ("number", "job", "as_of", "status", "started", "ended", "error", "counts", "extracted_rows")
 _RUNS: Final = Find({}, _RUN_FIELDS, (("started", -1),), _RUNS_SHOWN)
-
 Part = Callable[[], Awaitable[dict[str, Any]]]
 
 
@@ -35,7 +46,7 @@ async def together(parts: Iterable[Part]) -> dict[str, Any]:
 
 async def stream_part(database: Database) -> dict[str, Any]:
     """Returns topics, workers and latency."""
-    topics, workers = await operations.topics(database), await operations.workers(database)
+    topics, workers = await database.fetch(TOPICS), await database.fetch(SELECT_ALIVE)
     lag = _lag(workers)
     counts = [orjson.loads(worker["latency"]) for worker in workers]
     return {
@@ -53,8 +64,9 @@ async def batch_part(warehouse: Warehouse) -> dict[str, Any]:
 
 async def postgres_size(database: Database) -> dict[str, Any]:
     """Returns the size of PostgreSQL, by table."""
-    tables = await operations.table_sizes(database)
-    return {"postgresql": {"bytes": await operations.size_bytes(database), "tables": [dict(table) for table in tables]}}
+    tables = await database.fetch(SIZES)
+    ((size,),) = await database.fetch(SIZE)
+    return {"postgresql": {"bytes": size, "tables": [dict(table) for table in tables]}}
 
 
 async def mongo_size(warehouse: Warehouse) -> dict[str, Any]:

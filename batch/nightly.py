@@ -24,11 +24,19 @@ from batch.metrics import write_metrics
 from batch.postgres import batch_lock, require_lock
 from batch.publish import Computed, Publisher, Staged, now_utc
 from batch.quality import Bounds, check_freshness
-from batch.runs import Run, last_runs, run_with_former_segments, settle_dead_runs
 from batch.segment_history import previous_segments, store_segments
 from batch.session import spark_session
 from batch.snapshot import open_snapshot
-from batch.warehouse import drop_unused, open_warehouse, published, target
+from batch.warehouse import (
+    Run,
+    drop_unused,
+    last_runs,
+    open_warehouse,
+    published,
+    run_with_former_segments,
+    settle_dead_runs,
+    target,
+)
 from batch.writers import writer
 
 Report = Callable[[str], None]

@@ -19,8 +19,7 @@ from pyspark.sql import functions as f
 from app.errors import PublishError
 from batch.frames import within_days
 from batch.mart import Mart
-from batch.runs import Run, day_digests
-from batch.warehouse import OPEN, Document, collection_name, published, switch, utc_midnight
+from batch.warehouse import OPEN, Document, Run, collection_name, day_digests, published, switch, utc_midnight
 from batch.writers import Write
 
 Report = Callable[[str], None]

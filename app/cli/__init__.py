@@ -11,9 +11,8 @@ from types import FrameType
 from rich.console import Console
 from rich.markup import escape
 
-from app.cli.commands import build_app
+from app.cli.commands import build_app, explained
 from app.cli.exits import EXIT_INTERRUPTED, interrupts_handled
-from app.cli.missing_packages import explained
 from app.errors import GlobalMartError, SettingsError, text_of
 
 EXIT_FAILURE = 1

@@ -2,13 +2,26 @@
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires
 from typing import Annotated, Any, Final
 
 import typer
 
 from app import __version__
+
+#: Modules whose distribution has another name.
+_DISTRIBUTIONS: Final = {
+    "bson": "pymongo",
+    "faust": "faust-streaming",
+    "mode": "faust-streaming",
+    "py4j": "pyspark",
+    "secantus": "secantusdb",
+    "yaml": "pyyaml",
+}
+_REQUIREMENT: Final = re.compile(r"([A-Za-z0-9._-]+).*;.*extra == ['\"]([\w-]+)['\"]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +142,36 @@ def _common_options(
 
 def _not_called() -> None:
     """Placeholder for a command in the list of all commands."""
+
+
+def explained(error: ModuleNotFoundError, arguments: list[str]) -> str | None:
+    """Returns the message, or None if no extra of this project contains the module: then it is a bug."""
+    module = (error.name or "").split(".")[0]
+    wanted = _normal(_DISTRIBUTIONS.get(module, module))
+    extras = sorted({extra for name, extra in _optional() if name == wanted})
+    if not extras:
+        return None
+    called = next((word for word in arguments if not word.startswith("-")), "")
+    text = (
+        f"`globalmart {called}` needs the package {wanted}, which is not installed here; "
+        f"install globalmart[{extras[0]}]"
+    )
+    container = next((known.container for known in COMMANDS if known.name == called), "")
+    if not container:
+        return text
+    return f"{text}. In the Docker stack: docker exec {container} globalmart {called} …"
+
+
+def _optional() -> Iterator[tuple[str, str]]:
+    """Yields distribution and extra of every optional requirement."""
+    try:
+        requirements = requires("globalmart") or []
+    except PackageNotFoundError:
+        return
+    for text in requirements:
+        if found := _REQUIREMENT.match(text):
+            yield _normal(found[1]), found[2]
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -19,9 +19,8 @@ from app.cli.generate_progress import ProgressView
 from app.generator.csv_format import CsvError
 from app.generator.jobs import Job, JobError
 from app.generator.request import FileRequest, Request, make_job, parse_columns, parse_filters, parse_length, parse_time
-from app.generator.run import RunLimits, run_job
+from app.generator.run import RunLimits, lines, run_job, summary
 from app.generator.sender import DeliveryError
-from app.generator.summary import lines, summary
 from app.settings import GeneratorSettings, Settings, load_settings
 
 #: Options that override a setting in this run.

@@ -41,7 +41,7 @@ def _migrate_schema(settings: Settings) -> None:
 
 def _create_missing_topics(settings: Settings) -> None:
     from app.kafka.admin import create_topics
-    from app.security.kafka import librdkafka_options
+    from app.security import librdkafka_options
 
     kafka = settings.kafka
     created = create_topics(

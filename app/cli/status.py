@@ -5,16 +5,127 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
-from typing import Annotated, NoReturn
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
 from app.cli.exits import EXIT_INTERRUPTED
 from app.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from app.ops.status.collect import Run, Runs, Status, TopicState
+    from app.ops.status.ledger import Ledger
+
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+
+
+def view(status: "Status") -> RenderableType:
+    """Renders the stores, then the stream, the batch and the sizes."""
+    parts: list[RenderableType] = [_stores(status)]
+    parts.extend(Text(store.problem, style="red") for store in status.stores if store.problem)
+    parts.append(_stream(status))
+    if status.ledger is not None:
+        parts.append(_workers(status.ledger))
+        parts.extend(_waiting(status.ledger))
+    if status.runs is not None:
+        parts.append(_batch(status.runs, status.taken_at))
+    parts.append(Text(_sizes(status), style="dim"))
+    return Group(*parts)
+
+
+def _stores(status: "Status") -> Table:
+    table = Table("store", "address", "state", box=None, header_style="bold")
+    for store in status.stores:
+        state = "[green]answers[/]" if store.problem is None else "[red]no answer[/]"
+        table.add_row(store.name, escape(store.address), state)
+    return table
+
+
+def _stream(status: "Status") -> Table:
+    table = Table(box=None, header_style="bold")
+    table.add_column("topic", no_wrap=True)
+    for name in ("per s", "lag", "consumed", "stored", "duplicates", "rejected", "last event"):
+        table.add_column(name, justify="right", no_wrap=name == "last event")
+    for topic in status.topics:
+        counts = (topic.lag, topic.consumed, topic.stored, topic.duplicates, topic.dead_lettered)
+        cells = ["-" if count is None else f"{count:,}" for count in counts]
+        table.add_row(topic.topic, _rate(topic), *cells, _ago(topic.watermark, status.taken_at))
+    return table
+
+
+def _workers(ledger: "Ledger") -> Text:
+    if not ledger.workers:
+        return Text("workers: none is alive", style="yellow")
+    memory = sum(worker.rss_bytes or 0 for worker in ledger.workers)
+    names = ", ".join(worker.worker_id for worker in ledger.workers)
+    return Text(f"workers: {len(ledger.workers)} ({names}), {_size(memory)} of memory")
+
+
+def _waiting(ledger: "Ledger") -> Iterator[Text]:
+    for topic, found in ledger.waiting.items():
+        if found.rows:
+            text = f"{topic}: {found.rows:,} copies are waiting, the oldest for {found.seconds:.0f} s"
+            yield Text(text, style="yellow")
+
+
+def _batch(runs: "Runs", now: datetime) -> Text:
+    if runs.last is None:
+        return Text("batch: no run yet", style="yellow")
+    lines = [f"batch: {_run(runs.last, now)}"]
+    if runs.published is None:
+        lines.append("nothing is published yet")
+    elif runs.published.id != runs.last.id:
+        lines.append(f"published: {_run(runs.published, now)}")
+    style = {"published": "green", "running": ""}.get(runs.last.status, "red")
+    return Text("\n".join(lines), style=style)
+
+
+def _run(run: "Run", now: datetime) -> str:
+    when = f"ended {_ago(run.ended, now)}" if run.ended else f"started {_ago(run.started, now)}"
+    error = f": {run.error}" if run.error else ""
+    return f"{run.job} as of {run.as_of:%Y-%m-%d} {run.status}, {when}{error}"
+
+
+def _sizes(status: "Status") -> str:
+    parts = [f"disk {_size(status.disk_free)} free of {_size(status.disk_total)}"]
+    if status.ledger is not None:
+        parts.append(f"PostgreSQL {_size(status.ledger.database_bytes)}")
+        parts.append(f"schema {status.ledger.schema_version}")
+    if status.runs is not None:
+        parts.append(f"MongoDB {_size(status.runs.database_bytes)}")
+    return ", ".join(parts)
+
+
+def _rate(topic: "TopicState") -> str:
+    return "-" if topic.rate is None else f"{topic.rate:,.0f}"
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    """Returns the age of a time in its largest suitable unit."""
+    if moment is None:
+        return "-"
+    seconds = (now - moment).total_seconds()
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def _size(count: float) -> str:
+    for unit in _UNITS[:-1]:
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} {_UNITS[-1]}"
 
 
 def status(
@@ -29,7 +140,6 @@ def status(
     Example: globalmart status --watch
     """
 
-    from app.cli.status_view import view
     from app.ops.status.collect import collect_status
 
     settings = load_settings()
@@ -47,7 +157,6 @@ def status(
 async def _watch(settings: Settings, over: float) -> NoReturn:
     """Refreshes the view in place, or prints each one if stdout is not a terminal; Ctrl-C ends it."""
 
-    from app.cli.status_view import view
     from app.ops.status.collect import collect_status
 
     console = Console()

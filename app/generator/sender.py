@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from app.errors import GlobalMartError
 from app.generator.record import Record
 from app.kafka.broker_refusals import BrokerRefusals
-from app.security.kafka import librdkafka_options
+from app.security import librdkafka_options
 from app.settings import GeneratorSettings, KafkaSettings
 from app.topics import SENT_AT_HEADER
 

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from app.errors import KafkaTopicError
 from app.kafka.broker_refusals import BrokerRefusals, list_topics
 from app.kafka.compaction import CLEANUP_POLICY, compacted, describe, fix
-from app.security.kafka import librdkafka_options
+from app.security import librdkafka_options
 from app.settings import KafkaSettings
 from app.topics import DEAD_LETTERS, SOURCE_TOPICS, TOPICS
 

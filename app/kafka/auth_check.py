@@ -13,7 +13,7 @@ from aiokafka.errors import (
 )
 
 from app.errors import SettingsError
-from app.security.kafka import aiokafka_security, refused, untrusted
+from app.security import aiokafka_security, refused, untrusted
 from app.settings import KafkaSettings
 
 _ANSWER_MS: Final = 5000

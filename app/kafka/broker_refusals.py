@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 
-from app.security.kafka import refused, untrusted
+from app.security import refused, untrusted
 
 _ATTEMPT_SECONDS: Final = 2.0
 _ADVICE: Final = {KafkaError._SSL: untrusted, KafkaError._AUTHENTICATION: refused}

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from app.errors import GlobalMartError, text_of
 from app.kafka.reader import KafkaReader
-from app.security.kafka import librdkafka_options
+from app.security import librdkafka_options
 from app.settings import KafkaSettings
 from app.topics import SENT_AT_HEADER
 

@@ -9,7 +9,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from app.errors import SettingsError, StoreUnavailableError, text_of
-from app.security.tls import client_context
+from app.security import client_context
 from app.settings import PostgresSettings
 
 #: Channel notified by the commit that makes new positions of anomalies visible.

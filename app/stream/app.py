@@ -20,7 +20,7 @@ from faust.types.transports import ConsumerT
 
 from app.errors import text_of
 from app.kafka.aiokafka_fixes import accept_any_header_name, wait_quietly_for_the_coordinator
-from app.security.kafka import aiokafka_security
+from app.security import aiokafka_security
 from app.settings import KafkaSettings, WorkerSettings
 from app.stream.commit_workers import CommitWorkers
 from app.stream.partitions import PartitionManager

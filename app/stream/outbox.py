@@ -25,7 +25,7 @@ from mode.utils.logging import get_logger
 from app.kafka.aiokafka_fixes import RECORD_REFUSED, back_off_after_failures, register_invalid_record_error
 from app.metrics import WorkerMetrics
 from app.postgres.connections import ANOMALIES_NUMBERED, connect_worker
-from app.security.kafka import aiokafka_options
+from app.security import aiokafka_options
 from app.settings import Settings
 from app.sink.connection import SinkConnection
 from app.sink.dead_letters import OUTBOX_CHANNEL

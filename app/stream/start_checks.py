@@ -14,7 +14,7 @@ from app.kafka.auth_check import check_broker_auth
 from app.kafka.compaction import CLEANUP_POLICY, compacted, describe, fix
 from app.postgres.connections import connect_worker
 from app.postgres.migrate import require_schema
-from app.security.kafka import aiokafka_options
+from app.security import aiokafka_options
 from app.settings import KafkaSettings, Settings, StreamSettings
 from app.sink.failures import Failure, classify
 from app.stream.backoff import Backoff

@@ -12,8 +12,7 @@ from rich.table import Table
 from app.errors import EmbeddedStackError, RecountError, text_of
 from app.patience import PATIENCE_SECONDS
 from app.reconcile.comparison import Comparison
-from app.reconcile.serving.api_answers import Api
-from app.reconcile.serving.check import API, check_api
+from app.reconcile.serving.check import API, Api, check_api
 from app.reconcile.warehouse.check import WarehouseReport, check_warehouse
 from app.settings import Settings
 from app.terminal import figures_table

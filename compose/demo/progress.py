@@ -18,9 +18,7 @@ from rich.text import Text
 from app.errors import EmbeddedStackError
 from app.patience import PATIENCE_SECONDS
 from app.settings import KafkaSettings
-from compose.demo.figures import Figures, FiguresReader
-from compose.demo.first_figures import FirstFigures
-from compose.demo.latency import Latency, read_latency, read_metrics
+from compose.demo.figures import Figures, FiguresReader, FirstFigures, Latency, read_latency, read_metrics
 from compose.demo.nightly import NightlyRun
 from compose.demo.processes import Processes
 from compose.embedded import mongo

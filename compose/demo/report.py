@@ -11,8 +11,7 @@ from app.reconcile.comparison import Comparison
 from app.reconcile.stream.report import ReconcileReport
 from app.reconcile.warehouse.check import WarehouseReport
 from app.terminal import figures_table
-from compose.demo.figures import Figures
-from compose.demo.latency import Latency
+from compose.demo.figures import Figures, Latency
 
 _COUNTERS = ("produced", "stored", "duplicates", "dead_lettered", "late")
 

@@ -32,9 +32,7 @@ from app.settings import (
     secret_variables,
 )
 from compose.demo.comparisons import Comparisons, api_table
-from compose.demo.first_figures import FirstFigures
-from compose.demo.latency import read_buckets, read_metrics
-from compose.demo.live import read_settled_live_figures
+from compose.demo.figures import FirstFigures, read_buckets, read_metrics, read_settled_live_figures
 from compose.demo.monitoring import start_monitoring
 from compose.demo.nightly import NightlyRun
 from compose.demo.processes import Processes

@@ -20,9 +20,8 @@ import asyncpg
 from app.errors import EmbeddedStackError
 from app.patience import ANSWER_SECONDS, LOOK_SECONDS
 from compose.embedded.ports import LOOPBACK
-from compose.embedded.process import ServerProcess
+from compose.embedded.process import ServerProcess, UnprivilegedUser, find_unprivileged_user
 from compose.embedded.server import EmbeddedServer, Workspace
-from compose.embedded.unprivileged_user import UnprivilegedUser, find_unprivileged_user
 
 _LINK: Final = "postgres"
 _PERSISTENT_TEMPORARY: Final = Path("/var/tmp")

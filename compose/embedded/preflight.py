@@ -14,7 +14,7 @@ from app.patience import ANSWER_SECONDS
 from compose.embedded.java import find_java
 from compose.embedded.ports import choose_port
 from compose.embedded.postgres import wheel_programs
-from compose.embedded.unprivileged_user import find_unprivileged_user
+from compose.embedded.process import find_unprivileged_user
 
 SERVICES: Final = ("kafka", "postgres", "mongo")
 _FREE_BYTES: Final = 3 * 1024**3

@@ -8,11 +8,13 @@ import asyncpg
 import orjson
 import pytest
 
+from api import operations
 from api.cursors import Place
 from api.dates import Period, time_ranges
-from api.queries import anomalies, operations, sales
+from api.queries import anomalies, sales
 from api.queries.breakdown import Group, breakdown
 from app.postgres.connections import reader_pool
+from app.postgres.heartbeats import SELECT_ALIVE
 from tests.sink.chunk_slices import NOON
 from tests.support.databases import Database
 
@@ -106,10 +108,10 @@ async def _ask_everything(database: Any) -> None:
                 await breakdown(database, group, [period], country)
     await sales.newest_orders(database, "u7", 10)
     await anomalies.of_transactions(database, ["t77", "t78", "t79"])
-    await operations.topics(database)
-    await operations.workers(database)
-    await operations.table_sizes(database)
-    await operations.size_bytes(database)
+    await database.fetch(operations.TOPICS)
+    await database.fetch(SELECT_ALIVE)
+    await database.fetch(operations.SIZES)
+    await database.fetch(operations.SIZE)
     await sales.extent(database)
     await sales.order(database, "t77")
     await anomalies.of_transaction(database, "t77")

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from compose.embedded.unprivileged_user import find_unprivileged_user
+from compose.embedded.process import find_unprivileged_user
 from tests.faults.world import World
 
 _ROOMY: Final = "4g"

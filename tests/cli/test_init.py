@@ -8,7 +8,7 @@ import pytest
 from dotenv import dotenv_values
 
 from app.cli import main
-from app.cli.env_file import example
+from app.cli.init import env_example
 from app.settings import load_settings
 
 _EXAMPLE = Path(__file__).parents[2] / ".env.example"
@@ -48,7 +48,7 @@ def test_two_files_share_no_secret(tmp_path: Path) -> None:
 
 def test_the_example_is_the_same_file_without_secrets(tmp_path: Path) -> None:
     """To mend it: globalmart init --example > .env.example"""
-    assert _EXAMPLE.read_text() == example()
+    assert _EXAMPLE.read_text() == env_example()
     file = tmp_path / ".env"
     assert _init("--file", str(file)) == 0
     made, shown = _values(file), _values(_EXAMPLE)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.commands import COMMANDS
-from app.cli.missing_packages import explained
+from app.cli.commands import COMMANDS, explained
 from tests.compose.docker_stack import DockerStack, read_stack
 
 _PROJECT = Path(__file__).parents[2]

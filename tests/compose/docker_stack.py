@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 from dotenv import dotenv_values
 
-from app.cli.env_file import with_secrets
+from app.cli.init import with_secrets
 from tests.compose.programs import program
 from tests.support.waiting import PATIENCE_SECONDS
 

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain, repeat
 from threading import Thread
 
-from compose.demo.first_figures import FirstFigures
+from compose.demo.figures import FirstFigures
 
 
 class _Pages:

@@ -2,7 +2,7 @@ from math import inf
 
 import pytest
 
-from compose.demo.latency import Latency, quantile, read_latency
+from compose.demo.figures import Latency, quantile, read_latency
 
 _PAGE = """\
 # HELP globalmart_end_to_end_seconds From send to commit.

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain, repeat
 from threading import Thread
 
-from compose.demo.live import read_live_figures, read_settled_live_figures
+from compose.demo.figures import read_live_figures, read_settled_live_figures
 
 
 def _page(second: int, books: float) -> str:

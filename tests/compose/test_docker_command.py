@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.env_file import with_secrets
+from app.cli.init import with_secrets
 from compose.docker import COMPOSE_FILE
 from compose.embedded.ports import LOOPBACK, choose_port
 from tests.support.waiting import PATIENCE_SECONDS

@@ -112,7 +112,7 @@ async def test_sums_of_a_range_are_those_of_the_rows(
         f"WHERE timestamp >= '{start.isoformat()}' AND timestamp < '{end.isoformat()}' "
         f"AND coalesce(country, 'unknown') IN ({names})"
     )
-    of_rollups = (sql.revenue(), sql.orders(), sql.revenue_by_category())
+    of_rollups = (sql.REVENUE, sql.ORDERS, sql.REVENUE_BY_CATEGORY)
     asked = [with_macros(query, shown, country=chosen) for query in of_rollups]
     [[(total, count)], [(revenue,)], [(orders,)], categories] = await monitored.rows(of_rows, *asked)
     assert (revenue, orders) == (total, count or None)

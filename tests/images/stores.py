@@ -11,7 +11,7 @@ from typing import Any, Final
 import asyncpg
 from pymongo import MongoClient
 
-from app.cli.env_file import with_secrets
+from app.cli.init import with_secrets
 from compose.embedded.ports import LOOPBACK
 from compose.embedded.postgres import OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack

@@ -11,7 +11,7 @@ from app.generator.sender import KafkaSender, producer_config
 from app.kafka.admin import create_topics
 from app.kafka.reader import KafkaReader
 from app.reconcile.stream.recount import reconcile
-from app.security.kafka import librdkafka_options
+from app.security import librdkafka_options
 from app.settings import GeneratorSettings, KafkaSettings, Settings
 from compose.embedded.stack import EmbeddedStack
 from tests.faults.processes import WorkerProcess

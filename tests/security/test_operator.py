@@ -12,7 +12,7 @@ from app.ops.doctor.checks import run_checks
 from app.ops.retention.topic_retention import set_retention, topic_retention
 from app.ops.status.collect import collect_status
 from app.reconcile.stream.snapshot import open_snapshot
-from app.security.kafka import librdkafka_options
+from app.security import librdkafka_options
 from app.settings import PostgresSettings, Settings
 from app.topics import SOURCE_TOPICS, TOPICS
 from batch.jdbc import JdbcReader

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import psutil
 
-from compose.demo.latency import quantile, read_buckets, read_metrics
+from compose.demo.figures import quantile, read_buckets, read_metrics
 from tests.chaos.gauge import Gauge
 from tests.faults.processes import ROOT, WorkerProcess, clean_environment
 from tests.faults.world import World

@@ -32,7 +32,7 @@ from app.ops.dead_letters.repository import (
 from app.ops.dead_letters.validation import Attempt, refusal, time_limits
 from app.postgres.connections import connect_worker, translate_errors
 from app.postgres.migrate import require_schema
-from app.security.kafka import librdkafka_options
+from app.security import librdkafka_options
 from app.settings import Settings
 
 _BATCH: Final = 500

@@ -11,7 +11,7 @@ import asyncpg
 from app.errors import SettingsError
 from app.kafka.offsets import RecordPosition
 from app.ops.doctor.findings import Finding, from_error
-from app.ops.doctor.outbox import Waiting, read_waiting
+from app.ops.status.ledger import Waiting, read_waiting
 from app.postgres.connections import connect_owner, connect_reader, connect_worker, translate_errors
 from app.postgres.migrate import known_migrations
 from app.settings import PostgresSettings, Settings

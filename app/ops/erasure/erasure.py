@@ -26,8 +26,7 @@ from app.settings import Settings
 from app.topics import ANOMALIES, DEAD_LETTERS, USER_TOPICS
 from batch.lake import Lake
 from batch.postgres import batch_lock, require_lock
-from batch.runs import settle_dead_runs
-from batch.warehouse import drop_unused, open_warehouse
+from batch.warehouse import drop_unused, open_warehouse, settle_dead_runs
 
 _TOPICS: Final = {*USER_TOPICS, ANOMALIES, DEAD_LETTERS}
 _ELSEWHERE: Final = (

@@ -6,18 +6,41 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
+import asyncpg
+
 from app.kafka.offsets import RecordPosition
-from app.ops.doctor.outbox import Waiting, read_waiting
 from app.postgres.connections import connect_reader, translate_errors
 from app.postgres.heartbeats import SELECT_ALIVE
 from app.settings import PostgresSettings
-from app.topics import SOURCE_TOPICS
+from app.topics import ANOMALIES, DEAD_LETTERS, SOURCE_TOPICS
 
+_TABLES: Final = {ANOMALIES: "transaction_anomalies", DEAD_LETTERS: "dead_letters"}
+_WAITING: Final = """
+SELECT count(*) AS rows, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS seconds
+FROM {table} WHERE position IS NULL
+    OR position > (SELECT published_position FROM outbox_progress WHERE stream = $1)"""
 _TOPICS: Final = """
 SELECT topic, sum(consumed)::bigint AS consumed, sum(stored)::bigint AS stored,
        sum(duplicates)::bigint AS duplicates, sum(dead_lettered)::bigint AS dead_lettered,
        max(watermark) AS watermark
 FROM stream_progress GROUP BY topic"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Rows without a copy, and the age of the oldest."""
+
+    rows: int
+    seconds: float
+
+
+async def read_waiting(connection: asyncpg.Connection) -> Mapping[str, Waiting]:
+    """Reads the rows waiting by topic; every role may."""
+    found: dict[str, Waiting] = {}
+    for stream, table in _TABLES.items():
+        (row,) = await connection.fetch(_WAITING.format(table=table), stream)
+        found[stream] = Waiting(row["rows"], row["seconds"])
+    return found
 
 
 @dataclass(frozen=True, slots=True)

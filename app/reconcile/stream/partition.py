@@ -5,16 +5,17 @@ stored row counts only if the record at its offset is a candidate with the same 
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
-from app.kafka.reader import Record
-from app.reconcile.stream.context import RecountContext
+from app.kafka.reader import KafkaReader, Record
 from app.reconcile.stream.counters import PartitionCounters
-from app.reconcile.stream.erasures import NO_DELETION
+from app.reconcile.stream.erasures import NO_DELETION, Deletion, Erasures
+from app.reconcile.stream.expected_store import ExpectedStore
 from app.reconcile.stream.json_values import show_timestamp, stored_kafka_us
-from app.reconcile.stream.report import LostRange
-from app.reconcile.stream.snapshot import ByOffset, DeadRow, StoredRow, dead_rows
+from app.reconcile.stream.report import LostRange, ReconcileReport
+from app.reconcile.stream.snapshot import ByOffset, DeadRow, Snapshot, StoredRow, dead_rows
 from app.reconcile.stream.validation import (
     COLUMNS,
     IDENTITY,
@@ -22,8 +23,34 @@ from app.reconcile.stream.validation import (
     SINK_STAGE,
     Event,
     RejectedError,
+    Rules,
     validate,
 )
+
+
+@dataclass(slots=True)
+class RecountContext:
+    """Stores, rules and findings, passed from partition to partition.
+
+    `erasures` are the users whose rows have pseudonyms. `deletions` are those by retention, by topic and partition.
+    `hidden_before_us` is set if orders were deleted in PostgreSQL and in Kafka: sums of slots that begin before it
+    cannot be recounted. `everything` also reads records of aborted transactions. Kafka keeps only the newest record of
+    each key in `compacting` topics. `settled` is the content of accepted events whose row is missing or has a wrong
+    offset, by topic and identity. `next_offsets` is the ledger by topic and partition.
+    """
+
+    kafka: KafkaReader
+    everything: KafkaReader
+    snapshot: Snapshot
+    expected_store: ExpectedStore
+    report: ReconcileReport
+    rules: Rules
+    erasures: Erasures = field(default_factory=Erasures)
+    deletions: Mapping[tuple[str, int], Deletion] = field(default_factory=dict)
+    hidden_before_us: int | None = None
+    compacting: set[str] = field(default_factory=set)
+    settled: dict[tuple[Any, ...], tuple[Any, ...]] = field(default_factory=dict)
+    next_offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
 
 class PartitionRecount:

@@ -9,9 +9,8 @@ from typing import Any, Final
 import asyncpg
 from rich.table import Table
 
-from app.reconcile.postgres import open_auditor
 from app.reconcile.warehouse.published_documents import open_published, published_totals
-from app.reconcile.warehouse.stored_totals import CUSTOMERS, SEGMENT_NAMES, Totals, stored_totals
+from app.reconcile.warehouse.stored_totals import CUSTOMERS, SEGMENT_NAMES, Totals, open_auditor, stored_totals
 from app.settings import Settings
 from app.terminal import figures_table
 

@@ -4,16 +4,20 @@ No code of the batch is used: sums, scores and segment names are computed indepe
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 import asyncpg
 
+from app.errors import RecountError, text_of
+from app.postgres.connections import connect_auditor
+from app.settings import PostgresSettings
+
 #: Figures by check and, within it, by day, country, category or segment.
 Totals = Mapping[str, Mapping[str, Decimal]]
-
 DAYS: Final = "revenue by day"
 COUNTRIES: Final = "revenue by country"
 CATEGORIES: Final = "revenue by category"
@@ -21,7 +25,6 @@ ORDERS: Final = "orders by day"
 TRENDS: Final = "revenue by day in trends"
 SESSIONS: Final = "revenue of sessions"
 CUSTOMERS: Final = "customers by segment"
-
 #: Rows by R, columns by F, both from 1 to 5.
 _SEGMENTS: Final = (
     ("Lost", "Hibernating", "At Risk", "At Risk", "Can't Lose Them"),
@@ -31,9 +34,23 @@ _SEGMENTS: Final = (
     ("New Customers", "Potential Loyalist", "Potential Loyalist", "Champions", "Champions"),
 )
 SEGMENT_NAMES: Final = frozenset(name for row in _SEGMENTS for name in row)
-
-
 _BLANKS: Final = r"[\s\u001C-\u001F\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]*"
+
+
+@asynccontextmanager
+async def open_auditor(settings: PostgresSettings) -> AsyncIterator[asyncpg.Connection]:
+    """A read-only connection as the worker's role.
+
+    Raises RecountError when PostgreSQL fails, and SettingsError when it refuses the role or is not trusted.
+    """
+    try:
+        connection = await connect_auditor(settings, "globalmart-reconcile")
+        try:
+            yield connection
+        finally:
+            await connection.close()
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise RecountError(f"PostgreSQL: {text_of(error)}; check GLOBALMART_POSTGRES_*") from error
 
 
 def counted(name: str) -> str:

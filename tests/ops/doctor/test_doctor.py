@@ -11,11 +11,10 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from rich.console import Console
 
-from app.cli.status_view import view
+from app.cli.status import view
 from app.kafka.admin import create_topics
-from app.ops.doctor.checks import run_checks
+from app.ops.doctor.checks import _check, run_checks
 from app.ops.doctor.kafka import KafkaState, check_kafka, check_ledger_against_kafka
-from app.ops.doctor.mongo import _check
 from app.ops.doctor.postgres import PostgresState, check_postgres
 from app.ops.status.collect import Status, collect_status
 from app.settings import KafkaSettings, Settings

@@ -15,7 +15,7 @@ from confluent_kafka import Producer
 from pymongo import MongoClient
 from rich.console import Console
 
-from app.cli.status_view import view
+from app.cli.status import view
 from app.kafka.offsets import newest_record
 from app.ops.status.collect import Status, collect_status
 from app.published_run import POINTER, RUNS

@@ -1,1 +1,0 @@
-"""How clients prove themselves to the stores and make sure whom they talk to."""
