@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -47,7 +48,7 @@ def command(
     backfill: options.Backfill = None,
     until: options.Until = None,
     orders_per_day: options.OrdersPerDay = None,
-    from_csv: options.FromCsv = None,
+    path: options.FromCsv = None,
     preset: options.Preset = None,
     columns: options.Columns = None,
     delimiter: options.Delimiter = None,
@@ -63,7 +64,7 @@ def command(
     speed: options.Speed = None,
     skip_bad_rows: options.SkipBadRows = False,
     refused_file: options.RefusedFile = None,
-    check: options.Check = False,
+    check_only: options.Check = False,
     duration: options.Duration = None,
     count: options.Count = None,
     seed: options.Seed = None,
@@ -110,25 +111,13 @@ def _request(given: Mapping[str, Any]) -> Request:
 
 
 def _file_request(given: Mapping[str, Any]) -> FileRequest:
-    return FileRequest(
-        path=given["from_csv"],
-        preset=given["preset"],
-        columns=parse_columns(given["columns"] or []),
-        delimiter=given["delimiter"],
-        date_format=given["date_format"],
-        encoding=given["encoding"],
-        decimal=given["decimal"],
-        timezone=given["timezone"],
-        only=parse_filters("--only", given["only"] or []),
-        without=parse_filters("--without", given["without"] or []),
-        guests=given["guests"],
-        same_id=given["same_id"],
-        skip_bad_rows=given["skip_bad_rows"],
-        refused_file=given["refused_file"],
-        check_only=given["check"],
-        shift_to_now=given["shift_to_now"],
-        speed=given["speed"],
-    )
+    """Return what was asked about a file: each field is the option of its name."""
+    parsed = {
+        "columns": parse_columns(given["columns"] or []),
+        "only": parse_filters("--only", given["only"] or []),
+        "without": parse_filters("--without", given["without"] or []),
+    }
+    return FileRequest(**{field.name: given[field.name] for field in fields(FileRequest)} | parsed)
 
 
 def _record_now(text: str | None) -> bool | None:

@@ -57,7 +57,13 @@ OrdersPerDay = Annotated[float | None, _option(_PAST, "Orders per day; views and
 _FILE: Final = "Orders from a file"
 FromCsv = Annotated[
     Path | None,
-    _option(_FILE, "CSV file with a header; .gz, .bz2, .xz and .zip are unpacked.", exists=True, dir_okay=False),
+    _option(
+        _FILE,
+        "CSV file with a header; .gz, .bz2, .xz and .zip are unpacked.",
+        "--from-csv",
+        exists=True,
+        dir_okay=False,
+    ),
 ]
 Preset = Annotated[str | None, _option(_FILE, "A known data set: cdnow.")]
 Columns = Annotated[

@@ -122,8 +122,8 @@ class Assembly:
                 )
                 self._spool.refuse(Refusal(row.line, CONFLICT, reason, row.amount))
             else:
-                self._report.repeated.count(row.amount, identical=identical)
-        examples = self._report.repeated.examples
+                (self._report.identical if identical else self._report.conflicting).add(row.amount)
+        examples = self._report.repeated_examples
         if repeats and len(examples) < EXAMPLES:
             more = f" and {repeats + 1 - len(lines)} more" if repeats + 1 > len(lines) else ""
             examples.append(f"{own_id}: lines {', '.join(map(str, lines))}{more}")
@@ -143,7 +143,7 @@ class Assembly:
             return
         if cut and event.amount is None:
             # What is left of an order whose row with the amount was filtered out.
-            self._report.leave_out(event.rows, None)
+            self._report.left_out.add(None, event.rows)
             return
         for name in event.differing:
             event.texts.pop(name, None)
@@ -314,7 +314,7 @@ def _keep(row: Row, reader: RowReader, same_id: SameId, spool: Spool, report: Im
             raise row.fault
         parsed = reader.read(row.line, row.cells)
         if parsed is None:
-            report.leave_out(1, reader.money(row.cells))
+            report.left_out.add(reader.money(row.cells))
             spool.leave_out(row_key(reader.given_id(row.cells)))
             return
         if same_id is not SameId.ADD or not parsed.given_id:

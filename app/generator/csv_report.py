@@ -3,7 +3,6 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -28,33 +27,24 @@ _NO_SALE: Final = re.compile(
 
 
 @dataclass(slots=True)
-class Repeated:
-    """Rows whose id an earlier row has: how many, and the money the ledger would not count."""
+class Sum:
+    """A number of rows, and their money as far as it could be read."""
 
-    identical: int = 0
-    conflicting: int = 0
-    identical_amount: Decimal = _ZERO
-    conflicting_amount: Decimal = _ZERO
-    examples: list[str] = field(default_factory=list)
+    rows: int = 0
+    amount: Decimal = _ZERO
 
-    @property
-    def rows(self) -> int:
-        """All of them."""
-        return self.identical + self.conflicting
-
-    def count(self, amount: Decimal | None, *, identical: bool) -> None:
-        """Count a row."""
-        if identical:
-            self.identical += 1
-            self.identical_amount = EXACT.add(self.identical_amount, amount or _ZERO)
-        else:
-            self.conflicting += 1
-            self.conflicting_amount = EXACT.add(self.conflicting_amount, amount or _ZERO)
+    def add(self, amount: Decimal | None, rows: int = 1) -> None:
+        """Count rows."""
+        self.rows += rows
+        self.amount = EXACT.add(self.amount, amount or _ZERO)
 
 
 @dataclass(slots=True)
 class ImportReport:
-    """Rows = orders + merged + repeated + refused + left out, each with its money."""
+    """Rows = orders + merged + identical + conflicting + refused + left out, each with its money.
+
+    `identical` and `conflicting` are rows whose id an earlier row has: the ledger would not count their money.
+    """
 
     file: str
     read_as: str = ""
@@ -65,8 +55,7 @@ class ImportReport:
     exact: Decimal = _ZERO
     rounded: int = 0
     merged: int = 0
-    left_out: int = 0
-    left_out_amount: Decimal = _ZERO
+    left_out: Sum = field(default_factory=Sum)
     first_us: int | None = None
     last_us: int | None = None
     currencies: dict[str, Decimal] = field(default_factory=dict)
@@ -74,7 +63,9 @@ class ImportReport:
     refused_amount: Decimal = _ZERO
     refused_examples: list[Refusal] = field(default_factory=list)
     refused_file: Path | None = None
-    repeated: Repeated = field(default_factory=Repeated)
+    identical: Sum = field(default_factory=Sum)
+    conflicting: Sum = field(default_factory=Sum)
+    repeated_examples: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -93,11 +84,6 @@ class ImportReport:
             currency = "others"
         self.currencies[currency] = self.currencies.get(currency, _ZERO) + decimal_from_cents(cents)
 
-    def leave_out(self, rows: int, amount: Decimal | None) -> None:
-        """Count rows that filters took out."""
-        self.left_out += rows
-        self.left_out_amount = EXACT.add(self.left_out_amount, amount or _ZERO)
-
     def count_refusal(self, refusal: Refusal) -> None:
         """Count a row that will not be sent."""
         self.refused[refusal.kind] += refusal.rows
@@ -105,7 +91,6 @@ class ImportReport:
 
     def json(self) -> dict[str, Any]:
         """Everything as JSON-ready values; money as text."""
-        repeated = self.repeated
         return {
             "file": self.file,
             "read_as": self.read_as,
@@ -118,41 +103,35 @@ class ImportReport:
             "last": None if self.last_us is None else timestamp_text(self.last_us),
             "rounded": self.rounded,
             "lines_of_orders_added": self.merged,
-            "left_out": self.left_out,
-            "left_out_sum": plain(self.left_out_amount),
+            "left_out": self.left_out.rows,
+            "left_out_sum": plain(self.left_out.amount),
             "refused": dict(sorted(self.refused.items())),
             "refused_sum": plain(self.refused_amount),
             "refused_file": None if self.refused_file is None else str(self.refused_file),
             "repeated": {
-                "identical": repeated.identical,
-                "identical_sum": plain(repeated.identical_amount),
-                "conflicting": repeated.conflicting,
-                "conflicting_sum": plain(repeated.conflicting_amount),
+                "identical": self.identical.rows,
+                "identical_sum": plain(self.identical.amount),
+                "conflicting": self.conflicting.rows,
+                "conflicting_sum": plain(self.conflicting.amount),
             },
             "notes": self.notes,
         }
 
     def text(self) -> list[str]:
         """The same in lines to read."""
+        merged = f" of {self.orders + self.merged:,} rows (added up by id)" if self.merged else ""
+        left = self.left_out
+        left_out = f"  left out by --only or --without: {left.rows:,}, their amounts {plain(left.amount)}"
         return [
             f"{self.file}: {self.lines:,} lines, {self.rows:,} rows, read as {self.read_as}",
-            f"  orders: {self.orders:,}{self._merged()}",
+            f"  orders: {self.orders:,}{merged}",
             f"  sum: {self._sums()}",
             f"  time: {self._span()}",
             f"  refused: {self._refused()}",
             f"  repeated: {self._repeated()}",
-            *self._left_out(),
+            *([left_out] if left.rows else []),
             *(f"  note: {note}" for note in self.notes),
         ]
-
-    def _left_out(self) -> list[str]:
-        if not self.left_out:
-            return []
-        amount = plain(self.left_out_amount)
-        return [f"  left out by --only or --without: {self.left_out:,}, their amounts {amount}"]
-
-    def _merged(self) -> str:
-        return f" of {self.orders + self.merged:,} rows (added up by id)" if self.merged else ""
 
     def _sums(self) -> str:
         if set(self.currencies) <= {""}:
@@ -174,11 +153,11 @@ class ImportReport:
         return f"{self.refused.total():,} ({kinds}), their amounts {plain(self.refused_amount)}{where}"
 
     def _repeated(self) -> str:
-        if not self.repeated.rows:
+        if not self.identical.rows + self.conflicting.rows:
             return "0"
         return (
-            f"{self.repeated.identical:,} rows identical to an earlier one of their id, not counted again "
-            f"({plain(self.repeated.identical_amount)})"
+            f"{self.identical.rows:,} rows identical to an earlier one of their id, not counted again "
+            f"({plain(self.identical.amount)})"
         )
 
 
@@ -187,11 +166,6 @@ def plain(amount: Decimal) -> str:
     text = f"{amount:,f}"
     whole, _, fraction = text.partition(".")
     return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
-
-
-def listed(items: Iterable[str], indent: str = "  ") -> str:
-    """One item a line."""
-    return "\n".join(f"{indent}{item}" for item in items)
 
 
 def _readable(at_us: int) -> str:
@@ -213,7 +187,7 @@ def conclude(reader: RowReader, layout: CsvFormat, request: ImportRequest, spool
         *unwritten,
     ]
     if not problems and not report.orders:
-        left_out = f": --only or --without left out {report.left_out:,} rows" if report.left_out else ""
+        left_out = f": --only or --without left out {report.left_out.rows:,} rows" if report.left_out.rows else ""
         refused = f"; all {report.refused.total():,} rows were refused" if report.refused else ""
         problems = [f"the file holds no orders{left_out}{refused}", *_examples(report)]
     if problems:
@@ -247,15 +221,15 @@ def _examples(report: ImportReport) -> list[str]:
 
 
 def _repeated_ids(same_id: SameId, report: ImportReport) -> list[str]:
-    repeated = report.repeated
-    if same_id is not SameId.STOP or not repeated.rows:
+    rows = report.identical.rows + report.conflicting.rows
+    if same_id is not SameId.STOP or not rows:
         return []
-    conflicting = f"{repeated.conflicting:,} with other content ({plain(repeated.conflicting_amount)})"
-    identical = f"{repeated.identical:,} identical ({plain(repeated.identical_amount)})"
+    conflicting = f"{report.conflicting.rows:,} with other content ({plain(report.conflicting.amount)})"
+    identical = f"{report.identical.rows:,} identical ({plain(report.identical.amount)})"
     return [
-        f"{repeated.rows:,} rows have the id of an earlier row, {conflicting}, {identical}. An id is stored once, so "
+        f"{rows:,} rows have the id of an earlier row, {conflicting}, {identical}. An id is stored once, so "
         f"their money would be missing:",
-        listed(repeated.examples),
+        *(f"  {example}" for example in report.repeated_examples),
         "Say what the rows of one id are:",
         "  --same-id add       lines of one order: their amounts are added up",
         "  --same-id once      the same order written several times: it counts once",
@@ -275,32 +249,34 @@ def _doubtful_numbers(reader: RowReader) -> list[str]:
 
 
 def _note_what_was_found(reader: RowReader, layout: CsvFormat, report: ImportReport) -> None:
-    unclear = reader.times.unclear
-    if unclear[FOLD]:
-        report.notes.append(
-            f"times that occur twice in {layout.timezone}, because clocks went back: {unclear[FOLD]:,}; the first is "
-            f"taken"
-        )
-    if unclear[GAP]:
-        report.notes.append(
-            f"times that do not exist in {layout.timezone}, because clocks went forward: {unclear[GAP]:,}; moved on "
-            f"by the step of the clock"
-        )
-    if reader.without_id:
-        report.notes.append(
-            f"rows without a transaction_id: {reader.without_id:,}; their ids are made of their content"
-        )
+    twice, never = reader.times.unclear[FOLD], reader.times.unclear[GAP]
     difference = decimal_from_cents(report.cents) - report.exact
-    if report.rounded:
-        report.notes.append(
+    found = (
+        (
+            twice,
+            f"times that occur twice in {layout.timezone}, because clocks went back: {twice:,}; the first is taken",
+        ),
+        (
+            never,
+            f"times that do not exist in {layout.timezone}, because clocks went forward: {never:,}; moved on by the "
+            "step of the clock",
+        ),
+        (
+            reader.without_id,
+            f"rows without a transaction_id: {reader.without_id:,}; their ids are made of their content",
+        ),
+        (
+            report.rounded,
             f"amounts with more than two decimals: {report.rounded:,}; rounded to cents. The file's own sum is "
-            f"{plain(report.exact)}, the difference {difference:f}"
-        )
-    if len(report.currencies) > 1:
-        report.notes.append(
-            "the file has several currencies: the ledger has none and adds the amounts up as they are; import one "
-            "at a time with --only if that is not wanted"
-        )
+            f"{plain(report.exact)}, the difference {difference:f}",
+        ),
+        (
+            len(report.currencies) > 1,
+            "the file has several currencies: the ledger has none and adds the amounts up as they are; import one at "
+            "a time with --only if that is not wanted",
+        ),
+    )
+    report.notes += (note for holds, note in found if holds)
     for name, counts in reader.statuses.items():
         no_sales = [value for value in counts if _NO_SALE.search(value)]
         if no_sales:

@@ -22,7 +22,6 @@ from app.settings import KafkaSettings
 from app.topics import SOURCE_TOPICS
 from compose.embedded.ports import LOOPBACK
 
-__all__ = ["HISTOGRAM", "Latency", "quantile", "read_buckets", "read_latency", "read_metrics"]
 HISTOGRAM: Final = "globalmart_end_to_end_seconds"
 _WINDOW_END: Final = "globalmart_live_window_end_seconds"
 _PREFIX: Final = "globalmart_live_"

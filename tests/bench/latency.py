@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from time import sleep
 
-from compose.demo.figures import quantile, read_buckets, read_metrics
+from app.domain.quantiles import quantile
+from compose.demo.figures import read_buckets, read_metrics
 
 
 def measure_latency(environment: Mapping[str, str], metrics_port: int, seconds: float) -> dict[str, float | None]:

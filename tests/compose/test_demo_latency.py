@@ -2,7 +2,8 @@ from math import inf
 
 import pytest
 
-from compose.demo.figures import Latency, quantile, read_latency
+from app.domain.quantiles import quantile
+from compose.demo.figures import Latency, read_latency
 
 _PAGE = """\
 # HELP globalmart_end_to_end_seconds From send to commit.

@@ -71,7 +71,8 @@ def read_file(path: Path, layout: CsvFormat = PLAIN, **request: Any) -> Found:
 
 def balance(report: ImportReport) -> None:
     """Every row of the file is accounted for exactly once."""
-    accounted = report.orders + report.merged + report.repeated.rows + report.refused.total() + report.left_out
+    repeated = report.identical.rows + report.conflicting.rows
+    accounted = report.orders + report.merged + repeated + report.refused.total() + report.left_out.rows
     assert accounted == report.rows
 
 

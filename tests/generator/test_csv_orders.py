@@ -332,9 +332,8 @@ def test_an_order_written_several_times_counts_once(tmp_path: Path) -> None:
     text = f"transaction_id,{HEADER}\n" + "o1,ann,2025-01-01,5\n" * 3 + "o2,bob,2025-01-01,7\n"
     found = read(tmp_path, text, ONCE)
     assert (sorted(found.ids), found.report.cents) == (["o1", "o2"], 1200)
-    repeated = found.report.repeated
-    assert (repeated.identical, repeated.identical_amount) == (2, money("10"))
-    assert repeated.conflicting == 0
+    assert (found.report.identical.rows, found.report.identical.amount) == (2, money("10"))
+    assert found.report.conflicting.rows == 0
     with pytest.raises(CsvError, match="line 6: id 'o2' is that of line 5, with other content"):
         read(tmp_path, f"{text}o2,bob,2025-01-01,8\n", ONCE)
 
@@ -365,7 +364,8 @@ def test_rows_are_chosen_by_the_values_of_a_column(tmp_path: Path) -> None:
     without = CsvFormat({}, without={"Status": frozenset({"canceled"})})
     for layout in (only, without):
         report = read(tmp_path, STATUS, layout).report
-        assert (report.cents, report.left_out, report.left_out_amount) == (1200, 1, money("6"))
+        left_out = (report.left_out.rows, report.left_out.amount)
+        assert (report.cents, *left_out) == (1200, 1, money("6"))
     with pytest.raises(CsvError, match="no orders: --only or --without left out 3 rows"):
         read(tmp_path, STATUS, CsvFormat({}, only={"Status": frozenset({"paid"})}))
     with pytest.raises(CsvError, match="no column State"):

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import psutil
 
-from compose.demo.figures import quantile, read_buckets, read_metrics
+from app.domain.quantiles import quantile
+from compose.demo.figures import read_buckets, read_metrics
 from tests.chaos.gauge import Gauge
 from tests.faults.processes import ROOT, WorkerProcess, clean_environment
 from tests.faults.world import World
