@@ -167,14 +167,8 @@ class Compose:
     def running(self) -> "Running":
         """Returns the running containers of the stack."""
         label = "com.docker.compose"
-        output = self._output(
-            "docker",
-            "ps",
-            "--filter",
-            f"label={label}.project={PROJECT}",
-            "--format",
-            f'{{{{.Label "{label}.service"}}}} {{{{.Ports}}}}',
-        )
+        shown = f'{{{{.Label "{label}.service"}}}} {{{{.Ports}}}}'
+        output = self._output("docker", "ps", "--filter", f"label={label}.project={PROJECT}", "--format", shown)
         lines = [line.split(maxsplit=1) for line in output.splitlines() if line.strip()]
         return Running(
             Counter(words[0] for words in lines),
@@ -198,19 +192,9 @@ class Compose:
 
     def up(self, workers: int, profiles: Sequence[str], seconds: int) -> list[str]:
         """Returns the command that starts everything and waits until it is healthy, for at most `seconds`."""
-        scale = f"worker={workers}"
-        return self.command(
-            "up",
-            "--detach",
-            "--no-build",
-            "--wait",
-            "--wait-timeout",
-            str(seconds),
-            "--remove-orphans",
-            "--scale",
-            scale,
-            profiles=profiles,
-        )
+        wait = ("--wait", "--wait-timeout", str(seconds))
+        workers_wanted = ("--remove-orphans", "--scale", f"worker={workers}")
+        return self.command("up", "--detach", "--no-build", *wait, *workers_wanted, profiles=profiles)
 
     def remove(self, service: str) -> list[str]:
         """Returns the command that stops a service and removes its container."""

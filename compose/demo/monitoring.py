@@ -9,10 +9,9 @@ from rich.table import Table
 
 from app.errors import EmbeddedStackError
 from app.settings import Settings
-from compose.embedded import grafana as grafana_server
-from compose.embedded import prometheus as prometheus_server
+from compose.embedded import monitoring as servers
+from compose.embedded.monitoring import CONFIG_FILE
 from compose.embedded.ports import LOOPBACK, choose_port
-from compose.embedded.prometheus import CONFIG_FILE
 from compose.embedded.stack import EmbeddedStack
 from grafana.alerts import rule_groups
 from grafana.files import as_yaml
@@ -56,7 +55,7 @@ def start_prometheus(
     scrape_seconds: int = _SCRAPE_SECONDS,
 ) -> str | None:
     """Starts it and returns its URL; None if it is not installed."""
-    program = prometheus_server.find_prometheus()
+    program = servers.find_prometheus()
     if program is None:
         return None
     # The demo sends no alerts: an Alertmanager of the settings is a real one.
@@ -64,14 +63,14 @@ def start_prometheus(
         workers=_targets(workers), api=_targets(api), alertmanagers=[], scrape_seconds=scrape_seconds
     )
     files = {CONFIG_FILE: as_yaml(config), RULES_FILE: as_yaml(rule_groups(settings.alert))}
-    port = choose_port(prometheus_server.GUIDE_PORT)
-    server = stack.start_server(lambda workspace: prometheus_server.PrometheusServer(workspace, port, program, files))
+    port = choose_port(servers.PROMETHEUS_PORT)
+    server = stack.start_server(lambda workspace: servers.PrometheusServer(workspace, port, program, files))
     return server.url
 
 
 def start_grafana(stack: EmbeddedStack, settings: Settings, prometheus_url: str) -> str | None:
     """Starts it and returns its URL; None if it is not installed."""
-    program = grafana_server.find_grafana()
+    program = servers.find_grafana()
     if program is None:
         return None
     environ = {
@@ -79,9 +78,9 @@ def start_grafana(stack: EmbeddedStack, settings: Settings, prometheus_url: str)
         "GLOBALMART_MONITORING_PROMETHEUS_URL": prometheus_url,
         "GLOBALMART_MONITORING_DASHBOARDS": str(_GRAFANA / "dashboards"),
     }
-    port = choose_port(grafana_server.GUIDE_PORT)
+    port = choose_port(servers.GRAFANA_PORT)
     server = stack.start_server(
-        lambda workspace: grafana_server.GrafanaServer(workspace, port, program, _GRAFANA / "provisioning", environ)
+        lambda workspace: servers.GrafanaServer(workspace, port, program, _GRAFANA / "provisioning", environ)
     )
     return server.url
 

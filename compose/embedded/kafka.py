@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import subprocess
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
@@ -154,17 +153,8 @@ class KafkaServer(EmbeddedServer):
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # One argument: an id that begins with a dash would be read as an option.
         arguments = ["format", "--config", str(properties), f"--cluster-id={cluster_id}"]
-        with self.log_path.open("ab") as log:
-            done = subprocess.run(
-                [*self._jvm(), "kafka.tools.StorageTool", *arguments],
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                check=False,
-            )
-        if done.returncode:
-            raise EmbeddedStackError(f"Kafka could not format its data folder.\n{self._process.log_tail()}")
+        command = [*self._jvm(), "kafka.tools.StorageTool", *arguments]
+        self._process.run(command, cwd=self._folder, environ=os.environ, purpose="format")
 
 
 def broker_answers(port: int) -> bool:

@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -232,21 +231,8 @@ class PostgresServer(EmbeddedServer):
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
         command = [str(self._home.programs / "initdb"), "-D", str(self._home.data), "-U", SUPERUSER]
         self._home.data.mkdir(mode=0o700, exist_ok=True)
-        with self.log_path.open("ab") as log:
-            done = subprocess.run(
-                [*command, f"--pwfile={password_file}", *options],
-                cwd=self._home.data,
-                env=_server_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                user=self._user.uid if self._user else None,
-                group=self._user.gid if self._user else None,
-                extra_groups=[] if self._user else None,
-                check=False,
-            )
-        if done.returncode:
-            raise EmbeddedStackError(f"PostgreSQL could not create its data folder.\n{self._process.log_tail()}")
+        arguments = [*command, f"--pwfile={password_file}", *options]
+        self._process.run(arguments, cwd=self._home.data, environ=_server_environment(), purpose="create")
 
     async def _ensure_owner(self) -> None:
         connection = await asyncpg.connect(self.dsn(SUPERUSER, "postgres"), timeout=ANSWER_SECONDS)

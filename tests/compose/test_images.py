@@ -159,8 +159,8 @@ def test_the_batch_has_nothing_of_the_dashboard() -> None:
 def test_every_jar_that_is_left_out_is_one_of_sparks() -> None:
     """A pattern that matches nothing any more would leave its jar in."""
     jars = [path.name for path in (Path(pyspark.__file__).parent / "jars").iterdir()]
-    assert [pattern for pattern in UNUSED_JARS if not fnmatch.filter(jars, pattern)] == []
-    left_out = {jar for pattern in UNUSED_JARS for jar in fnmatch.filter(jars, pattern)}
+    assert [pattern for pattern in UNUSED_JARS.split() if not fnmatch.filter(jars, pattern)] == []
+    left_out = {jar for pattern in UNUSED_JARS.split() for jar in fnmatch.filter(jars, pattern)}
     for part in ("core", "sql", "catalyst", "sql-api", "unsafe", "network-common", "launcher"):
         assert any(jar.startswith(f"spark-{part}_") for jar in set(jars) - left_out), part
     assert any(jar.startswith("hive-storage-api-") for jar in set(jars) - left_out), "ORC needs it"

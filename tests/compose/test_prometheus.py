@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psutil
 
+from compose.embedded.monitoring import CONFIG_FILE, PrometheusServer, find_prometheus
 from compose.embedded.ports import LOOPBACK, choose_port
-from compose.embedded.prometheus import CONFIG_FILE, PrometheusServer, find_prometheus
 from compose.embedded.stack import EmbeddedStack
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 

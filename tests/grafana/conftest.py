@@ -19,9 +19,9 @@ from app.postgres.connections import connect_reader
 from app.settings import Settings
 from batch.metrics import write_metrics
 from compose.demo.monitoring import start_prometheus
+from compose.embedded.monitoring import answers
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.process import ServerProcess
-from compose.embedded.prometheus import answers
 from compose.embedded.stack import EmbeddedStack
 from tests.faults import databases, topics
 from tests.faults.world import World

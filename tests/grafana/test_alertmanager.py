@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import yaml
 
 from app.settings import Settings
+from compose.embedded.monitoring import answers
 from compose.embedded.ports import LOOPBACK, choose_port
-from compose.embedded.prometheus import answers
 from grafana.monitoring import alertmanager_config
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
