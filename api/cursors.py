@@ -3,13 +3,12 @@
 import base64
 import binascii
 import hashlib
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import orjson
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
+from app.domain.timestamps import EPOCH, MICROSECOND
 
 
 class Place(NamedTuple):
@@ -21,7 +20,7 @@ class Place(NamedTuple):
 
 def encode(place: Place, question: Any) -> str:
     """Returns a cursor after that row, valid only for the same parameters."""
-    content = [(place.time - _EPOCH) // _MICROSECOND, place.id, _digest(question)]
+    content = [(place.time - EPOCH) // MICROSECOND, place.id, _digest(question)]
     return base64.urlsafe_b64encode(orjson.dumps(content)).decode().rstrip("=")
 
 
@@ -30,7 +29,7 @@ def decode(cursor: str, question: Any) -> Place:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         time_us, row_id, digest = orjson.loads(base64.b64decode(padded, altchars=b"-_"))
-        place = Place(_EPOCH + time_us * _MICROSECOND, int(row_id))
+        place = Place(EPOCH + time_us * MICROSECOND, int(row_id))
     except (binascii.Error, ValueError, TypeError, OverflowError):
         raise ValueError("this is not a cursor; use next_cursor of the previous page") from None
     if digest != _digest(question) or not 0 <= place.id < 2**63:

@@ -6,10 +6,10 @@ An end date counts whole: it ends at the next midnight. Without a start or an en
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple, Self
 
-from app.domain.timestamps import TimestampError, as_utc, parse_timestamp
+from app.domain.timestamps import TimestampError, as_utc, midnight, parse_timestamp
 
 #: No event lies before or after: bounds of "everything", both at midnight.
 FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
@@ -46,7 +46,7 @@ class Period:
 def start_of(text: str) -> datetime:
     """First instant of the period that starts with this parameter."""
     parsed = _parse(text)
-    return parsed if isinstance(parsed, datetime) else _midnight(parsed)
+    return parsed if isinstance(parsed, datetime) else midnight(parsed)
 
 
 def end_of(text: str) -> datetime:
@@ -54,8 +54,8 @@ def end_of(text: str) -> datetime:
     parsed = _parse(text)
     if isinstance(parsed, datetime):
         return parsed
-    midnight = _midnight(parsed)
-    return midnight if midnight >= LAST else midnight + timedelta(days=1)
+    start = midnight(parsed)
+    return start if start >= LAST else start + timedelta(days=1)
 
 
 def _shown(text: str) -> str:
@@ -63,10 +63,6 @@ def _shown(text: str) -> str:
     if isinstance(parsed, datetime):
         return parsed.isoformat().replace("+00:00", "Z")
     return parsed.isoformat()
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def _parse(text: str) -> date | datetime:

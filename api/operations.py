@@ -1,7 +1,6 @@
 """The content of the Operations page from both stores; figures of a store that is down are null."""
 
 import asyncio
-import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from api.stores import StoreDownError
 from api.warehouse import Warehouse
 from app.domain.quantiles import quantile
 from app.postgres.heartbeats import SELECT_ALIVE
+from app.prometheus import disk_of
 from app.published_run import RUNS, Document
 
 #: Outcomes of the consumed records by topic; the watermark is its partitions' greatest.
@@ -76,8 +76,7 @@ async def mongo_size(warehouse: Warehouse) -> dict[str, Any]:
 
 def disk(folder: Path) -> dict[str, int]:
     """Returns the disk of the data folder, or of its nearest existing parent."""
-    present = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
-    usage = shutil.disk_usage(present)
+    _, usage = disk_of(folder)
     return {"total_bytes": usage.total, "free_bytes": usage.free}
 
 

@@ -4,7 +4,7 @@ import shutil
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
@@ -66,16 +66,22 @@ def register_process(registry: CollectorRegistry, var_dir: Path) -> None:
     registry.register(DiskCollector(var_dir))
 
 
+def disk_of(folder: Path) -> tuple[Path, Any]:
+    """Returns the folder, or its nearest existing parent, and the `shutil.disk_usage` of its file system."""
+    folder = folder.absolute()
+    present = next(path for path in (folder, *folder.parents) if path.exists())
+    return present, shutil.disk_usage(present)
+
+
 class DiskCollector(Collector):
     """Size and free bytes of the file system of a folder, which may not exist yet."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder.absolute()
+        self._folder = folder
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yields the current state, read at every scrape."""
-        existing = next(path for path in (self._folder, *self._folder.parents) if path.exists())
-        usage = shutil.disk_usage(existing)
+        _, usage = disk_of(self._folder)
         yield GaugeMetricFamily(
             "globalmart_disk_free_bytes", "Free bytes of the data folder's file system.", value=usage.free
         )

@@ -6,7 +6,7 @@ open, so together they read what one REPEATABLE READ transaction reads.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
+from app.domain.timestamps import midnight
 from app.settings import PostgresSettings
 from batch.postgres import encryption, reader_password
 from batch.snapshot import Snapshot
@@ -63,7 +64,7 @@ class JdbcReader:
 
 def _ranges(first: date, last: date, parts: int) -> Iterator[tuple[datetime, datetime]]:
     """Yields ranges of nearly equal length that cover the days, each from its first microsecond to its last."""
-    start = datetime.combine(first, time(), UTC)
+    start = midnight(first)
     length = ((last - first) + timedelta(days=1)) // _MICROSECOND
     edges = [length * number // parts for number in range(parts + 1)]
     for low, high in pairwise(edges):

@@ -16,10 +16,11 @@ from pymongo.database import Database
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as f
 
+from app.domain.timestamps import midnight
 from app.errors import PublishError
 from batch.frames import within_days
 from batch.mart import Mart
-from batch.warehouse import OPEN, Document, Run, collection_name, day_digests, published, switch, utc_midnight
+from batch.warehouse import OPEN, Document, Run, collection_name, day_digests, published, switch
 from batch.writers import Write
 
 Report = Callable[[str], None]
@@ -77,7 +78,7 @@ class Publisher:
         after = {
             "number": self._run.number,
             "run_id": self._run.id,
-            "as_of": utc_midnight(self._run.as_of),
+            "as_of": midnight(self._run.as_of),
             "snapshot": snapshot,
             "published_at": now,
             "marts": {**self._before["marts"], **entries},
@@ -105,7 +106,7 @@ class Publisher:
     def _expire(self, collection: Collection[Document], time: str, days: list[str], old: Mapping[str, str]) -> None:
         """Ends the replaced rows at this version; readers of the published version still see them."""
         for day in (day for day in days if day in old):
-            start = utc_midnight(date.fromisoformat(day))
+            start = midnight(date.fromisoformat(day))
             within = {time: {"$gte": start, "$lte": start + _TO_THE_END_OF_A_DAY}}
             former = {"since": {"$lt": self._run.number}, "until": OPEN}
             answer = collection.update_many({**within, **former}, {"$set": {"until": self._run.number}})
@@ -124,7 +125,7 @@ class Publisher:
             "collection": collection_name(computed.mart, self._run.number),
             "version": self._run.number,
             "run_id": self._run.id,
-            "as_of": utc_midnight(self._run.as_of),
+            "as_of": midnight(self._run.as_of),
             "rows": computed.rows,
             "total": Decimal128(computed.total),
         }

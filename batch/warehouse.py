@@ -10,13 +10,14 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, Self
 
 from pymongo import DESCENDING, MongoClient
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from app.domain.timestamps import midnight
 from app.errors import PublishError, SettingsError
 from app.published_run import CURRENT, OPEN, POINTER, RUNS, Document, visible
 from app.settings import MongoSettings
@@ -52,11 +53,6 @@ def open_warehouse(settings: MongoSettings) -> Iterator[Database[Document]]:
     )
     with client:
         yield client[address.database]
-
-
-def utc_midnight(day: date) -> datetime:
-    """Converts a date to MongoDB's form."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def collection_name(mart: Mart, number: int) -> str:
@@ -139,7 +135,7 @@ class Run:
         """Logs a new run; to be called with the batch's lock held, after `settle_dead_runs`."""
         number = published(database)["number"] + 1
         run = cls(database, f"{as_of}-{number}-{uuid.uuid4().hex[:8]}", number, as_of)
-        fields = {"job": job, "as_of": utc_midnight(as_of), "started": now, "status": "running"}
+        fields = {"job": job, "as_of": midnight(as_of), "started": now, "status": "running"}
         database[RUNS].insert_one({"_id": run.id, "number": number, **fields})
         return run
 
@@ -171,7 +167,7 @@ def day_digests(database: Database[Document], run_id: str, mart: str) -> Mapping
 def run_with_former_segments(database: Database[Document], as_of: date) -> tuple[str, date] | None:
     """Returns id and `as_of` of the latest published run with segments before this day."""
     found = database[RUNS].find_one(
-        {"status": "published", "as_of": {"$lt": utc_midnight(as_of)}, "counts.customer_segments": {"$exists": True}},
+        {"status": "published", "as_of": {"$lt": midnight(as_of)}, "counts.customer_segments": {"$exists": True}},
         sort=[("as_of", DESCENDING), ("number", DESCENDING)],
     )
     return None if found is None else (str(found["_id"]), found["as_of"].date())

@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from app.domain.timestamps import TimestampError, as_utc, parse_date, parse_timestamp
+from app.domain.timestamps import TimestampError, parse_date, parse_instant
 
 DAY_FORM: Final = "YYYY-MM-DD"
 
@@ -24,9 +24,7 @@ def day(text: str) -> date:
 def instant(text: str) -> datetime:
     """Parses the aware UTC time of an option, midnight for a day; raises BadParameter."""
     try:
-        parsed = parse_timestamp(text)
-        moment = parsed if isinstance(parsed, datetime) else datetime(*parsed.timetuple()[:3])
-        return as_utc(moment)
+        return parse_instant(text)
     except TimestampError as error:
         raise typer.BadParameter(str(error)) from None
 

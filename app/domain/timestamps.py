@@ -6,9 +6,11 @@ the year 1762.
 """
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DATE_TIME: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?( ?[Zz]|[+-]\d{2}(:?\d{2})?)?", re.ASCII
@@ -57,3 +59,14 @@ def as_utc(moment: datetime) -> datetime:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:
         raise TimestampError(f"{moment.isoformat()} lies outside the years 1 to 9999") from None
+
+
+def midnight(day: date) -> datetime:
+    """Returns the start of a UTC day."""
+    return datetime.combine(day, time(), UTC)
+
+
+def parse_instant(text: str) -> datetime:
+    """Parses an aware UTC time: a day is its first moment, a time without an offset is UTC; raises TimestampError."""
+    parsed = parse_timestamp(text)
+    return as_utc(parsed) if isinstance(parsed, datetime) else midnight(parsed)

@@ -8,8 +8,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from app.domain.timestamps import TimestampError, as_utc, parse_timestamp
-from app.events.decoding import EPOCH, MICROSECOND
+from app.domain.timestamps import EPOCH, MICROSECOND, TimestampError, as_utc, parse_timestamp
 from app.generator.csv_format import MILLISECONDS, SECONDS, RowError
 
 DATE: Final = "date"

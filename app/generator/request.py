@@ -4,13 +4,13 @@ import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from app.domain.timestamps import TimestampError, as_utc, parse_timestamp
-from app.events.decoding import EPOCH, MICROSECOND, TimeLimits
+from app.domain.timestamps import EPOCH, MICROSECOND, TimestampError, parse_instant
+from app.events.decoding import TimeLimits
 from app.generator.csv_amounts import COMMA, POINT
 from app.generator.csv_format import (
     MAPPABLE,
@@ -234,8 +234,7 @@ def parse_time(text: str, option: str = "") -> datetime:
     """Return an ISO 8601 time (a day is its midnight) in UTC; raises JobError, which names the option."""
     named = f"{option}: " if option else ""
     try:
-        parsed = parse_timestamp(text)
-        moment = as_utc(parsed if isinstance(parsed, datetime) else datetime.combine(parsed, time()))
+        moment = parse_instant(text)
     except TimestampError as error:
         raise JobError(f"{named}{error}") from None
     if not EPOCH <= moment < _TOO_LATE:

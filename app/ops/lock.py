@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -52,8 +52,3 @@ async def retention_floor(connection: asyncpg.Connection, topic: str) -> datetim
         "SELECT max(deleted_before) FROM retention_progress WHERE topic = $1", topic
     )
     return floor
-
-
-def midnight(day: date) -> datetime:
-    """Returns the start of the UTC day."""
-    return datetime.combine(day, time(), UTC)

@@ -1,12 +1,12 @@
 """Settings of the stream: windows, lateness, anomalies, and the retention of its data."""
 
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, model_validator
 
-from app.domain.timestamps import as_utc, parse_timestamp
+from app.domain.timestamps import EPOCH, parse_instant
 from app.settings.group import Port, SettingsGroup, setting
 
 
@@ -41,8 +41,7 @@ def _instant(value: Any) -> Any:
     """A date is its first moment; without an offset a time is UTC."""
     if not isinstance(value, str):
         return value
-    read: date | datetime = parse_timestamp(value)
-    return as_utc(read if isinstance(read, datetime) else datetime.combine(read, time()))
+    return parse_instant(value)
 
 
 Instant = Annotated[datetime, BeforeValidator(_instant)]
@@ -62,9 +61,7 @@ class StreamSettings(SettingsGroup):
     future_tolerance_seconds: int = setting(
         300, "how far ahead of its Kafka timestamp an event may be before it is refused", unit="s", ge=0
     )
-    earliest_timestamp: Instant = setting(
-        datetime(1970, 1, 1, tzinfo=UTC), "date or time before which an event is refused as implausible"
-    )
+    earliest_timestamp: Instant = setting(EPOCH, "date or time before which an event is refused as implausible")
     retention_days: int | None = setting(
         None, "age from which transactions are refused, and may be deleted; unset keeps them for ever", unit="d", ge=1
     )

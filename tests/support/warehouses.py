@@ -15,10 +15,11 @@ from bson.decimal128 import Decimal128
 from pymongo import MongoClient
 from pymongo.database import Database as MongoDatabase
 
+from app.domain.timestamps import midnight
 from app.published_run import OPEN, RUNS, Document
 from batch.catalogue import MARTS
 from batch.mart import Mart
-from batch.warehouse import collection_name, drop_unused, published, switch, utc_midnight
+from batch.warehouse import collection_name, drop_unused, published, switch
 from compose.embedded.stack import EmbeddedStack
 from tests.support.databases import Database
 
@@ -39,7 +40,7 @@ class Warehouse:
         after = {
             "number": before["number"] + 1,
             "run_id": run_id,
-            "as_of": utc_midnight(as_of),
+            "as_of": midnight(as_of),
             "snapshot": "s",
             "published_at": _NOW,
             "marts": {**before["marts"], **entries},
@@ -60,7 +61,7 @@ class Warehouse:
                 "_id": run_id,
                 "number": number,
                 "job": "nightly",
-                "as_of": utc_midnight(as_of),
+                "as_of": midnight(as_of),
                 "started": _NOW,
                 "status": "running",
                 "counts": counts,
@@ -68,7 +69,7 @@ class Warehouse:
         )
         entries = {mart.name: self._write(mart, rows[mart.name], number) for mart in marts}
         for entry in entries.values():
-            entry |= {"run_id": run_id, "as_of": utc_midnight(as_of)}
+            entry |= {"run_id": run_id, "as_of": midnight(as_of)}
         return run_id, entries
 
     def drop_unused(self) -> None:

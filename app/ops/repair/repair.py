@@ -13,8 +13,9 @@ from typing import Any
 
 import asyncpg
 
+from app.domain.timestamps import midnight
 from app.errors import GlobalMartError
-from app.ops.lock import exclusive_owner, lock_partition, midnight, retention_floor
+from app.ops.lock import exclusive_owner, lock_partition, retention_floor
 from app.ops.repair.rollup_checks import DAY, HOUR, WEEK, Difference, SumTable, sum_tables
 from app.settings import Settings
 from app.topics import TRANSACTIONS

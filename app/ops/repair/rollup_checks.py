@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
+from app.domain.timestamps import EPOCH
 from app.sink.rollups import ROLLUPS, Rollup
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONDAY: Final = datetime(1970, 1, 5, tzinfo=UTC)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
@@ -92,7 +92,7 @@ class SumTable:
     @property
     def _origin(self) -> datetime:
         """The start of a slot: weeks begin on Mondays, shorter slots are aligned to the epoch."""
-        return _MONDAY if self.width == WEEK else _EPOCH
+        return _MONDAY if self.width == WEEK else EPOCH
 
     @property
     def _bin_from(self) -> str:

@@ -18,10 +18,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from app.domain.timestamps import midnight
 from app.errors import LakeError, text_of
 from app.kafka.producer import Outgoing, RecordPosition, ReplaySender
 from app.ops.dead_letters.validation import Attempt, refusal, stored_topic, time_limits
-from app.ops.lock import midnight, retention_floor
+from app.ops.lock import retention_floor
 from app.settings import Settings
 from app.topics import TRANSACTIONS
 

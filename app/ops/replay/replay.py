@@ -12,13 +12,14 @@ import asyncpg
 
 from app.domain.anomalies import Anomaly, Measures, evaluate, standard_rules
 from app.domain.money import decimal_from_cents
+from app.domain.timestamps import midnight
 from app.events.decoding import DECODERS
 from app.events.pseudonymize import without_erased
 from app.events.rows import CartEventRow, ProductViewRow, SystemMetricRow, TransactionRow
 from app.kafka.producer import ReplaySender
 from app.kafka.reader import KafkaReader, Record
 from app.ops.dead_letters.validation import Attempt, time_limits
-from app.ops.lock import exclusive_owner, lock_partition, midnight, retention_floor
+from app.ops.lock import exclusive_owner, lock_partition, retention_floor
 from app.ops.repair.repair import Repair, repair
 from app.ops.replay.from_files import HistoryImporter, ImportResult, RowBatch
 from app.security import librdkafka_options

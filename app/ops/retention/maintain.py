@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import asyncpg
-from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from app.errors import text_of
@@ -15,6 +14,7 @@ from app.ops.lock import exclusive_owner
 from app.ops.retention.retention import Archive, Deleted, delete_days, first_day_kept
 from app.ops.retention.topic_retention import TopicRetention, set_retention, topic_retention
 from app.settings import MongoSettings, Settings
+from batch.warehouse import open_warehouse
 
 _SIZES: Final = """
 SELECT c.relname AS name, greatest(c.reltuples, 0)::BIGINT AS rows,
@@ -50,12 +50,8 @@ def compact_mongo(settings: MongoSettings) -> str:
     """Compacts the warehouse's collections if the server can; returns a sentence about the result."""
     if settings.url is None:
         return "MongoDB: not configured"
-    timeout_ms = round(settings.connect_timeout_seconds * 1000)
     try:
-        with MongoClient[dict[str, object]](
-            settings.url.get_secret_value(), serverSelectionTimeoutMS=timeout_ms
-        ) as client:
-            database = client[settings.database]
+        with open_warehouse(settings) as database:
             names = sorted(database.list_collection_names(filter={"type": "collection"}))
             for name in names:
                 database.command("compact", name)

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
-from app.ops.lock import midnight
+from app.domain.timestamps import midnight
 from app.settings import Settings
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
 from batch.lake import Lake

@@ -1,7 +1,6 @@
 """Reads the state of the system from its stores; an unavailable store is reported, the others are still read."""
 
 import asyncio
-import shutil
 import time
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pymongo.errors import PyMongoError
 from app.errors import GlobalMartError, SettingsError, StoreUnavailableError, text_of
 from app.kafka.offsets import RecordPosition, end_offsets
 from app.ops.status.ledger import Ledger, LedgerReader
+from app.prometheus import disk_of
 from app.published_run import CURRENT, POINTER, RUNS, cause_of
 from app.settings import MongoSettings, Settings
 from app.topics import SOURCE_TOPICS
@@ -140,8 +140,7 @@ async def collect_status(settings: Settings, over_seconds: float) -> Status:
         _try("Kafka", settings.kafka.bootstrap, _read_ends(settings, over_seconds)),
         _try("MongoDB", settings.mongo.database, asyncio.to_thread(read_runs, settings.mongo)),
     )
-    disk_path = _existing(settings.general.var_dir.absolute())
-    disk = shutil.disk_usage(disk_path)
+    disk_path, disk = disk_of(settings.general.var_dir)
     return Status(
         datetime.now(UTC),
         (kafka, postgres, mongo),
@@ -191,8 +190,3 @@ def _topic(topic: str, ledger: Ledger | None, ends: Mapping[RecordPosition, int]
 def _postgres_address(settings: Settings) -> str:
     postgres = settings.postgres
     return f"{postgres.host}:{postgres.port}/{postgres.database}"
-
-
-def _existing(folder: Path) -> Path:
-    """Returns the folder or its nearest existing parent."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
