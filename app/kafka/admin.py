@@ -1,7 +1,7 @@
 """Creates the topics of `app.topics` explicitly, and reads the cluster's metadata."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
@@ -14,6 +14,10 @@ from app.settings import KafkaSettings
 from app.topics import DEAD_LETTERS, SOURCE_TOPICS, TOPICS
 
 ANSWER_SECONDS: Final = 10.0
+_ANSWER_SECONDS: Final = 20.0  # of a cluster that may have just started
+_LARGEST_RECORD_BYTES: Final = 10 * 1024 * 1024
+#: The limit of a dead letter's headers.
+HEADER_BYTES: Final = 64 * 1024
 #: Without the permission to read a topic's settings, or a broker that has the request, clients go on without them.
 _SETTINGS_UNREADABLE: Final = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -40,37 +44,35 @@ def topic_settings(
 
 
 class KafkaAdmin:
-    """Connects with its first request. Raises SettingsError for an unusable certificate or key file."""
+    """Connects with its first request; `options` are the client's, addresses and security included."""
 
-    def __init__(self, kafka: KafkaSettings) -> None:
-        self._bootstrap = kafka.bootstrap
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.bootstrap = options["bootstrap.servers"]
         self._refusals = BrokerRefusals()
         # Faults are raised as exceptions; the client's own log on stderr would only repeat them.
-        quiet = {"log_level": 0, "error_cb": self._refusals}
-        self.client = AdminClient(quiet | librdkafka_options(kafka))
+        self.client = AdminClient({"log_level": 0, "error_cb": self._refusals, **options})
 
-    def metadata(self) -> Any:
+    @classmethod
+    def of(cls, kafka: KafkaSettings) -> Self:
+        """The client of the settings; raises SettingsError for an unusable certificate or key file."""
+        return cls(librdkafka_options(kafka))
+
+    def metadata(self, seconds: float = ANSWER_SECONDS) -> Any:
         """Returns the cluster's id and topics. Raises KafkaTopicError when no broker answers or accepts the login."""
         try:
-            return list_topics(self.client, self._refusals, ANSWER_SECONDS)
+            return list_topics(self.client, self._refusals, seconds)
         except KafkaException as error:
             raise self.request_error(error) from error
 
     def request_error(self, error: KafkaException | TimeoutError) -> KafkaTopicError:
         """Translates the error of a failed request into one that names the setting to correct."""
         if self._refusals.last:
-            return KafkaTopicError(f"Kafka at {self._bootstrap}: {self._refusals.last}")
+            return KafkaTopicError(f"Kafka at {self.bootstrap}: {self._refusals.last}")
         cause = error.args[0].str() if isinstance(error, KafkaException) else "no answer in time"
         return KafkaTopicError(
-            f"Kafka at {self._bootstrap} does not answer ({cause}); "
+            f"Kafka at {self.bootstrap} does not answer ({cause}); "
             "start it or correct GLOBALMART_KAFKA_BOOTSTRAP or GLOBALMART_KAFKA_SECURITY"
         )
-
-
-_ANSWER_SECONDS: Final = 20.0
-_LARGEST_RECORD_BYTES: Final = 10 * 1024 * 1024
-#: The limit of a dead letter's headers.
-HEADER_BYTES: Final = 64 * 1024
 
 
 def create_topics(
@@ -84,28 +86,16 @@ def create_topics(
     partitions), when a source topic is compacted (it would lose records), or when the broker does not answer or
     refuses.
     """
-    # Faults are raised as exceptions; the client's own log on stderr would only repeat them.
-    refusals = BrokerRefusals()
-    quiet = {"bootstrap.servers": bootstrap, "log_level": 0, "error_cb": refusals}
-    admin = AdminClient(quiet | dict(options or {}))
-    missing = _missing_topics(admin, bootstrap, partitions, refusals)
+    admin = KafkaAdmin({"bootstrap.servers": bootstrap, **(options or {})})
+    missing = _missing_topics(admin, partitions)
     if not missing:
         return []
-    retention_ms = str(int(retention_hours * 3_600_000))
+    common = {CLEANUP_POLICY: "delete", "retention.ms": str(int(retention_hours * 3_600_000))}
     wanted = [
-        NewTopic(
-            name,
-            partitions,
-            replication,
-            config={
-                CLEANUP_POLICY: "delete",
-                "retention.ms": retention_ms,
-                "max.message.bytes": str(_largest_bytes(name)),
-            },
-        )
+        NewTopic(name, partitions, replication, config={**common, "max.message.bytes": str(_largest_bytes(name))})
         for name in missing
     ]
-    answers = admin.create_topics(wanted, request_timeout=_ANSWER_SECONDS)
+    answers = admin.client.create_topics(wanted, request_timeout=_ANSWER_SECONDS)
     for name, answer in answers.items():
         try:
             answer.result(_ANSWER_SECONDS)
@@ -119,16 +109,8 @@ def _largest_bytes(topic: str) -> int:
     return _LARGEST_RECORD_BYTES + (HEADER_BYTES if topic == DEAD_LETTERS else 0)
 
 
-def _missing_topics(admin: AdminClient, bootstrap: str, partitions: int, refusals: BrokerRefusals) -> list[str]:
-    try:
-        present = list_topics(admin, refusals, _ANSWER_SECONDS).topics
-    except KafkaException as error:
-        if refusals.last:
-            raise KafkaTopicError(f"Kafka at {bootstrap}: {refusals.last}") from error
-        raise KafkaTopicError(
-            f"Kafka at {bootstrap} does not answer ({error.args[0].str()}); "
-            "start it or correct GLOBALMART_KAFKA_BOOTSTRAP or GLOBALMART_KAFKA_SECURITY"
-        ) from error
+def _missing_topics(admin: KafkaAdmin, partitions: int) -> list[str]:
+    present = admin.metadata(_ANSWER_SECONDS).topics
     differing = [
         f"{topic.name} has {len(present[topic.name].partitions)}"
         for topic in TOPICS
@@ -140,16 +122,17 @@ def _missing_topics(admin: AdminClient, bootstrap: str, partitions: int, refusal
             f"{', '.join(differing)}; "
             "set GLOBALMART_KAFKA_PARTITIONS to theirs, or drain and re-create the topics"
         )
-    _refuse_compaction(admin, bootstrap, [name for name in SOURCE_TOPICS if name in present])
+    _refuse_compaction(admin, [name for name in SOURCE_TOPICS if name in present])
     return [topic.name for topic in TOPICS if topic.name not in present]
 
 
-def _refuse_compaction(admin: AdminClient, bootstrap: str, topics: list[str]) -> None:
+def _refuse_compaction(admin: KafkaAdmin, topics: list[str]) -> None:
     try:
-        policies = topic_settings(admin, topics, CLEANUP_POLICY, _ANSWER_SECONDS)
+        policies = topic_settings(admin.client, topics, CLEANUP_POLICY, _ANSWER_SECONDS)
     except KafkaException as error:
         raise KafkaTopicError(
-            f"the settings of the topics of Kafka at {bootstrap} cannot be read ({error.args[0].str()}); try again"
+            f"the settings of the topics of Kafka at {admin.bootstrap} cannot be read ({error.args[0].str()}); "
+            "try again"
         ) from error
     if found := compacted(policies, topics):
         raise KafkaTopicError(f"{describe(policies, found)}, so Kafka deletes records; {fix(found)}")

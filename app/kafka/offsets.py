@@ -24,7 +24,7 @@ _LEADER_CHANGES: Final = (
 
 def partition_counts(kafka: KafkaSettings) -> Mapping[str, int]:
     """Returns the number of partitions of every topic. Raises KafkaTopicError when no broker answers."""
-    return _partition_counts(KafkaAdmin(kafka))
+    return _partition_counts(KafkaAdmin.of(kafka))
 
 
 def settings_of_topics(kafka: KafkaSettings, topics: Collection[str], *names: str) -> Mapping[str, Mapping[str, str]]:
@@ -32,7 +32,7 @@ def settings_of_topics(kafka: KafkaSettings, topics: Collection[str], *names: st
 
     Raises KafkaTopicError when no broker answers.
     """
-    admin = KafkaAdmin(kafka)
+    admin = KafkaAdmin.of(kafka)
     present = [topic for topic in topics if topic in admin.metadata().topics]
     try:
         return {name: topic_settings(admin.client, present, name) for name in names}
@@ -42,7 +42,7 @@ def settings_of_topics(kafka: KafkaSettings, topics: Collection[str], *names: st
 
 def cluster_id(kafka: KafkaSettings) -> str:
     """Returns the cluster's id. Raises KafkaTopicError when no broker answers."""
-    return str(KafkaAdmin(kafka).metadata().cluster_id)
+    return str(KafkaAdmin.of(kafka).metadata().cluster_id)
 
 
 def offset_ranges(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[RecordPosition, tuple[int, int]]:
@@ -50,7 +50,7 @@ def offset_ranges(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[Reco
 
     Raises KafkaTopicError when no broker answers.
     """
-    admin = KafkaAdmin(kafka)
+    admin = KafkaAdmin.of(kafka)
     first = _list_offsets(admin, topics, OffsetSpec.earliest())
     end = _list_offsets(admin, topics, OffsetSpec.latest())
     return {
@@ -65,7 +65,7 @@ def end_offsets(kafka: KafkaSettings, topics: Collection[str]) -> Mapping[Record
 
     Raises KafkaTopicError when no broker answers.
     """
-    found = _list_offsets(KafkaAdmin(kafka), topics, OffsetSpec.latest())
+    found = _list_offsets(KafkaAdmin.of(kafka), topics, OffsetSpec.latest())
     return {(place.topic, place.partition): info.offset for place, info in found.items()}
 
 
@@ -74,7 +74,7 @@ def newest_record(kafka: KafkaSettings, topics: Collection[str]) -> datetime | N
 
     Raises KafkaTopicError when no broker answers.
     """
-    found = _list_offsets(KafkaAdmin(kafka), topics, OffsetSpec.max_timestamp())
+    found = _list_offsets(KafkaAdmin.of(kafka), topics, OffsetSpec.max_timestamp())
     newest_ms = max((info.timestamp for info in found.values()), default=_NO_TIMESTAMP)
     if newest_ms <= _NO_TIMESTAMP:
         return None

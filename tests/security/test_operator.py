@@ -90,7 +90,7 @@ def test_retention_is_read_and_set_over_tls(variables: dict[str, str]) -> None:
     set_retention(settings, topic_retention(settings))
     hours = {topic.topic: topic.found_ms / 3_600_000 for topic in topic_retention(settings)}
     assert hours == {topic.name: 47 for topic in TOPICS}
-    assert cluster_id(settings.kafka) == str(KafkaAdmin(settings.kafka).metadata().cluster_id)
+    assert cluster_id(settings.kafka) == str(KafkaAdmin.of(settings.kafka).metadata().cluster_id)
     newest_record(settings.kafka, SOURCE_TOPICS)
 
 

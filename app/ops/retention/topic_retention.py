@@ -41,7 +41,7 @@ def wanted_hours(settings: Settings) -> dict[str, float]:
 
 def topic_retention(settings: Settings) -> list[TopicRetention]:
     """Returns the current and the wanted retention; raises KafkaTopicError if the broker does not answer."""
-    admin = KafkaAdmin(settings.kafka)
+    admin = KafkaAdmin.of(settings.kafka)
     wanted = wanted_hours(settings)
     present = admin.metadata().topics
     try:
@@ -68,7 +68,7 @@ def set_retention(settings: Settings, topics: list[TopicRetention]) -> None:
     ]
     if not resources:
         return
-    admin = KafkaAdmin(settings.kafka)
+    admin = KafkaAdmin.of(settings.kafka)
     try:
         for answer in admin.client.incremental_alter_configs(resources).values():
             answer.result(_ANSWER_SECONDS)
