@@ -26,7 +26,6 @@ from api.mongo import Mongo
 from api.postgres import Database
 from api.routes import (
     anomalies,
-    breakdown,
     customer_profile,
     customers,
     dimensions,
@@ -52,7 +51,6 @@ _APPLICATION: Final = "globalmart-api"
 #: A customer's id may contain slashes, so the other paths below /customers come first.
 _RESOURCES: Final = (
     sales,
-    breakdown,
     customers,
     customer_profile,
     products,
