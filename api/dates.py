@@ -14,7 +14,7 @@ from app.domain.timestamps import TimestampError, as_utc, midnight, parse_timest
 #: No event lies before or after: bounds of "everything", both at midnight.
 FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
 LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
-#: In an address a + stands for a blank: what is left of an offset that was not encoded.
+#: In an address a + is decoded as a blank: what is left of an offset that was not encoded.
 _LOST_PLUS: Final = re.compile(r".*:\d{2}(\.\d+)? \d{2}(:?\d{2})?", re.ASCII)
 #: Weeks begin on Monday, like the first day of the calendar.
 WEEK: Final = timedelta(days=7)

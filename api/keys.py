@@ -1,4 +1,4 @@
-"""API keys, known by their hashes, each with a budget of requests; and tickets, which stand for a key for seconds."""
+"""API keys, known by their hashes, each with a budget of requests; and tickets, which replace a key for seconds."""
 
 import hashlib
 import hmac
@@ -61,7 +61,7 @@ class KeyRing:
         self._take(budget)
 
     def ticket(self, key: str | None, expires: int) -> str:
-        """A word that stands for an admitted key until Unix time `expires`, seconds.
+        """A token that replaces an admitted key until Unix time `expires`, seconds.
 
         It names the key's hash in part and is signed with the whole, which only this server and others of the same
         settings know: none of them keeps anything.

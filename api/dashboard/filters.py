@@ -60,7 +60,7 @@ class Stored(NamedTuple):
 
 
 def choose(client: ApiClient, address: Address, now: datetime) -> Filters:
-    """Show the filters in the sidebar and tell what was chosen."""
+    """Shows the filters in the sidebar and returns what was chosen."""
     with st.sidebar:
         stored = _stored(client)
         country = _country(stored, address)

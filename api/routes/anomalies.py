@@ -18,7 +18,7 @@ from api.sse import AnomalyEvents, EventResponse
 from app.domain.anomalies import ANOMALY_TYPES
 
 router = APIRouter(prefix="/anomalies", tags=["anomalies"])
-#: What a browser opens without headers of its own: a ticket may stand for the key.
+#: What a browser opens without headers of its own: a ticket may replace the key.
 stream_router = APIRouter(prefix="/anomalies", tags=["anomalies"])
 
 _MAX_POSITION: Final = 2**63 - 1

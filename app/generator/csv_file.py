@@ -215,7 +215,7 @@ class Row(NamedTuple):
 class CellReader:
     """Splits lines into rows; a row that cannot be split costs its first line only.
 
-    `is_row` tells whether cells are an order: asked for each further line of a cell in quotes.
+    `is_row` returns whether cells are an order; it is called for each further line of a cell in quotes.
     """
 
     def __init__(self, lines: Iterator[Line], delimiter: str) -> None:

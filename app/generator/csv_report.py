@@ -293,7 +293,7 @@ def _note_what_was_found(reader: RowReader, layout: CsvFormat, report: ImportRep
 
 
 def _write_refused(path: Path | None, spool: Spool, report: ImportReport) -> list[str]:
-    """Write lines and reasons; a file of an earlier import is taken away where nothing is refused.
+    """Write lines and reasons; a file of an earlier import is deleted where nothing is refused.
 
     Returns what is wrong with the file, if anything is.
     """

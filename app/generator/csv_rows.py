@@ -190,7 +190,7 @@ class RowReader:
         return any(self.times.is_time(cell.strip(' "')) for cell in cells)
 
     def given_id(self, cells: list[str]) -> str:
-        """The id of a row whose cells can be told apart, or an empty text."""
+        """The id of a row whose cells can be separated, or an empty text."""
         position = self._header.fields.get("transaction_id")
         if position is None or position >= len(cells) or self._same_id is SameId.SEPARATE:
             return ""

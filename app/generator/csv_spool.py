@@ -85,7 +85,7 @@ class Spool:
         self._pending: dict[str, list[tuple[object, ...]]] = {"rows": [], "refused": [], "left_out": [], "orders": []}
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Free the disk space."""
         self._database.close()
 
     def add_row(self, row: ParsedRow) -> None:
@@ -223,7 +223,7 @@ class CsvSource:
             yield Record(TRANSACTIONS, order.user_id.encode(), value, at_us)
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Free the disk space."""
         self._spool.close()
 
     def _has_expired(self, order: SpooledOrder, record_us: int | None) -> bool:

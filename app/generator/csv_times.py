@@ -132,7 +132,7 @@ def check_format(date_format: str) -> str:
     except ValueError as error:
         return f"{error}; for Unix time write seconds or milliseconds"
     if found.date() != date(2021, 11, 23):
-        return "it lacks a day, a month or a year; write one such as '%d.%m.%Y %H:%M'"
+        return "it has no day, month or year; write one such as '%d.%m.%Y %H:%M'"
     return ""
 
 

@@ -65,7 +65,7 @@ class FileRequest:
 
     @property
     def wanted(self) -> bool:
-        """Tell whether orders are to come from a file."""
+        """Whether orders come from a file."""
         return self.path is not None or self.preset is not None
 
     def check(self) -> None:
@@ -133,7 +133,7 @@ class Request:
 
     @property
     def bulk(self) -> bool:
-        """Tell whether throughput matters more than latency."""
+        """Whether throughput matters more than latency."""
         live = not (self.file.wanted or self.backfill or self.start or self.flat_out)
         return not live and self.file.speed is None
 

@@ -160,7 +160,7 @@ class MonitoringSettings(SettingsGroup):
 
 
 class AlertSettings(SettingsGroup):
-    """Thresholds of the alert rules, and whom Alertmanager tells."""
+    """Thresholds of the alert rules, and the receiver of Alertmanager's notifications."""
 
     GROUP: ClassVar[str] = "ALERT_"
     hold_minutes: int = setting(5, "how long a condition must hold before its alert is raised", unit="min", ge=1)
