@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,23 +62,16 @@ def find_unprivileged_user() -> UnprivilegedUser | None:
     )
 
 
+@dataclass(eq=False)
 class ServerProcess:
     """Runs one command at a time and can run it again after a stop or a kill."""
 
-    def __init__(
-        self,
-        name: str,
-        log_path: Path,
-        guard: Guard,
-        stop_signal: signal.Signals = signal.SIGTERM,
-        user: UnprivilegedUser | None = None,
-    ) -> None:
-        self.name = name
-        self.log_path = log_path
-        self._guard = guard
-        self._stop_signal = stop_signal
-        self._user = user
-        self._child: subprocess.Popen[bytes] | None = None
+    name: str
+    log_path: Path
+    guard: Guard
+    stop_signal: signal.Signals = signal.SIGTERM
+    user: UnprivilegedUser | None = None
+    _child: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
     def alive(self) -> bool:
@@ -128,7 +121,7 @@ class ServerProcess:
                 start_new_session=True,
                 **self._identity(),
             )
-        self._guard.track(self._child.pid, self._stop_signal)
+        self.guard.track(self._child.pid, self.stop_signal)
 
     def wait_until(self, answers: Callable[[], bool], seconds: float) -> None:
         """Polls until the server answers; raises EmbeddedStackError with the end of its log if it does not."""
@@ -145,7 +138,7 @@ class ServerProcess:
         if self._child is None:
             return
         if self.alive:
-            self._child.send_signal(self._stop_signal)
+            self._child.send_signal(self.stop_signal)
         try:
             self._child.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -171,7 +164,7 @@ class ServerProcess:
 
     def _identity(self) -> dict[str, Any]:
         """Arguments of `subprocess` that drop this process's rights for those of the user, if there is one."""
-        return {"user": self._user.uid, "group": self._user.gid, "extra_groups": []} if self._user else {}
+        return {"user": self.user.uid, "group": self.user.gid, "extra_groups": []} if self.user else {}
 
     def _family(self) -> list[psutil.Process]:
         if self._child is None or not self.alive:
@@ -181,5 +174,5 @@ class ServerProcess:
 
     def _untrack(self) -> None:
         if self._child is not None:
-            self._guard.untrack(self._child.pid)
+            self.guard.untrack(self._child.pid)
             self._child = None
