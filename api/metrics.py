@@ -1,4 +1,9 @@
-"""Prometheus metrics of the API process."""
+"""Prometheus metrics of the API process.
+
+Those of the nightly batch come from its file in the data folder, with the age of the last success. The batch runs for
+minutes a night and cannot be scraped. It writes a file; a process that shares the folder exports the file, which is
+read at every scrape.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,9 @@
-"""Writers to a MongoDB collection: Python workers with Arrow batches, or the connector's jar."""
+"""Writers to a MongoDB collection: Python workers with Arrow batches, or the connector's jar.
+
+The Python data source writes rows without a connector's jar. Options: `url`, `database`, `collection`. Each task
+inserts its rows as Arrow batches; nothing is published here. A retried task fails on the keys it wrote before, and
+with it the publish.
+"""
 
 import gc
 from collections.abc import Callable, Iterator

@@ -1,4 +1,15 @@
-"""Corrections of aiokafka's behaviour, each with its reason."""
+"""Corrections of aiokafka's behaviour, each with its reason.
+
+Coordinator: A new Kafka cluster creates its coordinators at the first request for one. aiokafka retries until there is
+one and logs each attempt as an error, as if the first start of a worker had failed.
+
+Header names that are not UTF-8: Kafka accepts such records, but aiokafka raises on every attempt to read one: it would
+block its partition forever. Here the rest of the batch is read by aiokafka's slower reader in Python, which replaces
+the invalid bytes.
+
+Metadata requests: aiokafka's fetcher and sender repeat such a request at once: while no broker answers, thousands of
+times a second, each with two lines in the log, on the same cores that a broker on this machine needs to start again.
+"""
 
 import asyncio
 import logging

@@ -1,4 +1,9 @@
-"""All groups together, read from the environment over a `.env` file."""
+"""All groups together, read from the environment over a `.env` file.
+
+Variables that Kubernetes sets for every service of a namespace, and Docker for a link, are no settings of ours. A
+service named `globalmart-api` gives `GLOBALMART_API_PORT=tcp://10.0.0.1:8000`, `GLOBALMART_API_SERVICE_HOST=10.0.0.1`
+and more. Each is known by its name and by its value, so that a setting written wrong is still refused.
+"""
 
 import difflib
 import ipaddress

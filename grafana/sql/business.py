@@ -1,4 +1,8 @@
-"""Queries of revenue and orders, for the selected countries."""
+"""Queries of revenue and orders, for the selected countries.
+
+Sums over the selected range take whole hours from the hourly rollups, the rest at both ends from minutes or panes.
+Windows overlap and are never added up.
+"""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,11 @@
-"""The composition root of the commands about dead letters: opens connections, returns results."""
+"""The composition root of the commands about dead letters: opens connections, returns results.
+
+A replay sends each dead letter once, whatever is killed in between: claim, send, mark. The claim is committed before
+the send and has the exact bytes. A replay killed between send and mark leaves a claim without a position; the next
+replay searches the record in Kafka from the topic's ends at the claim, by a header with the position of the rejected
+record, and sends only missing ones. One case remains: a request in flight when its sender was killed, which arrives
+after that search. Then the record is in Kafka twice, and the primary key makes the second a counted duplicate.
+"""
 
 import asyncio
 import getpass

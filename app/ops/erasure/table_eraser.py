@@ -1,4 +1,9 @@
-"""Erases a user in PostgreSQL: the tables and the dead letters."""
+"""Erases a user in PostgreSQL: the tables and the dead letters.
+
+Of dead letters the bytes are deleted and the reason of the rejection stays. A valid JSON record is the user's if its
+key or any text in it is the id; an invalid one if the id's bytes occur anywhere in it: blanking one dead letter too
+many is better than one too few.
+"""
 
 import json
 import secrets

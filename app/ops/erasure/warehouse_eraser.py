@@ -1,4 +1,9 @@
-"""Erases a user in the warehouse: MongoDB's marts and the lake's files."""
+"""Erases a user in the warehouse: MongoDB's marts and the lake's files.
+
+In the lake, new files are written next to the affected ones, and the manifest is switched to them. Row count and
+checksum of a day do not change, so they still equal PostgreSQL's, and the batch reads no day again. The caller holds
+the lock of the batch.
+"""
 
 import re
 from collections.abc import Iterator

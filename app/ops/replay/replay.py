@@ -1,4 +1,10 @@
-"""Replays a range of days from Kafka, and history from files."""
+"""Replays a range of days from Kafka, and history from files.
+
+From Kafka, rows that PostgreSQL has lost are restored with their partition and offset. The ledger has counted these
+records, so it does not change, nor do the sums: if a sum differs from the rows afterwards, a repair of that day
+corrects it. Only a record whose id is not in its table is restored. If lost rows had one id in several partitions,
+Kafka does not show which was committed first: the record sent first is used.
+"""
 
 import asyncio
 import time

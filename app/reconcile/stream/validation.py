@@ -1,4 +1,7 @@
-"""The contract's rules for one record: accepted as a candidate event, or rejected with a reason."""
+"""The contract's rules for one record: accepted as a candidate event, or rejected with a reason.
+
+Written from the contract alone, field by field; it shares no code with the worker.
+"""
 
 import math
 from collections.abc import Callable, Mapping
