@@ -104,7 +104,7 @@ def test_delimiters(text: str, delimiter: str) -> None:
         (Request(file=FileRequest(path=Path("x"), encoding="base64")), "no encoding 'base64'"),
         (Request(file=FileRequest(path=Path("x"), timezone="Berlin")), "Europe/Berlin"),
         (Request(file=FileRequest(path=Path("x"), timezone="../etc")), "Europe/Berlin"),
-        (Request(file=FileRequest(path=Path("x"), date_format="%d.%m.")), "lacks a day"),
+        (Request(file=FileRequest(path=Path("x"), date_format="%d.%m.")), "has no day"),
         (Request(file=FileRequest(path=Path("x"), date_format="%s")), "seconds or milliseconds"),
         (Request(file=FileRequest(path=Path("x"), same_id="sum")), "add, once, separate"),
     ],
