@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
@@ -16,6 +16,9 @@ from api.sse import Notifications
 from api.stores import Store
 from api.warehouse import Warehouse
 from app.settings import ApiSettings
+
+#: Answers of the current second: all countries, and those that are looked at.
+_LIVE_ANSWERS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Services:
     var_dir: Path
     now: Callable[[], datetime]
     live: Cache = field(default_factory=Cache)
+    minutes: Cache = field(default_factory=lambda: Cache(_LIVE_ANSWERS))
     operations: Cache = field(default_factory=Cache)
     sizes: Cache = field(default_factory=Cache)
 

@@ -16,6 +16,7 @@ from api.problems import Problem
 _NOT_MODIFIED = {"description": "The ETag in If-None-Match is still the answer's"}
 _FLEETING = (
     "/api/v1/live/revenue",
+    "/api/v1/live/minutes",
     "/api/v1/anomalies/stream",
     "/api/v1/anomalies/stream/ticket",
     "/api/v1/operations",

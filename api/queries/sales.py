@@ -1,4 +1,4 @@
-"""Orders, their totals over any period, the last minute, and the names that occur.
+"""Orders, their totals over any period, the last minute and hour, and the names that occur.
 
 Totals come from rollups for whole days, hours and minutes, the rest from rows.
 """
@@ -24,6 +24,8 @@ SELECT name FROM step WHERE name IS NOT NULL"""
 COUNTRIES: Final = _NAMES.format(column="country", table="revenue_daily")
 CATEGORIES: Final = _NAMES.format(column="category", table="sales_daily")
 WINDOW: Final = timedelta(seconds=60)
+#: Whole minutes of the last hour; the running minute follows them.
+WHOLE_MINUTES: Final = 60
 _REVENUE: Final = """
 SELECT grouping(category, country) AS summed, category, country,
     coalesce(sum(total_amount), 0)::NUMERIC(38, 2) AS revenue, count(*) AS transaction_count
@@ -35,6 +37,24 @@ GROUP BY GROUPING SETS ((category), (country), ())
 ORDER BY 1, revenue DESC, category, country"""
 _LAST_EVENT: Final = """
 SELECT max(watermark) AS last_event_at FROM stream_progress WHERE topic = 'transactions'"""
+#: The country of an anomaly is that of its order.
+_MINUTES: Final = """
+WITH sale AS (
+    SELECT minute AS start, sum(total_amount) AS revenue, sum(transaction_count) AS transaction_count
+    FROM revenue_minutely WHERE minute >= $1 AND minute < $2 AND ($3::TEXT IS NULL OR country = $3)
+    GROUP BY minute
+), anomaly AS (
+    SELECT date_trunc('minute', event_time, 'UTC') AS start, count(*) AS anomalies
+    FROM transaction_anomalies WHERE event_time >= $1 AND event_time < $2 AND ($3::TEXT IS NULL OR (
+        SELECT name_or_unknown(country) FROM transactions
+        WHERE transactions.transaction_id = transaction_anomalies.transaction_id) = $3)
+    GROUP BY 1
+)
+SELECT start, coalesce(revenue, 0)::NUMERIC(38, 2) AS revenue,
+    coalesce(transaction_count, 0)::BIGINT AS transaction_count, coalesce(anomalies, 0) AS anomalies
+FROM generate_series($1::TIMESTAMPTZ, $2::TIMESTAMPTZ - INTERVAL '1 minute', INTERVAL '1 minute') AS minute (start)
+LEFT JOIN sale USING (start) LEFT JOIN anomaly USING (start)
+ORDER BY start"""
 #: Values of `summed`: which columns a row adds up.
 BY_CATEGORY: Final = 0b01
 BY_COUNTRY: Final = 0b10
@@ -70,6 +90,12 @@ async def categories(database: Database) -> list[str]:
 async def live_revenue(database: Database, now: datetime) -> list[asyncpg.Record]:
     """Returns sums over (now - 60 s, now]: per category, per country and in total, distinguished by `summed`."""
     return await database.fetch(_REVENUE, now - WINDOW, now)
+
+
+async def live_minutes(database: Database, now: datetime, country: str | None) -> list[asyncpg.Record]:
+    """Returns the last 60 whole minutes and the one in which `now` lies, oldest first, also those without orders."""
+    running = now.replace(second=0, microsecond=0)
+    return await database.fetch(_MINUTES, running - WHOLE_MINUTES * MINUTE, running + MINUTE, country)
 
 
 async def last_event_at(database: Database) -> datetime | None:

@@ -72,6 +72,8 @@ def _problem(response: httpx.Response, status: int) -> dict[str, Any]:
         ("/api/v1/operations", {"store": "mongodb"}, "store"),
         ("/api/v1/dimensions", {"x": "y"}, "x"),
         ("/api/v1/live/revenue", {"x": "y"}, "x"),
+        ("/api/v1/live/minutes", {"x": "y"}, "x"),
+        ("/api/v1/live/minutes", {"country": ""}, "country"),
         ("/api/v1/customers/a%00b", {}, "user_id"),
         ("/api/v1/transactions/" + "x" * 101, {}, "transaction_id"),
         ("/api/v1/transactions/a%00b", {}, "transaction_id"),
@@ -155,7 +157,7 @@ async def test_a_store_that_is_down_is_named_and_found_again(
     database: Database, stack: EmbeddedStack, night: object
 ) -> None:
     await store(database, [order(0)])
-    paths = [SALES, ANOMALIES, "/api/v1/transactions/t000000", "/api/v1/live/revenue"]
+    paths = [SALES, ANOMALIES, "/api/v1/transactions/t000000", "/api/v1/live/revenue", "/api/v1/live/minutes"]
     paths += ["/api/v1/dimensions", BREAKDOWN, STREAM]
     async with api_over(database) as client:
         assert (await client.get(SALES)).json()["total_revenue"] == 19.99

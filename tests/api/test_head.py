@@ -33,6 +33,7 @@ _PATHS: Final = (
     f"{_V1}/trends?limit=2",
     f"{_V1}/funnel",
     f"{_V1}/live/revenue",
+    f"{_V1}/live/minutes?country=UK",
     f"{_V1}/operations",
     f"{_V1}/transactions/t000000",
     f"{_V1}/anomalies/stream/ticket",
@@ -45,7 +46,7 @@ _PATHS: Final = (
 #: What differs from one answer to the next, or tells how a body comes.
 _MOVING: Final = frozenset({"date", "transfer-encoding"})
 #: Their bodies are of the moment.
-_FLEETING: Final = ("/metrics", f"{_V1}/operations", f"{_V1}/live/revenue")
+_FLEETING: Final = ("/metrics", f"{_V1}/operations", f"{_V1}/live/")
 
 
 def _asked(address: str, method: str, path: str, **headers: str) -> tuple[int, Mapping[str, str], bytes]:

@@ -117,6 +117,8 @@ async def _ask_everything(database: Any) -> None:
     await anomalies.of_transaction(database, "t77")
     await anomalies.after_position(database, 80_000, 500)
     await sales.live_revenue(database, NOON - timedelta(days=1))
+    for country in (None, "l1"):
+        await sales.live_minutes(database, NOON - timedelta(days=1), country)
     await sales.countries(database)
     await sales.categories(database)
 
@@ -134,7 +136,7 @@ async def explained(database: Database) -> Explained:
 
 async def test_no_plan_reads_all_of_a_large_table(explained: Explained) -> None:
     large = {"transactions", "transaction_anomalies", "sales_panes", "sales_hourly", "revenue_minutely"}
-    number = 5 * 2 + 5 * 4 + 5 * 2 + 46 + 13  # of a category, the width of its panes is asked, too
+    number = 5 * 2 + 5 * 4 + 5 * 2 + 46 + 15  # of a category, the width of its panes is asked, too
     assert len(explained.plans) == number
     assert [_read_whole(plan) & large for plan in explained.plans] == [set()] * number
 

@@ -75,6 +75,6 @@ async def test_every_operation_documents_its_answers(database: Database) -> None
         if path.startswith("/api/v1"):
             assert {"200", "401", "422", "429", "503"} <= operation["responses"].keys()
     models = schema["components"]["schemas"]
-    for name in ("SalesMetrics", "Anomaly", "Transaction", "LiveRevenue", "Dimensions"):
+    for name in ("SalesMetrics", "Anomaly", "Transaction", "LiveRevenue", "LiveMinutes", "Dimensions"):
         assert models[name]["examples"], name
     assert models["SalesMetrics"]["properties"]["total_revenue"]["type"] == "number"

@@ -51,6 +51,7 @@ def questions(random: Random, orders: int) -> dict[str, Callable[[], Question]]:
         "/customers/{user_id}": some_user,
         "/products/performance": with_("/products/performance", _products, _country),
         "/trends": with_("/trends", _trends, _country),
+        "/live/minutes": with_("/live/minutes", _country),
         "/funnel": with_("/funnel", _days, _country),
         "/anomalies": with_("/anomalies", _anomalies, _odd_period),
         "/transactions/{transaction_id}": some_order,
