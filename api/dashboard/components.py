@@ -15,14 +15,15 @@ from streamlit.delta_generator import DeltaGenerator
 from api.dashboard import formatting
 from api.dashboard.errors import ApiUnavailableError, DashboardError, NotPublishedError
 
-OTHER_FILTERS: Final = "Choose another country or other days on the left."
+OTHER_FILTERS: Final = "Choose another country or another period on the left."
 _ROWS_AT_ONCE: Final = 14
 _SCROLLED_PIXELS: Final = 500
 _CALM: Final = """
 <style>
 [data-testid="stMainBlockContainer"] { padding-top: 2.6rem; padding-bottom: 3rem; max-width: 1440px; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
-.st-key-live [data-stale="true"] { opacity: 1 !important; }
+[data-testid="stMetricValue"] * { white-space: normal; overflow-wrap: anywhere; }
+[class*="st-key-live"] [data-stale="true"] { opacity: 1 !important; }
 </style>
 """
 
@@ -49,9 +50,12 @@ def heading(title: str) -> None:
     st.title(title, anchor=False)
 
 
-def live() -> DeltaGenerator:
-    """Returns a container for a part that refreshes itself: it does not fade during a refresh."""
-    return st.container(key="live")
+def live(name: str = "") -> DeltaGenerator:
+    """Returns a container for a part that refreshes itself: it does not fade during a refresh.
+
+    A second one on a page has a name of its own.
+    """
+    return st.container(key=f"live-{name}")
 
 
 def section(title: str, about: str | None = None) -> None:

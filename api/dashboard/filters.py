@@ -1,4 +1,4 @@
-"""The filters in the sidebar: one country, some days. They hold on every page, and in the address."""
+"""The filters in the sidebar: one country, one period. They hold on every page, and in the address."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from api.dashboard import formatting
 from api.dashboard.address import Address
 from api.dashboard.client import ApiClient
 from api.dashboard.errors import DashboardError
-from api.dashboard.period import DEFAULT_PRESET, PRESETS, Days
+from api.dashboard.period import DEFAULT_PRESET, LAST_HOUR, Days, Hour, Period
 from app.domain.names import name_or_unknown
 from app.domain.timestamps import TimestampError, parse_date
 
@@ -19,6 +19,7 @@ _EVERY: Final = ""
 _EVERY_COUNTRY: Final = "All countries"
 _BETWEEN: Final = "days"
 _LABELS: Final = {
+    LAST_HOUR: "Last hour",
     "1d": "Today",
     "7d": "Last 7 days",
     "30d": "Last 30 days",
@@ -35,13 +36,13 @@ class Filters:
     """What every page is about; `now` is the time of this run, aware UTC."""
 
     country: str | None
-    days: Days
+    period: Period
     now: datetime
 
     @property
     def query(self) -> dict[str, str | None]:
         """Parameters of the API."""
-        return {"country": self.country, **self.days.query}
+        return {"country": self.country, **self.period.query}
 
     @property
     def place(self) -> str:
@@ -49,7 +50,7 @@ class Filters:
         return self.country or "all countries"
 
     def __str__(self) -> str:
-        return f"{self.days}, {self.place}"
+        return f"{self.period}, {self.place}"
 
 
 class Stored(NamedTuple):
@@ -64,13 +65,12 @@ def choose(client: ApiClient, address: Address, now: datetime) -> Filters:
     with st.sidebar:
         stored = _stored(client)
         country = _country(stored, address)
-        period = _period(address)
-        if period in PRESETS:
-            days = Days.preset(period, now.date())
-            _judge_unused_days(address, period)
-        else:
-            days = _between(stored, address, now)
-    return Filters(country, days, now)
+        chosen = _preset(address)
+        if chosen == _BETWEEN:
+            return Filters(country, _between(stored, address, now), now)
+        _judge_unused_days(address, chosen)
+        period = Hour.last(now) if chosen == LAST_HOUR else Days.preset(chosen, now.date())
+    return Filters(country, period, now)
 
 
 def named(chosen: str, known: Sequence[str] | None, kind: str, address: Address) -> str | None:
@@ -114,11 +114,11 @@ def _country(stored: Stored, address: Address) -> str | None:
     return named(chosen, stored.countries, "country", address)
 
 
-def _period(address: Address) -> str:
+def _preset(address: Address) -> str:
     if address.values("days") and not address.values("period"):
         st.session_state.setdefault("period", _BETWEEN)
     period = st.selectbox(
-        "Days (UTC)",
+        "Period (UTC)",
         list(_LABELS),
         index=list(_LABELS).index(DEFAULT_PRESET),
         format_func=_LABELS.__getitem__,

@@ -24,6 +24,11 @@ def number(value: Decimal | int | None) -> str:
     return NOTHING if value is None else f"{value:,}"
 
 
+def counted(value: int, one: str, many: str | None = None) -> str:
+    """Formats a number of things, `1 order`, `24,800 orders`; `many` where the plural takes more than an s."""
+    return f"{number(value)} {one if value == 1 else many or f'{one}s'}"
+
+
 def growth(ratio: Decimal | None) -> str:
     """Formats a relative change with its sign, `+12.3 %`; a dash for None."""
     return NOTHING if ratio is None else f"{_rounded(ratio * 100):+,} %"

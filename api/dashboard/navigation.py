@@ -12,7 +12,7 @@ from api.dashboard.address import read_address
 from api.dashboard.client import ApiClient
 from api.dashboard.errors import ApiUnavailableError, NotPublishedError, StoreDownError
 from api.dashboard.page import Page
-from api.dashboard.serving import TEAL
+from api.dashboard.palette import Palette, palette
 from api.dashboard.views import anomalies, customers, operations, overview, products, trends
 from app.settings import Settings, load_settings
 
@@ -30,13 +30,6 @@ class View:
 _RETRY_SECONDS: Final = 5
 #: Errors that may be over at the next attempt.
 _TRANSIENT: Final = (ApiUnavailableError, NotPublishedError, StoreDownError)
-_LOGO: Final = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="190" height="32" viewBox="0 0 190 32">'
-    f'<rect width="28" height="28" x="0" y="2" rx="7" fill="{TEAL}"/>'
-    '<path d="M7 22V17M12 22V12M17 22V15M22 22V9" stroke="white" stroke-width="3" stroke-linecap="round"/>'
-    '<text x="38" y="23" font-family="sans-serif" font-size="20" font-weight="600" fill="#1f2933">'
-    "GlobalMart</text></svg>"
-)
 VIEWS: Final = (
     View("overview", "Overview", ":material/monitoring:", overview.show),
     View("customers", "Customers", ":material/groups:", customers.show),
@@ -50,7 +43,7 @@ VIEWS: Final = (
 def show(landing: str = "overview") -> None:
     """Shows one page; `landing` is the one at the root URL."""
     st.set_page_config("GlobalMart", "🛒", layout="wide")
-    st.logo(_LOGO, size="large")
+    st.logo(_logo(palette()), size="large")
     settings = _settings()
     client = _client(settings)
     menu = {st.Page(_nothing, title=v.title, icon=v.icon, url_path=v.path, default=v.path == landing): v for v in VIEWS}
@@ -71,6 +64,16 @@ def show(landing: str = "overview") -> None:
         address.say()
     if any(isinstance(error, _TRANSIENT) for error in page.shown_errors.values()):
         _retry()
+
+
+def _logo(colours: Palette) -> str:
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="190" height="32" viewBox="0 0 190 32">'
+        f'<rect width="28" height="28" x="0" y="2" rx="7" fill="{colours.current}"/>'
+        '<path d="M7 22V17M12 22V12M17 22V15M22 22V9" stroke="white" stroke-width="3" stroke-linecap="round"/>'
+        f'<text x="38" y="23" font-family="sans-serif" font-size="20" font-weight="600" fill="{colours.text}">'
+        "GlobalMart</text></svg>"
+    )
 
 
 def _nothing() -> None:

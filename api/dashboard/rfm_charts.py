@@ -8,11 +8,10 @@ import plotly.graph_objects as go
 
 from api.dashboard import formatting
 from api.dashboard.charts import draw, label
-from api.dashboard.serving import SHADES, TEAL
+from api.dashboard.palette import palette
 
 _Rows = Sequence[Mapping[str, Any]]
 _SCORES: Final = (1, 2, 3, 4, 5)
-_SCALE: Final = [[n / (len(SHADES) - 1), shade] for n, shade in enumerate(SHADES)]
 
 
 def draw_treemap(segments: _Rows) -> None:
@@ -40,9 +39,15 @@ def draw_treemap(segments: _Rows) -> None:
 
 
 def _shades(amounts: Sequence[Decimal]) -> list[str]:
-    """Returns a shade for each amount, the darkest for the greatest."""
+    """Returns a shade for each amount, the strongest for the greatest."""
     greatest = max(amounts, default=Decimal(0)) or Decimal(1)
-    return [SHADES[round(amount / greatest * (len(SHADES) - 1))] for amount in amounts]
+    shades = palette().shades
+    return [shades[round(amount / greatest * (len(shades) - 1))] for amount in amounts]
+
+
+def _scale() -> list[tuple[float, str]]:
+    shades = palette().shades
+    return [(n / (len(shades) - 1), shade) for n, shade in enumerate(shades)]
 
 
 def draw_grid(cells: _Rows) -> None:
@@ -53,7 +58,7 @@ def draw_grid(cells: _Rows) -> None:
         go.Heatmap(
             x=_SCORES,
             y=_SCORES,
-            colorscale=_SCALE,
+            colorscale=_scale(),
             showscale=False,
             xgap=3,
             ygap=3,
@@ -88,6 +93,7 @@ def draw_flows(pairs: _Rows) -> None:
     """Draws a ribbon per pair of segments, its width is the number of customers."""
     left = sorted({p["from"] for p in pairs})
     right = sorted({p["to"] for p in pairs})
+    colours = palette()
     hovers = [
         f"{label(p['from'])} → {label(p['to'])}<br>{formatting.number(p['customers'])} customers<br>"
         f"{formatting.money(p['revenue'])}"
@@ -97,7 +103,7 @@ def draw_flows(pairs: _Rows) -> None:
         go.Sankey(
             node={
                 "label": [label(name) for name in [*left, *right]],
-                "color": TEAL,
+                "color": colours.current,
                 "pad": 14,
                 "thickness": 12,
                 "line": {"width": 0},
@@ -107,12 +113,12 @@ def draw_flows(pairs: _Rows) -> None:
                 "source": [left.index(p["from"]) for p in pairs],
                 "target": [len(left) + right.index(p["to"]) for p in pairs],
                 "value": [p["customers"] for p in pairs],
-                "color": "rgba(15, 118, 110, 0.22)",
+                "color": colours.ribbon,
                 "customdata": hovers,
                 "hovertemplate": "%{customdata}<extra></extra>",
             },
             valueformat=",d",
-            textfont={"color": "#1f2933", "size": 12, "shadow": "none"},
+            textfont={"color": colours.text, "size": 12, "shadow": "none"},
         )
     )
     draw(figure, "flows", "Customers who moved between segments", height=460)

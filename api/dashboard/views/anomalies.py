@@ -55,7 +55,7 @@ def _newest(page: Page, kind: str | None) -> None:
             components.empty(
                 "No anomalies.",
                 "No order crossed a threshold (`GLOBALMART_ANOMALY_…`), or nothing has been consumed: "
-                "choose other days, or see the page Operations.",
+                "choose another period, or see the page Operations.",
             )
             return
         _show(found)

@@ -85,7 +85,7 @@ def _show(products: Sequence[Mapping[str, Any]], group: str) -> None:
     field = "product_id" if group == "product" else "category"
     top = products[:_BARS]
     hovers = [
-        f"{charts.label(p[field])}<br>{formatting.money(p['revenue'])}<br>"
+        f"{charts.whole_name(p[field])}<br>{formatting.money(p['revenue'])}<br>"
         f"{formatting.number(p['transaction_count'])} orders"
         for p in top
     ]
@@ -97,7 +97,7 @@ def _show(products: Sequence[Mapping[str, Any]], group: str) -> None:
         components.card("Orders of those shown", formatting.number(sum(p["transaction_count"] for p in products)))
     components.section(f"Top {len(top)} by revenue")
     figure = charts.ranking([p[field] for p in top], [p["revenue"] for p in top], hovers)
-    charts.draw(figure, "top", "Best sellers by revenue", height=120 + 24 * len(top))
+    charts.draw(figure, "top", "Best sellers by revenue", charts.ranking_height(len(top)))
     components.section(f"{_GROUPS[group]}: {formatting.number(len(products))} rows")
     columns = _OF_PRODUCTS if group == "product" else _COMMON
     components.table(products, columns, f"{group}-performance.csv", "products")

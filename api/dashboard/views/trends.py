@@ -37,7 +37,9 @@ def show(page: Page) -> None:
     )
     page.address.judge_choice("trend", _KINDS.values(), _KINDS[kind])
     with components.explained(page.shown_errors), st.spinner("Asking the API …"):
-        answers = list(page.client.pages("trends", "trends", _MOST, period_type=kind, **page.filters.query))
+        days = page.filters.period.whole_days.query
+        country = page.filters.country
+        answers = list(page.client.pages("trends", "trends", _MOST, period_type=kind, country=country, **days))
         rows = [row for answer in answers for row in answer["trends"]]
         if rows:
             _show(page, kind, rows, answers[-1]["as_of"])
@@ -53,7 +55,7 @@ def _show(page: Page, kind: str, rows: Sequence[Mapping[str, Any]], as_of: str) 
     components.section(
         f"Revenue per {_ONE[kind]}",
         f"{formatting.sentence(str(page.filters))}, as of the end of {as_of}. "
-        + ("The ringed period is not over yet." if len(whole) < len(rows) else ""),
+        + ("The ringed period is not over yet. It does not set the scale." if len(whole) < len(rows) else ""),
     )
     hovers = [
         f"{row['period']}<br>{formatting.money(row['revenue'])}<br>"
@@ -61,9 +63,8 @@ def _show(page: Page, kind: str, rows: Sequence[Mapping[str, Any]], as_of: str) 
         f"growth {formatting.growth(row['revenue_growth_rate'])}"
         for row in rows
     ]
-    figure = charts.line([row["period"] for row in rows], [row["revenue"] for row in rows], hovers)
-    for row in (row for row in rows if row["partial"]):
-        charts.mark(figure, row["period"], row["revenue"])
+    points = charts.Points([row["period"] for row in rows], [row["revenue"] for row in rows], hovers)
+    figure = charts.line(points, [row["partial"] for row in rows])
     figure.update_xaxes(type="category", nticks=12)
     charts.draw(figure, "trend", f"Revenue per {_ONE[kind]} of {page.filters}", height=380)
     components.table(rows[::-1], _COLUMNS, f"sales-trends-{kind}.csv", "trends")

@@ -2,9 +2,6 @@
 
 import asyncio
 import csv
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,31 +10,17 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from api.dashboard import formatting
 from api.dashboard.navigation import VIEWS
-from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
+from tests.api.dashboard.browsing import browser, card, open_page, settled, site_over
 from tests.api.dashboard.running import Dashboard
 from tests.api.shop import Shop, store
 from tests.sink.chunk_slices import order
-from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
-_PROJECT: Final = Path(__file__).parents[3]
-expect.set_options(timeout=PATIENCE_SECONDS * 1000)
-_FLAGS: Final = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 _DAYS: Final = "period=Between+two+days&days=2026-02-10&days=2026-02-20"
 _RANGE: Final = {"start_date": "2026-02-10", "end_date": "2026-02-20"}
 
@@ -45,41 +28,8 @@ _RANGE: Final = {"start_date": "2026-02-10", "end_date": "2026-02-20"}
 @pytest.fixture(scope="module")
 def site(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`globalmart dashboard` over the API, as a process of its own."""
-    port = choose_port()
-    environ = os.environ | {
-        "GLOBALMART_ENV_FILE": "",
-        "GLOBALMART_DASHBOARD_PORT": str(port),
-        "GLOBALMART_DASHBOARD_API_URL": address,
-        "GLOBALMART_DASHBOARD_REFRESH_SECONDS": "0.5",
-        "GLOBALMART_DASHBOARD_API_TIMEOUT_SECONDS": str(PATIENCE_SECONDS),
-    }
-    log = tmp_path_factory.mktemp("dashboard") / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "dashboard"],
-            cwd=_PROJECT,
-            env=environ,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        _wait_healthy(process, f"http://{LOOPBACK}:{port}/_stcore/health")
-        yield f"http://{LOOPBACK}:{port}"
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_SECONDS)
-    assert "Traceback" not in log.read_text()
-
-
-def _wait_healthy(process: subprocess.Popen[bytes], address: str) -> None:
-    def healthy() -> bool:
-        assert process.poll() is None
-        try:
-            return httpx.get(address, timeout=PATIENCE_SECONDS).text == "ok"
-        except httpx.ConnectError:
-            return False
-
-    wait_until(healthy)
+    with site_over(address, tmp_path_factory.mktemp("dashboard")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -91,38 +41,10 @@ def hosts() -> set[str]:
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory: pytest.TempPathFactory, hosts: set[str]) -> Iterator[Page]:
     """One tab of a headless Chromium."""
-    profile = tmp_path_factory.mktemp("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch_persistent_context(
-            profile,
-            executable_path="/usr/bin/chromium",
-            args=list(_FLAGS),
-            accept_downloads=True,
-            viewport={"width": 1440, "height": 1000},
-        )
-        page = browser.new_page()
+    with browser(tmp_path_factory.mktemp("chromium")) as context:
+        page = context.new_page()
         page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-        page.set_default_timeout(PATIENCE_SECONDS * 1000)
         yield page
-        browser.close()
-
-
-def _open(tab: Page, address: str, title: str) -> None:
-    tab.goto(address)
-    _settled(tab, title)
-
-
-def _settled(tab: Page, title: str) -> None:
-    """Wait until a page is there whole."""
-    expect(tab.locator("h1")).to_have_text(title)
-    app = tab.get_by_test_id("stApp")
-    expect(app).to_have_attribute("data-test-script-state", "notRunning")
-
-
-def _card(tab: Page, label: str) -> Locator:
-    title = tab.get_by_test_id("stMetricLabel").get_by_text(label, exact=True)
-    card = tab.get_by_test_id("stMetric").filter(has=title)
-    return card.get_by_test_id("stMetricValue")
 
 
 def _choose(tab: Page, country: str) -> None:
@@ -133,19 +55,19 @@ def _choose(tab: Page, country: str) -> None:
 
 def test_every_page_keeps_the_country_and_shows_its_figures(site: str, tab: Page, address: str) -> None:
     api = Dashboard(address)
-    _open(tab, f"{site}/?{_DAYS}", "Overview")
+    open_page(tab, f"{site}/?{_DAYS}", "Overview")
     every, british = (api.answer("sales/metrics", **_RANGE, **country) for country in ({}, {"country": "UK"}))
     assert every["total_revenue"] != british["total_revenue"]
-    expect(_card(tab, "Revenue")).to_have_text(formatting.money(every["total_revenue"]))
+    expect(card(tab, "Revenue")).to_have_text(formatting.money(every["total_revenue"]))
     _choose(tab, "UK")
-    expect(_card(tab, "Revenue")).to_have_text(formatting.money(british["total_revenue"]))
-    expect(_card(tab, "Orders")).to_have_text(formatting.number(british["total_transactions"]))
+    expect(card(tab, "Revenue")).to_have_text(formatting.money(british["total_revenue"]))
+    expect(card(tab, "Orders")).to_have_text(formatting.number(british["total_transactions"]))
     expect(tab.locator(".js-plotly-plot")).to_have_count(4)
     for view in VIEWS:
         tab.get_by_test_id("stSidebarNav").get_by_role("link", name=view.title).click()
-        _settled(tab, view.title)
+        settled(tab, view.title)
         label, value = _figure(api, view.path)
-        expect(_card(tab, label)).to_have_text(value)
+        expect(card(tab, label)).to_have_text(value)
         expect(tab.get_by_test_id("stException")).to_have_count(0)
         asked = parse_qs(urlsplit(tab.url).query)
         assert asked["country"] == ["UK"]
@@ -177,17 +99,17 @@ def _figure(api: Dashboard, view: str) -> tuple[str, str]:
 
 
 def test_a_page_is_opened_by_its_address_and_goes_back(site: str, tab: Page, address: str) -> None:
-    _open(tab, f"{site}/customers?country=USA", "Customers")
-    expect(_card(tab, "Total value")).to_be_visible()
+    open_page(tab, f"{site}/customers?country=USA", "Customers")
+    expect(card(tab, "Total value")).to_be_visible()
     tab.get_by_test_id("stSidebarNav").get_by_role("link", name="Trends").click()
-    _settled(tab, "Trends")
+    settled(tab, "Trends")
     tab.go_back()
-    _settled(tab, "Customers")
+    settled(tab, "Customers")
     assert parse_qs(urlsplit(tab.url).query) == {"country": ["USA"]}
 
 
 def test_a_table_is_downloaded_with_exact_amounts(site: str, tab: Page, address: str) -> None:
-    _open(tab, f"{site}/products?country=USA&by=Products", "Products")
+    open_page(tab, f"{site}/products?country=USA&by=Products", "Products")
     with tab.expect_download() as download:
         tab.get_by_role("button", name="Download CSV").click()
     text = Path(download.value.path()).read_text(encoding="utf-8")
@@ -200,14 +122,20 @@ def test_a_table_is_downloaded_with_exact_amounts(site: str, tab: Page, address:
 
 
 def test_live_figures_need_no_reload(site: str, tab: Page, shown: Shop) -> None:
-    _open(tab, f"{site}/anomalies?period=Today", "Anomalies")
+    open_page(tab, f"{site}/anomalies?period=Today", "Anomalies")
     expect(tab.get_by_text("No anomalies.")).to_be_visible()
     _order_now(shown, 0, amount_cents=912_345, country="UK")
-    expect(_card(tab, "High value")).to_have_text("1")
-    _open(tab, f"{site}/?period=Today&country=USA", "Overview")
-    expect(_card(tab, "Live: last 60 s")).to_have_text("$0.00")
+    expect(card(tab, "High value")).to_have_text("1")
+    open_page(tab, f"{site}/?period=Today&country=USA", "Overview")
+    expect(card(tab, "Live: last 60 s")).to_have_text("$0.00")
     _order_now(shown, 1, amount_cents=1_234, country="USA")
-    expect(_card(tab, "Live: last 60 s")).to_have_text("$12.34")
+    expect(card(tab, "Live: last 60 s")).to_have_text("$12.34")
+    expect(tab.get_by_text("USA: $12.34 of 1 order, 0 anomalies.")).to_be_visible()
+    chart = tab.locator(".st-key-live-minutes .js-plotly-plot")
+    expect(chart.locator("g.points .point").first).to_be_attached()
+    _order_now(shown, 2, amount_cents=600_000, country="USA")
+    expect(tab.get_by_text("USA: $6,012.34 of 2 orders, 1 anomaly.")).to_be_visible()
+    expect(chart.locator("g.scatterlayer .point")).to_have_count(1)
 
 
 def _order_now(shown: Shop, number: int, **fields: object) -> None:
@@ -222,12 +150,12 @@ def test_a_store_that_is_down_is_told_and_its_return_noticed(site: str, tab: Pag
     alert = tab.get_by_test_id("stAlertContentError")
     stack.postgres.stop()
     try:
-        _open(tab, f"{site}/?period=Everything+stored", "Overview")
+        open_page(tab, f"{site}/?period=Everything+stored", "Overview")
         expect(alert).to_contain_text("postgresql does not answer. ")
         expect(alert).to_contain_text("GLOBALMART_POSTGRES_HOST")
     finally:
         stack.postgres.start()
-    expect(_card(tab, "Revenue")).to_be_visible()
+    expect(card(tab, "Revenue")).to_be_visible()
     expect(alert).to_have_count(0)
 
 

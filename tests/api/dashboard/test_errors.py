@@ -24,7 +24,7 @@ PUBLISH = "Run `globalmart batch nightly`"
 
 async def test_empty_stores(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = {
-        "overview": "No orders on these days.",
+        "overview": "No orders in this period.",
         "customers": PUBLISH,
         "products": PUBLISH,
         "trends": PUBLISH,
@@ -43,7 +43,7 @@ async def test_empty_stores(database: Database, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_country_without_orders(dashboard: Dashboard) -> None:
     for view, text in (
-        ("overview", "No orders on these days."),
+        ("overview", "No orders in this period."),
         ("customers", "No customers of Atlantis"),
         ("products", "No orders with a product."),
         ("trends", "No orders of"),

@@ -18,6 +18,9 @@ from api.dashboard import charts, components, formatting
         (formatting.money(None), "–"),
         (formatting.number(1234567), "1,234,567"),
         (formatting.number(Decimal("12.30")), "12.30"),
+        (formatting.counted(1, "order"), "1 order"),
+        (formatting.counted(0, "order"), "0 orders"),
+        (formatting.counted(1234, "anomaly", "anomalies"), "1,234 anomalies"),
         (formatting.percent(Decimal("0.1149")), "11.5 %"),
         (formatting.percent(None), "–"),
         (formatting.growth(Decimal("-0.0312")), "-3.1 %"),
@@ -44,7 +47,7 @@ def test_figures(shown: str | None, text: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [(None, "unknown"), ("<b>&", "&lt;b&gt;&amp;"), ("x" * 29, "x" * 27 + "…"), ("", "unknown")]
+    ("name", "shown"), [(None, "unknown"), ("<b>&", "&lt;b&gt;&amp;"), ("x" * 37, "x" * 35 + "…"), ("", "unknown")]
 )
 def test_names_in_charts(name: str | None, shown: str) -> None:
     assert charts.label(name) == shown
