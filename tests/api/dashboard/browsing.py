@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, ViewportSize, expect, sync_playwright
 
 from compose.embedded.ports import LOOPBACK, choose_port
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
@@ -26,8 +26,8 @@ _FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
-WIDE: Final = {"width": 1440, "height": 1000}
-PHONE: Final = {"width": 390, "height": 844}
+WIDE: Final[ViewportSize] = {"width": 1440, "height": 1000}
+PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 
 expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 

@@ -1,14 +1,14 @@
 """Pages over shops of odd shapes, wide and on a phone, light and dark: nothing is cut off."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from api.dashboard.palette import DARK, LIGHT
 from compose.embedded.stack import EmbeddedStack
@@ -18,6 +18,11 @@ from tests.api.dashboard.shapes import SHAPES
 from tests.api.shop import store
 from tests.support.databases import own_database
 
+_SCREENS: Final[Sequence[tuple[Literal["light", "dark"], ViewportSize]]] = (
+    ("light", WIDE),
+    ("light", PHONE),
+    ("dark", WIDE),
+)
 _PERIODS: Final = ("Last+hour", "Today", "Last+30+days")
 #: Texts of charts that reach over their chart by more than a pixel, and what is wider than the page.
 _OVERHANGS: Final = """() => {
@@ -48,10 +53,11 @@ async def _shop(stack: EmbeddedStack, shape: str) -> AsyncIterator[Any]:
 
 
 def _looked_at(site: str, folder: Path, shape: str) -> None:
-    for scheme, viewport in (("light", WIDE), ("light", PHONE), ("dark", WIDE), ("dark", PHONE)):
-        profile = folder / f"{scheme}-{viewport['width']}"
-        with browser(profile, color_scheme=scheme, viewport=viewport) as context:
-            tab = context.new_page()
+    with browser(folder / "chromium") as context:
+        tab = context.new_page()
+        for scheme, viewport in _SCREENS:
+            tab.emulate_media(color_scheme=scheme)
+            tab.set_viewport_size(viewport)
             for period in _PERIODS:
                 open_page(tab, f"{site}/?period={period}", "Overview")
                 _assert_whole(tab, shape)
