@@ -19,7 +19,7 @@ _MINUTE = timedelta(minutes=1)
 def _orders() -> list[TransactionRow]:
     """Orders from 70 minutes before noon to 5 minutes after it, some on the edge of a minute, many anomalous."""
     random = Random(11)
-    seconds = [random.randrange(-4200, 300) for _ in range(300)]
+    seconds: list[float] = [random.randrange(-4200, 300) for _ in range(300)]
     seconds += [-3600 - 1e-6, -3600, -60, -1e-6, 0, 59.5, 60]
     return [
         order(

@@ -1,9 +1,13 @@
 """Every page shows exactly what the API says, of the chosen country and days."""
 
+import json
+import re
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from api.dashboard import formatting
 from tests.api.dashboard.running import Dashboard, again, cards, messages
@@ -62,6 +66,43 @@ def test_breakdowns_are_tables_of_the_same_orders(dashboard: Dashboard) -> None:
     assert set(per_country["Country"]) == {"UK", "USA", "unknown"}
     (uk,) = per_country[per_country["Country"] == "UK"]["Revenue"]
     assert uk == totals["total_revenue"]
+
+
+def test_the_last_hour_is_that_of_the_api(dashboard: Dashboard) -> None:
+    page = dashboard.opened(period="Last hour", country="UK")
+    said = messages(page)
+    stated = re.search(r"Orders of (\S+) (\S+) to (\S+), UK", said)
+    assert stated, said
+    day, start, end = stated.groups()
+    ends = datetime.fromisoformat(f"{day}T{end}Z") + (timedelta(days=1) if end < start else timedelta(0))
+    hour = {"start_date": f"{day}T{start}Z", "end_date": f"{ends:%Y-%m-%dT%H:%MZ}"}
+    assert cards(page)["Orders"] == formatting.number(_totals(dashboard, "UK", hour)["total_transactions"])
+    assert "Revenue per" not in "".join(each.value for each in page.subheader), "its minutes are above"
+    assert "Last 60 minutes" in [each.value for each in page.subheader]
+    assert not page.error
+
+
+def test_hours_stand_beside_the_mean_of_the_week_before(dashboard: Dashboard) -> None:
+    page = dashboard.opened(period="Between two days", days=["2026-02-20", "2026-02-21"])
+    assert "the mean of the same hours of the 7 days before" in messages(page)
+    (figure,) = (spec for spec in _figures(page) if len(spec["data"]) == 2)
+    week = {"start_date": "2026-02-13", "end_date": "2026-02-19"}
+    groups = dashboard.answer("sales/breakdown", group_by="hour", **week)["groups"]
+    days = {group["key"][:10] for group in groups}
+    sums = [
+        sum((group["revenue"] for group in groups if group["key"][11:13] == f"{hour:02}"), Decimal(0))
+        for hour in range(24)
+    ]
+    usual = figure["data"][1]
+    assert usual["name"] == "Usual at this hour"
+    assert usual["y"] == pytest.approx([float(total / len(days)) for total in sums * 2], abs=0.005)
+    hovers = figure["data"][0]["customdata"]
+    assert {hover[:10] for hover in hovers} == {"2026-02-20", "2026-02-21"}
+
+
+def _figures(page: AppTest) -> list[dict[str, Any]]:
+    """What charts are drawn from."""
+    return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
 
 
 def test_the_funnel(dashboard: Dashboard) -> None:
