@@ -1,1 +1,1 @@
-"""The Faust agents, one file per source topic: its decoder, its table, its anomaly rules and live tables."""
+"""The Faust agents: one per source topic, with a file of its own where more happens than storing."""

@@ -10,8 +10,12 @@ import orjson
 from fastapi import Request, Response
 from pydantic import ConfigDict, WithJsonSchema
 
+from app.domain.money import CENTS, PLACES, cents_of
+
 #: A decimal that is a number in JSON, for the models of the OpenAPI file.
 Amount = Annotated[Decimal, WithJsonSchema({"type": "number"})]
+#: SQL type of sums.
+SUM_TYPE: Final = f"NUMERIC(38, {PLACES})"
 _OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 #: An entity tag in a list (RFC 9110, 8.8.3); its text may hold commas.
 _TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
@@ -31,7 +35,7 @@ def average(total: Decimal, count: int) -> Decimal | None:
     """Returns the mean of an amount in cents, rounded half up to the cent; None if the count is 0."""
     if count == 0:
         return None
-    return ratio(int(total.scaleb(2)), 100 * count, 2)
+    return ratio(cents_of(total), CENTS * count, PLACES)
 
 
 def ratio(numerator: int, denominator: int, places: int) -> Decimal | None:

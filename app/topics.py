@@ -1,16 +1,25 @@
-"""The table of Kafka topics: name, key and purpose.
+"""The Kafka topics: the source topics by their declarations, and the two that the platform writes.
 
-Topics are created from this table and never by the broker itself: an auto-created topic has one
+Topics are created from this list and never by the broker itself: an auto-created topic has one
 partition, and the number of partitions determines the partition of each user permanently.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-TRANSACTIONS: Final = "transactions"
-PRODUCT_VIEWS: Final = "product_views"
-CART_EVENTS: Final = "cart_events"
-SYSTEM_METRICS: Final = "system_metrics"
+from app.events.topics import cart_events, product_views, system_metrics, transactions
+from app.events.topics.declaration import SourceTopic
+
+#: The declarations of the source topics, by name.
+SOURCES: Final[Mapping[str, SourceTopic[Any]]] = {
+    topic.name: topic for topic in (transactions.TOPIC, product_views.TOPIC, cart_events.TOPIC, system_metrics.TOPIC)
+}
+
+TRANSACTIONS: Final = transactions.TOPIC.name
+PRODUCT_VIEWS: Final = product_views.TOPIC.name
+CART_EVENTS: Final = cart_events.TOPIC.name
+SYSTEM_METRICS: Final = system_metrics.TOPIC.name
 ANOMALIES: Final = "anomalies"
 DEAD_LETTERS: Final = "dead_letters"
 
@@ -29,14 +38,13 @@ class TopicSpec:
 
 
 TOPICS: Final[tuple[TopicSpec, ...]] = (
-    TopicSpec(TRANSACTIONS, "user_id", True, "orders"),
-    TopicSpec(PRODUCT_VIEWS, "user_id", True, "views of product pages"),
-    TopicSpec(CART_EVENTS, "user_id", True, "items added, removed, checked out"),
-    TopicSpec(SYSTEM_METRICS, "host", True, "measurements of the shop's hosts"),
+    *(TopicSpec(topic.name, topic.record_key, True, topic.purpose) for topic in SOURCES.values()),
     TopicSpec(ANOMALIES, "transaction_id:type", False, "raised anomalies, at least once"),
     TopicSpec(DEAD_LETTERS, "source key", False, "rejected records, raw, with the reason"),
 )
 
-SOURCE_TOPICS: Final[tuple[str, ...]] = tuple(topic.name for topic in TOPICS if topic.source)
-#: The topics with user data, which the batch archives.
-USER_TOPICS: Final[tuple[str, ...]] = tuple(topic.name for topic in TOPICS if topic.source and topic.key == "user_id")
+SOURCE_TOPICS: Final = tuple(SOURCES)
+#: The topics with data of users, which an erasure renames.
+USER_TOPICS: Final = tuple(topic.name for topic in SOURCES.values() if topic.personal)
+#: The topics whose rows the batch copies to the lake.
+ARCHIVED_TOPICS: Final = tuple(topic.name for topic in SOURCES.values() if topic.archived)

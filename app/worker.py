@@ -12,7 +12,7 @@ import uvloop
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
-from agents import cart_events, product_views, system_metrics, transactions
+from agents import chunk_agent, system_metrics, transactions
 from app.domain.anomalies import standard_rules
 from app.errors import SettingsError
 from app.metrics import WorkerMetrics
@@ -32,7 +32,7 @@ from app.stream.partition_loader import PartitionLoader
 from app.stream.partitions import PartitionManager
 from app.stream.processor_factory import ProcessorFactory
 from app.stream.start_checks import StartChecks
-from app.topics import TRANSACTIONS
+from app.topics import SOURCES, TRANSACTIONS
 from tables.live import LiveTables
 
 _GC_THRESHOLD: Final = 100_000
@@ -77,9 +77,10 @@ def create_app(
     factory = ProcessorFactory(app, settings, app.partitions, metrics, faults or NoFaults(), time.time)
     detector = AnomalyDetector(standard_rules(settings.anomaly), lambda: datetime.now(UTC))
     transactions.create_agent(app, factory, detector, tables)
-    product_views.create_agent(app, factory)
-    cart_events.create_agent(app, factory)
     system_metrics.create_agent(app, factory)
+    for topic in SOURCES.values():
+        if topic.name not in app.agents:
+            chunk_agent.create_agent(app, factory, topic)
     app.add_dependency(OutboxPublisher(settings, metrics))
     health = WorkerHealth(app, settings, metrics, tables, time.time, port)
     app.add_dependency(health)

@@ -13,7 +13,9 @@ from pyspark.sql import Column
 from pyspark.sql import functions as f
 from pyspark.sql.types import DecimalType
 
-MONEY: Final = DecimalType(24, 2)
+from app.domain.money import CENT, CENTS, PLACES
+
+MONEY: Final = DecimalType(24, PLACES)
 RATIO: Final = DecimalType(24, 4)
 _WHOLE: Final = DecimalType(38, 0)
 _LONG: Final = DecimalType(20, 0)
@@ -28,7 +30,7 @@ def total(column: str) -> Column:
 
 def order_cents(amount: str) -> Column:
     """Converts a money column of single orders to a bigint of cents."""
-    return (f.col(amount) * 100).cast("bigint")
+    return (f.col(amount) * CENTS).cast("bigint")
 
 
 def total_cents(column: str) -> Column:
@@ -38,12 +40,12 @@ def total_cents(column: str) -> Column:
 
 def money(cents: Column) -> Column:
     """Converts a bigint of cents to money."""
-    return (cents.cast(_LONG) * f.lit(Decimal("0.01"))).cast(MONEY)
+    return (cents.cast(_LONG) * f.lit(CENT)).cast(MONEY)
 
 
 def cents(amount: Column) -> Column:
     """Converts money to cents as a decimal without places; for sums as large as MONEY can be."""
-    return (amount * 100).cast(_STEP)
+    return (amount * CENTS).cast(_STEP)
 
 
 def average(total: Column, count: Column) -> Column:

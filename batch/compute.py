@@ -8,13 +8,13 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from app.settings import BatchSettings
+from app.topics import TRANSACTIONS
 from batch.frames import read_events
 from batch.lake import Lake
 from batch.manifest import Manifest
 from batch.mart import Mart, MartInputs
 from batch.publish import Computed
 from batch.quality import Bounds, checked, with_product
-from batch.sources import TRANSACTIONS
 
 Report = Callable[[str], None]
 
@@ -40,12 +40,12 @@ def compute(
     """Computes the marts, cached; raises QualityError with all problems of the first faulty one."""
     events = read_events(spark, lake, manifest, bounds.as_of)
     gap = timedelta(minutes=settings.session_gap_minutes)
-    totals = manifest.totals(TRANSACTIONS.name, bounds.as_of)
+    totals = manifest.totals(TRANSACTIONS, bounds.as_of)
     computed = []
     inputs = MartInputs(events, previous.segments, bounds.as_of, bounds.complete_before, gap)
     for mart in marts:
         frame = inputs.rows(mart)
-        expected = with_product(events.transactions) if mart.products_only else totals
+        expected = with_product(events[TRANSACTIONS]) if mart.products_only else totals
         one = checked(mart, frame, expected, previous.published.get(mart.name, {}), bounds)
         report(f"{mart.name}: {one.rows:,} rows")
         computed.append(one)

@@ -17,7 +17,7 @@ from app.errors import LakeError
 from batch.lake import Lake
 from batch.manifest import DayChecksum, LakeDay, Manifest
 from batch.snapshot import Snapshot
-from batch.sources import SOURCES, SourceTable
+from batch.sources import LAKE_TABLES, LakeTable
 
 Report = Callable[[str], None]
 
@@ -40,9 +40,9 @@ def extract(
     does not delete.
     """
     manifest = lake.read_manifest()
-    lake.remove_orphans(manifest, (source.name for source in SOURCES))
+    lake.remove_orphans(manifest, LAKE_TABLES)
     days = rows = 0
-    for source in SOURCES:
+    for source in LAKE_TABLES.values():
         checksums = snapshot.day_checksums(source, as_of)
         known = manifest.days(source.name)
         archived = _archived(checksums, snapshot.deleted_before(source))
@@ -55,7 +55,7 @@ def extract(
             days += len(group)
             rows += sum(checksums[day].rows for day in group)
             report(f"{source.name}: {group[0]} to {group[-1]}, {rows:,} rows so far")
-    lake.remove_orphans(manifest, (source.name for source in SOURCES))
+    lake.remove_orphans(manifest, LAKE_TABLES)
     return Extracted(manifest, days, rows)
 
 
@@ -66,7 +66,7 @@ def _archived(checksums: Mapping[date, DayChecksum], deleted_before: date | None
 
 
 def _require_no_losses(
-    source: SourceTable, checksums: Mapping[date, DayChecksum], known: Mapping[date, LakeDay], archived: set[date]
+    source: LakeTable, checksums: Mapping[date, DayChecksum], known: Mapping[date, LakeDay], archived: set[date]
 ) -> None:
     """Raises LakeError if another day has lost rows."""
     for day, found in sorted(checksums.items()):
@@ -96,7 +96,7 @@ def _groups(changed: Mapping[date, DayChecksum], group_rows: int) -> Iterator[li
 def _read_group(
     snapshot: Snapshot,
     lake: Lake,
-    source: SourceTable,
+    source: LakeTable,
     group: list[date],
     checksums: Mapping[date, DayChecksum],
     known: Mapping[date, LakeDay],
@@ -112,7 +112,7 @@ def _read_group(
     }
 
 
-def _split(source: SourceTable, pieces: Iterable[pa.Table], group: list[date]) -> Iterator[tuple[date, list[pa.Table]]]:
+def _split(source: LakeTable, pieces: Iterable[pa.Table], group: list[date]) -> Iterator[tuple[date, list[pa.Table]]]:
     table = pa.concat_tables([source.arrow_schema.empty_table(), *pieces])
     days = pc.cast(table["timestamp"], pa.timestamp("us")).cast(pa.date32(), safe=False)
     order = pc.sort_indices(days)
@@ -126,7 +126,7 @@ def _split(source: SourceTable, pieces: Iterable[pa.Table], group: list[date]) -
 
 def _write_day(
     lake: Lake,
-    source: SourceTable,
+    source: LakeTable,
     day: date,
     pieces: Iterable[pa.Table],
     expected: DayChecksum,
@@ -151,7 +151,7 @@ def _write_day(
     )
 
 
-def _merge_archived(lake: Lake, source: SourceTable, day: date, name: str, known: LakeDay) -> LakeDay:
+def _merge_archived(lake: Lake, source: LakeTable, day: date, name: str, known: LakeDay) -> LakeDay:
     """Merges the rows that only the lake has; PostgreSQL's row wins if both have the key."""
     present, archived = lake.read_file(name), lake.read_file(known.file)
     gone = pc.invert(pc.is_in(archived[source.key], value_set=present[source.key]))
@@ -163,7 +163,7 @@ def _merge_archived(lake: Lake, source: SourceTable, day: date, name: str, known
     return LakeDay(counted, file.name)
 
 
-def _add(counted: DayChecksum, piece: pa.Table, source: SourceTable) -> DayChecksum:
+def _add(counted: DayChecksum, piece: pa.Table, source: LakeTable) -> DayChecksum:
     total = pc.sum(piece[source.checksum]).as_py() or 0
     scale = 100 if source.checksum == "total_amount" else 1
     return DayChecksum(counted.rows + len(piece), counted.checksum + int(total * scale))

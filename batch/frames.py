@@ -1,7 +1,6 @@
 """Reads the lake as DataFrames; `contract` fixes columns and types at both ends of a mart."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
 
@@ -12,30 +11,25 @@ from pyspark.sql.types import StructType
 
 from batch.lake import Lake
 from batch.manifest import Manifest
-from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS, SourceTable
+from batch.sources import LAKE_TABLES, LakeTable
 
 _EPOCH: Final = date(1970, 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
-    """All events up to and including `as_of`; each frame has the columns of its source."""
-
-    transactions: DataFrame
-    product_views: DataFrame
-    cart_events: DataFrame
+#: All events up to and including a day, by topic; each frame has the columns of its table in the lake.
+Events = Mapping[str, DataFrame]
 
 
 def read_events(spark: SparkSession, lake: Lake, manifest: Manifest, as_of: date) -> Events:
     """Reads the lake's days up to and including `as_of`."""
 
-    def read(source: SourceTable) -> DataFrame:
+    def read(source: LakeTable) -> DataFrame:
         files = [lake.address(name) for name in manifest.files(source.name, as_of)]
         if not files:
             return spark.createDataFrame([], source.spark_schema)
         return contract(spark.read.schema(source.spark_schema).parquet(*files), source.spark_schema)
 
-    return Events(read(TRANSACTIONS), read(PRODUCT_VIEWS), read(CART_EVENTS))
+    return {name: read(source) for name, source in LAKE_TABLES.items()}
 
 
 def calendar_day(day: date) -> Column:

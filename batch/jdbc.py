@@ -18,7 +18,7 @@ from app.domain.timestamps import midnight
 from app.settings import PostgresSettings
 from batch.postgres import encryption, reader_password
 from batch.snapshot import Snapshot
-from batch.sources import SourceTable
+from batch.sources import LakeTable
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 #: Java's timestamps use another calendar before 1582-10-15, without the days 5 to 14 of that month.
@@ -34,7 +34,7 @@ class JdbcReader:
     partitions: int
     fetch_rows: int
 
-    def tables(self, snapshot: Snapshot, source: SourceTable, first: date, last: date) -> Iterator[pa.Table]:
+    def tables(self, snapshot: Snapshot, source: LakeTable, first: date, last: date) -> Iterator[pa.Table]:
         """Yields the rows of the days `first` to `last`, inclusive, with the lake's schema."""
         columns = ", ".join(source.columns)
         rows = self.spark.read.jdbc(

@@ -17,7 +17,7 @@ from pyarrow import fs
 
 from app.errors import LakeError, text_of
 from batch.manifest import Manifest
-from batch.sources import SourceTable
+from batch.sources import LakeTable
 
 _MANIFEST: Final = "manifest.json"
 _PIECE_ROWS: Final = 50_000
@@ -80,7 +80,7 @@ class Lake:
         self._files.move(draft, _MANIFEST)
 
     @contextmanager
-    def new_file(self, source: SourceTable, day: date) -> Iterator[DayFile]:
+    def new_file(self, source: LakeTable, day: date) -> Iterator[DayFile]:
         """Yields a new file for one day; it is valid once a manifest names it."""
         folder = f"{source.name}/day={day}"
         self._files.create_dir(folder, recursive=True)

@@ -9,12 +9,13 @@ from typing import Any, Final
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as f
 
+from app.domain.money import decimal_from_cents
 from app.errors import QualityError
+from app.topics import TRANSACTIONS
 from batch.arithmetic import order_cents, total_cents
 from batch.manifest import DayChecksum, Manifest
 from batch.mart import Mart
 from batch.publish import Computed, digest, row_hashes
-from batch.sources import TRANSACTIONS
 
 _NAMED_ROWS: Final = 5
 
@@ -39,7 +40,7 @@ class Bounds:
 
 def check_freshness(manifest: Manifest, bounds: Bounds) -> None:
     """Raises QualityError if there are no orders, or the newest is too old."""
-    days = [day for day in manifest.days(TRANSACTIONS.name) if day <= bounds.as_of]
+    days = [day for day in manifest.days(TRANSACTIONS) if day <= bounds.as_of]
     if not days:
         raise QualityError(
             f"there is no transaction up to {bounds.as_of}; is the stream running, or is --as-of "
@@ -112,7 +113,7 @@ def _bad(mart: Mart) -> Column:
 
 
 def _sum_problems(mart: Mart, figures: Mapping[str, Any], expected: DayChecksum) -> Iterator[str]:
-    revenue = Decimal(expected.checksum).scaleb(-2)
+    revenue = decimal_from_cents(expected.checksum)
     for number, condition in enumerate(mart.slices):
         place = mart.name if condition == "true" else f"{mart.name} where {condition}"
         money = Decimal(figures[f"money_{number}"])

@@ -12,13 +12,13 @@ from app.errors import LakeError
 from app.settings import PostgresSettings
 from batch.manifest import DayChecksum
 from batch.postgres import connect
-from batch.sources import SourceTable
+from batch.sources import LakeTable
 
 
 class Reader(Protocol):
     """Reads a snapshot's rows by other means than its own session."""
 
-    def tables(self, snapshot: "Snapshot", source: SourceTable, first: date, last: date) -> Iterator[pa.Table]:
+    def tables(self, snapshot: "Snapshot", source: LakeTable, first: date, last: date) -> Iterator[pa.Table]:
         """Yields the rows of the days `first` to `last`, inclusive, with the lake's schema."""
         ...
 
@@ -32,7 +32,7 @@ class Snapshot:
     id: str
     reader: "Reader | None" = None
 
-    def day_checksums(self, source: SourceTable, as_of: date) -> dict[date, DayChecksum]:
+    def day_checksums(self, source: LakeTable, as_of: date) -> dict[date, DayChecksum]:
         """Returns rows and checksum of every day up to and including `as_of`, computed by PostgreSQL."""
         with self.connection.cursor() as cursor:
             cursor.execute(source.checksums_sql.format(table=source.name, end=_end_of(as_of)))
@@ -46,7 +46,7 @@ class Snapshot:
             cursor.execute("SELECT pg_export_snapshot()")
             return str(cursor.fetchone()[0])
 
-    def deleted_before(self, source: SourceTable) -> date | None:
+    def deleted_before(self, source: LakeTable) -> date | None:
         """Returns the first day without rows deleted by retention; None if nothing was deleted."""
         with self.connection.cursor() as cursor:
             cursor.execute(
@@ -56,7 +56,7 @@ class Snapshot:
             found: date | None = cursor.fetchone()[0]
         return found
 
-    def tables(self, source: SourceTable, first: date, last: date) -> Iterator[pa.Table]:
+    def tables(self, source: LakeTable, first: date, last: date) -> Iterator[pa.Table]:
         """Yields the rows of the days `first` to `last`, inclusive, in pieces with the lake's schema."""
         if self.reader is not None:
             yield from self.reader.tables(self, source, first, last)
@@ -94,7 +94,7 @@ def _end_of(day: date) -> str:
     return f"((DATE '{day}' + 1)::timestamp AT TIME ZONE 'UTC')"
 
 
-def _day(source: SourceTable, text: str, rows: int) -> date:
+def _day(source: LakeTable, text: str, rows: int) -> date:
     """Parses a day; raises LakeError for one that only PostgreSQL can store: before year 1, after 9999, an infinity."""
     try:
         return date.fromisoformat(text)

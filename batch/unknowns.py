@@ -11,9 +11,6 @@ from pyspark.sql import functions as f
 
 from app.domain.names import UNKNOWN
 
-#: The `from` of a customer without a previous segment in `segment_migrations`.
-NO_SEGMENT: Final = "(none)"
-
 #: The characters that Python's str.strip removes.
 _BLANKS: Final = (
     " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"

@@ -25,11 +25,15 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.dashboard import Panel as BuiltPanel
 
+from app.domain.money import CURRENCY_CODE, PLACES
+
 Panel = Builder[BuiltPanel]
 Query = Builder[Dataquery]
 
 PROMETHEUS: Final = DataSourceRef("prometheus", "globalmart-prometheus")
 POSTGRES: Final = DataSourceRef("grafana-postgresql-datasource", "globalmart-postgresql")
+#: Unit of amounts.
+MONEY: Final = f"currency{CURRENCY_CODE}"
 _TAG: Final = "globalmart"
 _COLUMNS: Final = 24
 
@@ -104,8 +108,8 @@ def stat_panel(title: str, description: str, unit: str, query: Query, width: int
     panel = stat.Panel().title(title).description(description).unit(unit)
     panel.datasource(_source([query])).span(width).height(4)
     panel.graph_mode(BigValueGraphMode.NONE)
-    if unit.startswith("currency"):
-        panel.decimals(2)
+    if unit == MONEY:
+        panel.decimals(PLACES)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
     return panel.targets(_numbered([query]))
 

@@ -9,6 +9,7 @@ from faust.types.tables import TableT
 
 from tables import revenue_by_category, revenue_by_country, user_velocity
 from tables.sales_state import SalesState
+from tables.velocity import RECENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class LiveTables:
         """Writes a partition's state to the tables: one write per table and chunk."""
         self.revenue_by_category[partition] = state.by_category
         self.revenue_by_country[partition] = state.by_country
-        self.user_velocity[partition] = state.velocity
+        self.user_velocity[partition] = state.rules[RECENT]
 
     def hide(self, partition: int) -> None:
         """Removes a partition from the tables."""

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
+#: Name of the measure.
+RECENT: Final = "recent"
 WINDOW_US: Final = 60_000_000
 SLACK_US: Final = 60_000_000
 _SECOND_US: Final = 1_000_000

@@ -7,11 +7,11 @@ import pytest
 
 from app.domain.names import name_or_unknown
 from app.settings import Settings
+from app.sink.stateful_rules import new_states
 from app.stream.app import GlobalMartApp
 from app.topics import SOURCE_TOPICS
 from app.worker import create_app
 from tables.sales_state import SalesState
-from tables.velocity import PartitionVelocity
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.tables.sales import Sold
 
@@ -34,7 +34,7 @@ def test_agents_topics_and_tables_are_exactly_these(app: GlobalMartApp) -> None:
 
 def test_workers_do_not_share_what_their_tables_hold(app: GlobalMartApp) -> None:
     other = create_app(Settings({}))
-    state = SalesState(PartitionVelocity(), name_or_unknown)
+    state = SalesState(new_states(None), name_or_unknown)
     state.accept([Sold(1, 1, "a", "b")], [1], None, 0)
     app.tables["revenue_by_category"][0] = state.by_category
     assert list(app.tables["revenue_by_category"]) == [0]

@@ -12,6 +12,7 @@ import streamlit as st
 
 from api.dashboard import formatting
 from api.dashboard.palette import palette
+from app.domain.money import CURRENCY_SYMBOL
 
 _CONFIG: Final = {"displayModeBar": False, "displaylogo": False}
 _LEGEND: Final = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
@@ -206,7 +207,7 @@ def _say_so_far(figure: go.Figure, bar: Bar, unit: str, highest: Decimal) -> Non
 def _money_axis(figure: go.Figure, heights: Iterable[Decimal]) -> None:
     """Sets an axis of money from zero to a little above the highest."""
     highest = max(heights, default=Decimal(0))
-    figure.update_layout(yaxis={"tickprefix": "$", "rangemode": "tozero"})
+    figure.update_layout(yaxis={"tickprefix": CURRENCY_SYMBOL, "rangemode": "tozero"})
     if highest > 0:
         figure.update_layout(yaxis_range=[0, float(highest) * _HEADROOM])
 
@@ -335,7 +336,7 @@ def dots(kinds: Iterable[Dots]) -> go.Figure:
             customdata=kind.hovers,
             hovertemplate="%{customdata}<extra></extra>",
         )
-    figure.update_yaxes(tickprefix="$", rangemode="tozero")
+    figure.update_yaxes(tickprefix=CURRENCY_SYMBOL, rangemode="tozero")
     return figure
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
+from app.domain.money import shown_amount
 from app.domain.names import name_or_unknown
 
 NOTHING: Final = "–"
@@ -16,7 +17,7 @@ _SIGNS: Final[Mapping[int, str]] = str.maketrans({sign: f"\\{sign}" for sign in 
 
 def money(amount: Decimal | int | None) -> str:
     """Formats an exact amount, `$1,234.50`; a dash for None."""
-    return NOTHING if amount is None else f"${amount:,.2f}"
+    return NOTHING if amount is None else shown_amount(amount)
 
 
 def number(value: Decimal | int | None) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from api.dates import DAY, HOUR, MINUTE, WEEK, Period, TimeRange, time_ranges
 from api.postgres import Database
 from api.queries.sales import Totals
+from api.responses import SUM_TYPE
 
 #: Exact totals by day, hour or name; those without a name are under `unknown`.
 Lines = Mapping[Any, Totals]
@@ -101,7 +102,7 @@ def breakdown_query(group: Group, pieces: Iterable[TimeRange], country: str | No
         arguments += [piece.start, piece.end]
         selects.append(_piece(group, piece.unit, len(arguments), country))
     return (
-        "SELECT key, sum(amount)::NUMERIC(38, 2) AS revenue, sum(number)::BIGINT AS transactions "
+        f"SELECT key, sum(amount)::{SUM_TYPE} AS revenue, sum(number)::BIGINT AS transactions "
         f"FROM ({' UNION ALL '.join(selects)}) AS piece (key, amount, number) "
         "GROUP BY key",
         arguments,

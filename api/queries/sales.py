@@ -12,6 +12,7 @@ import asyncpg
 
 from api.dates import DAY, HOUR, MINUTE, Period, TimeRange, time_ranges
 from api.postgres import Database
+from api.responses import SUM_TYPE
 
 _NAMES: Final = """
 WITH RECURSIVE step (name) AS (
@@ -26,9 +27,9 @@ CATEGORIES: Final = _NAMES.format(column="category", table="sales_daily")
 WINDOW: Final = timedelta(seconds=60)
 #: Whole minutes of the last hour; the running minute follows them.
 WHOLE_MINUTES: Final = 60
-_REVENUE: Final = """
+_REVENUE: Final = f"""
 SELECT grouping(category, country) AS summed, category, country,
-    coalesce(sum(total_amount), 0)::NUMERIC(38, 2) AS revenue, count(*) AS transaction_count
+    coalesce(sum(total_amount), 0)::{SUM_TYPE} AS revenue, count(*) AS transaction_count
 FROM (
     SELECT name_or_unknown(category) AS category, name_or_unknown(country) AS country, total_amount
     FROM transactions WHERE timestamp > $1 AND timestamp <= $2
@@ -38,7 +39,7 @@ ORDER BY 1, revenue DESC, category, country"""
 _LAST_EVENT: Final = """
 SELECT max(watermark) AS last_event_at FROM stream_progress WHERE topic = 'transactions'"""
 #: The country of an anomaly is that of its order.
-_MINUTES: Final = """
+_MINUTES: Final = f"""
 WITH sale AS (
     SELECT minute AS start, sum(total_amount) AS revenue, sum(transaction_count) AS transaction_count
     FROM revenue_minutely WHERE minute >= $1 AND minute < $2 AND ($3::TEXT IS NULL OR country = $3)
@@ -50,7 +51,7 @@ WITH sale AS (
         WHERE transactions.transaction_id = transaction_anomalies.transaction_id) = $3)
     GROUP BY 1
 )
-SELECT start, coalesce(revenue, 0)::NUMERIC(38, 2) AS revenue,
+SELECT start, coalesce(revenue, 0)::{SUM_TYPE} AS revenue,
     coalesce(transaction_count, 0)::BIGINT AS transaction_count, coalesce(anomalies, 0) AS anomalies
 FROM generate_series($1::TIMESTAMPTZ, $2::TIMESTAMPTZ - INTERVAL '1 minute', INTERVAL '1 minute') AS minute (start)
 LEFT JOIN sale USING (start) LEFT JOIN anomaly USING (start)
@@ -59,13 +60,6 @@ ORDER BY start"""
 BY_CATEGORY: Final = 0b01
 BY_COUNTRY: Final = 0b10
 OVER_ALL: Final = 0b11
-_ONE: Final = """
-SELECT transaction_id, user_id, timestamp, total_amount, category, country, payment_method, quantity,
-    product_id, session_id
-FROM transactions WHERE transaction_id = $1"""
-_NEWEST: Final = """
-SELECT transaction_id, timestamp, total_amount, category, country, payment_method, quantity, product_id
-FROM transactions WHERE user_id = $1 ORDER BY timestamp DESC LIMIT $2"""
 _TABLES: Final[Mapping[timedelta | None, str]] = {
     DAY: "SELECT total_amount, transaction_count FROM revenue_daily WHERE day",
     HOUR: "SELECT total_amount, transaction_count FROM revenue_hourly WHERE hour",
@@ -105,15 +99,17 @@ async def last_event_at(database: Database) -> datetime | None:
     return at
 
 
-async def order(database: Database, transaction_id: str) -> asyncpg.Record | None:
-    """Returns the order with this id."""
-    rows = await database.fetch(_ONE, transaction_id)
+async def order(database: Database, transaction_id: str, columns: Iterable[str]) -> asyncpg.Record | None:
+    """Returns these columns of the order with this id."""
+    query = f"SELECT {', '.join(columns)} FROM transactions WHERE transaction_id = $1"
+    rows = await database.fetch(query, transaction_id)
     return rows[0] if rows else None
 
 
-async def newest_orders(database: Database, user_id: str, limit: int) -> list[asyncpg.Record]:
-    """Returns a user's newest orders, newest first."""
-    return await database.fetch(_NEWEST, user_id, limit)
+async def newest_orders(database: Database, user_id: str, columns: Iterable[str], limit: int) -> list[asyncpg.Record]:
+    """Returns these columns of a user's newest orders, newest first."""
+    query = f"SELECT {', '.join(columns)} FROM transactions WHERE user_id = $1 ORDER BY timestamp DESC LIMIT $2"
+    return await database.fetch(query, user_id, limit)
 
 
 class Totals(NamedTuple):
@@ -149,7 +145,7 @@ def totals_query(pieces: Iterable[TimeRange], country: str | None) -> tuple[str,
         selects.append(f"{_TABLES[unit]} >= ${first} AND {column} < ${last}{only}")
     rows = " UNION ALL ".join(selects)
     return (
-        "SELECT coalesce(sum(amount), 0)::NUMERIC(38, 2) AS revenue, "
+        f"SELECT coalesce(sum(amount), 0)::{SUM_TYPE} AS revenue, "
         f"coalesce(sum(number), 0)::BIGINT AS transactions FROM ({rows}) AS piece (amount, number)",
         arguments,
     )

@@ -14,6 +14,7 @@ from api.published_run import PublishedRun
 from api.queries import anomalies, sales
 from api.responses import Amount, cacheable_response, example
 from api.routes.anomalies import Anomaly, shown
+from api.routes.transactions import Order
 from api.stores import StoreDownError
 
 router = APIRouter(prefix="/customers", tags=["customers"], responses=documented(404))
@@ -24,19 +25,6 @@ _EXAMPLE: Final = """
 "f_score": 5, "m_score": 4, "rfm_segment": "554", "segment_name": "Champions", "previous_segment": "Loyal Customers",
 "note": null, "last_purchase": "2025-12-03T18:20:11.052Z", "analysis_date": "2025-12-06T00:00:00Z",
 "as_of": "2025-12-06", "recent_transactions": [], "recent_anomalies": [], "unavailable": []}"""
-
-
-class Order(BaseModel):
-    """One of the newest orders."""
-
-    transaction_id: str
-    timestamp: datetime
-    total_amount: Amount
-    category: str | None
-    country: str | None
-    payment_method: str | None
-    quantity: int
-    product_id: str | None
 
 
 class Customer(BaseModel):
@@ -88,12 +76,12 @@ async def customer(
 
 async def _recent(services: Services, user_id: str) -> dict[str, Any]:
     try:
-        orders = await sales.newest_orders(services.database, user_id, _RECENT_ORDERS)
+        orders = await sales.newest_orders(services.database, user_id, Order.model_fields, _RECENT_ORDERS)
         raised = await anomalies.of_transactions(services.database, [order["transaction_id"] for order in orders])
     except StoreDownError as error:
         return {"recent_transactions": None, "recent_anomalies": None, "unavailable": [error.store]}
     return {
-        "recent_transactions": [{name: order[name] for name in Order.model_fields} for order in orders],
+        "recent_transactions": [dict(order) for order in orders],
         "recent_anomalies": [shown(each) for each in raised],
         "unavailable": [],
     }

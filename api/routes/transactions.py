@@ -21,12 +21,10 @@ _EXAMPLE: Final = """
 "session_id": null, "anomalies": []}"""
 
 
-class Transaction(BaseModel):
-    """An order as it was stored."""
+class Order(BaseModel):
+    """An order of a known user."""
 
-    model_config = example(_EXAMPLE)
     transaction_id: str
-    user_id: str
     timestamp: datetime
     total_amount: Amount
     category: str | None
@@ -34,8 +32,18 @@ class Transaction(BaseModel):
     payment_method: str | None
     quantity: int
     product_id: str | None
+
+
+class Transaction(Order):
+    """An order as it was stored."""
+
+    model_config = example(_EXAMPLE)
+    user_id: str
     session_id: str | None
     anomalies: list[Anomaly]
+
+
+_COLUMNS: Final = tuple(name for name in Transaction.model_fields if name != "anomalies")
 
 
 @router.get(
@@ -50,7 +58,7 @@ async def transaction(
     transaction_id: Annotated[Name, Path(min_length=1, max_length=100, examples=["abc123"])],
 ) -> Response:
     """One order with its anomalies."""
-    row = await sales.order(services.database, transaction_id)
+    row = await sales.order(services.database, transaction_id, _COLUMNS)
     if row is None:
         raise ProblemError(404, "no transaction with this id is stored")
     raised = await anomalies.of_transaction(services.database, transaction_id)

@@ -10,7 +10,7 @@ import typer
 from app.cli.dates import day_option
 from app.cli.exits import exits_while_locked
 from app.settings import Settings, load_settings
-from app.topics import USER_TOPICS
+from app.topics import ARCHIVED_TOPICS
 
 EXIT_DISAGREE: Final = 1
 
@@ -41,7 +41,7 @@ def replay(
     Example: globalmart replay --from 2025-12-01 --to 2025-12-02
     """
 
-    _require_user_topic(topic)
+    _require_archived_topic(topic)
     days = None if parquet else _days(first, last)
     settings = load_settings()
     with exits_while_locked():
@@ -49,10 +49,10 @@ def replay(
     raise typer.Exit(0 if complete else EXIT_DISAGREE)
 
 
-def _require_user_topic(topic: str) -> None:
+def _require_archived_topic(topic: str) -> None:
 
-    if topic not in USER_TOPICS:
-        raise typer.BadParameter(f"--topic must be one of {', '.join(USER_TOPICS)}")
+    if topic not in ARCHIVED_TOPICS:
+        raise typer.BadParameter(f"--topic must be one of {', '.join(ARCHIVED_TOPICS)}")
 
 
 def _days(first: date | None, last: date | None) -> tuple[date, date]:

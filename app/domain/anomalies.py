@@ -1,35 +1,24 @@
 """Anomaly rules as data, evaluated by one pure function.
 
-A rule compares one measure of an accepted transaction with the smallest value that raises it. A new rule
-over an existing measure is a new row in `standard_rules`; a new measure is a new field of `Measures`.
+A rule compares one measure of an accepted transaction with the smallest value that raises it. A measure is a field of
+the row, or it depends on earlier transactions and is computed by one of `app.sink.stateful_rules`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from operator import attrgetter
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
-from app.domain.money import decimal_from_cents
+from app.domain.money import cents_of, decimal_from_cents, plain_amount
 
 HIGH_VALUE: Final = "high_value"
 UNUSUAL_QUANTITY: Final = "unusual_quantity"
 RAPID_TRANSACTIONS: Final = "rapid_transactions"
-#: Every type a rule of `standard_rules` raises.
-ANOMALY_TYPES: Final = (HIGH_VALUE, UNUSUAL_QUANTITY, RAPID_TRANSACTIONS)
 
 _SCORE_PLACES: Final = Decimal("0.0001")
 
-
-class Measures(NamedTuple):
-    """The measures of the rules, one list each; position i is the chunk's i-th accepted transaction.
-
-    `recent` counts the user's accepted events in the last 60 s, the transaction itself included.
-    """
-
-    amount_cents: Sequence[int]
-    quantity: Sequence[int]
-    recent: Sequence[int]
+#: The measures of a chunk by name; position i is that of its i-th accepted transaction.
+Measures = Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +26,57 @@ class Rule:
     """Raises `anomaly_type` when the measure reaches `minimum`; measure, minimum and threshold share a unit."""
 
     anomaly_type: str
-    measure: Callable[[Measures], Sequence[int]]
+    measure: str
     minimum: int
     threshold: int
     stated_threshold: Decimal
     describe: Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleKind:
+    """A rule without its threshold, which is the setting named like `anomaly_type`.
+
+    It raises above the threshold, with `inclusive` from it on. With `in_currency` the threshold is an amount and the
+    measure is in cents.
+    """
+
+    anomaly_type: str
+    title: str
+    measure: str
+    describe: Callable[[int], str]
+    inclusive: bool = False
+    in_currency: bool = False
+
+    def rule(self, stated: Decimal | int) -> Rule:
+        """Returns the rule with this threshold."""
+        threshold = cents_of(Decimal(stated)) if self.in_currency else int(stated)
+        shown = decimal_from_cents(threshold) if self.in_currency else Decimal(threshold)
+        minimum = threshold if self.inclusive else threshold + 1
+        return Rule(self.anomaly_type, self.measure, minimum, threshold, shown, self.describe)
+
+
+#: Every rule, in the order in which anomalies of an order are stored and shown.
+RULE_KINDS: Final = (
+    RuleKind(
+        HIGH_VALUE,
+        "High value",
+        "amount_cents",
+        lambda cents: f"High value transaction: {plain_amount(cents)}",
+        in_currency=True,
+    ),
+    RuleKind(
+        UNUSUAL_QUANTITY,
+        "Unusual quantity",
+        "quantity",
+        lambda quantity: f"Unusual quantity: {quantity} items",
+        inclusive=True,
+    ),
+    RuleKind(
+        RAPID_TRANSACTIONS, "Rapid transactions", "recent", lambda recent: f"Rapid transactions: {recent} in 60 seconds"
+    ),
+)
+ANOMALY_TYPES: Final = tuple(kind.anomaly_type for kind in RULE_KINDS)
 
 
 class Anomaly(NamedTuple):
@@ -54,51 +89,9 @@ class Anomaly(NamedTuple):
     description: str
 
 
-class Thresholds(Protocol):
-    """The limits of the standard rules; `high_value` in currency units."""
-
-    @property
-    def high_value(self) -> Decimal:
-        """Amount above which an order is an anomaly."""
-
-    @property
-    def unusual_quantity(self) -> int:
-        """Number of items from which an order is an anomaly."""
-
-    @property
-    def rapid_transactions(self) -> int:
-        """Number of a user's orders in 60 s above which each further one is an anomaly."""
-
-
-def standard_rules(thresholds: Thresholds) -> tuple[Rule, ...]:
-    """Returns the contract's three rules: amount above, quantity at least, more than a number in 60 s."""
-    high_value_cents = int(thresholds.high_value * 100)
-    return (
-        Rule(
-            HIGH_VALUE,
-            attrgetter("amount_cents"),
-            high_value_cents + 1,
-            high_value_cents,
-            decimal_from_cents(high_value_cents),
-            lambda cents: f"High value transaction: ${decimal_from_cents(cents)}",
-        ),
-        Rule(
-            UNUSUAL_QUANTITY,
-            attrgetter("quantity"),
-            thresholds.unusual_quantity,
-            thresholds.unusual_quantity,
-            Decimal(thresholds.unusual_quantity),
-            lambda quantity: f"Unusual quantity: {quantity} items",
-        ),
-        Rule(
-            RAPID_TRANSACTIONS,
-            attrgetter("recent"),
-            thresholds.rapid_transactions + 1,
-            thresholds.rapid_transactions,
-            Decimal(thresholds.rapid_transactions),
-            lambda recent: f"Rapid transactions: {recent} in 60 seconds",
-        ),
-    )
+def standard_rules(thresholds: object) -> tuple[Rule, ...]:
+    """Returns every rule with its threshold, the attribute of `thresholds` named like the anomaly."""
+    return tuple(kind.rule(getattr(thresholds, kind.anomaly_type)) for kind in RULE_KINDS)
 
 
 def evaluate(rules: Sequence[Rule], measures: Measures) -> list[Anomaly]:
@@ -106,7 +99,7 @@ def evaluate(rules: Sequence[Rule], measures: Measures) -> list[Anomaly]:
     return [
         _raise(rule, place, value)
         for rule in rules
-        for place, value in enumerate(rule.measure(measures))
+        for place, value in enumerate(measures[rule.measure])
         if value >= rule.minimum
     ]
 

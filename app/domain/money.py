@@ -1,14 +1,21 @@
-"""Exact amounts: from the bytes of a JSON value to integer cents, without a float on the way."""
+"""The currency, and exact amounts: from the bytes of a JSON value to integer cents, without a float on the way."""
 
 import json
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple
 
-MAX_AMOUNT_CENTS: Final = 999_999_999_999  # 9,999,999,999.99
+CURRENCY_CODE: Final = "USD"
+CURRENCY_SYMBOL: Final = "$"
+#: Digits of an order's amount, and how many of them are decimal places.
+DIGITS: Final = 12
+PLACES: Final = 2
+#: Cents in one unit of the currency, and the reverse.
+CENTS: Final = 10**PLACES
+CENT: Final = Decimal(1).scaleb(-PLACES)
+MAX_AMOUNT_CENTS: Final = 10**DIGITS - 1
 
-_CENT: Final = Decimal("0.01")
-_MAX_AMOUNT: Final = Decimal(MAX_AMOUNT_CENTS).scaleb(-2)
+_MAX_AMOUNT: Final = Decimal(MAX_AMOUNT_CENTS).scaleb(-PLACES)
 _PLAIN: Final = re.compile(rb'("?)(\d{1,10})(?:\.(\d{1,2}))?\1')
 _NUMBER: Final = re.compile(r"(-?(?:0|[1-9]\d*)(?:\.\d+)?)(?:[eE]([+-]?\d+))?", re.ASCII)
 #: Beyond this every number is zero or too large; Decimal's own limits are far higher.
@@ -47,10 +54,10 @@ def _parse_any(json_value: bytes) -> Cents:
     amount = _exact(json_value)
     if amount < 0:
         raise AmountError("negative")
-    if amount > _MAX_AMOUNT + _CENT:
+    if amount > _MAX_AMOUNT + CENT:
         raise AmountError("above 9,999,999,999.99")
-    exact = amount.quantize(_CENT, rounding=ROUND_HALF_UP)
-    cents = int(exact.scaleb(2))
+    exact = amount.quantize(CENT, rounding=ROUND_HALF_UP)
+    cents = cents_of(exact)
     if cents > MAX_AMOUNT_CENTS:
         raise AmountError("above 9,999,999,999.99")
     return Cents(cents, exact != amount)
@@ -80,4 +87,19 @@ def _small_int(digits: str) -> int:
 
 def decimal_from_cents(cents: int) -> Decimal:
     """Converts cents to a Decimal with two places."""
-    return Decimal(cents).scaleb(-2)
+    return Decimal(cents).scaleb(-PLACES)
+
+
+def cents_of(amount: Decimal) -> int:
+    """Converts an amount to cents; further places are cut off."""
+    return int(amount.scaleb(PLACES))
+
+
+def plain_amount(cents: int) -> str:
+    """Formats cents for a text, `$1234.50`."""
+    return f"{CURRENCY_SYMBOL}{decimal_from_cents(cents)}"
+
+
+def shown_amount(amount: Decimal | int) -> str:
+    """Formats an amount for readers, `$1,234.50`."""
+    return f"{CURRENCY_SYMBOL}{amount:,.{PLACES}f}"

@@ -1,16 +1,18 @@
-"""The name under which events without a category or country are summed, everywhere."""
+"""The words for a name that is missing."""
 
 from functools import lru_cache
 from typing import Final
 
 UNKNOWN: Final = "unknown"
+#: The previous segment of a customer who had none.
+NO_SEGMENT: Final = "(none)"
 #: Names recur; a shop has fewer than this.
 _CACHED: Final = 4096
 
 
 @lru_cache(_CACHED)
 def name_or_unknown(name: str | None) -> str:
-    """The name an event counts under; `unknown` for null, for blanks and for the word itself in any case.
+    """The name an event counts under, everywhere; `unknown` for null, for blanks and for the word itself in any case.
 
     PostgreSQL has the same rule in its function of this name, Spark in `batch.unknowns`.
     """

@@ -4,10 +4,18 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 PREFIX: Final = "erased-"
 _SESSION_DIGITS: Final = 32
+
+
+class Personal(StrEnum):
+    """Personal data in a field of an event."""
+
+    USER = "user"
+    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +29,12 @@ class Pseudonym:
         """Returns the pseudonym of one of the user's sessions: equal sessions stay equal."""
         digest = hashlib.sha256(self.session_key + session_id.encode("utf-8", "surrogatepass"))
         return PREFIX + digest.hexdigest()[:_SESSION_DIGITS]
+
+    def of(self, personal: Personal, value: str | None) -> str | None:
+        """Returns what replaces a value; None stays None."""
+        if value is None:
+            return None
+        return self.user_id if personal is Personal.USER else self.session(value)
 
 
 @dataclass(frozen=True, slots=True)

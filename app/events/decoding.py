@@ -1,11 +1,11 @@
 """From raw Kafka records to rows, strict exactly where the contract is.
 
-One decoder per topic; each knows how to check its key and how to shape its row. Everything is
+A decoder checks the key and makes the rows as its topic declares. Everything is
 judged against the record's own Kafka timestamp, so that a replay gives the same verdict at any time.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Generic, Self
@@ -14,18 +14,8 @@ import msgspec
 
 from app.errors import text_of
 from app.events.rejections import STAGE_DECODE, DeadLetter, Reason, RejectedRecord
-from app.events.rows import (
-    CartEventRow,
-    DecodedRecords,
-    ProductViewRow,
-    RowT,
-    SourceRecord,
-    SystemMetricRow,
-    TransactionRow,
-)
-from app.events.schemas import CartEvent, ProductViewEvent, SystemMetricEvent, TransactionEvent
-from app.events.shaping import shape_cart_event, shape_product_view, shape_system_metric, shape_transaction
-from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
+from app.events.rows import DecodedRecords, RowT, SourceRecord
+from app.events.topics.declaration import SourceTopic
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -65,21 +55,12 @@ class TimeLimits:
 
 
 class Decoder(Generic[RowT]):
-    """Decodes the records of one topic.
+    """Decodes the records of one topic."""
 
-    `shape` makes the row out of an event, its time and its offset, and tells whether an amount was rounded.
-    """
-
-    def __init__(
-        self,
-        event_type: type[Any],
-        key_field: str,
-        shape: Callable[[Any, datetime, int], tuple[RowT, bool]],
-        limits: TimeLimits,
-    ) -> None:
-        self._decode = msgspec.json.Decoder(event_type).decode
-        self._key_field = key_field
-        self._shape = shape
+    def __init__(self, topic: SourceTopic[RowT], limits: TimeLimits) -> None:
+        self._decode = msgspec.json.Decoder(topic.event).decode
+        self._key_field = topic.record_key
+        self._to_row = topic.to_row
         self._limits = limits
 
     def decode(self, records: Iterable[SourceRecord]) -> DecodedRecords[RowT]:
@@ -102,7 +83,7 @@ class Decoder(Generic[RowT]):
         if naive:
             timestamp = timestamp.replace(tzinfo=UTC)
         timestamp_us = (timestamp - EPOCH) // MICROSECOND
-        row, rounded = self._shape(event, timestamp, record.offset)
+        row, rounded = self._to_row(event, timestamp, record.offset)
         if _NUL_ESCAPE in value:
             _refuse_nul(row)
         if record.key != getattr(event, self._key_field).encode():
@@ -150,35 +131,6 @@ def dead_letter(record: SourceRecord, refusal: RejectedRecord, stage: str) -> De
         stage,
         record.timestamp,
     )
-
-
-def transaction_decoder(limits: TimeLimits) -> Decoder[TransactionRow]:
-    """Decoder of the topic `transactions`."""
-    return Decoder(TransactionEvent, "user_id", shape_transaction, limits)
-
-
-def product_view_decoder(limits: TimeLimits) -> Decoder[ProductViewRow]:
-    """Decoder of the topic `product_views`."""
-    return Decoder(ProductViewEvent, "user_id", shape_product_view, limits)
-
-
-def cart_event_decoder(limits: TimeLimits) -> Decoder[CartEventRow]:
-    """Decoder of the topic `cart_events`."""
-    return Decoder(CartEvent, "user_id", shape_cart_event, limits)
-
-
-def system_metric_decoder(limits: TimeLimits) -> Decoder[SystemMetricRow]:
-    """Decoder of the topic `system_metrics`."""
-    return Decoder(SystemMetricEvent, "host", shape_system_metric, limits)
-
-
-#: What makes the decoder of a source topic.
-DECODERS: Final[Mapping[str, Callable[[TimeLimits], Decoder[Any]]]] = {
-    TRANSACTIONS: transaction_decoder,
-    PRODUCT_VIEWS: product_view_decoder,
-    CART_EVENTS: cart_event_decoder,
-    SYSTEM_METRICS: system_metric_decoder,
-}
 
 
 def _refuse_nul(row: Iterable[object]) -> None:

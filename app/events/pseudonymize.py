@@ -6,24 +6,28 @@ them repetitions are known.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from app.domain.pseudonyms import ErasedUsers, Pseudonym
+from app.domain.pseudonyms import ErasedUsers, Personal, Pseudonym
 from app.events.rejections import DeadLetter
-from app.events.rows import CartEventRow, DecodedRecords, ProductViewRow, RowT, TransactionRow
+from app.events.rows import DecodedRecords, RowT
 
 ERASED_DETAIL: Final = "erased with its user"
-_OF_USERS: Final = (TransactionRow, ProductViewRow, CartEventRow)
 #: To the next quote or to the end, so that no hostile record is scanned more than once.
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)', re.DOTALL)
 _LONGEST: Final = 100  # characters an id may have
 
 
-def without_erased(decoded: DecodedRecords[RowT], erased: ErasedUsers) -> DecodedRecords[RowT]:
-    """The same records with erased users renamed; the very object where none of them is erased."""
-    rows = _renamed(decoded.rows, erased)
+def without_erased(
+    decoded: DecodedRecords[RowT], erased: ErasedUsers, personal: Mapping[str, Personal]
+) -> DecodedRecords[RowT]:
+    """Returns the same records with erased users renamed in the topic's `personal` fields.
+
+    It is the very object where none of them is erased.
+    """
+    rows = _renamed(decoded.rows, erased, personal)
     letters = [_blanked(letter, erased) for letter in decoded.dead_letters]
     if rows is decoded.rows and letters == decoded.dead_letters:
         return decoded
@@ -58,21 +62,20 @@ def is_json(value: bytes | None) -> bool:
     return True
 
 
-def _renamed(rows: list[RowT], erased: ErasedUsers) -> list[RowT]:
-    if not rows or not isinstance(rows[0], _OF_USERS):
+def _renamed(rows: list[RowT], erased: ErasedUsers, personal: Mapping[str, Personal]) -> list[RowT]:
+    if not personal:
         return rows
     users: set[str] = {row.user_id for row in rows}  # type: ignore[attr-defined]
     found = {user: name for user in users if (name := erased.find(user)) is not None}
     if not found:
         return rows
-    return [_as(row, found.get(row.user_id)) for row in rows]  # type: ignore[attr-defined]
+    return [_as(row, found.get(row.user_id), personal) for row in rows]  # type: ignore[attr-defined]
 
 
-def _as(row: Any, pseudonym: Pseudonym | None) -> Any:
+def _as(row: Any, pseudonym: Pseudonym | None, personal: Mapping[str, Personal]) -> Any:
     if pseudonym is None:
         return row
-    session = None if row.session_id is None else pseudonym.session(row.session_id)
-    return row._replace(user_id=pseudonym.user_id, session_id=session)
+    return row._replace(**{name: pseudonym.of(kind, getattr(row, name)) for name, kind in personal.items()})
 
 
 def _blanked(letter: DeadLetter, erased: ErasedUsers) -> DeadLetter:

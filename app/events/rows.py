@@ -1,66 +1,10 @@
-"""Rows: decoded events in the shape and order in which they are copied to PostgreSQL."""
+"""What rows and records of every topic have in common."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from app.events.rejections import DeadLetter
-
-
-class TransactionRow(NamedTuple):
-    """An order; `amount_cents` becomes NUMERIC(12, 2) in the database."""
-
-    transaction_id: str
-    user_id: str
-    timestamp: datetime
-    amount_cents: int
-    category: str | None
-    country: str | None
-    payment_method: str | None
-    quantity: int
-    product_id: str | None
-    session_id: str | None
-    source_offset: int
-
-
-class ProductViewRow(NamedTuple):
-    """A product page seen."""
-
-    event_id: str
-    user_id: str
-    session_id: str
-    timestamp: datetime
-    product_id: str
-    category: str | None
-    country: str | None
-    source_offset: int
-
-
-class CartEventRow(NamedTuple):
-    """A change of a cart."""
-
-    event_id: str
-    user_id: str
-    session_id: str
-    timestamp: datetime
-    product_id: str
-    action: str
-    quantity: int
-    category: str | None
-    country: str | None
-    source_offset: int
-
-
-class SystemMetricRow(NamedTuple):
-    """A measurement of a host."""
-
-    host: str
-    component: str
-    metric: str
-    timestamp: datetime
-    value: float
-    source_offset: int
 
 
 class SourceRow(Protocol):

@@ -9,7 +9,7 @@ from typing import Final
 
 from app.errors import GlobalMartError
 from app.events.decoding import TimeLimits
-from app.events.schemas import TransactionEvent
+from app.events.topics.transactions import TransactionEvent
 
 Say = Callable[[str], None]
 WHITESPACE: Final = "whitespace"

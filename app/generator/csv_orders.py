@@ -19,7 +19,8 @@ from typing import Any, Final
 
 import orjson
 
-from app.events.decoding import transaction_decoder
+from app.events.decoding import Decoder
+from app.events.topics import transactions
 from app.generator.csv_amounts import EXACT, refuse_out_of_range
 from app.generator.csv_file import CellReader, Line, Row, TextFile, find_delimiter, open_text, separator_line
 from app.generator.csv_format import WHITESPACE, CsvError, CsvFormat, ImportRequest, RowError, SameId
@@ -78,7 +79,7 @@ class Assembly:
         self._request = request
         self._spool = spool
         self._report = report
-        self._decoder = transaction_decoder(request.limits.time)
+        self._decoder = Decoder(transactions.TOPIC, request.limits.time)
         self._shift_us = 0
         self._guests = 0
         self._vague = 0

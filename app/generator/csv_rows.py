@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from app.events.schemas import MAX_QUANTITY
+from app.events.topics.declaration import MAX_QUANTITY
+from app.events.topics.transactions import TOPIC
 from app.generator.csv_amounts import AMOUNT, EXACT, NumberReader
 from app.generator.csv_file import CELLS
 from app.generator.csv_format import CURRENCY, FIELDS, MAPPABLE, REQUIRED, CsvError, CsvFormat, RowError, SameId
@@ -38,8 +39,9 @@ _USUAL: Final = {
 TEXT: Final = "text"
 EMPTY: Final = "empty cell"
 ID: Final = "damaged id"
-_IDS: Final = ("transaction_id", "user_id", "product_id", "session_id")
-_LENGTHS: Final = {**dict.fromkeys((*_IDS, "category"), 100), "country": 50, "payment_method": 50}
+_TEXTS: Final = [field for field in TOPIC.fields if field.is_text]
+_LENGTHS: Final = {field.name: field.longest for field in _TEXTS}
+_IDS: Final = [field.name for field in _TEXTS if field.shortest]
 _EXCEL_ID: Final = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{2,}", re.I)
 _CONTROLS: Final = re.compile("[\x80-\x9f]")
 _MOST_STATUSES: Final = 20

@@ -6,29 +6,35 @@ value to send. `MALFORMED` is the table of all kinds with the topics they can ha
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from random import Random
 from typing import Final
 
 import orjson
 
+from app.events.topics.declaration import MAX_QUANTITY, Field
 from app.generator.record import JsonObject, encode, timestamp_text
-from app.topics import CART_EVENTS, PRODUCT_VIEWS, SOURCE_TOPICS, SYSTEM_METRICS, TRANSACTIONS
+from app.topics import SOURCE_TOPICS, SOURCES
 
 Spoiled = tuple[bytes, bytes | None]
-#: Required fields a spoiler may drop or mistype; the key's field stays, so the reason is clear.
-_REQUIRED: Final = {
-    TRANSACTIONS: ("transaction_id", "timestamp", "total_amount"),
-    PRODUCT_VIEWS: ("event_id", "session_id", "timestamp", "product_id"),
-    CART_EVENTS: ("event_id", "session_id", "timestamp", "product_id", "action", "quantity"),
-    SYSTEM_METRICS: ("component", "metric", "value", "timestamp"),
-}
-_TEXT: Final = {
-    TRANSACTIONS: ("transaction_id", "product_id", "category", "payment_method"),
-    PRODUCT_VIEWS: ("event_id", "session_id", "product_id", "category"),
-    CART_EVENTS: ("event_id", "session_id", "product_id", "category"),
-    SYSTEM_METRICS: ("component", "metric"),
-}
 _DAY_US: Final = 86_400_000_000
+
+_REQUIRED: Final = attrgetter("required")
+_TEXT: Final = attrgetter("is_text")
+_AMOUNT: Final = attrgetter("is_amount")
+_NUMBER: Final = attrgetter("is_number")
+_QUANTITY: Final = attrgetter("is_quantity")
+_CHOICES: Final = attrgetter("choices")
+
+
+def _names(topic: str, matches: Callable[[Field], bool]) -> tuple[str, ...]:
+    """Returns the topic's fields of a kind; without the key's, which would be refused for another reason."""
+    declared = SOURCES[topic]
+    return tuple(field.name for field in declared.fields if matches(field) and field.name != declared.record_key)
+
+
+def _topics(matches: Callable[[Field], bool]) -> tuple[str, ...]:
+    return tuple(topic for topic in SOURCE_TOPICS if _names(topic, matches))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,10 @@ class Spoil:
     record_us: int
     future_tolerance_us: int
     rng: Random
+
+    def name_of(self, matches: Callable[[Field], bool]) -> str:
+        """Draw one of the topic's fields of a kind."""
+        return self.rng.choice(_names(self.topic, matches))
 
     def with_field(self, name: str, value: object) -> Spoiled:
         """Return the event with one field replaced."""
@@ -58,13 +68,12 @@ def _not_an_object(spoil: Spoil) -> Spoiled:
 
 
 def _missing_field(spoil: Spoil) -> Spoiled:
-    del spoil.fields[spoil.rng.choice(_REQUIRED[spoil.topic])]
+    del spoil.fields[spoil.name_of(_REQUIRED)]
     return spoil.key, encode(spoil.fields)
 
 
 def _wrong_type(spoil: Spoil) -> Spoiled:
-    name = spoil.rng.choice(_REQUIRED[spoil.topic])
-    return spoil.with_field(name, spoil.rng.choice((True, ["x"], {"x": 1})))
+    return spoil.with_field(spoil.name_of(_REQUIRED), spoil.rng.choice((True, ["x"], {"x": 1})))
 
 
 def _bad_timestamp(spoil: Spoil) -> Spoiled:
@@ -84,13 +93,12 @@ def _ancient_timestamp(spoil: Spoil) -> Spoiled:
 
 
 def _nul_character(spoil: Spoil) -> Spoiled:
-    name = spoil.rng.choice(_TEXT[spoil.topic])
-    return spoil.with_field(name, f"{spoil.fields[name]}\0")
+    name = spoil.name_of(_TEXT)
+    return spoil.with_field(name, f"{spoil.fields.get(name, '')}\0")
 
 
 def _too_long(spoil: Spoil) -> Spoiled:
-    name = spoil.rng.choice(_TEXT[spoil.topic])
-    return spoil.with_field(name, "x" * spoil.rng.randrange(101, 400))
+    return spoil.with_field(spoil.name_of(_TEXT), "x" * spoil.rng.randrange(101, 400))
 
 
 def _invalid_utf8(spoil: Spoil) -> Spoiled:
@@ -110,26 +118,25 @@ def _no_value(spoil: Spoil) -> Spoiled:
 
 
 def _not_a_number(spoil: Spoil) -> Spoiled:
-    name = "value" if spoil.topic == SYSTEM_METRICS else "total_amount"
     text = spoil.rng.choice((b"NaN", b"Infinity", b"-Infinity"))
-    return spoil.with_field(name, orjson.Fragment(text))
+    return spoil.with_field(spoil.name_of(_NUMBER), orjson.Fragment(text))
 
 
 def _negative_amount(spoil: Spoil) -> Spoiled:
     amount = f"-{spoil.rng.randrange(1, 500)}.{spoil.rng.randrange(1, 100):02d}"
-    return spoil.with_field("total_amount", orjson.Fragment(amount))
+    return spoil.with_field(spoil.name_of(_AMOUNT), orjson.Fragment(amount))
 
 
 def _huge_amount(spoil: Spoil) -> Spoiled:
-    return spoil.with_field("total_amount", orjson.Fragment(b"10000000000.00"))
+    return spoil.with_field(spoil.name_of(_AMOUNT), orjson.Fragment(b"10000000000.00"))
 
 
 def _bad_quantity(spoil: Spoil) -> Spoiled:
-    return spoil.with_field("quantity", spoil.rng.choice((0, -1, 1_000_001, 1.5, "two")))
+    return spoil.with_field(spoil.name_of(_QUANTITY), spoil.rng.choice((0, -1, MAX_QUANTITY + 1, 1.5, "two")))
 
 
-def _unknown_action(spoil: Spoil) -> Spoiled:
-    return spoil.with_field("action", spoil.rng.choice(("wish", "ADD", "")))
+def _unknown_choice(spoil: Spoil) -> Spoiled:
+    return spoil.with_field(spoil.name_of(_CHOICES), spoil.rng.choice(("wish", "ADD", "")))
 
 
 Spoiler = Callable[[Spoil], Spoiled]
@@ -149,11 +156,11 @@ MALFORMED: Final[dict[str, tuple[Spoiler, tuple[str, ...]]]] = {
     "wrong_key": (_wrong_key, _EVERYWHERE),
     "empty_value": (_empty_value, _EVERYWHERE),
     "no_value": (_no_value, _EVERYWHERE),
-    "not_a_number": (_not_a_number, (TRANSACTIONS, SYSTEM_METRICS)),
-    "negative_amount": (_negative_amount, (TRANSACTIONS,)),
-    "huge_amount": (_huge_amount, (TRANSACTIONS,)),
-    "bad_quantity": (_bad_quantity, (TRANSACTIONS, CART_EVENTS)),
-    "unknown_action": (_unknown_action, (CART_EVENTS,)),
+    "not_a_number": (_not_a_number, _topics(_NUMBER)),
+    "negative_amount": (_negative_amount, _topics(_AMOUNT)),
+    "huge_amount": (_huge_amount, _topics(_AMOUNT)),
+    "bad_quantity": (_bad_quantity, _topics(_QUANTITY)),
+    "unknown_action": (_unknown_choice, _topics(_CHOICES)),
 }
 
 

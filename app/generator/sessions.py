@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, Final
 
 from app.domain.anomalies import HIGH_VALUE, RAPID_TRANSACTIONS, UNUSUAL_QUANTITY
+from app.domain.money import cents_of
 from app.generator.mix import (
     BROWSE_VIEWS,
     EXTRA_ITEM_SHARE,
@@ -71,7 +72,7 @@ class Sessions:
         self._think_us = think_us
         self._kinds = mix.kinds()
         self._rapid = anomaly.rapid_transactions
-        self._high_cents = int(anomaly.high_value * 100)
+        self._high_cents = cents_of(anomaly.high_value)
         self._bulk = anomaly.unusual_quantity
         self._quantities = Weighted(QUANTITIES[: max(1, self._bulk - 1)])
         high, bulk = settings.high_value_share, settings.unusual_quantity_share

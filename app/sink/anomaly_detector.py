@@ -1,30 +1,19 @@
-"""Detects anomalies among accepted transactions, inside the sink's transaction.
+"""Detects anomalies among accepted transactions, inside the sink's transaction."""
 
-Velocity comes from memory where the user's last minute lies above the horizon. The rest is counted in PostgreSQL, in
-one query for the whole chunk after its rows have been inserted, so that both ways count the same events.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple, Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import asyncpg
 
-from app.domain.anomalies import Anomaly, Measures, Rule, evaluate
+from app.domain.anomalies import Anomaly, Rule, evaluate
 from app.domain.money import decimal_from_cents
-from app.events.rows import TransactionRow
+from app.events.topics.transactions import TransactionRow
 from app.sink.ledger import NO_PARTITION
-from tables.velocity import PartitionVelocity
+from app.sink.stateful_rules import STATEFUL_RULES, StatefulRule, count
+from tables.sales_state import SalesState
 
-_COUNT_BELOW_HORIZON: Final = """
-SELECT count(t.transaction_id) AS recent
-FROM unnest($2::TEXT[], $3::TIMESTAMPTZ[], $4::BIGINT[]) WITH ORDINALITY
-    AS candidate (user_id, at, source_offset, place)
-LEFT JOIN transactions t
-    ON t.user_id = candidate.user_id
-    AND t.timestamp > candidate.at - interval '60 seconds' AND t.timestamp <= candidate.at
-    AND t.source_partition = $1 AND t.source_offset <= candidate.source_offset
-GROUP BY candidate.place ORDER BY candidate.place"""
 _INSERT: Final = """
 INSERT INTO transaction_anomalies
     (transaction_id, user_id, amount, anomaly_score, anomaly_type, detected_at, description,
@@ -53,7 +42,7 @@ class Detector(Protocol[RowContraT]):
         self,
         connection: asyncpg.Connection,
         partition: int,
-        velocity: PartitionVelocity,
+        sales: SalesState,
         rows: Sequence[RowContraT],
         timestamps_us: Sequence[int],
     ) -> list[str]:
@@ -70,33 +59,44 @@ class AnomalyDetector:
     def __init__(self, rules: Sequence[Rule], clock: Callable[[], datetime]) -> None:
         self._rules = rules
         self._clock = clock
+        stateful = {rule.measure for rule in STATEFUL_RULES}
+        self._fields = {rule.measure: attrgetter(rule.measure) for rule in rules if rule.measure not in stateful}
 
     async def detect(
         self,
         connection: asyncpg.Connection,
         partition: int,
-        velocity: PartitionVelocity,
+        sales: SalesState,
         rows: Sequence[TransactionRow],
         timestamps_us: Sequence[int],
     ) -> list[str]:
-        """Stores the anomalies and returns their types; the rows, in offset order, are added to the velocity state."""
-        recent = [
-            velocity.add(row.user_id, timestamp_us) for row, timestamp_us in zip(rows, timestamps_us, strict=True)
-        ]
-        counts = await _complete(connection, partition, rows, recent)
-        measures = Measures([row.amount_cents for row in rows], [row.quantity for row in rows], counts)
-        anomalies = evaluate(self._rules, measures)
-        if anomalies:
-            await self._store(connection, [DetectedAnomaly(rows[a.place], a) for a in anomalies])
-        return [anomaly.anomaly_type for anomaly in anomalies]
+        """Stores the anomalies and returns their types; the rows, in offset order, are added to the rules' states."""
+        measures = {}
+        for rule in STATEFUL_RULES:
+            known = rule.add(sales.rules[rule.measure], rows, timestamps_us)
+            measures[rule.measure] = await _complete(connection, rule, partition, rows, known)
+        raised = self._raised(rows, measures)
+        if raised:
+            await self._store(connection, raised)
+        return [anomaly.anomaly_type for _, anomaly in raised]
+
+    async def detect_again(self, connection: asyncpg.Connection, partition: int, rows: Sequence[TransactionRow]) -> int:
+        """Stores the missing anomalies of stored rows, without any state; returns how many were missing."""
+        measures = {rule.measure: await count(connection, rule, partition, rows) for rule in STATEFUL_RULES}
+        return await self._store(connection, self._raised(rows, measures))
 
     async def prepare(self, connection: asyncpg.Connection) -> None:
         """Counts and inserts nothing, so that the connection has the statements prepared."""
-        await connection.fetch(_COUNT_BELOW_HORIZON, NO_PARTITION, [], [], [])
+        for rule in STATEFUL_RULES:
+            await count(connection, rule, NO_PARTITION, [])
         await self._store(connection, [])
 
-    async def _store(self, connection: asyncpg.Connection, raised: Sequence[DetectedAnomaly]) -> None:
-        await connection.execute(
+    def _raised(self, rows: Sequence[TransactionRow], measures: Mapping[str, Sequence[int]]) -> list[DetectedAnomaly]:
+        fields = {name: list(map(value, rows)) for name, value in self._fields.items()}
+        return [DetectedAnomaly(rows[a.place], a) for a in evaluate(self._rules, {**fields, **measures})]
+
+    async def _store(self, connection: asyncpg.Connection, raised: Sequence[DetectedAnomaly]) -> int:
+        status = await connection.execute(
             _INSERT,
             self._clock(),
             [row.transaction_id for row, _ in raised],
@@ -108,26 +108,19 @@ class AnomalyDetector:
             [row.timestamp for row, _ in raised],
             [anomaly.threshold for _, anomaly in raised],
         )
+        return int(status.rsplit(" ", 1)[1])
 
 
 async def _complete(
-    connection: asyncpg.Connection, partition: int, rows: Sequence[TransactionRow], recent: Sequence[int | None]
+    connection: asyncpg.Connection,
+    rule: StatefulRule[Any],
+    partition: int,
+    rows: Sequence[TransactionRow],
+    known: Sequence[int | None],
 ) -> list[int]:
-    """Completes the counts with those that only PostgreSQL knows."""
-    unknown = [row for row, count in zip(rows, recent, strict=True) if count is None]
+    """Completes the measures with those that only PostgreSQL knows."""
+    unknown = [row for row, measure in zip(rows, known, strict=True) if measure is None]
     if not unknown:
-        return [count for count in recent if count is not None]
-    counted = iter(await count_recent(connection, partition, unknown))
-    return [next(counted) if count is None else count for count in recent]
-
-
-async def count_recent(connection: asyncpg.Connection, partition: int, rows: Sequence[TransactionRow]) -> list[int]:
-    """Counts per row the stored orders of its user in its last 60 s, of this partition up to its offset."""
-    counted = await connection.fetch(
-        _COUNT_BELOW_HORIZON,
-        partition,
-        [row.user_id for row in rows],
-        [row.timestamp for row in rows],
-        [row.source_offset for row in rows],
-    )
-    return [row["recent"] for row in counted]
+        return [measure for measure in known if measure is not None]
+    counted = iter(await count(connection, rule, partition, unknown))
+    return [next(counted) if measure is None else measure for measure in known]

@@ -60,7 +60,7 @@ class ChunkTransaction(Generic[RowT]):
         """
         topic, sent = self._stored.name, part
         if state.erased:
-            part = replace(sent, decoded=without_erased(sent.decoded, state.erased))
+            part = replace(sent, decoded=without_erased(sent.decoded, state.erased, self._stored.topic.personal))
         await self._prepare_once(connection)
         await self._faults.reached(FaultPoint.BEFORE_BEGIN, topic, connection)
         async with connection.transaction():
@@ -106,9 +106,8 @@ class ChunkTransaction(Generic[RowT]):
         anomalies: Sequence[str] = ()
         horizon_us = state.progress.horizon_us
         if self._detector is not None and state.sales is not None:
-            velocity = state.sales.velocity
-            anomalies = await self._detector.detect(connection, part.partition, velocity, rows, timestamps_us)
-            horizon_us = velocity.next_horizon()
+            anomalies = await self._detector.detect(connection, part.partition, state.sales, rows, timestamps_us)
+            horizon_us = state.sales.next_horizon()
         dead_letters = decoded.dead_letters
         await insert_dead_letters(connection, self._stored.name, part.partition, dead_letters)
         if anomalies or dead_letters:

@@ -1,32 +1,41 @@
-"""The stored topics: their table, key and columns, and the statements that follow from them."""
+"""The tables of the source topics: the statements that follow from a topic's declaration."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import cached_property
+from typing import Any, Final, Self
 
+from app.domain.money import CENT, CENTS
+from app.events.topics.declaration import Field, SourceTopic
 from app.sink.rollups import SALES_SUMS
-from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
+from app.topics import SOURCES, TRANSACTIONS
 
 TEXT: Final = "TEXT"
+_OFFSET: Final = "source_offset"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A field of a row: its name, its type, and its name in the stored table where that differs."""
+    """A field of a row: its name, its type, and its name in the stored table."""
 
     name: str
-    type: str = TEXT
-    stored_as: str = ""
+    type: str
+    stored_name: str
 
-    @property
-    def stored_name(self) -> str:
-        """Name in the stored table."""
-        return self.stored_as or self.name
+    @classmethod
+    def of(cls, field: Field) -> Self:
+        """Returns the column of an event's field."""
+        return cls(field.row_name, field.type, field.name)
 
     @property
     def stored_value(self) -> str:
         """SQL expression for the stored value; cents become an exact NUMERIC."""
-        return f"s.{self.name} * 0.01" if self.stored_as else f"s.{self.name}"
+        return f"s.{self.name}" if self.name == self.stored_name else f"s.{self.name} * {CENT}"
+
+    @property
+    def row_value(self) -> str:
+        """SQL expression for the row's value, read from the stored table."""
+        return self.name if self.name == self.stored_name else f"({self.stored_name} * {CENTS})::BIGINT AS {self.name}"
 
     @property
     def ordered(self) -> str:
@@ -34,18 +43,35 @@ class Column:
         return f's.{self.name} COLLATE "C"' if self.type == TEXT else f"s.{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredTopic:
-    """A topic with its table of the same name; `columns` are the fields of its row, source_offset last.
+    """A topic's table, which has its name.
 
     Rows arrive through a stage (COPY to a temporary table) or, when they are few, as arrays: a COPY and the
     truncation of its stage cost about a millisecond, arrays cost more per row.
     """
 
-    name: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
-    sums_sales: bool = False
+    topic: SourceTopic[Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the topic and of the table."""
+        return self.topic.name
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Primary key."""
+        return self.topic.identity
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The fields of a row, source_offset last."""
+        return (*map(Column.of, self.topic.fields), Column(_OFFSET, "BIGINT", _OFFSET))
+
+    @property
+    def sums_sales(self) -> bool:
+        """Whether an insert updates the rollups of sales."""
+        return self.name == TRANSACTIONS
 
     @property
     def stage(self) -> str:
@@ -62,6 +88,10 @@ class StoredTopic:
         """DDL of the stage, which lasts as long as its connection and is empty after each commit."""
         columns = ", ".join(f"{c.name} {c.type}" for c in self.columns)
         return f"CREATE TEMPORARY TABLE {self.stage} ({columns}) ON COMMIT DELETE ROWS"
+
+    def row_values(self, names: Collection[str]) -> str:
+        """SQL expressions for some values of a row, read from the table."""
+        return ", ".join(column.row_value for column in self.columns if column.name in names)
 
     def from_arrays(self, first_parameter: int) -> str:
         """SQL source for `insert` and `select_duplicates`: one array per column, from that parameter on."""
@@ -97,7 +127,7 @@ SELECT count(*) FROM accepted"""
     def select_duplicates(self, source: str) -> str:
         """SQL for the offsets whose key was stored before, and whether their content differs ($1 = partition)."""
         joined = " AND ".join(f"t.{name} = s.{name}" for name in self.key)
-        content = [c for c in self.columns if c.name not in (*self.key, "source_offset")]
+        content = [c for c in self.columns if c.name not in (*self.key, _OFFSET)]
         ours = ", ".join(c.stored_value for c in content)
         theirs = ", ".join(f"t.{c.stored_name}" for c in content)
         return f"""
@@ -106,50 +136,5 @@ FROM {source} JOIN {self.name} t ON {joined}
 WHERE t.source_partition <> $1::INTEGER OR t.source_offset <> s.source_offset"""
 
 
-def _columns(*columns: Column | str) -> tuple[Column, ...]:
-    texts = [Column(column) if isinstance(column, str) else column for column in columns]
-    return (*texts, Column("source_offset", "BIGINT"))
-
-
-_TIMESTAMP: Final = Column("timestamp", "TIMESTAMPTZ")
-_QUANTITY: Final = Column("quantity", "INTEGER")
-
-STORED_TRANSACTIONS: Final = StoredTopic(
-    TRANSACTIONS,
-    ("transaction_id",),
-    _columns(
-        "transaction_id",
-        "user_id",
-        _TIMESTAMP,
-        Column("amount_cents", "BIGINT", stored_as="total_amount"),
-        "category",
-        "country",
-        "payment_method",
-        _QUANTITY,
-        "product_id",
-        "session_id",
-    ),
-    sums_sales=True,
-)
-STORED_PRODUCT_VIEWS: Final = StoredTopic(
-    PRODUCT_VIEWS,
-    ("event_id",),
-    _columns("event_id", "user_id", "session_id", _TIMESTAMP, "product_id", "category", "country"),
-)
-STORED_CART_EVENTS: Final = StoredTopic(
-    CART_EVENTS,
-    ("event_id",),
-    _columns("event_id", "user_id", "session_id", _TIMESTAMP, "product_id", "action", _QUANTITY, "category", "country"),
-)
-STORED_SYSTEM_METRICS: Final = StoredTopic(
-    SYSTEM_METRICS,
-    ("host", "component", "metric", "timestamp"),
-    _columns("host", "component", "metric", _TIMESTAMP, Column("value", "DOUBLE PRECISION")),
-)
-
-STORED_TOPICS: Final[Sequence[StoredTopic]] = (
-    STORED_TRANSACTIONS,
-    STORED_PRODUCT_VIEWS,
-    STORED_CART_EVENTS,
-    STORED_SYSTEM_METRICS,
-)
+#: The table of every source topic, by its name.
+STORED_TOPICS: Final[Mapping[str, StoredTopic]] = {name: StoredTopic(topic) for name, topic in SOURCES.items()}

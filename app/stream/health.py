@@ -18,7 +18,8 @@ from mode import Service
 from mode.utils.logging import get_logger
 from prometheus_client import Gauge
 
-from app.events.rows import SystemMetricRow
+from app.domain.money import CENTS
+from app.events.topics.system_metrics import SystemMetricRow
 from app.kafka.consumer import ChunkConsumer
 from app.metrics import WorkerMetrics
 from app.prometheus import LABEL_CAP, CappedLabel
@@ -235,4 +236,4 @@ def _by_label(label: CappedLabel, cents_by_name: Mapping[str, int]) -> dict[tupl
     cents: Tally[str] = Tally()
     for name, amount in cents_by_name.items():
         cents[label(name)] += amount
-    return {(name,): amount / 100 for name, amount in cents.items()}
+    return {(name,): amount / CENTS for name, amount in cents.items()}

@@ -25,13 +25,16 @@ from app.sink.connection import SinkConnection
 from app.sink.erased_users import read_erased
 from app.sink.ledger import Progress, read_progress
 from app.sink.partition_state import PartitionState
+from app.sink.stateful_rules import STATEFUL_RULES, new_states
+from app.sink.tables import STORED_TOPICS
 from app.topics import TRANSACTIONS
 from tables.sales_state import SalesState
 from tables.sliding_window import WINDOW_SECONDS
-from tables.velocity import PartitionVelocity
 
-_RECENT_ROWS: Final = """
-SELECT source_partition, user_id, timestamp, (total_amount * 100)::BIGINT AS cents, category, country
+#: What the live figures and the rules need of a row.
+_COLUMNS: Final = {"amount_cents", "category", "country", *(name for rule in STATEFUL_RULES for name in rule.columns)}
+_RECENT_ROWS: Final = f"""
+SELECT source_partition, timestamp, {STORED_TOPICS[TRANSACTIONS].row_values(_COLUMNS)}
 FROM transactions
 WHERE source_partition = ANY($1::INTEGER[]) AND timestamp > $2 AND timestamp <= $3"""
 _PREFETCH_ROWS: Final = 5000
@@ -93,7 +96,7 @@ async def _load_sales(
     connection: asyncpg.Connection, progress: Mapping[int, Progress], erased: ErasedUsers, now_us: int
 ) -> dict[int, PartitionState]:
     states = {
-        partition: PartitionState(at, SalesState(PartitionVelocity(at.horizon_us), name_or_unknown), erased)
+        partition: PartitionState(at, SalesState(new_states(at.horizon_us), name_or_unknown), erased)
         for partition, at in progress.items()
     }
     for time_range in ranges_to_load(progress, now_us):
@@ -109,8 +112,9 @@ def _restore(state: PartitionState, row: Any, now_us: int) -> None:
     if sales is None:
         return
     timestamp_us = (row["timestamp"] - EPOCH) // MICROSECOND
-    sales.velocity.restore(row["user_id"], timestamp_us)
-    sale = _StoredSale(row["cents"], row["category"], row["country"])
+    for rule in STATEFUL_RULES:
+        rule.restore(sales.rules[rule.measure], row, timestamp_us)
+    sale = _StoredSale(row["amount_cents"], row["category"], row["country"])
     sales.accept([sale], [timestamp_us], state.progress.horizon_us, now_us)
 
 

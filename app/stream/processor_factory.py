@@ -6,6 +6,7 @@ from typing import Final
 
 from app.events.decoding import Decoder, TimeLimits
 from app.events.rows import RowT
+from app.events.topics.declaration import SourceTopic
 from app.metrics import WorkerMetrics
 from app.postgres.connections import connect_worker
 from app.settings import Settings
@@ -13,7 +14,7 @@ from app.sink.anomaly_detector import Detector
 from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoints
-from app.sink.tables import StoredTopic
+from app.sink.tables import STORED_TOPICS, StoredTopic
 from app.stream.app import GlobalMartApp
 from app.stream.commit_workers import CommitWorkers
 from app.stream.committer import ChunkCommitter
@@ -50,15 +51,10 @@ class ProcessorFactory:
         return int(self.clock() * _SECOND_US)
 
     def build(
-        self,
-        stored: StoredTopic,
-        decoder: Decoder[RowT],
-        *,
-        connections: int = 1,
-        detector: Detector[RowT] | None = None,
+        self, topic: SourceTopic[RowT], *, connections: int = 1, detector: Detector[RowT] | None = None
     ) -> ChunkProcessor[RowT]:
         """Builds the processor of a topic with its own connections, which start and stop with the app."""
-        stream = self.settings.stream
+        stream, stored = self.settings.stream, STORED_TOPICS[topic.name]
         transaction: ChunkTransaction[RowT] = ChunkTransaction(
             stored,
             pane=timedelta(seconds=stream.window_step_seconds),
@@ -69,7 +65,9 @@ class ProcessorFactory:
         retry_max_seconds = self.settings.postgres.retry_max_seconds
         committer = ChunkCommitter(transaction, self.partitions, retry_max_seconds=retry_max_seconds)
         commit_workers = self._commit_workers(stored, connections)
-        return ChunkProcessor(decoder, commit_workers, committer, self.partitions, self.metrics, self.clock)
+        return ChunkProcessor(
+            Decoder(topic, self.limits), commit_workers, committer, self.partitions, self.metrics, self.clock
+        )
 
     def _commit_workers(self, stored: StoredTopic, connections: int) -> CommitWorkers:
         application = f"globalmart-worker {stored.name}"

@@ -4,8 +4,10 @@ from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from app.domain.money import CENTS
 from app.domain.names import name_or_unknown
-from app.events.rows import SourceRecord, TransactionRow
+from app.events.rows import SourceRecord
+from app.events.topics.transactions import TransactionRow
 from app.metrics import WorkerMetrics
 from app.sink.chunk_slice import CommitResult
 from app.topics import SENT_AT_HEADER
@@ -43,11 +45,11 @@ def report_sales(metrics: WorkerMetrics, rows: Sequence[TransactionRow]) -> None
     for category, cents in by_category.items():
         label = metrics.category_label(name_or_unknown(category))
         metrics.transactions_by_category.labels(label).inc(len(cents))
-        metrics.revenue_by_category.labels(label).inc(sum(cents) / 100)
+        metrics.revenue_by_category.labels(label).inc(sum(cents) / CENTS)
     for country, cents in by_country.items():
         label = metrics.country_label(name_or_unknown(country))
         metrics.transactions_by_country.labels(label).inc(len(cents))
-        metrics.revenue_by_country.labels(label).inc(sum(cents) / 100)
+        metrics.revenue_by_country.labels(label).inc(sum(cents) / CENTS)
 
 
 def record_latency(metrics: WorkerMetrics, records: Sequence[SourceRecord], clock: Callable[[], float]) -> None:

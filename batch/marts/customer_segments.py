@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
+from app.topics import TRANSACTIONS
 from batch import rfm
 from batch.arithmetic import MONEY, money, order_cents, total_cents
 from batch.frames import cached, calendar_day, contract
@@ -103,7 +104,7 @@ def _scored(customers: DataFrame) -> DataFrame:
 
 
 def _build(inputs: MartInputs) -> DataFrame:
-    customers = cached(customer_totals(inputs.events.transactions))
+    customers = cached(customer_totals(inputs.events[TRANSACTIONS]))
     return cached(customer_segments(customers, inputs.previous_segments, inputs.as_of))
 
 

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
+from app.topics import TRANSACTIONS
 from batch.arithmetic import MONEY, average, money, order_cents, total_cents
 from batch.frames import cached, contract
 from batch.mart import Mart
@@ -48,7 +49,7 @@ def fact_sales(transactions: DataFrame) -> DataFrame:
 FACT_SALES: Final = Mart(
     "fact_sales",
     SCHEMA,
-    build=lambda inputs: cached(fact_sales(inputs.events.transactions)),
+    build=lambda inputs: cached(fact_sales(inputs.events[TRANSACTIONS])),
     key=("date_time", "country", "category"),
     required=("date_time", "country", "category"),
     money="total_amount",

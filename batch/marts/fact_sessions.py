@@ -15,6 +15,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
+from app.topics import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS
 from batch.arithmetic import MONEY, money, order_cents, total_cents
 from batch.frames import Events, cached, contract
 from batch.mart import Mart
@@ -57,11 +58,11 @@ def fact_sessions(events: Events, gap: timedelta) -> DataFrame:
 
 def _together(events: Events, gap: timedelta) -> DataFrame:
     """Returns views, cart events and orders with the same columns, each with the id of its session."""
-    orders = _events(events.transactions, "transaction_id", f.lit("order"), "total_amount")
+    orders = _events(events[TRANSACTIONS], "transaction_id", f.lit("order"), "total_amount")
     given = orders.where(f.col("session_id").isNotNull())
     derived = _with_derived_ids(orders.where(f.col("session_id").isNull()), gap)
-    views = _events(events.product_views, "event_id", f.lit("view"))
-    carts = _events(events.cart_events, "event_id", f.col("action"))
+    views = _events(events[PRODUCT_VIEWS], "event_id", f.lit("view"))
+    carts = _events(events[CART_EVENTS], "event_id", f.col("action"))
     return reduce(DataFrame.unionByName, (given, derived, views, carts))
 
 

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
+from app.topics import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS
 from batch.arithmetic import MONEY, RATIO, average, money, order_cents, share, total_cents
 from batch.frames import Events, cached, contract
 from batch.mart import Mart
@@ -51,14 +52,14 @@ def product_events(events: Events) -> DataFrame:
 
     The category is a key, so no text is aggregated over events: that would sort them all.
     """
-    orders = events.transactions.where(f.col("product_id").isNotNull())
+    orders = events[TRANSACTIONS].where(f.col("product_id").isNotNull())
     sold = {"cents": order_cents("total_amount"), "units": f.col("quantity"), "transaction_count": f.lit(1)}
     # Other changes of a cart count nothing, but they also have categories.
     added = f.when(f.col("action") == "add", 1).otherwise(0)
     kinds = (
         _events(orders, sold),
-        _events(events.product_views, {"views": f.lit(1)}),
-        _events(events.cart_events, {"cart_adds": added}),
+        _events(events[PRODUCT_VIEWS], {"views": f.lit(1)}),
+        _events(events[CART_EVENTS], {"cart_adds": added}),
     )
     sums = [total_cents(name).alias(name) for name in _SUMS]
     return (

@@ -10,11 +10,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
+from app.domain.names import NO_SEGMENT
 from batch.arithmetic import MONEY, total
 from batch.frames import cached, contract
 from batch.mart import Mart
 from batch.marts.customer_segments import CUSTOMER_SEGMENTS
-from batch.unknowns import NO_SEGMENT
 
 SCHEMA: Final = t.StructType(
     [

@@ -14,6 +14,7 @@ import asyncpg
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.domain.money import CENTS
 from app.domain.quantiles import quantile
 from app.kafka.offsets import end_offsets
 from app.patience import ANSWER_SECONDS, PATIENCE_SECONDS
@@ -135,7 +136,7 @@ def parse_live_figures(page: str) -> LiveFigures:
         if family.name.startswith(_PREFIX) and table in cents:
             for sample in family.samples:
                 name = next(iter(sample.labels.values()))
-                cents[table][name] = round(sample.value * 100)
+                cents[table][name] = round(sample.value * CENTS)
     return LiveFigures(datetime.fromtimestamp(now_seconds, UTC), cents)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.builders.dashboard import QueryVariable
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Dashboard, VariableModel, VariableOption, VariableRefresh
-from grafana_foundation_sdk.models.units import CountsPerSecond, Dollars, Seconds, Short
+from grafana_foundation_sdk.models.units import CountsPerSecond, Seconds, Short
 
 from grafana import panels, promql
-from grafana.panels import Panel, bar_panel, chart, over_time, rows, series, stat_panel, table_panel
+from grafana.panels import MONEY, Panel, bar_panel, chart, over_time, rows, series, stat_panel, table_panel
 from grafana.sql import business as sql
 from grafana.sql.stores import LAST_ORDER_AGE
 
@@ -43,13 +43,10 @@ def _country() -> Builder[VariableModel]:
 def _totals() -> Sequence[Panel]:
     edges = "The range counts in whole minutes."
     return (
-        stat_panel("Revenue", f"Revenue of the range, exact to the cent. {edges}", Dollars, rows(sql.REVENUE)),
+        stat_panel("Revenue", f"Revenue of the range, exact to the cent. {edges}", MONEY, rows(sql.REVENUE)),
         stat_panel("Orders", f"Orders of the range. {edges}", Short, rows(sql.ORDERS)),
         stat_panel(
-            "Average order value",
-            f"Revenue of the range by its orders. {edges}",
-            Dollars,
-            rows(sql.AVERAGE_ORDER_VALUE),
+            "Average order value", f"Revenue of the range by its orders. {edges}", MONEY, rows(sql.AVERAGE_ORDER_VALUE)
         ),
         stat_panel(
             "Newest order",
@@ -66,11 +63,11 @@ def _live() -> Sequence[Panel]:
         bar_panel(
             "Revenue by category, last 60 s",
             f"Revenue of the top 20 categories {window}",
-            Dollars,
+            MONEY,
             rows(sql.live_revenue("category")),
         ),
         bar_panel(
-            "Revenue by country, last 60 s", f"Revenue by country {window}", Dollars, rows(sql.live_revenue("country"))
+            "Revenue by country, last 60 s", f"Revenue by country {window}", MONEY, rows(sql.live_revenue("country"))
         ),
     )
 
@@ -81,20 +78,20 @@ def _over_time() -> Sequence[Panel]:
         chart(
             "Revenue per minute by country",
             f"Revenue per minute, from sums per minute, for ranges of 3 days and more per hour. {steps}",
-            Dollars,
+            MONEY,
             series(sql.REVENUE_BY_COUNTRY_OVER_TIME),
         ),
         chart(
             "Revenue per minute by category",
             "The top ten categories of the range, from panes of 30 s, for ranges of 3 hours "
             f"and more from sums per hour. {steps}",
-            Dollars,
+            MONEY,
             series(sql.REVENUE_BY_CATEGORY_OVER_TIME),
         ),
         chart(
             "Average order value",
             "Revenue by orders of each step of the chart.",
-            Dollars,
+            MONEY,
             series(sql.AVERAGE_ORDER_VALUE_OVER_TIME),
         ),
         chart(
@@ -111,7 +108,7 @@ def _details() -> Sequence[Panel]:
         table_panel(
             "Categories",
             "Revenue, orders and average order value of the range by category, exact.",
-            Dollars,
+            MONEY,
             rows(sql.REVENUE_BY_CATEGORY),
             units={"orders": Short},
             width=12,

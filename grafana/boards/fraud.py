@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
-from grafana_foundation_sdk.models.units import CountsPerSecond, DatetimeISO, Dollars, NoUnit, PercentUnit, Short
+from grafana_foundation_sdk.models.units import CountsPerSecond, DatetimeISO, NoUnit, PercentUnit, Short
 
 from grafana import panels, promql
-from grafana.panels import Panel, bar_panel, chart, over_time, rows, series, stat_panel, table_panel
+from grafana.panels import MONEY, Panel, bar_panel, chart, over_time, rows, series, stat_panel, table_panel
 from grafana.sql import fraud as sql
 
 
@@ -27,10 +27,7 @@ def _totals() -> Sequence[Panel]:
     return (
         stat_panel("Flagged orders", "Orders of the range with at least one anomaly.", Short, rows(sql.FLAGGED_ORDERS)),
         stat_panel(
-            "Flagged amount",
-            "Amounts of these orders, each once, exact to the cent.",
-            Dollars,
-            rows(sql.FLAGGED_AMOUNT),
+            "Flagged amount", "Amounts of these orders, each once, exact to the cent.", MONEY, rows(sql.FLAGGED_AMOUNT)
         ),
         bar_panel(
             "Anomalies by country",
@@ -80,7 +77,7 @@ def _users() -> Sequence[Panel]:
             "The twenty users with the most anomalies in the range, by number and highest score.",
             NoUnit,
             rows(sql.SUSPICIOUS_USERS),
-            units={"anomalies": Short, "highest_amount": Dollars, "last_at": DatetimeISO},
+            units={"anomalies": Short, "highest_amount": MONEY, "last_at": DatetimeISO},
             width=14,
         ),
     )
@@ -93,6 +90,6 @@ def _latest() -> Sequence[Panel]:
             "The fifty newest anomalies of the range, each with its threshold.",
             NoUnit,
             rows(sql.LATEST_ANOMALIES),
-            units={"event_time": DatetimeISO, "amount": Dollars},
+            units={"event_time": DatetimeISO, "amount": MONEY},
         ),
     )

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
-from grafana_foundation_sdk.models.units import BytesSI, DatetimeISO, Dollars, NoUnit, Seconds, Short
+from grafana_foundation_sdk.models.units import BytesSI, DatetimeISO, NoUnit, Seconds, Short
 
 from grafana import panels, promql
-from grafana.panels import Panel, chart, now, over_time, rows, stat_panel, table_panel
+from grafana.panels import MONEY, Panel, chart, now, over_time, rows, stat_panel, table_panel
 from grafana.sql import stores as sql
 
 
@@ -86,7 +86,7 @@ def _sources() -> Sequence[Panel]:
         table_panel(
             "Revenue of the last 14 days",
             "Exact revenue and orders by UTC day in PostgreSQL; the daily trend must be equal.",
-            Dollars,
+            MONEY,
             rows(sql.REVENUE_OF_DAYS),
             units={"day": DatetimeISO, "orders": Short},
             width=12,

@@ -7,6 +7,8 @@ Windows overlap and are never added up.
 from dataclasses import dataclass
 from typing import Final
 
+from app.domain.money import PLACES
+
 _FROM: Final = "$__timeFrom()::timestamptz"
 _TO: Final = "$__timeTo()::timestamptz"
 _FIRST_HOUR: Final = f"date_bin('1 hour', {_FROM} + interval '1 hour' - interval '1 microsecond', to_timestamp(0))"
@@ -65,7 +67,7 @@ FROM (
 REVENUE: Final = f"SELECT sum(total_amount) AS revenue FROM {sold(BY_COUNTRY, 'country', 'total_amount')}"
 ORDERS: Final = f"SELECT sum(transaction_count) AS orders FROM {sold(BY_COUNTRY, 'country', 'transaction_count')}"
 AVERAGE_ORDER_VALUE: Final = f"""
-SELECT round(sum(total_amount) / nullif(sum(transaction_count), 0), 2) AS average
+SELECT round(sum(total_amount) / nullif(sum(transaction_count), 0), {PLACES}) AS average
 FROM {sold(BY_COUNTRY, "country", "total_amount", "transaction_count")}"""
 #: Revenue per minute of each country.
 REVENUE_BY_COUNTRY_OVER_TIME: Final = f"""
@@ -78,12 +80,12 @@ SELECT time, name AS metric, amount / minutes AS value FROM step
 WHERE name IN (SELECT name FROM step GROUP BY name ORDER BY sum(amount) DESC LIMIT 10) ORDER BY time"""
 #: Average order value per step.
 AVERAGE_ORDER_VALUE_OVER_TIME: Final = f"""
-SELECT time, round(sum(amount) / sum(orders), 2) AS average
+SELECT time, round(sum(amount) / sum(orders), {PLACES}) AS average
 FROM ({in_steps(BY_COUNTRY, "country")}) AS step GROUP BY time ORDER BY time"""
 #: Revenue, orders and average of each category in the range.
 REVENUE_BY_CATEGORY: Final = f"""
 SELECT category, sum(total_amount) AS revenue,
-  sum(transaction_count) AS orders, round(sum(total_amount) / sum(transaction_count), 2) AS average
+  sum(transaction_count) AS orders, round(sum(total_amount) / sum(transaction_count), {PLACES}) AS average
 FROM {sold(BY_CATEGORY, "category", "country", "total_amount", "transaction_count")} GROUP BY 1 ORDER BY revenue DESC"""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.events.rows import TransactionRow
+from app.events.topics.transactions import TransactionRow
 from tests.api.marts import mean
 from tests.api.serving import answered, api_over
 from tests.api.shop import Shop, label, revenue

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.events.rows import TransactionRow
+from app.events.topics.transactions import TransactionRow
 from tests.api.serving import answered, api_over
 from tests.api.shop import label, revenue, store
 from tests.sink.chunk_slices import NOON, order

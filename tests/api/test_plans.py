@@ -13,6 +13,7 @@ from api.cursors import Place
 from api.dates import Period, time_ranges
 from api.queries import anomalies, sales
 from api.queries.breakdown import Group, breakdown
+from api.routes.transactions import Order
 from app.postgres.connections import reader_pool
 from app.postgres.heartbeats import SELECT_ALIVE
 from tests.sink.chunk_slices import NOON
@@ -106,14 +107,14 @@ async def _ask_everything(database: Any) -> None:
         for group in Group if short else set(Group) - {Group.HOUR}:
             for country in (None, "l1"):
                 await breakdown(database, group, [period], country)
-    await sales.newest_orders(database, "u7", 10)
+    await sales.newest_orders(database, "u7", Order.model_fields, 10)
     await anomalies.of_transactions(database, ["t77", "t78", "t79"])
     await database.fetch(operations.TOPICS)
     await database.fetch(SELECT_ALIVE)
     await database.fetch(operations.SIZES)
     await database.fetch(operations.SIZE)
     await sales.extent(database)
-    await sales.order(database, "t77")
+    await sales.order(database, "t77", Order.model_fields)
     await anomalies.of_transaction(database, "t77")
     await anomalies.after_position(database, 80_000, 500)
     await sales.live_revenue(database, NOON - timedelta(days=1))

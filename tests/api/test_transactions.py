@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.events.rows import TransactionRow
+from app.events.topics.transactions import TransactionRow
 from tests.api.serving import answered, api_over
 from tests.api.shop import Shop, revenue, store
 from tests.sink.chunk_slices import NOON, order

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS, SourceTable
+from batch.sources import LAKE_TABLES, LakeTable
 
 FIRST_DAY: Final = datetime(2025, 11, 24, tzinfo=UTC)
 DAYS: Final = 40
@@ -40,12 +40,12 @@ class Shop:
     product_views: list[Row]
     cart_events: list[Row]
 
-    def rows(self, source: SourceTable) -> list[Row]:
+    def rows(self, source: LakeTable) -> list[Row]:
         """Those of one table."""
         rows: list[Row] = getattr(self, source.name)
         return rows
 
-    def arrow(self, source: SourceTable, seed: int = 0) -> pa.Table:
+    def arrow(self, source: LakeTable, seed: int = 0) -> pa.Table:
         """The same as an Arrow table, its rows shuffled by `seed`."""
         rows = self.rows(source)
         random.Random(seed).shuffle(rows)
@@ -60,7 +60,7 @@ def make_shop(seed: int = 1, visits: int = 900) -> Shop:
         _visit(rng, shop, number)
     for number in range(visits // 5):
         _order(rng, shop, f"lone-{number}", _time(rng), f"u{rng.randrange(40)}", None)
-    for source in (TRANSACTIONS, PRODUCT_VIEWS, CART_EVENTS):
+    for source in LAKE_TABLES.values():
         for offset, row in enumerate(shop.rows(source)):
             row["source_offset"] = offset
     return shop

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from app.settings import Settings
 from batch.nightly import Job, Outcome, run_batch
-from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS, SourceTable
+from batch.sources import LAKE_TABLES, LakeTable
 from batch.warehouse import POINTER, RUNS, Document, visible
 from tests.batch.generated import Row, Shop
 from tests.support.databases import Database
@@ -40,7 +40,7 @@ class Nights:
         """What the variables say."""
         return Settings(self.variables)
 
-    async def insert(self, source: SourceTable, rows: Sequence[Row]) -> None:
+    async def insert(self, source: LakeTable, rows: Sequence[Row]) -> None:
         """Store rows as the stream does: with their rollup."""
         columns = [*source.columns, "source_partition"]
         records = [(*(row[name] for name in source.columns), 0) for row in rows]
@@ -50,7 +50,7 @@ class Nights:
 
     async def insert_shop(self, shop: Shop) -> None:
         """All of a shop."""
-        for source in (TRANSACTIONS, PRODUCT_VIEWS, CART_EVENTS):
+        for source in LAKE_TABLES.values():
             await self.insert(source, shop.rows(source))
 
     async def execute(self, statement: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS
+from batch.sources import LAKE_TABLES
 from tests.batch.generated import Row, Shop
 
 MARTS: Final = (
@@ -38,7 +38,7 @@ def marts_of(
     former = [{"user_id": u, "segment_name": name} for u, name in (previous or {}).items()]
     with duckdb.connect(config={"threads": 2}) as connection:
         connection.register("previous", pa.Table.from_pylist(former, _PREVIOUS))
-        for source in (TRANSACTIONS, PRODUCT_VIEWS, CART_EVENTS):
+        for source in LAKE_TABLES.values():
             rows = [row for row in shop.rows(source) if row["timestamp"].date() <= as_of]
             table = pa.Table.from_pylist(rows, source.arrow_schema)
             connection.register(source.name, _without_zone(table))

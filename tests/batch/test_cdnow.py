@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.sources import TRANSACTIONS
+from batch.sources import LAKE_TABLES
 from compose.embedded.stack import EmbeddedStack
 from tests.batch import cdnow, oracle
 from tests.batch.generated import Row
@@ -27,7 +27,7 @@ _CUSTOMERS = 23_570
 _REVENUE = Decimal("2500315.63")
 _ZERO_AMOUNTS = 80
 _EXACT_DUPLICATES = 255
-_STORED = f"SELECT {', '.join(TRANSACTIONS.columns)} FROM transactions"
+_STORED = f"SELECT {', '.join(LAKE_TABLES['transactions'].columns)} FROM transactions"
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def test_every_order_of_cdnow_reaches_the_warehouse(world: World, nights: 
     stored = [dict(row) for row in await nights.database.fetch(_STORED)]
     random.Random(1).shuffle(stored)
     await nights.execute("TRUNCATE transactions")
-    await nights.insert(TRANSACTIONS, stored)
+    await nights.insert(LAKE_TABLES["transactions"], stored)
     again = nights.run(cdnow.LAST_DAY, full=True)
     assert [one.written for one in again.staged if one.mart.fact_time] == [0, 0]
     segments = sorted(nights.documents("customer_segments"), key=str)

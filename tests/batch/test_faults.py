@@ -13,7 +13,7 @@ import pytest
 from pymongo import MongoClient
 
 from app.errors import LakeError, LockHeldError, PublishError
-from batch.sources import TRANSACTIONS
+from batch.sources import LAKE_TABLES
 from batch.warehouse import Document
 from compose.embedded.stack import EmbeddedStack
 from tests.batch import oracle
@@ -114,7 +114,7 @@ async def test_rows_that_arrive_while_a_run_reads_belong_to_the_next_and_a_lost_
     await nights.insert_shop(shop)
 
     def grow() -> None:
-        asyncio.run(nights.insert(TRANSACTIONS, arrived))
+        asyncio.run(nights.insert(LAKE_TABLES["transactions"], arrived))
 
     def run() -> None:
         nights.run(_AS_OF, report=_once("transactions: ", grow))

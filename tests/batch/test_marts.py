@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from app.topics import TRANSACTIONS
 from batch.frames import Events
 from batch.marts.customer_segments import HISTORY, customer_segments, customer_totals
 from batch.marts.fact_sales import fact_sales
@@ -14,7 +15,7 @@ from batch.marts.fact_sessions import fact_sessions
 from batch.marts.product_performance import product_events, product_performance
 from batch.marts.sales_trends import sales_trends
 from batch.marts.segment_migrations import segment_migrations
-from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS
+from batch.sources import LAKE_TABLES
 from tests.batch import expected
 from tests.batch.generated import Row, Shop, by_key, make_shop
 
@@ -26,11 +27,9 @@ _shop = cache(make_shop)
 
 
 def _events(spark: SparkSession, shop: Shop, seed: int) -> Events:
-    frames = [
-        spark.createDataFrame(shop.arrow(source, seed)).repartition(3)
-        for source in (TRANSACTIONS, PRODUCT_VIEWS, CART_EVENTS)
-    ]
-    return Events(*frames)
+    return {
+        name: spark.createDataFrame(shop.arrow(source, seed)).repartition(3) for name, source in LAKE_TABLES.items()
+    }
 
 
 def _rows(frame: DataFrame) -> list[Row]:
@@ -40,7 +39,7 @@ def _rows(frame: DataFrame) -> list[Row]:
 
 def _segments(spark: SparkSession, events: Events) -> DataFrame:
     previous = spark.createDataFrame(list(_PREVIOUS.items()), HISTORY)
-    return customer_segments(customer_totals(events.transactions).persist(), previous, _AS_OF)
+    return customer_segments(customer_totals(events[TRANSACTIONS]).persist(), previous, _AS_OF)
 
 
 def _expected_segments(shop: Shop) -> list[Row]:
@@ -50,7 +49,7 @@ def _expected_segments(shop: Shop) -> list[Row]:
 _MARTS: list[tuple[str, Callable[[SparkSession, Events], DataFrame], Callable[[Shop], list[Row]], Sequence[str]]] = [
     (
         "fact_sales",
-        lambda _, events: fact_sales(events.transactions),
+        lambda _, events: fact_sales(events[TRANSACTIONS]),
         expected.fact_sales,
         ("date_time", "country", "category"),
     ),
@@ -69,7 +68,7 @@ _MARTS: list[tuple[str, Callable[[SparkSession, Events], DataFrame], Callable[[S
     ),
     (
         "sales_trends",
-        lambda _, events: sales_trends(fact_sales(events.transactions).persist(), _AS_OF, _AS_OF + timedelta(days=1)),
+        lambda _, events: sales_trends(fact_sales(events[TRANSACTIONS]).persist(), _AS_OF, _AS_OF + timedelta(days=1)),
         lambda shop: expected.sales_trends(shop, _AS_OF),
         ("period_type", "period", "country"),
     ),
@@ -109,7 +108,7 @@ def _of_several_users(shop: Shop) -> Shop:
 
 
 def _changed(shop: Shop, change: Callable[[Row], Row]) -> Shop:
-    sources = (TRANSACTIONS, PRODUCT_VIEWS, CART_EVENTS)
+    sources = LAKE_TABLES.values()
     return Shop(*([change(row) for row in shop.rows(source)] for source in sources))
 
 

@@ -9,7 +9,7 @@ import pytest
 from app.errors import LockHeldError, QualityError
 from batch.lake import Lake
 from batch.postgres import batch_lock
-from batch.sources import TRANSACTIONS
+from batch.sources import LAKE_TABLES
 from tests.batch import expected
 from tests.batch.generated import Row, Shop, make_shop
 from tests.batch.nights import Nights, assert_published
@@ -56,7 +56,7 @@ async def test_two_nights_and_late_arrivals_equal_plain_python_and_a_full_rebuil
     seen_before = nights.everything()
 
     shop.transactions[:] = early
-    await nights.insert(TRANSACTIONS, late)
+    await nights.insert(LAKE_TABLES["transactions"], late)
     second = nights.run(_AS_OF)
     assert_published(nights, _wanted(shop, former))
     assert second.extracted_rows < first.extracted_rows
@@ -142,7 +142,7 @@ async def test_a_failed_check_leaves_what_is_published(nights: Nights) -> None:
     manifest = lake.read_manifest()
     lake_day = next(iter(manifest.days("transactions").values()))
     rows = lake.read_file(lake_day.file)
-    with lake.new_file(TRANSACTIONS, _AS_OF) as file:
+    with lake.new_file(LAKE_TABLES["transactions"], _AS_OF) as file:
         file.write(rows.slice(1))
     (nights.settings.general.var_dir / "lake" / file.name).replace(
         nights.settings.general.var_dir / "lake" / lake_day.file

@@ -14,11 +14,11 @@ import pytest
 
 from api.app import create_app
 from app.errors import LakeError
-from app.topics import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS
-from batch import sources
+from app.topics import TRANSACTIONS
 from batch.extract import extract
 from batch.lake import Lake
 from batch.snapshot import open_snapshot
+from batch.sources import LAKE_TABLES
 from compose.embedded.stack import EmbeddedStack
 from tests.api.serving import answered, client_of
 from tests.batch import oracle
@@ -135,11 +135,7 @@ def world(stack: EmbeddedStack, nights: Nights, tmp_path: Path) -> Iterator[Worl
 
 
 def _records(shop: Shop) -> Iterator[Sent]:
-    for topic, source in (
-        (TRANSACTIONS, sources.TRANSACTIONS),
-        (PRODUCT_VIEWS, sources.PRODUCT_VIEWS),
-        (CART_EVENTS, sources.CART_EVENTS),
-    ):
+    for topic, source in LAKE_TABLES.items():
         for row in shop.rows(source):
             fields = {name: value for name, value in row.items() if name != "source_offset"}
             value = json.dumps(fields, default=_as_text).encode()

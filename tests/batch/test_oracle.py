@@ -3,7 +3,7 @@
 import random
 from datetime import date, timedelta
 
-from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS
+from batch.sources import LAKE_TABLES
 from tests.batch import oracle
 from tests.batch.generated import Shop, make_shop
 from tests.batch.nights import Nights, assert_published
@@ -12,7 +12,7 @@ _GAP = timedelta(minutes=30)
 #: The generated shop opens on 2025-11-24; moved so far it ends in the week 2020-W53, in January.
 _TO_WEEK_53 = timedelta(weeks=-260)
 _AS_OF = date(2021, 1, 3)
-_SOURCES = (TRANSACTIONS, PRODUCT_VIEWS, CART_EVENTS)
+_SOURCES = LAKE_TABLES.values()
 
 
 def _moved(shop: Shop, by: timedelta) -> Shop:

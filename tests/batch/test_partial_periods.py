@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from batch.sources import TRANSACTIONS
+from batch.sources import LAKE_TABLES
 from tests.batch.generated import Row
 from tests.batch.nights import Nights
 
@@ -34,7 +34,7 @@ async def test_what_runs_today_is_partial_as_of_today_and_later(nights: Nights) 
     now = datetime.now(UTC)
     moments = [now - timedelta(days=days) for days in (0, 1, 7, 14, 31, 62)]
     rows = [_order(f"t{number}", moment) for number, moment in enumerate(moments)]
-    await nights.insert(TRANSACTIONS, rows)
+    await nights.insert(LAKE_TABLES["transactions"], rows)
     for as_of in (now.date(), now.date() + timedelta(days=8)):
         nights.run(as_of, job="trends")
         today = nights.log[-1]["snapshot_taken"].date()
@@ -48,7 +48,7 @@ async def test_what_runs_today_is_partial_as_of_today_and_later(nights: Nights) 
 
 async def test_a_snapshot_of_the_running_day_has_an_id_of_its_own(nights: Nights) -> None:
     yesterday = datetime.now(UTC) - timedelta(days=1)
-    await nights.insert(TRANSACTIONS, [_order("t", yesterday)])
+    await nights.insert(LAKE_TABLES["transactions"], [_order("t", yesterday)])
     over = nights.run(yesterday.date(), job="trends")
     again = nights.run(yesterday.date(), job="trends")
     assert over.snapshot == again.snapshot

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from api.app import create_app
-from app.events.rows import TransactionRow
+from app.events.topics.transactions import TransactionRow
 from tests.api.serving import answered, client_of
 from tests.api.shop import store
 from tests.batch.nights import Nights

@@ -12,8 +12,9 @@ import asyncpg
 import uvloop
 from confluent_kafka import Consumer, TopicPartition
 
-from app.events.decoding import Decoder, TimeLimits, transaction_decoder
-from app.events.rows import TransactionRow
+from app.events.decoding import Decoder, TimeLimits
+from app.events.topics import transactions
+from app.events.topics.transactions import TransactionRow
 from app.postgres.connections import connect_worker
 from app.settings import Settings, load_settings
 from app.sink.chunk_slice import ChunkSlice
@@ -21,7 +22,7 @@ from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.fault_points import NoFaults
 from app.sink.ledger import Progress, open_partition
 from app.sink.partition_state import PartitionState
-from app.sink.tables import STORED_TRANSACTIONS
+from app.sink.tables import STORED_TOPICS
 from app.topics import TRANSACTIONS
 
 
@@ -42,11 +43,11 @@ async def main() -> None:
     """Consume from the beginning until killed."""
     settings = load_settings()
     connection = await connect_worker(settings.postgres, "globalmart-bench bare limit")
-    await connection.execute(STORED_TRANSACTIONS.create_stage)
+    await connection.execute(STORED_TOPICS["transactions"].create_stage)
     states = await _open(connection, settings.kafka.partitions)
-    decoder = transaction_decoder(TimeLimits(300_000_000))
+    decoder = Decoder(transactions.TOPIC, TimeLimits(300_000_000))
     transaction: ChunkTransaction[TransactionRow] = ChunkTransaction(
-        STORED_TRANSACTIONS,
+        STORED_TOPICS["transactions"],
         pane=timedelta(seconds=settings.stream.window_step_seconds),
         allowed_lateness_us=settings.stream.allowed_lateness_seconds * 1_000_000,
         faults=NoFaults(),

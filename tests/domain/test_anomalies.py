@@ -14,7 +14,7 @@ RULES = standard_rules(AnomalySettings())
 
 def _one(cents: int, quantity: int, recent: int) -> Measures:
     """Measures of a single transaction."""
-    return Measures([cents], [quantity], [recent])
+    return {"amount_cents": [cents], "quantity": [quantity], "recent": [recent]}
 
 
 def _high(score: str, amount: str) -> Anomaly:
@@ -84,7 +84,7 @@ def test_rules_agree_with_the_contract(
 
 
 def test_a_chunk_is_judged_place_by_place() -> None:
-    measures = Measures([100, 500_001, 100, 500_001], [1, 1, 10, 10], [1, 2, 3, 6])
+    measures = {"amount_cents": [100, 500_001, 100, 500_001], "quantity": [1, 1, 10, 10], "recent": [1, 2, 3, 6]}
     raised = [(anomaly.place, anomaly.anomaly_type) for anomaly in evaluate(RULES, measures)]
     assert sorted(raised) == [
         (1, "high_value"),
@@ -93,4 +93,4 @@ def test_a_chunk_is_judged_place_by_place() -> None:
         (3, "rapid_transactions"),
         (3, "unusual_quantity"),
     ]
-    assert evaluate(RULES, Measures([], [], [])) == []
+    assert evaluate(RULES, {"amount_cents": [], "quantity": [], "recent": []}) == []

@@ -5,19 +5,13 @@ from typing import Any
 
 import pytest
 
-from app.events.decoding import (
-    DECODERS,
-    FIRST_US,
-    Decoder,
-    TimeLimits,
-    cart_event_decoder,
-    product_view_decoder,
-    system_metric_decoder,
-    transaction_decoder,
-)
+from app.events.decoding import FIRST_US, Decoder, TimeLimits
 from app.events.rejections import Reason
-from app.events.rows import CartEventRow, ProductViewRow, SystemMetricRow, TransactionRow
-from app.topics import SOURCE_TOPICS
+from app.events.topics import cart_events, product_views, system_metrics, transactions
+from app.events.topics.cart_events import CartEventRow
+from app.events.topics.product_views import ProductViewRow
+from app.events.topics.system_metrics import SystemMetricRow
+from app.events.topics.transactions import TransactionRow
 from tests.events.records import KAFKA_MS, Record, encoded, order
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -106,7 +100,7 @@ def _reason(decoder: Decoder[Any], record: Record) -> Reason | None:
 
 @pytest.mark.parametrize(("value", "reason"), REFUSED + PRECEDENCE, ids=lambda v: str(v)[-60:])
 def test_refused(value: bytes | None, reason: Reason) -> None:
-    assert _reason(transaction_decoder(LIMITS), Record(value)) is reason
+    assert _reason(Decoder(transactions.TOPIC, LIMITS), Record(value)) is reason
 
 
 def test_every_reason_of_decoding_is_reached() -> None:
@@ -115,7 +109,7 @@ def test_every_reason_of_decoding_is_reached() -> None:
 
 
 def test_a_record_without_a_kafka_timestamp_is_told_as_one() -> None:
-    decoder = transaction_decoder(LIMITS)
+    decoder = Decoder(transactions.TOPIC, LIMITS)
     (letter,) = decoder.decode([Record(order(), timestamp=-1)]).dead_letters
     assert letter.reason is Reason.NO_KAFKA_TIMESTAMP
     assert "no Kafka timestamp" in letter.detail
@@ -139,12 +133,12 @@ def test_the_ends_of_the_calendar(text: str, reason: Reason | None) -> None:
     """PostgreSQL's client writes the first and the last microsecond as infinities."""
     last_ms = 253_402_300_799_999
     record = Record(order(timestamp=text), timestamp=last_ms)
-    assert _reason(transaction_decoder(OPEN), record) is reason
+    assert _reason(Decoder(transactions.TOPIC, OPEN), record) is reason
 
 
 def test_a_dead_letter_holds_the_raw_record() -> None:
     record = Record(b"\x00\xff", key=b"\xfe", offset=42, timestamp=KAFKA_MS)
-    (letter,) = transaction_decoder(LIMITS).decode([record]).dead_letters
+    (letter,) = Decoder(transactions.TOPIC, LIMITS).decode([record]).dead_letters
     assert (letter.offset, letter.key, letter.value) == (42, b"\xfe", b"\x00\xff")
     assert (letter.stage, letter.kafka_time_ms) == ("decode", KAFKA_MS)
     assert "\x00" not in letter.detail
@@ -161,7 +155,7 @@ def test_an_order_with_everything() -> None:
         total_amount="1e3",
         coupon={"unknown": [1]},
     )
-    decoded = transaction_decoder(LIMITS).decode([Record(value, offset=9)])
+    decoded = Decoder(transactions.TOPIC, LIMITS).decode([Record(value, offset=9)])
     assert decoded.rows == [
         TransactionRow("t1", "ada", NOON, 100_000, "Bücher \U0001f4da", "Österreich", "card", 3, "p", "s", 9)
     ]
@@ -170,15 +164,15 @@ def test_an_order_with_everything() -> None:
 
 
 def test_a_bare_order_is_one_item_of_nothing_in_particular() -> None:
-    (row,) = transaction_decoder(LIMITS).decode([Record(order())]).rows
+    (row,) = Decoder(transactions.TOPIC, LIMITS).decode([Record(order())]).rows
     assert row == TransactionRow("t1", "ada", NOON, 1999, None, None, None, 1, None, None, 0)
 
 
 def test_null_is_the_same_as_absent() -> None:
     names = ("category", "country", "payment_method", "product_id", "session_id", "quantity")
     value = order(**dict.fromkeys(names))
-    decoded = transaction_decoder(LIMITS).decode([Record(value)])
-    assert decoded == transaction_decoder(LIMITS).decode([Record(order())])
+    decoded = Decoder(transactions.TOPIC, LIMITS).decode([Record(value)])
+    assert decoded == Decoder(transactions.TOPIC, LIMITS).decode([Record(order())])
 
 
 @pytest.mark.parametrize(
@@ -198,7 +192,7 @@ def test_null_is_the_same_as_absent() -> None:
     ],
 )
 def test_timestamps(text: str, instant: datetime, assumed: bool) -> None:
-    decoded = transaction_decoder(LIMITS).decode([Record(order(timestamp=text), offset=3)])
+    decoded = Decoder(transactions.TOPIC, LIMITS).decode([Record(order(timestamp=text), offset=3)])
     assert [row.timestamp for row in decoded.rows] == [instant]
     assert decoded.timestamps_us == [(instant - NOON) // timedelta(microseconds=1) + KAFKA_MS * 1000]
     assert decoded.assumed_utc_offsets == ([3] if assumed else [])
@@ -207,11 +201,11 @@ def test_timestamps(text: str, instant: datetime, assumed: bool) -> None:
 @pytest.mark.parametrize("text", ["2026-02-30T12:00:00Z", "2026-03-01T25:00:00Z", "2026-03-01", "", "12:00:00Z", "now"])
 def test_texts_that_are_no_timestamps(text: str) -> None:
     record = Record(order(timestamp=text))
-    assert _reason(transaction_decoder(LIMITS), record) is Reason.INVALID_FIELD
+    assert _reason(Decoder(transactions.TOPIC, LIMITS), record) is Reason.INVALID_FIELD
 
 
 def test_without_a_retention_the_past_is_open() -> None:
-    decoder = transaction_decoder(TimeLimits(0))
+    decoder = Decoder(transactions.TOPIC, TimeLimits(0))
     assert _reason(decoder, Record(order(timestamp="1970-01-01T00:00:00Z"))) is None
 
 
@@ -223,7 +217,7 @@ def test_forgiven_records_are_told_by_offset() -> None:
         order(total_amount="1.005", timestamp="2026-03-01T12:00:00"),
         b"{",
     ]
-    decoded = transaction_decoder(LIMITS).decode(Record(value, offset=10 + n) for n, value in enumerate(values))
+    decoded = Decoder(transactions.TOPIC, LIMITS).decode(Record(value, offset=10 + n) for n, value in enumerate(values))
     assert decoded.rounded_offsets == [11, 13]
     assert decoded.assumed_utc_offsets == [12, 13]
     assert [row.source_offset for row in decoded.rows] == [10, 11, 12, 13]
@@ -244,11 +238,11 @@ def test_forgiven_records_are_told_by_offset() -> None:
 )
 def test_nul_characters(written: bytes, reason: Reason | None) -> None:
     value = order(category="HERE").replace(b"HERE", written)
-    assert _reason(transaction_decoder(LIMITS), Record(value)) is reason
+    assert _reason(Decoder(transactions.TOPIC, LIMITS), Record(value)) is reason
 
 
 def test_a_nul_in_a_field_that_is_not_stored_does_no_harm() -> None:
-    assert _reason(transaction_decoder(LIMITS), Record(order(note="\x00"))) is None
+    assert _reason(Decoder(transactions.TOPIC, LIMITS), Record(order(note="\x00"))) is None
 
 
 @pytest.mark.parametrize(
@@ -267,7 +261,7 @@ def test_a_nul_in_a_field_that_is_not_stored_does_no_harm() -> None:
 )
 def test_the_key_is_the_user(user: str, key: bytes | None, reason: Reason | None) -> None:
     record = Record(order(user_id=user), key=key)
-    assert _reason(transaction_decoder(LIMITS), record) is reason
+    assert _reason(Decoder(transactions.TOPIC, LIMITS), record) is reason
 
 
 VIEW: dict[str, Any] = {
@@ -290,9 +284,9 @@ METRIC: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("decoder", "event", "row"),
     [
-        (product_view_decoder(LIMITS), VIEW, ProductViewRow("e", "ada", "s", NOON, "p", None, None, 0)),
-        (cart_event_decoder(LIMITS), CART, CartEventRow("e", "ada", "s", NOON, "p", "add", 2, None, None, 0)),
-        (system_metric_decoder(LIMITS), METRIC, SystemMetricRow("ada", "api", "cpu", NOON, 0.5, 0)),
+        (Decoder(product_views.TOPIC, LIMITS), VIEW, ProductViewRow("e", "ada", "s", NOON, "p", None, None, 0)),
+        (Decoder(cart_events.TOPIC, LIMITS), CART, CartEventRow("e", "ada", "s", NOON, "p", "add", 2, None, None, 0)),
+        (Decoder(system_metrics.TOPIC, LIMITS), METRIC, SystemMetricRow("ada", "api", "cpu", NOON, 0.5, 0)),
     ],
     ids=["product_views", "cart_events", "system_metrics"],
 )
@@ -309,17 +303,16 @@ def test_the_other_topics(decoder: Decoder[Any], event: dict[str, Any], row: obj
 @pytest.mark.parametrize("action", ["added", "", "ADD", None, 1])
 def test_a_cart_knows_three_actions(action: object) -> None:
     record = Record(encoded(CART | {"action": action}))
-    assert _reason(cart_event_decoder(LIMITS), record) is Reason.INVALID_FIELD
+    assert _reason(Decoder(cart_events.TOPIC, LIMITS), record) is Reason.INVALID_FIELD
 
 
 @pytest.mark.parametrize("value", [b"1e999", b"-1e999"])
 def test_a_measurement_is_finite(value: bytes) -> None:
     written = encoded(METRIC | {"value": "HERE"}).replace(b'"HERE"', value)
-    assert _reason(system_metric_decoder(LIMITS), Record(written)) in {Reason.INVALID_FIELD, Reason.MALFORMED_JSON}
-
-
-def test_every_source_topic_has_its_decoder() -> None:
-    assert tuple(DECODERS) == SOURCE_TOPICS
+    assert _reason(Decoder(system_metrics.TOPIC, LIMITS), Record(written)) in {
+        Reason.INVALID_FIELD,
+        Reason.MALFORMED_JSON,
+    }
 
 
 def test_limits_are_stated_in_seconds_and_days() -> None:

@@ -7,9 +7,11 @@ import pytest
 from app.domain.pseudonyms import NO_ERASED_USERS, ErasedUsers, Pseudonym, user_hash
 from app.events.pseudonymize import ERASED_DETAIL, is_json, mentioned, without_erased
 from app.events.rows import DecodedRecords
+from app.events.topics import transactions
 from tests.sink.chunk_slices import letter, order
 
 KEY = b"key"
+PERSONAL = transactions.TOPIC.personal
 ADA = Pseudonym("erased-1", b"secret")
 ERASED = ErasedUsers(KEY, {user_hash(KEY, "ada"): ADA})
 
@@ -21,7 +23,7 @@ def decoded(*rows: Any, letters: list[Any] | None = None) -> DecodedRecords[Any]
 def test_rows_of_an_erased_user_are_renamed_and_nothing_else_changes() -> None:
     mine, alone = order(1, user_id="ada"), order(2, user_id="ada", session_id=None)
     other = order(3, user_id="bob")
-    found = without_erased(decoded(mine, alone, other), ERASED)
+    found = without_erased(decoded(mine, alone, other), ERASED, PERSONAL)
     assert found.rows == [
         mine._replace(user_id="erased-1", session_id=ADA.session("s1")),
         alone._replace(user_id="erased-1"),
@@ -33,7 +35,7 @@ def test_rows_of_an_erased_user_are_renamed_and_nothing_else_changes() -> None:
 @pytest.mark.parametrize("erased", [NO_ERASED_USERS, ERASED])
 def test_a_chunk_without_erased_users_is_the_very_same(erased: ErasedUsers) -> None:
     chunk = decoded(order(1, user_id="bob"), letters=[letter(2)])
-    assert without_erased(chunk, erased) is chunk
+    assert without_erased(chunk, erased, PERSONAL) is chunk
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_a_chunk_without_erased_users_is_the_very_same(erased: ErasedUsers) -> N
 )
 def test_letters_that_name_an_erased_user_are_blank(key: bytes, value: bytes | None) -> None:
     refused = letter(3)._replace(key=key, value=value)
-    (found,) = without_erased(decoded(letters=[refused]), ERASED).dead_letters
+    (found,) = without_erased(decoded(letters=[refused]), ERASED, PERSONAL).dead_letters
     blank = refused._replace(key=None, value=None, detail=ERASED_DETAIL, erased=True)
     assert found == blank
 
@@ -61,7 +63,7 @@ def test_letters_that_name_an_erased_user_are_blank(key: bytes, value: bytes | N
 @pytest.mark.parametrize("value", [b'{"user_id": "adam"}', b'{"note": "ada was here"}', b"", b"ada", rb'["\udfff"]'])
 def test_letters_that_do_not_name_one_stay(value: bytes) -> None:
     chunk = decoded(letters=[letter(3)._replace(key=b"k", value=value)])
-    assert without_erased(chunk, ERASED) is chunk
+    assert without_erased(chunk, ERASED, PERSONAL) is chunk
 
 
 def test_a_hostile_record_is_read_once() -> None:

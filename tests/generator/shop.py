@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from app.events.decoding import DECODERS, TimeLimits
+from app.events.decoding import Decoder, TimeLimits
 from app.events.rows import DecodedRecords
 from app.generator.mix import Rates
 from app.generator.record import Record
 from app.generator.shop import Shop, build_shop
 from app.generator.traffic import Plan, Traffic
 from app.settings import AnomalySettings, GeneratorSettings, StreamSettings
+from app.topics import SOURCES
 
 START_US = 1_750_000_000_000_000
 GUIDE_RATES = Rates(200.0, 300.0, 100.0, 10.0)
@@ -27,7 +28,7 @@ NO_FAULTS = {
 }
 NO_ANOMALIES = {"high_value_share": 0.0, "unusual_quantity_share": 0.0, "rapid_share": 0.0}
 _LIMITS = TimeLimits(STREAM.future_tolerance_seconds * 1_000_000)
-_DECODERS: dict[str, Any] = {topic: make(_LIMITS) for topic, make in DECODERS.items()}
+_DECODERS: dict[str, Any] = {name: Decoder(topic, _LIMITS) for name, topic in SOURCES.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,15 @@ import asyncpg
 
 from app.events.decoding import EPOCH, MICROSECOND
 from app.events.rejections import STAGE_DECODE, DeadLetter, Reason
-from app.events.rows import DecodedRecords, RowT, TransactionRow
+from app.events.rows import DecodedRecords, RowT
+from app.events.topics.transactions import TransactionRow
 from app.sink import ledger
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.chunk_slice import ChunkSlice, CommitResult
 from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.fault_points import NoFaults
 from app.sink.partition_state import PartitionState
-from app.sink.tables import STORED_TRANSACTIONS, StoredTopic
+from app.sink.tables import STORED_TOPICS, StoredTopic
 from app.stream.partition_loader import load_states
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -69,7 +70,7 @@ class Sink:
     def __init__(
         self,
         connection: asyncpg.Connection,
-        stored: StoredTopic = STORED_TRANSACTIONS,
+        stored: StoredTopic = STORED_TOPICS["transactions"],
         detector: AnomalyDetector | None = None,
     ) -> None:
         self.connection = connection

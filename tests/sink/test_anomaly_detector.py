@@ -6,14 +6,14 @@ from random import Random
 
 from app.domain.anomalies import standard_rules
 from app.domain.names import name_or_unknown
-from app.events.rows import TransactionRow
+from app.events.topics.transactions import TransactionRow
 from app.settings import AnomalySettings
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.ledger import Progress
 from app.sink.partition_state import PartitionState
-from app.sink.tables import STORED_TRANSACTIONS
+from app.sink.stateful_rules import new_states
+from app.sink.tables import STORED_TOPICS
 from tables.sales_state import SalesState
-from tables.velocity import PartitionVelocity
 from tests.sink.chunk_slices import NOON, Sink, order, work_of
 from tests.support.databases import Database
 
@@ -79,12 +79,12 @@ async def _commit_in_chunks(
 
 async def test_memory_database_and_a_naive_count_agree(database: Database) -> None:
     """Partition 0 lives on, 1 is loaded before each chunk, 2 always asks the database."""
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         sink = Sink(connection, detector=_judge())
         await _commit_in_chunks(sink, 0, _stream("lived-"), await sink.state(0))
         await _commit_in_chunks(sink, 1, _stream("loaded-"), None)
         await sink.state(2)
-        blind = PartitionState(Progress(0), SalesState(PartitionVelocity(FAR_FUTURE_US), name_or_unknown))
+        blind = PartitionState(Progress(0), SalesState(new_states(FAR_FUTURE_US), name_or_unknown))
         await _commit_in_chunks(sink, 2, _stream("asked-"), blind)
     expected = naive(_stream(""))
     assert {name for _, name, _ in expected} == {rule.anomaly_type for rule in RULES}
@@ -103,7 +103,7 @@ async def test_memory_database_and_a_naive_count_agree(database: Database) -> No
 
 async def test_an_anomaly_tells_what_it_was_judged_by(database: Database) -> None:
     rows = [order(0, amount_cents=900_000, quantity=12)]
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         result = await Sink(connection, detector=_judge()).commit(work_of(rows))
     assert list(result.anomalies) == ["high_value", "unusual_quantity"]
     stored = await database.fetch("SELECT * FROM transaction_anomalies ORDER BY anomaly_type")
@@ -118,7 +118,7 @@ async def test_an_anomaly_tells_what_it_was_judged_by(database: Database) -> Non
 
 async def test_an_order_that_was_deleted_and_comes_again_keeps_its_anomalies(database: Database) -> None:
     """Retention keeps anomalies for ever: the order must not fail on its own."""
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         sink = Sink(connection, detector=_judge())
         await sink.commit(work_of([order(0, transaction_id="big", amount_cents=900_000)]))
         async with database.owner() as owner:
@@ -132,6 +132,6 @@ async def test_an_order_that_was_deleted_and_comes_again_keeps_its_anomalies(dat
 
 async def test_duplicates_are_not_judged(database: Database) -> None:
     rows = [order(n, transaction_id="same", amount_cents=600_000 + n) for n in range(8)]
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         result = await Sink(connection, detector=_judge()).commit(work_of(rows))
     assert list(result.anomalies) == ["high_value"]

@@ -8,18 +8,15 @@ import asyncpg
 import pytest
 
 from app.events.decoding import EPOCH, MICROSECOND
-from app.events.rows import CartEventRow, ProductViewRow, SystemMetricRow, TransactionRow
+from app.events.topics.cart_events import CartEventRow
+from app.events.topics.product_views import ProductViewRow
+from app.events.topics.system_metrics import SystemMetricRow
+from app.events.topics.transactions import TransactionRow
 from app.reconcile.stream.json_values import stored_kafka_us
 from app.sink import ledger
 from app.sink.chunk_transaction import FencedError
 from app.sink.ledger import Counts
-from app.sink.tables import (
-    STORED_CART_EVENTS,
-    STORED_PRODUCT_VIEWS,
-    STORED_SYSTEM_METRICS,
-    STORED_TRANSACTIONS,
-    StoredTopic,
-)
+from app.sink.tables import STORED_TOPICS, StoredTopic
 from tests.sink.chunk_slices import NOON, Sink, letter, order, work_of
 from tests.support.databases import Database
 
@@ -36,7 +33,7 @@ async def _ids(database: Database) -> dict[str, tuple[int, int]]:
 
 async def test_an_order_is_stored_as_it_came(database: Database) -> None:
     row = order(7, amount_cents=999_999_999_999, quantity=3, country=None, session_id=None)
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         result = await Sink(connection).commit(work_of([row], partition=4, start=0))
     assert result.counts == Counts(stored=1)
     (stored,) = await database.fetch("SELECT * FROM transactions")
@@ -58,7 +55,7 @@ async def test_an_order_is_stored_as_it_came(database: Database) -> None:
 
 
 async def test_dead_letters_keep_the_raw_record(database: Database) -> None:
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         await Sink(connection).commit(work_of([order(0)], letters=[letter(1), letter(2)]))
     rows = await database.fetch("SELECT * FROM dead_letters ORDER BY source_offset")
     assert [row["source_offset"] for row in rows] == [1, 2]
@@ -75,7 +72,7 @@ async def test_dead_letters_keep_the_raw_record(database: Database) -> None:
     [(10**17, "9999-12-31T23:59:59"), (-(10**17), "0001-01-01T00:00:01"), (-1, "1969-12-31T23:59:59.999")],
 )
 async def test_a_dead_letter_of_any_kafka_time_is_kept(database: Database, time_ms: int, kept: str) -> None:
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         strange = letter(0)._replace(kafka_time_ms=time_ms)
         await Sink(connection).commit(work_of([], letters=[strange]))
     (row,) = await database.fetch("SELECT kafka_time FROM dead_letters")
@@ -90,7 +87,7 @@ async def test_the_lowest_offset_of_an_id_wins_within_a_chunk(database: Database
         order(2, transaction_id="same", amount_cents=2),
         order(3, transaction_id="same", amount_cents=1),
     ]
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         result = await Sink(connection).commit(work_of(rows))
     assert result.counts == Counts(stored=2, duplicates=2, conflicting=1)
     assert [row.source_offset for row in result.rows] == [0, 1]
@@ -110,7 +107,7 @@ CHANGES: list[tuple[dict[str, object], bool]] = [
 
 
 async def test_the_first_to_commit_stays(database: Database) -> None:
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         sink = Sink(connection)
         await sink.commit(work_of([order(0, transaction_id="same")]))
         for start, (change, conflicting) in enumerate(CHANGES):
@@ -127,13 +124,13 @@ async def test_the_first_to_commit_stays(database: Database) -> None:
 
 async def test_missing_values_in_both_are_no_conflict(database: Database) -> None:
     rows = [order(n, transaction_id="same", category=None, country=None) for n in range(2)]
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         result = await Sink(connection).commit(work_of(rows))
     assert result.counts == Counts(stored=1, duplicates=1)
 
 
 async def test_the_fence_refuses_any_other_start(database: Database) -> None:
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         sink = Sink(connection)
         await sink.commit(work_of([order(0), order(1)]))
         state = await sink.state(0)
@@ -148,7 +145,7 @@ async def test_the_fence_refuses_any_other_start(database: Database) -> None:
 
 
 async def test_a_partition_without_a_ledger_is_fenced(database: Database) -> None:
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         sink = Sink(connection)
         state = await sink.state(0)
         with pytest.raises(FencedError):
@@ -157,7 +154,10 @@ async def test_a_partition_without_a_ledger_is_fenced(database: Database) -> Non
 
 async def test_one_of_two_that_race_for_a_chunk_wins(database: Database) -> None:
     work = work_of([order(n) for n in range(50)], letters=[letter(50)])
-    async with database.worker(STORED_TRANSACTIONS) as one, database.worker(STORED_TRANSACTIONS) as two:
+    async with (
+        database.worker(STORED_TOPICS["transactions"]) as one,
+        database.worker(STORED_TOPICS["transactions"]) as two,
+    ):
         sinks = [Sink(one), Sink(two)]
         states = [await sink.state(0) for sink in sinks]
         ends = await asyncio.gather(
@@ -173,7 +173,10 @@ async def test_one_of_two_that_race_for_a_chunk_wins(database: Database) -> None
 @pytest.mark.parametrize("size", [90, 300], ids=["arrays", "stage"])
 async def test_equal_ids_in_two_partitions_do_not_deadlock(database: Database, size: int) -> None:
     rounds = 10
-    async with database.worker(STORED_TRANSACTIONS) as one, database.worker(STORED_TRANSACTIONS) as two:
+    async with (
+        database.worker(STORED_TOPICS["transactions"]) as one,
+        database.worker(STORED_TOPICS["transactions"]) as two,
+    ):
         for number in range(rounds):
             ids = [f"{number:02}-{n:04}" for n in range(size)]
             start = number * size
@@ -188,7 +191,7 @@ async def test_equal_ids_in_two_partitions_do_not_deadlock(database: Database, s
 async def test_watermark_horizon_and_late_events_are_in_the_ledger(database: Database) -> None:
     minutes = [0, 30, 20, 19.99, 31]
     rows = [order(n, timestamp=NOON + timedelta(minutes=at)) for n, at in enumerate(minutes)]
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         sink = Sink(connection)
         first = await sink.commit(work_of(rows[:3]))
         second = await sink.commit(work_of(rows[3:]))
@@ -199,7 +202,7 @@ async def test_watermark_horizon_and_late_events_are_in_the_ledger(database: Dat
 
 
 async def test_duplicates_move_neither_watermark_nor_figures(database: Database) -> None:
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         sink = Sink(connection)
         await sink.commit(work_of([order(0, transaction_id="same")]))
         far = NOON + timedelta(days=1)
@@ -219,7 +222,7 @@ async def test_rounded_and_assumed_utc_count_stored_events_only(database: Databa
     work = work_of([order(0, transaction_id="a"), order(1, transaction_id="a"), order(2)])
     work.decoded.rounded_offsets.extend([0, 1])
     work.decoded.assumed_utc_offsets.extend([1, 2])
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         await Sink(connection).commit(work)
     at = await _ledger(database)
     assert (at["rounded"], at["assumed_utc"], at["duplicates"]) == (1, 1, 1)
@@ -240,9 +243,9 @@ def _metric(offset: int, host: str, value: float = 0.1) -> SystemMetricRow:
 @pytest.mark.parametrize(
     ("stored", "rows"),
     [
-        (STORED_PRODUCT_VIEWS, [_view(0, "a"), _view(1, "b"), _view(2, "a"), _view(3, "b", "x")]),
-        (STORED_CART_EVENTS, [_cart(0, "a"), _cart(1, "b"), _cart(2, "a"), _cart(3, "b", "remove")]),
-        (STORED_SYSTEM_METRICS, [_metric(0, "a"), _metric(1, "b"), _metric(2, "a"), _metric(3, "b", 1)]),
+        (STORED_TOPICS["product_views"], [_view(0, "a"), _view(1, "b"), _view(2, "a"), _view(3, "b", "x")]),
+        (STORED_TOPICS["cart_events"], [_cart(0, "a"), _cart(1, "b"), _cart(2, "a"), _cart(3, "b", "remove")]),
+        (STORED_TOPICS["system_metrics"], [_metric(0, "a"), _metric(1, "b"), _metric(2, "a"), _metric(3, "b", 1)]),
     ],
     ids=lambda value: value.name if isinstance(value, StoredTopic) else "",
 )

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from app.postgres.connections import connect_worker
 from app.sink.chunk_transaction import FencedError
 from app.sink.failures import Failure, UnencodableError, classify
-from app.sink.tables import STORED_TRANSACTIONS
+from app.sink.tables import STORED_TOPICS
 from compose.embedded.ports import choose_port
 from tests.sink.chunk_slices import Sink, order, work_of
 from tests.support.databases import Database
@@ -37,12 +37,12 @@ async def _overflow(database: Database) -> None:
 
 
 async def _unencodable(database: Database) -> None:
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         await Sink(connection).commit(work_of([order(0, quantity=2**40)]))
 
 
 async def _not_text(database: Database) -> None:
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         await Sink(connection).commit(work_of([order(0, country=5)]))
 
 

@@ -9,7 +9,7 @@ from app.domain.anomalies import standard_rules
 from app.settings import AnomalySettings
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.fault_points import FaultPoint
-from app.sink.tables import STORED_TRANSACTIONS
+from app.sink.tables import STORED_TOPICS
 from tests.sink.chunk_slices import NOON, Sink, letter, order, work_of
 from tests.support.databases import Database
 
@@ -32,7 +32,7 @@ class _Recorder:
 async def test_no_statement_is_prepared_behind_the_fence(database: Database, count: int) -> None:
     recorder = _Recorder()
     rules = standard_rules(AnomalySettings(high_value=Decimal(1), rapid_transactions=1))
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         sink = Sink(connection, detector=AnomalyDetector(rules, lambda: NOON))
         sink.transaction._faults = recorder
         rows = [order(offset, transaction_id=f"t{offset // 2}") for offset in range(count)]

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import asyncpg
 import pytest
 
-from app.events.rows import TransactionRow
+from app.events.topics.transactions import TransactionRow
 from app.sink.ledger import Counts
-from app.sink.tables import STORED_TRANSACTIONS
+from app.sink.tables import STORED_TOPICS
 from tests.sink.chunk_slices import NOON, Sink, letter, order, work_of
 from tests.support.databases import Database
 from tests.support.unnamed import UNNAMED
@@ -130,7 +130,7 @@ async def _summed(database: Database, relation: str, start: str, category: str =
 async def test_a_dirty_stream_is_kept_to_the_cent(database: Database, seed: int, ends: float) -> None:
     random = Random(seed)
     recount = Recount()
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         sink = Sink(connection)
         for partition, chunk in _chunks(random, _stream(random, 1200), ends):
             for _, row in chunk:

@@ -14,10 +14,10 @@ from app.kafka.chunks import Chunk
 from app.metrics import WorkerMetrics
 from app.sink.ledger import Progress
 from app.sink.partition_state import PartitionState
+from app.sink.stateful_rules import new_states
 from app.stream.partition_loader import KafkaOffsets
 from app.stream.partitions import PartitionManager
 from tables.sales_state import SalesState
-from tables.velocity import PartitionVelocity
 
 
 @dataclass
@@ -88,9 +88,7 @@ class FakeLoader:
         return self.state()
 
     def state(self) -> PartitionState:
-        return PartitionState(
-            Progress(self.next_offset, None, None), SalesState(PartitionVelocity(None), name_or_unknown)
-        )
+        return PartitionState(Progress(self.next_offset, None, None), SalesState(new_states(None), name_or_unknown))
 
 
 @dataclass

@@ -11,7 +11,8 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from app.events.decoding import EPOCH, MICROSECOND
-from app.events.rows import DecodedRecords, TransactionRow
+from app.events.rows import DecodedRecords
+from app.events.topics.transactions import TransactionRow
 from app.kafka.chunks import Chunk
 from app.metrics import WorkerMetrics
 from app.postgres.connections import connect_worker
@@ -20,7 +21,7 @@ from app.sink.chunk_slice import CommitResult
 from app.sink.chunk_transaction import ChunkTransaction
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoint, NoFaults
-from app.sink.tables import STORED_TRANSACTIONS
+from app.sink.tables import STORED_TOPICS
 from app.stream.committer import ChunkCommitter
 from app.stream.partition_loader import PartitionLoader
 from app.stream.partitions import PartitionManager
@@ -77,7 +78,7 @@ class Bench:
         )
         self.partitions.follow(TRANSACTIONS, lambda state, result: self.outcomes.append(result))
         self.committer: ChunkCommitter[TransactionRow] = ChunkCommitter(
-            ChunkTransaction(STORED_TRANSACTIONS, pane=PANE, allowed_lateness_us=MINUTE_US, faults=faults),
+            ChunkTransaction(STORED_TOPICS["transactions"], pane=PANE, allowed_lateness_us=MINUTE_US, faults=faults),
             self.partitions,
             retry_max_seconds=0.1,
         )
@@ -90,7 +91,9 @@ class Bench:
 
     @staticmethod
     def _connection(database: Database) -> SinkConnection:
-        return SinkConnection(lambda: connect_worker(database.postgres, "test"), (STORED_TRANSACTIONS.create_stage,))
+        return SinkConnection(
+            lambda: connect_worker(database.postgres, "test"), (STORED_TOPICS["transactions"].create_stage,)
+        )
 
     async def commit(self, rows: list[TransactionRow], start: int = 0) -> bool:
         """Commit the rows as one chunk of partition 0."""

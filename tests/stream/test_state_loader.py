@@ -9,9 +9,10 @@ from app.settings import AnomalySettings
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.ledger import Progress
 from app.sink.partition_state import PartitionState
-from app.sink.tables import STORED_TRANSACTIONS
+from app.sink.tables import STORED_TOPICS
 from app.stream.partition_loader import load_states, ranges_to_load
 from app.topics import TRANSACTIONS
+from tables.velocity import RECENT, PartitionVelocity
 from tests.sink.chunk_slices import NOON, Sink, order, work_of
 from tests.support.databases import Database
 
@@ -51,7 +52,7 @@ async def test_quiet_and_busy_partitions_remember_what_they_did(database: Databa
     rules = standard_rules(AnomalySettings())
     detector = AnomalyDetector(rules, lambda: NOON)
     lived: list[dict[str, list[int]]] = []
-    async with database.worker(STORED_TRANSACTIONS) as connection:
+    async with database.worker(STORED_TOPICS["transactions"]) as connection:
         sink = Sink(connection, detector=detector)
         for partition, day in enumerate((LONG_AGO, NOON)):
             state = await sink.state(partition)
@@ -74,4 +75,6 @@ async def test_quiet_and_busy_partitions_remember_what_they_did(database: Databa
 
 def _remembered(state: PartitionState) -> dict[str, list[int]]:
     assert state.sales is not None
-    return state.sales.velocity.timestamps
+    velocity = state.sales.rules[RECENT]
+    assert isinstance(velocity, PartitionVelocity)
+    return velocity.timestamps

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from app.events.rows import SystemMetricRow
+from app.events.topics.system_metrics import SystemMetricRow
 from app.stream.health import SystemGauges
 
 _NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

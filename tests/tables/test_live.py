@@ -9,7 +9,7 @@ from app.settings import Settings
 from app.stream.app import create_faust_app
 from tables.live import LiveTables
 from tables.sales_state import SalesState
-from tables.velocity import PartitionVelocity
+from tables.velocity import RECENT, PartitionVelocity
 from tests.tables.sales import Sold
 
 SECOND = 1_000_000
@@ -23,9 +23,10 @@ def tables(tmp_path: Path) -> LiveTables:
 
 
 def _state(*sales: Sold) -> SalesState:
-    state = SalesState(PartitionVelocity(), name_or_unknown)
+    velocity = PartitionVelocity()
+    state = SalesState({RECENT: velocity}, name_or_unknown)
     for number, sale in enumerate(sales):
-        state.velocity.add(f"user-{number}", sale.timestamp_us)
+        velocity.add(f"user-{number}", sale.timestamp_us)
     state.accept(sales, [sale.timestamp_us for sale in sales], None, 0)
     return state
 

@@ -1,15 +1,16 @@
 """The in-memory state of a partition."""
 
 from app.domain.names import name_or_unknown
+from app.sink.stateful_rules import new_states
 from tables.sales_state import SalesState
-from tables.velocity import PartitionVelocity
+from tables.velocity import RECENT, PartitionVelocity
 from tests.tables.sales import Sold
 
 SECOND = 1_000_000
 
 
 def test_live_figures_take_what_the_window_still_holds() -> None:
-    state = SalesState(PartitionVelocity(), name_or_unknown)
+    state = SalesState(new_states(None), name_or_unknown)
     now = 1000 * SECOND
     sales = [
         Sold(now - 60 * SECOND, 1, "a", "X"),
@@ -25,8 +26,9 @@ def test_live_figures_take_what_the_window_still_holds() -> None:
 
 
 def test_accepting_raises_the_horizon_of_the_velocity() -> None:
-    state = SalesState(PartitionVelocity(), name_or_unknown)
-    state.velocity.add("ada", 5 * SECOND)
+    velocity = PartitionVelocity()
+    state = SalesState({RECENT: velocity}, name_or_unknown)
+    velocity.add("ada", 5 * SECOND)
     state.accept([], [], 10 * SECOND, 0)
-    assert state.velocity.timestamps == {}
-    assert state.velocity.horizon_us == 10 * SECOND
+    assert velocity.timestamps == {}
+    assert velocity.horizon_us == 10 * SECOND

@@ -8,13 +8,10 @@ import streamlit as st
 
 from api.dashboard import charts, components, formatting
 from api.dashboard.page import Page
+from app.domain.anomalies import RULE_KINDS
 
 _SHOWN: Final = 200
-_TYPES: Final = {
-    "high_value": "High value",
-    "unusual_quantity": "Unusual quantity",
-    "rapid_transactions": "Rapid transactions",
-}
+_TYPES: Final = {kind.anomaly_type: kind.title for kind in RULE_KINDS}
 _COLUMNS: Final = (
     components.Column("detected_at", "Detected (UTC)", formatting.shown_time),
     components.Column("anomaly_type", "Type", lambda name: _TYPES.get(name, name)),

@@ -3,14 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
 from app.errors import GlobalMartError
-from app.topics import TOPICS
-
-_KEY_FIELDS: Final = {topic.name: topic.key for topic in TOPICS if topic.source}
+from app.topics import SOURCES
 
 
 class DeadLetterError(GlobalMartError):
@@ -32,9 +30,10 @@ class Correction:
         if self.patch:
             value = orjson.dumps(merge(_document(value), self.patch))
         if self.rekey:
-            name = _document(value).get(_KEY_FIELDS[topic])
+            field = SOURCES[topic].record_key
+            name = _document(value).get(field)
             if not isinstance(name, str):
-                raise DeadLetterError(f"the event has no {_KEY_FIELDS[topic]} for its key")
+                raise DeadLetterError(f"the event has no {field} for its key")
             key = name.encode()
         return key, value
 

@@ -10,7 +10,8 @@ import asyncpg
 
 from app.errors import LockHeldError
 from app.kafka.producer import Outgoing, RecordPosition
-from app.ops.dead_letters.validation import identity, stored_topic
+from app.ops.dead_letters.validation import identity
+from app.topics import SOURCES
 
 _SELECT: Final = """
 SELECT d.id, d.source_topic AS topic, d.source_partition AS partition, d.source_offset AS offset,
@@ -217,7 +218,7 @@ async def _outcome(connection: asyncpg.Connection, row: Any) -> tuple[str, str]:
     key = identity(topic, row["value"], row["key"])
     if key is None:
         return "gone", "the ledger counts it, and the current rules would reject it"
-    names = stored_topic(topic).key
+    names = SOURCES[topic].identity
     matches = " AND ".join(f"{name} = ${number}" for number, name in enumerate(names, 1))
     found = await connection.fetchrow(f"SELECT source_partition, source_offset FROM {topic} WHERE {matches}", *key)
     if found is None:

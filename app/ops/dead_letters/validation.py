@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.events.decoding import DECODERS, FIRST_US, TimeLimits
+from app.events.decoding import FIRST_US, Decoder, TimeLimits
 from app.events.rejections import DeadLetter
 from app.settings import StreamSettings
-from app.sink.tables import STORED_TOPICS, StoredTopic
+from app.topics import SOURCES
 
 _NO_LIMITS: Final = TimeLimits(future_tolerance_us=2**62, earliest_us=FIRST_US)
 
@@ -27,19 +27,13 @@ def time_limits(stream: StreamSettings) -> TimeLimits:
     return TimeLimits.of(stream.future_tolerance_seconds, stream.retention_days, stream.earliest_timestamp)
 
 
-def stored_topic(name: str) -> StoredTopic:
-    """Returns the table of a source topic."""
-    return next(stored for stored in STORED_TOPICS if stored.name == name)
-
-
 def refusal(topic: str, attempt: Attempt, limits: TimeLimits) -> DeadLetter | None:
     """Returns the dead letter that this record would become; None if it would be accepted."""
-    letters = DECODERS[topic](limits).decode([attempt]).dead_letters
+    letters = Decoder(SOURCES[topic], limits).decode([attempt]).dead_letters
     return letters[0] if letters else None
 
 
 def identity(topic: str, value: bytes | None, key: bytes | None) -> tuple[Any, ...] | None:
     """Returns the primary key of the row that this record becomes; None if it is rejected."""
-    rows = DECODERS[topic](_NO_LIMITS).decode([Attempt(key, value)]).rows
-    names = stored_topic(topic).key
-    return tuple(getattr(rows[0], name) for name in names) if rows else None
+    rows = Decoder(SOURCES[topic], _NO_LIMITS).decode([Attempt(key, value)]).rows
+    return tuple(getattr(rows[0], name) for name in SOURCES[topic].identity) if rows else None

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import asyncpg
 
-from app.domain.pseudonyms import PREFIX, Pseudonym, user_hash
+from app.domain.pseudonyms import PREFIX, Personal, Pseudonym, user_hash
 from app.errors import GlobalMartError
 from app.events.pseudonymize import ERASED_DETAIL, is_json, mentioned
 from app.ops.dead_letters.repository import settle
-from app.topics import ANOMALIES, CART_EVENTS, DEAD_LETTERS, PRODUCT_VIEWS, SOURCE_TOPICS, TRANSACTIONS
+from app.topics import ANOMALIES, DEAD_LETTERS, SOURCE_TOPICS, SOURCES, TRANSACTIONS, USER_TOPICS
 
 Reached = Callable[[str], None]
 _BATCH: Final = 1_000
@@ -34,11 +34,11 @@ _FENCE: Final = """
 UPDATE stream_progress SET erasures = erasures + 1 WHERE topic = $1 AND partition = ANY($2::INTEGER[])"""
 _UNFENCED: Final = """
 SELECT count(*) FROM stream_progress WHERE topic = $1 AND NOT partition = ANY($2::INTEGER[])"""
-#: `Pseudonym.session` in SQL; a session that is null stays null.
-_RENAME: Final = f"""
-UPDATE {{table}} SET user_id = $2, session_id =
-    '{PREFIX}' || substr(encode(sha256($3::BYTEA || convert_to(session_id, 'UTF8')), 'hex'), 1, 32)
-WHERE user_id = $1"""
+#: `Pseudonym.of` in SQL; null stays null.
+_PSEUDONYMS: Final = {
+    Personal.USER: "$2",
+    Personal.SESSION: f"'{PREFIX}' || substr(encode(sha256($3::BYTEA || convert_to({{name}}, 'UTF8')), 'hex'), 1, 32)",
+}
 _PREFETCH_ROWS: Final = 20  # dead letters have up to 10 MiB each
 _LETTERS: Final = "SELECT id, key, value FROM dead_letters WHERE NOT erased"
 _REPLAYS: Final = """
@@ -78,8 +78,9 @@ class TableEraser:
             while not await self._fence_workers(topic, pseudonym):
                 pass
             self.reached(topic)
-        for table in (PRODUCT_VIEWS, CART_EVENTS):
-            await self._rename_events(table, pseudonym)
+        for table in USER_TOPICS:
+            if table != TRANSACTIONS:
+                await self._rename_events(table, pseudonym)
         async with self.connection.transaction():
             await lock_publisher(self.connection, ANOMALIES)
             status = await self.connection.execute(
@@ -96,7 +97,7 @@ class TableEraser:
 
     async def count(self) -> Counter[str]:
         """Counts the rows with the id."""
-        for table in (TRANSACTIONS, PRODUCT_VIEWS, CART_EVENTS, "transaction_anomalies"):
+        for table in (*USER_TOPICS, "transaction_anomalies"):
             self.done[table] = await self.connection.fetchval(
                 f"SELECT count(*) FROM {table} WHERE user_id = $1", self.user_id
             )
@@ -119,18 +120,19 @@ class TableEraser:
         return not await connection.fetchval(_UNFENCED, topic, partitions)
 
     async def _rename_events(self, table: str, pseudonym: Pseudonym) -> None:
-        found = await self.connection.fetch(f"SELECT event_id FROM {table} WHERE user_id = $1", self.user_id)
+        key = SOURCES[table].identity[0]
+        found = await self.connection.fetch(f"SELECT {key} FROM {table} WHERE user_id = $1", self.user_id)
         keys = [row[0] for row in found]
         for start in range(0, len(keys), _BATCH):
             async with self.connection.transaction():
                 await self.connection.fetch(_LOCK, table)
                 some = keys[start : start + _BATCH]
-                await self._rename(table, " AND event_id = ANY($4::TEXT[])", pseudonym, some)
+                await self._rename(table, f" AND {key} = ANY($4::TEXT[])", pseudonym, some)
             self.reached(f"some {table}")
 
     async def _rename(self, table: str, which: str, pseudonym: Pseudonym, *arguments: object) -> None:
         status = await self.connection.execute(
-            _RENAME.format(table=table) + which, self.user_id, pseudonym.user_id, pseudonym.session_key, *arguments
+            _rename_sql(table) + which, self.user_id, pseudonym.user_id, pseudonym.session_key, *arguments
         )
         self.done[table] += _rows(status)
 
@@ -138,6 +140,12 @@ class TableEraser:
 async def lock_publisher(connection: asyncpg.Connection, stream: str) -> None:
     """Blocks the outbox publisher until this transaction ends: it locks the same rows in another order (deadlock)."""
     await connection.execute("SELECT 1 FROM outbox_progress WHERE stream = $1 FOR UPDATE", stream)
+
+
+def _rename_sql(table: str) -> str:
+    personal = SOURCES[table].personal.items()
+    changes = ", ".join(f"{name} = {_PSEUDONYMS[kind].format(name=name)}" for name, kind in personal)
+    return f"UPDATE {table} SET {changes} WHERE user_id = $1"
 
 
 def _rows(status: str) -> int:

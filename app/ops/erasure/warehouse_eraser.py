@@ -6,7 +6,7 @@ the lock of the batch.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
@@ -15,16 +15,18 @@ import pyarrow.compute as pc
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from app.domain.pseudonyms import Pseudonym
+from app.domain.pseudonyms import Personal, Pseudonym
 from app.ops.erasure.table_eraser import Reached
 from app.published_run import CURRENT, POINTER, RUNS, Document
 from batch.lake import Lake
 from batch.manifest import LakeDay
 from batch.segment_history import FOLDER
-from batch.sources import SOURCES, SourceTable
+from batch.sources import LAKE_TABLES, LakeTable
 
 _CUSTOMERS: Final = re.compile(r"customer_segments__\d+")
 _SESSIONS: Final = "fact_sessions__rows"
+#: Of the history of segments in the lake.
+_HISTORY: Final = {"user_id": Personal.USER}
 #: What the batch appends to the user's id for orders without a session.
 _START: Final = re.compile(r"@\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -40,35 +42,31 @@ def erase_from_lake(lake: Lake, user_id: str, pseudonym: Pseudonym, reached: Rea
     for source, day, known in list(_days(lake, user_id)):
         with lake.new_file(source, day) as file:
             for rows in lake.read_pieces(known.file):
-                file.write(renamed(rows, user_id, pseudonym))
+                file.write(_renamed_rows(rows, user_id, pseudonym, source.personal))
         reached("lake file")
         manifest = lake.read_manifest()
         lake.write_manifest(manifest.with_days(source.name, {day: LakeDay(known.summary, file.name)}))
         written += 1
-    lake.remove_orphans(lake.read_manifest(), (source.name for source in SOURCES))
+    lake.remove_orphans(lake.read_manifest(), LAKE_TABLES)
     for name in list(_histories(lake, user_id)):
-        lake.replace_file(name, renamed(lake.read_file(name), user_id, pseudonym))
+        lake.replace_file(name, _renamed_rows(lake.read_file(name), user_id, pseudonym, _HISTORY))
         written += 1
     return written
 
 
-def renamed(rows: pa.Table, user_id: str, pseudonym: Pseudonym) -> pa.Table:
-    """Returns the rows with the pseudonyms of the user and of the user's sessions."""
+def _renamed_rows(rows: pa.Table, user_id: str, pseudonym: Pseudonym, personal: Mapping[str, Personal]) -> pa.Table:
     mine = pc.equal(rows["user_id"], user_id).combine_chunks()
-    names = {"user_id": [pseudonym.user_id] * pc.sum(mine).as_py()}
-    if "session_id" in rows.column_names:
-        sessions = rows["session_id"].filter(mine).to_pylist()
-        names["session_id"] = [s and pseudonym.session(s) for s in sessions]
-    for name, values in names.items():
+    for name, kind in personal.items():
+        values = [pseudonym.of(kind, value) for value in rows[name].filter(mine).to_pylist()]
         place = rows.schema.get_field_index(name)
         column = pc.replace_with_mask(rows[name].combine_chunks(), mine, pa.array(values, rows.schema.field(name).type))
         rows = rows.set_column(place, rows.schema.field(name), column)
     return rows
 
 
-def _days(lake: Lake, user_id: str) -> Iterator[tuple[SourceTable, date, LakeDay]]:
+def _days(lake: Lake, user_id: str) -> Iterator[tuple[LakeTable, date, LakeDay]]:
     manifest = lake.read_manifest()
-    for source in SOURCES:
+    for source in LAKE_TABLES.values():
         for day, known in sorted(manifest.days(source.name).items()):
             if _holds(lake, known.file, user_id):
                 yield source, day, known

@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 from app.domain.timestamps import midnight
 from app.errors import LakeError, text_of
 from app.kafka.producer import Outgoing, RecordPosition, ReplaySender
-from app.ops.dead_letters.validation import Attempt, refusal, stored_topic, time_limits
+from app.ops.dead_letters.validation import Attempt, refusal, time_limits
 from app.ops.lock import retention_floor
 from app.settings import Settings
-from app.topics import TRANSACTIONS
+from app.topics import SOURCES, TRANSACTIONS
 
 _BATCH: Final = 5_000
 _GONE: Final = """
@@ -55,11 +55,11 @@ class ImportResult:
 def lake_batches(location: str, first: date, last: date) -> Iterator[RowBatch]:
     """Yields the lake's rows of the UTC days first to last in batches; raises LakeError if there is no lake."""
     from app.ops.lake import filled_lake
-    from batch.sources import SOURCES
+    from batch.sources import LAKE_TABLES
 
     lake = filled_lake(location)
     manifest = lake.read_manifest()
-    for source in SOURCES:
+    for source in LAKE_TABLES.values():
         for day, found in sorted(manifest.days(source.name).items()):
             if first <= day <= last:
                 for rows in lake.read_pieces(found.file):
@@ -125,7 +125,7 @@ class HistoryImporter:
         return ""
 
     async def _missing_ids(self, table: str, rows: Sequence[dict[str, Any]]) -> set[Any]:
-        key = stored_topic(table).key[0]
+        key = SOURCES[table].identity[0]
         found = await self._connection.fetch(
             f"SELECT {key} FROM {table} WHERE {key} = ANY($1::TEXT[])", [row[key] for row in rows]
         )
@@ -150,7 +150,7 @@ class HistoryImporter:
 
 
 def _id(table: str, row: dict[str, Any]) -> Any:
-    return row[stored_topic(table).key[0]]
+    return row[SOURCES[table].identity[0]]
 
 
 def _day(row: dict[str, Any]) -> date | None:
@@ -169,8 +169,8 @@ def _day(row: dict[str, Any]) -> date | None:
 
 def _outgoing(batch: RowBatch, row: dict[str, Any]) -> Outgoing:
     event = {name: value for name, value in row.items() if value is not None and name != "source_offset"}
-    user = str(event.get("user_id", ""))
-    return Outgoing(batch.table, batch.origin, user.encode(), orjson.dumps(event, default=_decimal_text))
+    key = str(event.get(SOURCES[batch.table].record_key, ""))
+    return Outgoing(batch.table, batch.origin, key.encode(), orjson.dumps(event, default=_decimal_text))
 
 
 def _decimal_text(value: Any) -> str:

@@ -11,17 +11,15 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Any, Final, cast
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
 
 import asyncpg
 
-from app.domain.anomalies import Anomaly, Measures, evaluate, standard_rules
-from app.domain.money import decimal_from_cents
+from app.domain.anomalies import standard_rules
 from app.domain.timestamps import midnight
-from app.events.decoding import DECODERS
+from app.events.decoding import Decoder
 from app.events.pseudonymize import without_erased
-from app.events.rows import CartEventRow, ProductViewRow, SystemMetricRow, TransactionRow
 from app.kafka.producer import ReplaySender
 from app.kafka.reader import KafkaReader, Record
 from app.ops.dead_letters.validation import Attempt, time_limits
@@ -30,23 +28,12 @@ from app.ops.repair.repair import Repair, repair
 from app.ops.replay.from_files import HistoryImporter, ImportResult, RowBatch
 from app.security import librdkafka_options
 from app.settings import Settings
-from app.sink.anomaly_detector import count_recent
+from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.erased_users import read_erased
 from app.sink.tables import STORED_TOPICS, StoredTopic
-from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
+from app.topics import TRANSACTIONS
 
 _BATCH: Final = 5_000
-_ROW_TYPES: Final[dict[str, Any]] = {
-    TRANSACTIONS: TransactionRow,
-    PRODUCT_VIEWS: ProductViewRow,
-    CART_EVENTS: CartEventRow,
-    SYSTEM_METRICS: SystemMetricRow,
-}
-_RAISE: Final = """
-INSERT INTO transaction_anomalies
-    (transaction_id, user_id, amount, anomaly_score, anomaly_type, detected_at, description,
-     event_time, threshold)
-VALUES ($1, $2, $3, $4, $5, CURRENT_TIMESTAMP, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING 1"""
 _POLL_SECONDS: Final = 0.2
 
 
@@ -99,12 +86,12 @@ class KafkaReplay:
         self._connection = connection
         self._kafka = kafka
         self._limits = time_limits(settings.stream)
-        self._rules = standard_rules(settings.anomaly)
+        self._detector = AnomalyDetector(standard_rules(settings.anomaly), lambda: datetime.now(UTC))
         self.done = KafkaReplayResult()
 
     async def run(self, start: datetime, end: datetime) -> KafkaReplayResult:
         """Restores the missing rows and returns the result."""
-        for stored in STORED_TOPICS:
+        for stored in STORED_TOPICS.values():
             floor = await retention_floor(self._connection, stored.name)
             await self._topic(stored, start if floor is None else max(start, floor), end)
         return self.done
@@ -128,13 +115,13 @@ class KafkaReplay:
         low, high = await self._kafka.bounds(stored.name, partition)
         if low > 0:
             self.done.gone.append(f"{stored.name}[{partition}] below offset {low}")
-        decoder = DECODERS[stored.name](self._limits)
+        decoder = Decoder(stored.topic, self._limits)
         erased = await read_erased(self._connection, stored.name)
         end = min(high, next_offset)
         async for batch in self._kafka.read(stored.name, partition, low, end):
             self.done.read[stored.name] += len(batch)
             times = {record.offset: record.time_ms for record in batch}
-            rows = without_erased(decoder.decode(map(_attempt, batch)), erased).rows
+            rows = without_erased(decoder.decode(map(_attempt, batch)), erased, stored.topic.personal).rows
             rows = [row for row in rows if event_times[0] <= row.timestamp < event_times[1]]
             if rows:
                 arrays = [list(column) for column in zip(*rows, strict=True)]
@@ -153,7 +140,7 @@ class KafkaReplay:
             )
             if not found:
                 return
-            rows = [_ROW_TYPES[stored.name](*row.values()) for row in found]
+            rows = [stored.topic.row(*row.values()) for row in found]
             await self._insert(stored, partition, rows)
             last = rows[-1].source_offset
 
@@ -174,35 +161,13 @@ class KafkaReplay:
             offsets = {row["source_offset"] for row in inserted}
             kept = [row for row in rows if row.source_offset in offsets]
             if stored.name == TRANSACTIONS:
-                await self._detect_anomalies(partition, cast(Sequence[TransactionRow], kept))
+                self.done.anomalies += await self._detector.detect_again(self._connection, partition, kept)
         self.done.restored[stored.name] += len(kept)
         self.done.days |= {_day(row.timestamp) for row in kept}
-
-    async def _detect_anomalies(self, partition: int, rows: Sequence[TransactionRow]) -> None:
-        """Stores the anomalies of the rows again if they were lost as well."""
-        counts = await count_recent(self._connection, partition, rows)
-        measures = Measures([row.amount_cents for row in rows], [row.quantity for row in rows], counts)
-        raised = [(rows[anomaly.place], anomaly) for anomaly in evaluate(self._rules, measures)]
-        for row, anomaly in raised:
-            inserted = await self._connection.fetchval(_RAISE, *_anomaly_row(row, anomaly))
-            self.done.anomalies += inserted is not None
 
 
 def _attempt(record: Record) -> Attempt:
     return Attempt(record.key, record.value, record.time_ms, record.offset)
-
-
-def _anomaly_row(row: TransactionRow, anomaly: Anomaly) -> tuple[Any, ...]:
-    return (
-        row.transaction_id,
-        row.user_id,
-        decimal_from_cents(row.amount_cents),
-        anomaly.score,
-        anomaly.anomaly_type,
-        anomaly.description,
-        row.timestamp,
-        anomaly.threshold,
-    )
 
 
 def _day(instant: datetime) -> datetime:

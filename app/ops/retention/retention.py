@@ -11,13 +11,14 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
+from app.domain.money import CENTS
 from app.domain.timestamps import midnight
+from app.events.topics.declaration import Retention
 from app.settings import Settings
-from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
+from app.topics import SOURCES, TRANSACTIONS
 from batch.lake import Lake
-from batch.sources import SOURCES, SourceTable
+from batch.sources import LAKE_TABLES, LakeTable
 
-_SOURCES: Final = {source.name: source for source in SOURCES}
 _DAY: Final = timedelta(days=1)
 _DAYS: Final = """
 SELECT DISTINCT (timestamp AT TIME ZONE 'UTC')::DATE AS day FROM {table} WHERE timestamp < $1 ORDER BY 1"""
@@ -53,7 +54,7 @@ class Archive:
 
     async def missing(self, connection: asyncpg.Connection, table: str, day: date) -> str:
         """Returns why the day must not be deleted yet; empty if the lake has all its rows, or no such table."""
-        source = _SOURCES.get(table)
+        source = LAKE_TABLES.get(table)
         if source is None:
             return ""
         known = self.lake.read_manifest().days(table).get(day)
@@ -66,7 +67,7 @@ class Archive:
             return ""
         return "it has changed since the lake read it; run the nightly batch first"
 
-    async def _count_archived(self, connection: asyncpg.Connection, source: SourceTable, day: date, file: str) -> int:
+    async def _count_archived(self, connection: asyncpg.Connection, source: LakeTable, day: date, file: str) -> int:
         """Returns how many rows of a partly deleted day are in the lake, by key."""
         start, archived = midnight(day), 0
         for rows in self.lake.read_pieces(file, [source.key]):
@@ -80,9 +81,9 @@ class Archive:
         return archived
 
 
-async def _checksum(connection: asyncpg.Connection, source: SourceTable, day: date) -> tuple[int, int]:
+async def _checksum(connection: asyncpg.Connection, source: LakeTable, day: date) -> tuple[int, int]:
     """Returns the day's number of rows and their checksum, in the form of the lake's manifest."""
-    factor = 100 if source.checksum == "total_amount" else 1
+    factor = CENTS if source.checksum == "total_amount" else 1
     start = midnight(day)
     row: Any = await connection.fetchrow(
         f"SELECT count(*), coalesce(sum({source.checksum}) * {factor}, 0)::NUMERIC(38, 0) "
@@ -116,15 +117,15 @@ def first_day_kept(settings: Settings, now: datetime) -> dict[str, date]:
     retention: only after both has passed can no duplicate of it arrive.
     """
     retention = settings.retention
-    kept = {
-        PRODUCT_VIEWS: timedelta(days=retention.raw_days),
-        CART_EVENTS: timedelta(days=retention.raw_days),
-        SYSTEM_METRICS: timedelta(days=retention.metrics_days),
+    ages = {
+        Retention.RAW: timedelta(days=retention.raw_days),
+        Retention.METRICS: timedelta(days=retention.metrics_days),
     }
     if settings.stream.retention_days is not None:
         hours = retention.hours_by_topic.get(TRANSACTIONS, settings.kafka.retention_hours)
-        kept[TRANSACTIONS] = timedelta(days=settings.stream.retention_days, hours=hours)
-    return {table: (now - age).date() for table, age in kept.items()}
+        ages[Retention.ORDERS] = timedelta(days=settings.stream.retention_days, hours=hours)
+    kept = [topic for topic in SOURCES.values() if topic.retention in ages]
+    return {topic.name: (now - ages[topic.retention]).date() for topic in kept}
 
 
 async def delete_days(

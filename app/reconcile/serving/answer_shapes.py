@@ -4,15 +4,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from app.reconcile.comparison import Row, named
+from app.reconcile.stream.validation import COLUMNS
+from app.topics import TRANSACTIONS
 
 EVERYWHERE: Final = "everywhere"
 
 _SALES: Final = ("revenue", "transaction_count", "avg_order_value")
 _TREND: Final = ("revenue", "transactions", "revenue_growth_rate", "partial")
-_ORDER: Final = ("timestamp", "total_amount", "category", "country", "payment_method", "quantity", "product_id")
+_OWN: Final = ("user_id", "session_id")
+_ORDER: Final = tuple(name for name in COLUMNS[TRANSACTIONS] if name not in ("transaction_id", *_OWN))
 GROUPS: Final = ("day", "category", "country")
 TRENDS: Final = ("daily", "weekly", "monthly")
-ANOMALIES: Final = ("high_value", "unusual_quantity", "rapid_transactions")
 
 #: Keys and figures of the rows under each title.
 SHAPES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
@@ -70,7 +72,7 @@ SHAPES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
         ),
     ),
     "customer's order": (("transaction_id",), _ORDER),
-    "order": (("transaction_id",), ("user_id", "session_id", *_ORDER)),
+    "order": (("transaction_id",), (*_OWN, *_ORDER)),
     "topic": (("topic",), ("consumed", "stored", "duplicates", "conflicting", "dead_lettered", "late", "lost")),
 }
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 import asyncpg
 
 from app.errors import RecountError
-from app.reconcile.serving.answer_shapes import ANOMALIES, EVERYWHERE, GROUPS, TRENDS, shaped
+from app.reconcile.serving.answer_shapes import EVERYWHERE, GROUPS, TRENDS, shaped
+from app.reconcile.stream.counters import ANOMALY_TYPES
 from app.reconcile.warehouse.stored_totals import counted
 from app.reconcile.warehouse.trend_periods import trend
 
@@ -77,12 +78,12 @@ async def stored_answers(connection: asyncpg.Connection, as_of: date, read_on: d
     days = await connection.fetch(_DAYS, end)
     customer = await connection.fetchrow(_BUSIEST, end, as_of)
     order = await connection.fetchrow(_ORDER)
-    newest = await connection.fetch(_NEWEST_ANOMALIES, list(ANOMALIES), NEWEST_ANOMALIES)
+    newest = await connection.fetch(_NEWEST_ANOMALIES, list(ANOMALY_TYPES), NEWEST_ANOMALIES)
     if customer is None or order is None:
         raise RecountError("no order is stored up to the day of the published run; there is nothing to compare")
     figures = {
         **await _sales(connection),
-        **shaped("anomalies", await connection.fetch(_ANOMALIES, list(ANOMALIES))),
+        **shaped("anomalies", await connection.fetch(_ANOMALIES, list(ANOMALY_TYPES))),
         **shaped("topic", await connection.fetch(_TOPICS)),
         **shaped("customer's order", await connection.fetch(_NEWEST, customer["user_id"])),
         **shaped("order", [order]),

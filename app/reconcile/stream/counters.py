@@ -11,6 +11,10 @@ from app.reconcile.stream.validation import COLUMNS, Event
 from app.settings import AnomalySettings
 from app.topics import TRANSACTIONS
 
+HIGH_VALUE: Final = "high_value"
+UNUSUAL_QUANTITY: Final = "unusual_quantity"
+RAPID_TRANSACTIONS: Final = "rapid_transactions"
+ANOMALY_TYPES: Final = (HIGH_VALUE, UNUSUAL_QUANTITY, RAPID_TRANSACTIONS)
 MINUTE_US: Final = 60 * SECOND_US
 _SCORE: Final = Decimal("0.0001")
 
@@ -31,15 +35,15 @@ class AnomalyRules:
         limits, found = self._settings, []
         if amount > limits.high_value:
             text = f"High value transaction: ${amount:.2f}"
-            found.append(_anomaly(order, "high_value", amount, limits.high_value, text))
+            found.append(_anomaly(order, HIGH_VALUE, amount, limits.high_value, text))
         if quantity >= limits.unusual_quantity:
             text = f"Unusual quantity: {quantity} items"
             limit = Decimal(limits.unusual_quantity)
-            found.append(_anomaly(order, "unusual_quantity", Decimal(quantity), limit, text))
+            found.append(_anomaly(order, UNUSUAL_QUANTITY, Decimal(quantity), limit, text))
         if rapid > limits.rapid_transactions:
             text = f"Rapid transactions: {rapid} in 60 seconds"
             limit = Decimal(limits.rapid_transactions)
-            found.append(_anomaly(order, "rapid_transactions", Decimal(rapid), limit, text))
+            found.append(_anomaly(order, RAPID_TRANSACTIONS, Decimal(rapid), limit, text))
         return found
 
     def _count_recent(self, user: str, time_us: object) -> int:

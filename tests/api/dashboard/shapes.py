@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from app.events.rows import TransactionRow
+from app.events.topics.transactions import TransactionRow
 from tests.sink.chunk_slices import order
 
 _DAYS: Final = 10

@@ -8,7 +8,15 @@ import api.dashboard
 
 _FOLDER = Path(api.dashboard.__file__).parent
 _PROJECT = {"agents", "api", "app", "batch", "compose", "grafana", "tables", "tests"}
-_KNOWN = ("api.dashboard", "app.settings", "app.errors", "app.domain.names", "app.domain.timestamps")
+_KNOWN = (
+    "api.dashboard",
+    "app.settings",
+    "app.errors",
+    "app.domain.anomalies",
+    "app.domain.money",
+    "app.domain.names",
+    "app.domain.timestamps",
+)
 _CLIENTS = {"httpx", "requests", "urllib3", "aiohttp", "asyncpg", "motor", "pymongo"}
 
 

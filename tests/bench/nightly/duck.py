@@ -10,7 +10,7 @@ import duckdb
 
 from batch.lake import Lake
 from batch.rfm import segment_pairs
-from batch.sources import SOURCES
+from batch.sources import LAKE_TABLES
 
 _MARTS: Final = Path(__file__).with_name("marts.sql")
 #: Whole numbers throughout, half away from zero.
@@ -32,7 +32,7 @@ def duckdb_marts(lake: Lake, as_of: date, threads: int, gap_minutes: int) -> Ite
         engine.execute("CREATE TABLE segment_names (r INTEGER, f INTEGER, segment_name VARCHAR)")
         engine.executemany("INSERT INTO segment_names VALUES (?, ?, ?)", segment_pairs())
         manifest = lake.read_manifest()
-        for source in SOURCES:
+        for source in LAKE_TABLES.values():
             files = [lake.address(name) for name in manifest.files(source.name, as_of)]
             names = ", ".join(f"'{name.removeprefix('file://')}'" for name in files)
             engine.execute(

@@ -15,7 +15,7 @@ from app.settings import Settings
 from batch.extract import extract
 from batch.lake import Lake
 from batch.snapshot import open_snapshot
-from batch.sources import SOURCES, SourceTable
+from batch.sources import LAKE_TABLES, LakeTable
 from compose.embedded.stack import EmbeddedStack
 from tests.bench.nightly.measuring import Spent, measured
 
@@ -51,7 +51,7 @@ def _extract(settings: Settings, lake: Lake, as_of: date) -> Spent:
 async def _fill(lake: Lake, as_of: date, settings: Settings, stack: EmbeddedStack, var_dir: Path) -> None:
     await migrate(settings.postgres)
     connection = await asyncpg.connect(stack.postgres.dsn())
-    for source in SOURCES:
+    for source in LAKE_TABLES.values():
         text = var_dir / f"{source.name}.csv"
         _as_csv(lake, source, as_of, text)
         columns = [*source.columns, "source_partition"]
@@ -62,7 +62,7 @@ async def _fill(lake: Lake, as_of: date, settings: Settings, stack: EmbeddedStac
     await connection.close()
 
 
-def _as_csv(lake: Lake, source: SourceTable, as_of: date, text: Path) -> None:
+def _as_csv(lake: Lake, source: LakeTable, as_of: date, text: Path) -> None:
     files = [lake.address(name) for name in lake.read_manifest().files(source.name, as_of)]
     paths = [name.removeprefix("file://") for name in files]
     columns = ", ".join(source.columns)

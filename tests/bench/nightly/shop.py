@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from batch.lake import Lake
 from batch.manifest import DayChecksum, LakeDay
-from batch.sources import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS, SourceTable
+from batch.sources import LAKE_TABLES, LakeTable
 
 SESSIONS_PER_ORDER: Final = 1 / 0.779
 
@@ -52,7 +52,11 @@ _ORDERS: Final = """
            (1 + hash(i, 10) % 3)::INTEGER AS quantity, 'product' || product AS product_id,
            CASE WHEN hash(i, 11) % 50 > 0 THEN session_id END AS session_id, i::BIGINT AS source_offset
     FROM sessions WHERE kind IN ('direct', 'cart')"""
-_SQL: Final = {TRANSACTIONS: _ORDERS, PRODUCT_VIEWS: _VIEWS, CART_EVENTS: _CARTS}
+_SQL: Final = {
+    LAKE_TABLES["transactions"]: _ORDERS,
+    LAKE_TABLES["product_views"]: _VIEWS,
+    LAKE_TABLES["cart_events"]: _CARTS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,12 @@ def fill_lake(lake: Lake, size: ShopSize, threads: int) -> dict[str, int]:
     return rows
 
 
-def _write(lake: Lake, source: SourceTable, day: date, rows: pa.Table) -> LakeDay:
+def _write(lake: Lake, source: LakeTable, day: date, rows: pa.Table) -> LakeDay:
     table = rows.select(list(source.columns)).cast(source.arrow_schema)
     with lake.new_file(source, day) as file:
         file.write(table)
     total: Any = pc.sum(table[source.checksum]).as_py() or 0
-    scale = 100 if source is TRANSACTIONS else 1
+    scale = 100 if source is LAKE_TABLES["transactions"] else 1
     return LakeDay(DayChecksum(len(table), int(total * scale)), file.name)
 
 

@@ -22,7 +22,7 @@ from app.topics import PRODUCT_VIEWS
 from batch.lake import Lake
 from batch.postgres import batch_lock
 from batch.snapshot import open_snapshot
-from batch.sources import SOURCES
+from batch.sources import LAKE_TABLES
 from compose.embedded.stack import EmbeddedStack
 from tests.faults.processes import ROOT
 from tests.faults.world import World
@@ -70,7 +70,7 @@ def lake_equals_postgres(world: World, lake: Path) -> bool:
     """Whether the next extract would find no day changed that it had read."""
     manifest = Lake(str(lake)).read_manifest()
     with open_snapshot(Settings(world.environment()).postgres) as snapshot:
-        prints = {source.name: snapshot.day_checksums(source, TODAY) for source in SOURCES}
+        prints = {source.name: snapshot.day_checksums(source, TODAY) for source in LAKE_TABLES.values()}
     return all(
         known.summary == prints[name][day] for name, days in manifest.tables.items() for day, known in days.items()
     )

@@ -15,8 +15,7 @@ from app.ops.replay.from_files import lake_batches
 from app.topics import TRANSACTIONS
 from batch.lake import Lake
 from batch.manifest import DayChecksum, LakeDay, Manifest
-from batch.sources import PRODUCT_VIEWS
-from batch.sources import TRANSACTIONS as ORDERS
+from batch.sources import LAKE_TABLES
 from tests.faults.world import World
 from tests.ops.dead_letters.refused import deliver, globalmart, order
 
@@ -29,7 +28,7 @@ def at(day: date, second: int) -> datetime:
 
 def kept_order(name: str, second: int, amount: str, day: date = DAY) -> dict[str, Any]:
     """An order as the lake keeps it."""
-    empty = dict.fromkeys(ORDERS.columns)
+    empty = dict.fromkeys(LAKE_TABLES["transactions"].columns)
     return empty | {
         "transaction_id": name,
         "user_id": f"user of {name}",
@@ -44,13 +43,13 @@ def kept_order(name: str, second: int, amount: str, day: date = DAY) -> dict[str
 def kept_view(name: str) -> dict[str, Any]:
     """A page seen, as the lake keeps it."""
     view = {"event_id": name, "user_id": "u", "session_id": "s", "timestamp": at(DAY, 1)}
-    return dict.fromkeys(PRODUCT_VIEWS.columns) | view | {"product_id": "p", "source_offset": 1}
+    return dict.fromkeys(LAKE_TABLES["product_views"].columns) | view | {"product_id": "p", "source_offset": 1}
 
 
 def fill_lake(folder: Path, orders: list[dict[str, Any]], views: list[dict[str, Any]]) -> None:
     """A lake of one day."""
     lake, manifest = Lake(str(folder)), Manifest()
-    for source, rows in ((ORDERS, orders), (PRODUCT_VIEWS, views)):
+    for source, rows in ((LAKE_TABLES["transactions"], orders), (LAKE_TABLES["product_views"], views)):
         with lake.new_file(source, DAY) as file:
             file.write(pa.Table.from_pylist(rows, schema=source.arrow_schema))
         day = {DAY: LakeDay(DayChecksum(len(rows), 0), file.name)}

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import pytest
 
-from app.events.decoding import DECODERS, EPOCH, MICROSECOND, TimeLimits
+from app.events.decoding import EPOCH, MICROSECOND, Decoder, TimeLimits
 from app.kafka.reader import Record as RecountRecord
 from app.reconcile.stream.validation import COLUMNS, RejectedError, Rules, validate
-from app.topics import SOURCE_TOPICS, TRANSACTIONS
+from app.topics import SOURCE_TOPICS, SOURCES, TRANSACTIONS
 from tests.events.records import Record
 from tests.reconcile.stream.examples import KEYS, TIME_MS, VALID
 from tests.reconcile.stream.mutations import mutated
@@ -21,7 +21,7 @@ from tests.reconcile.stream.mutations import mutated
 _MUTATIONS: Final = 4000
 _LIMITS: Final = TimeLimits(300_000_000, 400 * 86_400_000_000)
 _RULES: Final = Rules(300, 400)
-_DECODERS: Final = {topic: make(_LIMITS) for topic, make in DECODERS.items()}
+_DECODERS: Final = {name: Decoder(topic, _LIMITS) for name, topic in SOURCES.items()}
 #: Nothing lies ahead of it, so that the end of the calendar is reached.
 LAST_MS: Final = 253_402_300_799_999
 _NOW: Final = datetime.fromtimestamp(TIME_MS / 1000, UTC)

@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.events.schemas import CartEvent, ProductViewEvent, SystemMetricEvent
+from app.events.topics.cart_events import CartEvent
+from app.events.topics.product_views import ProductViewEvent
+from app.events.topics.system_metrics import SystemMetricEvent
 from app.kafka.reader import Record
 from app.reconcile.stream.json_values import to_us
 from app.reconcile.stream.validation import COLUMNS, Event, RejectedError, Rules, validate
