@@ -33,6 +33,8 @@ _LATENCY_BOUNDS: Final = (
     300.0,
 )
 
+_STEP_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
+
 
 class _Factory:
     """Creates metrics on one registry."""
@@ -127,11 +129,23 @@ class SinkMetrics:
             "topic",
             buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000),
         )
+        self.transaction_chunks = make.histogram(
+            "globalmart_transaction_chunks", "Chunks per transaction.", "topic", buckets=(1, 2, 3, 5, 10, 25, 50, 100)
+        )
+        self.chunk_decode_seconds = make.histogram(
+            "globalmart_chunk_decode_seconds", "Time to decode a chunk.", "topic", buckets=_STEP_BOUNDS
+        )
+        self.chunk_wait_seconds = make.histogram(
+            "globalmart_chunk_wait_seconds",
+            "Time from a decoded chunk to the start of its transaction.",
+            "topic",
+            buckets=_STEP_BOUNDS,
+        )
         self.commit_duration_seconds = make.histogram(
             "globalmart_commit_duration_seconds",
-            "Time from a decoded chunk to its commit.",
+            "Time of a chunk's transaction, with its retries.",
             "topic",
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30),
+            buckets=_STEP_BOUNDS,
         )
         self.sink_failures = make.counter(
             "globalmart_sink_failures", "Failed attempts to commit a chunk, by kind of error.", "topic", "error"

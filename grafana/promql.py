@@ -56,7 +56,7 @@ def chunk_records(quantile: float) -> str:
 
 
 def commit_duration_seconds(quantile: float) -> str:
-    """Quantile of the time from a decoded chunk to its commit, by topic."""
+    """Quantile of the time of a chunk's transaction, by topic."""
     return _quantile(quantile, "globalmart_commit_duration_seconds", "topic")
 
 

@@ -26,6 +26,10 @@ class ChunkSlice(Generic[RowT]):
             return self
         return ChunkSlice(self.partition, start, end, _slice(self.decoded, start, end))
 
+    def joined(self, following: "ChunkSlice[RowT]") -> "ChunkSlice[RowT]":
+        """Returns the slice of both; `following` begins at the end of this one."""
+        return ChunkSlice(self.partition, self.start, following.end, _join(self.decoded, following.decoded))
+
     def offsets(self) -> list[int]:
         """Offsets of all records, ascending."""
         decoded = self.decoded
@@ -83,4 +87,14 @@ def _slice(decoded: DecodedRecords[RowT], start: int, end: int) -> DecodedRecord
         dead_letters=[letter for letter in decoded.dead_letters if start <= letter.offset < end],
         rounded_offsets=[o for o in decoded.rounded_offsets if start <= o < end],
         assumed_utc_offsets=[o for o in decoded.assumed_utc_offsets if start <= o < end],
+    )
+
+
+def _join(first: DecodedRecords[RowT], second: DecodedRecords[RowT]) -> DecodedRecords[RowT]:
+    return DecodedRecords(
+        rows=[*first.rows, *second.rows],
+        timestamps_us=[*first.timestamps_us, *second.timestamps_us],
+        dead_letters=[*first.dead_letters, *second.dead_letters],
+        rounded_offsets=[*first.rounded_offsets, *second.rounded_offsets],
+        assumed_utc_offsets=[*first.assumed_utc_offsets, *second.assumed_utc_offsets],
     )

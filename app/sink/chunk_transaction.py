@@ -1,11 +1,12 @@
-"""One transaction per chunk: copy, fence, insert, detect anomalies, advance the ledger, commit.
+"""One transaction for the chunks that wait: fence, insert, detect anomalies, advance the ledger, commit.
 
-The stage is filled before any shared lock is taken: no time-out of PostgreSQL ends a COPY whose client was
-stopped. The fence is the ledger's row: a chunk commits only if it begins at the ledger's next offset, so a replay, a
-rebalance or a resumed zombie worker changes nothing.
+A large chunk is copied to a stage before any shared lock is taken: no time-out of PostgreSQL ends a COPY whose client
+was stopped. The fence is the ledger's row: a chunk commits only if it begins at the ledger's next offset, so a replay,
+a rebalance or a resumed zombie worker changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Generic
@@ -19,10 +20,10 @@ from app.events.rows import RowT
 from app.sink import ledger
 from app.sink.anomaly_detector import Detector
 from app.sink.chunk_slice import ChunkSlice, CommitResult, Duplicates
-from app.sink.dead_letters import insert_dead_letters, notify_publisher, prepare_dead_letters
+from app.sink.dead_letters import NOTIFY_PUBLISHER, insert_dead_letters, prepare_dead_letters
 from app.sink.fault_points import FaultPoint, FaultPoints
-from app.sink.inserter import Inserter
-from app.sink.ledger import Progress
+from app.sink.inserter import FEW_ROWS, Inserter
+from app.sink.ledger import Fence, Progress
 from app.sink.partition_state import PartitionState
 from app.sink.tables import StoredTopic
 
@@ -58,24 +59,50 @@ class ChunkTransaction(Generic[RowT]):
         Raises FencedError when the ledger's next offset is another one. After any exception the state and the
         connection are invalid: the transaction may have been committed or not.
         """
-        topic, sent = self._stored.name, part
-        if state.erased:
-            part = replace(sent, decoded=without_erased(sent.decoded, state.erased, self._stored.topic.personal))
+        (result,) = await self.commit_together(connection, [(state, part)])
+        return result
+
+    async def commit_together(
+        self, connection: asyncpg.Connection, group: Sequence[tuple[PartitionState, ChunkSlice[RowT]]]
+    ) -> list[CommitResult[RowT]]:
+        """Commits slices of different partitions, all or none, and returns their results; raises as `commit`.
+
+        Several slices may have 100 rows in all. They take three round trips: begin and fence, insert, advance and
+        commit.
+        """
+        topic, slices = self._stored.name, [_Slice(state, part, self._stored.topic.personal) for state, part in group]
         await self._prepare_once(connection)
         await self._faults.reached(FaultPoint.BEFORE_BEGIN, topic, connection)
-        async with connection.transaction():
-            await self._inserter.stage(connection, part)
-            await self._faults.reached(FaultPoint.AFTER_COPY, topic, connection)
-            await self._pass_fence(connection, part, state.progress.erasures)
-            await self._faults.reached(FaultPoint.AFTER_FENCE, topic, connection)
-            duplicates = await self._inserter.insert(connection, part)
-            if duplicates and part.decoded.rows is not sent.decoded.rows:
-                duplicates = await self._inserter.compare_as_sent(connection, sent, duplicates)
+        async with _rolled_back_on_error(connection):
+            duplicates = await self._insert(connection, slices)
             await self._faults.reached(FaultPoint.AFTER_INSERT, topic, connection)
-            result = await self._account(connection, state, part, duplicates)
+            results = [
+                await self._account(connection, one.state, one.part, found)
+                for one, found in zip(slices, duplicates, strict=True)
+            ]
             await self._faults.reached(FaultPoint.BEFORE_COMMIT, topic, connection)
+            await connection.execute(self._advance_and_commit(results))
         await self._faults.reached(FaultPoint.AFTER_COMMIT, topic, connection)
-        return result
+        return results
+
+    async def _insert(self, connection: asyncpg.Connection, slices: Sequence["_Slice[RowT]"]) -> list[Duplicates]:
+        """Begins, passes the fence and inserts the rows; returns the duplicates of each slice."""
+        parts = [one.part for one in slices]
+        if sum(len(part.decoded.rows) for part in parts) <= FEW_ROWS:
+            await self._faults.reached(FaultPoint.AFTER_COPY, self._stored.name, connection)
+            await self._pass_fence(connection, slices, "BEGIN; ")
+            duplicates = await self._inserter.insert(connection, parts)
+        else:
+            (part,) = parts
+            await connection.execute("BEGIN")
+            await self._inserter.stage(connection, part)
+            await self._faults.reached(FaultPoint.AFTER_COPY, self._stored.name, connection)
+            await self._pass_fence(connection, slices)
+            duplicates = [await self._inserter.insert_staged(connection, part)]
+        return [
+            await self._inserter.compare_as_sent(connection, one.sent, found) if found and one.is_erased else found
+            for one, found in zip(slices, duplicates, strict=True)
+        ]
 
     async def _prepare_once(self, connection: asyncpg.Connection) -> None:
         """Runs every statement without effect, so that each is prepared before any lock is held.
@@ -92,15 +119,20 @@ class ChunkTransaction(Generic[RowT]):
             await self._detector.prepare(connection)
         self._prepared.add(connection)
 
-    async def _pass_fence(self, connection: asyncpg.Connection, part: ChunkSlice[RowT], erasures: int) -> None:
-        topic, partition, start = self._stored.name, part.partition, part.start
-        if not await ledger.fence(connection, topic, partition, start, erasures):
-            raise FencedError(f"{topic}[{partition}] is not at offset {start} with {erasures} erasures")
+    async def _pass_fence(
+        self, connection: asyncpg.Connection, slices: Sequence["_Slice[RowT]"], before: str = ""
+    ) -> None:
+        """Locks the ledger rows of all slices, in the round trip of the statements `before`."""
+        fences = [one.fence for one in slices]
+        status = await connection.execute(before + ledger.fence(self._stored.name, fences))
+        if status != f"SELECT {len(fences)}":
+            raise FencedError(f"the ledger of {self._stored.name} differs from one of {fences}")
+        await self._faults.reached(FaultPoint.AFTER_FENCE, self._stored.name, connection)
 
     async def _account(
         self, connection: asyncpg.Connection, state: PartitionState, part: ChunkSlice[RowT], duplicates: Duplicates
     ) -> CommitResult[RowT]:
-        """Detects anomalies, stores the dead letters, advances the ledger."""
+        """Detects anomalies, stores the dead letters, and returns how far the ledger advances."""
         decoded = part.decoded
         rows, timestamps_us = part.accepted(duplicates)
         anomalies: Sequence[str] = ()
@@ -110,11 +142,47 @@ class ChunkTransaction(Generic[RowT]):
             horizon_us = state.sales.next_horizon()
         dead_letters = decoded.dead_letters
         await insert_dead_letters(connection, self._stored.name, part.partition, dead_letters)
-        if anomalies or dead_letters:
-            await notify_publisher(connection)
         watermark_us, late = advance_watermark(state.progress.watermark_us, timestamps_us, self._allowed_lateness_us)
         progress = Progress(part.end, watermark_us, horizon_us, state.progress.erasures)
         counts = part.counts(duplicates, late)
-        await ledger.advance(connection, self._stored.name, part.partition, progress, counts)
         rejections = [letter.reason.value for letter in dead_letters]
         return CommitResult(part.partition, progress, rows, timestamps_us, counts, anomalies, rejections)
+
+    def _advance_and_commit(self, results: Sequence[CommitResult[RowT]]) -> str:
+        """SQL that ends the transaction; the outbox publisher is notified of what it has to publish."""
+        topic = self._stored.name
+        statements = [ledger.advance(topic, result.partition, result.progress, result.counts) for result in results]
+        if any(result.anomalies or result.rejections for result in results):
+            statements.append(NOTIFY_PUBLISHER)
+        return "; ".join((*statements, "COMMIT"))
+
+
+class _Slice(Generic[RowT]):
+    """A slice as sent, the state it continues, and the slice as stored: without the ids of erased users."""
+
+    def __init__(self, state: PartitionState, sent: ChunkSlice[RowT], personal: frozenset[str]) -> None:
+        self.state = state
+        self.sent = sent
+        self.part = sent
+        if state.erased:
+            self.part = replace(sent, decoded=without_erased(sent.decoded, state.erased, personal))
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether an erased user was in it."""
+        return self.part.decoded.rows is not self.sent.decoded.rows
+
+    @property
+    def fence(self) -> Fence:
+        """What the ledger must say."""
+        return Fence(self.sent.partition, self.sent.start, self.state.progress.erasures)
+
+
+@asynccontextmanager
+async def _rolled_back_on_error(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException:
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK")
+        raise

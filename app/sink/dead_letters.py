@@ -21,7 +21,8 @@ SELECT $1, $2, * FROM unnest(
 #: asyncpg sends the very first and last instant of Python's calendar as infinities.
 _FIRST_MS: Final = (datetime(1, 1, 1, 0, 0, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
 _LAST_MS: Final = (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
-_NOTIFY: Final = f"NOTIFY {OUTBOX_CHANNEL}"
+#: Notifies the outbox publisher once the transaction commits.
+NOTIFY_PUBLISHER: Final = f"NOTIFY {OUTBOX_CHANNEL}"
 
 
 async def insert_dead_letters(
@@ -53,8 +54,3 @@ def _instant(time_ms: int) -> datetime:
 async def prepare_dead_letters(connection: asyncpg.Connection) -> None:
     """Inserts nothing, so that the connection has the statement prepared."""
     await connection.execute(_INSERT, "", 0, [], [], [], [], [], [], [], [])
-
-
-async def notify_publisher(connection: asyncpg.Connection) -> None:
-    """Notifies the outbox publisher once this transaction commits."""
-    await connection.execute(_NOTIFY)

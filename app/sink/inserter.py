@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import Any, Final, Generic, Self, cast
 
 import asyncpg
@@ -17,7 +18,7 @@ from app.sink.tables import StoredTopic
 
 #: Up to this many rows are sent as arrays. They fit the socket's buffer, so that no worker is stopped half way
 #: through sending them while it holds the fence.
-_FEW_ROWS: Final = 100
+FEW_ROWS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,13 @@ class _Statements:
 
     @classmethod
     def staged(cls, stored: StoredTopic) -> Self:
-        source = f"{stored.stage} s"
-        return cls(stored.insert(source), stored.select_duplicates(source))
+        return cls(stored.insert(stored.staged), stored.select_duplicates(stored.staged))
 
     @classmethod
     def from_arrays(cls, stored: StoredTopic) -> Self:
         return cls(
-            stored.insert(stored.from_arrays(stored.insert_parameters + 1)),
-            stored.select_duplicates(stored.from_arrays(2)),
+            stored.insert(stored.from_partitions(stored.insert_parameters + 1)),
+            stored.select_duplicates(stored.from_partitions(2)),
         )
 
 
@@ -52,35 +52,48 @@ class Inserter(Generic[RowT]):
     async def prepare(self, connection: asyncpg.Connection) -> None:
         """Runs every statement without effect."""
         no_rows: list[list[object]] = [[] for _ in self._stored.column_names]
-        for statements, arrays in ((self._large, []), (self._small, no_rows)):
-            await connection.fetchval(statements.insert, *self._insert_parameters(NO_PARTITION), *arrays)
-            await connection.fetch(statements.duplicates, NO_PARTITION, *arrays)
+        for statements, partitions, arrays in ((self._large, NO_PARTITION, []), (self._small, [], no_rows)):
+            await connection.fetchval(statements.insert, *self._insert_parameters(partitions), *arrays)
+            await connection.fetch(statements.duplicates, partitions, *arrays)
 
     async def stage(self, connection: asyncpg.Connection, part: ChunkSlice[RowT]) -> None:
-        """Copies a large chunk to the stage; the rows of a small one are parameters of the statements."""
-        if _is_small(part):
-            return
+        """Copies a large slice to the stage."""
         rows = cast(list[Sequence[object]], part.decoded.rows)
         with _encoding():
             await connection.copy_records_to_table(self._stored.stage, records=rows, columns=self._stored.column_names)
 
-    async def insert(self, connection: asyncpg.Connection, part: ChunkSlice[RowT]) -> Duplicates:
-        """Inserts the rows; returns the offsets of the duplicates and whether the content of each conflicts."""
-        if not part.decoded.rows:
-            return {}
-        statements, arrays = self._large, []
-        if _is_small(part):
-            statements, arrays = self._small, [*map(list, zip(*part.decoded.rows, strict=True))]
-        own = self._insert_parameters(part.partition)
+    async def insert_staged(self, connection: asyncpg.Connection, part: ChunkSlice[RowT]) -> Duplicates:
+        """Inserts the staged rows; returns the offsets of the duplicates and whether the content of each conflicts."""
+        (duplicates,) = await self._insert(connection, self._large, [part], part.partition, [])
+        return duplicates
+
+    async def insert(self, connection: asyncpg.Connection, parts: Sequence[ChunkSlice[RowT]]) -> list[Duplicates]:
+        """Inserts the rows of small slices, which travel as parameters; returns the duplicates of each slice."""
+        if not any(part.decoded.rows for part in parts):
+            return [{} for _ in parts]
+        partitions, arrays = _arrays(parts)
+        return await self._insert(connection, self._small, parts, partitions, arrays)
+
+    async def _insert(
+        self,
+        connection: asyncpg.Connection,
+        statements: _Statements,
+        parts: Sequence[ChunkSlice[RowT]],
+        partitions: int | list[int],
+        arrays: list[list[object]],
+    ) -> list[Duplicates]:
         with _encoding():
-            accepted = await connection.fetchval(statements.insert, *own, *arrays)
-        missing = len(part.decoded.rows) - accepted
+            accepted = await connection.fetchval(statements.insert, *self._insert_parameters(partitions), *arrays)
+        missing = sum(len(part.decoded.rows) for part in parts) - accepted
         if not missing:
-            return {}
-        found = await connection.fetch(statements.duplicates, part.partition, *arrays)
+            return [{} for _ in parts]
+        found = await connection.fetch(statements.duplicates, partitions, *arrays)
         if len(found) != missing:
             raise asyncpg.SerializationError("the stored row of a duplicate was deleted at the same time")
-        return {row["source_offset"]: row["conflicting"] for row in found}
+        return [
+            {row["source_offset"]: row["conflicting"] for row in found if row["source_partition"] == part.partition}
+            for part in parts
+        ]
 
     async def compare_as_sent(
         self, connection: asyncpg.Connection, sent: ChunkSlice[RowT], duplicates: Duplicates
@@ -93,16 +106,19 @@ class Inserter(Generic[RowT]):
         if not conflicting:
             return duplicates
         arrays = [*map(list, zip(*conflicting, strict=True))]
-        found = await connection.fetch(self._small.duplicates, sent.partition, *arrays)
+        found = await connection.fetch(self._small.duplicates, [sent.partition] * len(conflicting), *arrays)
         equal = {row["source_offset"]: False for row in found if not row["conflicting"]}
         return duplicates | equal
 
-    def _insert_parameters(self, partition: int) -> list[Any]:
-        return [partition, self._pane][: self._stored.insert_parameters]
+    def _insert_parameters(self, partitions: int | list[int]) -> list[Any]:
+        return [partitions, self._pane][: self._stored.insert_parameters]
 
 
-def _is_small(part: ChunkSlice[Any]) -> bool:
-    return len(part.decoded.rows) <= _FEW_ROWS
+def _arrays(parts: Sequence[ChunkSlice[Any]]) -> tuple[list[int], list[list[object]]]:
+    """Returns the partition of each row, and the rows by columns."""
+    partitions = [part.partition for part in parts for _ in part.decoded.rows]
+    rows = chain.from_iterable(part.decoded.rows for part in parts)
+    return partitions, [*map(list, zip(*rows, strict=True))]
 
 
 @contextmanager

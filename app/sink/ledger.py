@@ -3,9 +3,10 @@
 Its row is the fence: a chunk commits only if it begins exactly at the ledger's next offset, whichever worker sends it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 
@@ -20,17 +21,28 @@ WHERE topic = $1 AND partition = ANY($2::INTEGER[])"""
 _OPEN: Final = """
 INSERT INTO stream_progress (topic, partition, next_offset) VALUES ($1, $2, $3)
 ON CONFLICT DO NOTHING"""
-_FENCE: Final = """
-SELECT 1 FROM stream_progress
-WHERE topic = $1 AND partition = $2 AND next_offset = $3 AND erasures = $4
-FOR NO KEY UPDATE"""
-_ADVANCE: Final = """
+#: Prepared by name, so that a text of several statements can execute them in one round trip. The order prevents a
+#: deadlock between transactions over several partitions.
+_PREPARE: Final = (
+    """
+PREPARE ledger_fence (TEXT, INTEGER[], BIGINT[], INTEGER[]) AS
+SELECT 1 FROM stream_progress p
+JOIN unnest($2, $3, $4) AS s (partition, start, erasures)
+    ON p.partition = s.partition AND p.next_offset = s.start AND p.erasures = s.erasures
+WHERE p.topic = $1
+ORDER BY p.partition
+FOR NO KEY UPDATE OF p""",
+    """
+PREPARE ledger_advance (
+    TEXT, INTEGER, BIGINT, TIMESTAMPTZ, TIMESTAMPTZ, BIGINT, BIGINT, BIGINT, BIGINT, BIGINT, BIGINT, BIGINT, BIGINT) AS
 UPDATE stream_progress SET
     next_offset = $3, watermark = $4, horizon = $5, consumed = consumed + $6, stored = stored + $7,
     duplicates = duplicates + $8, conflicting = conflicting + $9, dead_lettered = dead_lettered + $10,
     late = late + $11, rounded = rounded + $12, assumed_utc = assumed_utc + $13,
     updated_at = CURRENT_TIMESTAMP
-WHERE topic = $1 AND partition = $2"""
+WHERE topic = $1 AND partition = $2""",
+)
+_IS_PREPARED: Final = "SELECT 1 FROM pg_prepared_statements WHERE name = 'ledger_advance'"
 _LOSE: Final = """
 UPDATE stream_progress SET next_offset = $3, lost = lost + ($3 - next_offset)
 WHERE topic = $1 AND partition = $2 AND next_offset < $3"""
@@ -88,22 +100,23 @@ async def accept_loss(connection: asyncpg.Connection, topic: str, partition: int
     await connection.execute(_LOSE, topic, partition, first_offset)
 
 
-async def fence(connection: asyncpg.Connection, topic: str, partition: int, start: int, erasures: int) -> bool:
-    """Locks the ledger row if its next offset is `start`; False when it was advanced or a user was erased."""
-    return await connection.fetchval(_FENCE, topic, partition, start, erasures) is not None
+class Fence(NamedTuple):
+    """What the ledger must say of a partition for a slice of it to be committed."""
+
+    partition: int
+    start: int
+    erasures: int
 
 
-async def advance(
-    connection: asyncpg.Connection, topic: str, partition: int, progress: Progress, counts: Counts
-) -> None:
-    """Advances the fenced row to the end of the chunk, within its transaction."""
-    await connection.execute(
-        _ADVANCE,
-        topic,
-        partition,
-        progress.next_offset,
-        _from_us(progress.watermark_us),
-        _from_us(progress.horizon_us),
+def fence(topic: str, fences: Sequence[Fence]) -> str:
+    """SQL that locks the ledger rows that agree; a row that was advanced, or had a user erased, does not."""
+    arrays = ("'{" + ",".join(map(str, values)) + "}'" for values in zip(*fences, strict=True))
+    return f"EXECUTE ledger_fence('{topic}', {', '.join(arrays)})"
+
+
+def advance(topic: str, partition: int, progress: Progress, counts: Counts) -> str:
+    """SQL that advances a fenced row to the end of the slice, within its transaction."""
+    numbers = (
         counts.consumed,
         counts.stored,
         counts.duplicates,
@@ -113,17 +126,25 @@ async def advance(
         counts.rounded,
         counts.assumed_utc,
     )
+    times = f"{_literal(progress.watermark_us)}, {_literal(progress.horizon_us)}"
+    return (
+        f"EXECUTE ledger_advance('{topic}', {partition}, {progress.next_offset}, {times}, "
+        f"{', '.join(map(str, numbers))})"
+    )
 
 
 async def prepare(connection: asyncpg.Connection, topic: str) -> None:
-    """Runs fence and advance without effect, so that the connection has them prepared."""
-    await fence(connection, topic, NO_PARTITION, 0, 0)
-    await advance(connection, topic, NO_PARTITION, Progress(0), Counts())
+    """Prepares fence and advance on the connection, and runs them without effect, so that each is planned."""
+    if await connection.fetchval(_IS_PREPARED) is None:
+        for statement in _PREPARE:
+            await connection.execute(statement)
+    await connection.execute(fence(topic, [Fence(NO_PARTITION, 0, 0)]))
+    await connection.execute(advance(topic, NO_PARTITION, Progress(0), Counts()))
 
 
 def _to_us(instant: datetime | None) -> int | None:
     return None if instant is None else (instant - EPOCH) // MICROSECOND
 
 
-def _from_us(instant_us: int | None) -> datetime | None:
-    return None if instant_us is None else EPOCH + timedelta(microseconds=instant_us)
+def _literal(instant_us: int | None) -> str:
+    return "NULL" if instant_us is None else f"'{(EPOCH + timedelta(microseconds=instant_us)).isoformat()}'"

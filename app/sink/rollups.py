@@ -9,7 +9,7 @@ class Rollup:
     """A table with sums per `bucket` of time, source partition and `names`.
 
     `expression` is the bucket of a row of `source`, which is one of the two sums that every rollup is made from:
-    `slices` per pane, minute, category and country, `minutes` per minute and country.
+    `slices` per partition, pane, minute, category and country, `minutes` per partition, minute and country.
     """
 
     table: str
@@ -20,14 +20,14 @@ class Rollup:
 
     @property
     def upsert(self) -> str:
-        """Common table expression that adds the source to the table ($1 = partition)."""
+        """Common table expression that adds the source to the table."""
         names = ", ".join(self.names)
         places = ", ".join(str(3 + place) for place in range(len(self.names)))
         return f"""{self.table}_sums AS (
     INSERT INTO {self.table} AS t
         ({self.bucket}, source_partition, {names}, total_amount, transaction_count)
-    SELECT {self.expression}, $1, {names}, sum(total_amount), sum(transaction_count)
-    FROM {self.source} GROUP BY 1, {places}
+    SELECT {self.expression}, source_partition, {names}, sum(total_amount), sum(transaction_count)
+    FROM {self.source} GROUP BY 1, 2, {places}
     ON CONFLICT ON CONSTRAINT {self.table}_key DO UPDATE SET
         total_amount = t.total_amount + excluded.total_amount,
         transaction_count = t.transaction_count + excluded.transaction_count
@@ -52,15 +52,18 @@ ROLLUPS: Final = (
 
 _SLICES: Final = """slices AS (
     SELECT
+        source_partition,
         date_bin($2::INTERVAL, timestamp, to_timestamp(0)) AS pane_start,
         date_bin('1 minute', timestamp, to_timestamp(0)) AS minute,
         name_or_unknown(category) AS category, name_or_unknown(country) AS country,
         sum(total_amount) AS total_amount, count(*) AS transaction_count
-    FROM accepted GROUP BY 1, 2, 3, 4
+    FROM accepted GROUP BY 1, 2, 3, 4, 5
 ), minutes AS (
-    SELECT minute, country, sum(total_amount) AS total_amount, sum(transaction_count) AS transaction_count
-    FROM slices GROUP BY 1, 2
+    SELECT
+        source_partition, minute, country,
+        sum(total_amount) AS total_amount, sum(transaction_count) AS transaction_count
+    FROM slices GROUP BY 1, 2, 3
 )"""
 
-#: Comes after a common table expression `accepted` with the new rows ($1 = partition, $2 = pane length).
+#: Comes after a common table expression `accepted` with the new rows ($2 = pane length).
 SALES_SUMS: Final = ", ".join((_SLICES, *(rollup.upsert for rollup in ROLLUPS)))

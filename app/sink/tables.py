@@ -93,47 +93,61 @@ class StoredTopic:
         """SQL expressions for some values of a row, read from the table."""
         return ", ".join(column.row_value for column in self.columns if column.name in names)
 
+    @property
+    def staged(self) -> str:
+        """SQL source for `insert` and `select_duplicates`: the stage, whose rows are of partition $1."""
+        return f"(SELECT *, $1::INTEGER AS source_partition FROM {self.stage}) AS s"
+
+    def from_partitions(self, first_parameter: int) -> str:
+        """SQL source for `insert` and `select_duplicates`: arrays from that parameter on, $1 the rows' partitions."""
+        return _unnest([*self._arrays(first_parameter), "$1::INTEGER[]"], [*self.column_names, "source_partition"])
+
     def from_arrays(self, first_parameter: int) -> str:
-        """SQL source for `insert` and `select_duplicates`: one array per column, from that parameter on."""
-        numbered = enumerate(self.columns, start=first_parameter)
-        arrays = ", ".join(f"${number}::{column.type}[]" for number, column in numbered)
-        return f"unnest({arrays}) AS s ({', '.join(self.column_names)})"
+        """SQL source of rows: one array per column, from that parameter on."""
+        return _unnest(self._arrays(first_parameter), self.column_names)
+
+    def _arrays(self, first_parameter: int) -> list[str]:
+        return [f"${number}::{column.type}[]" for number, column in enumerate(self.columns, start=first_parameter)]
 
     @property
     def insert_parameters(self) -> int:
-        """Number of parameters before the arrays: the partition and, for sales, the pane length."""
+        """Number of parameters before the arrays: the partitions and, for sales, the pane length."""
         return 2 if self.sums_sales else 1
 
     def insert(self, source: str) -> str:
         """SQL that inserts the source into the table and returns the number of accepted rows.
 
-        The order makes the lowest offset win within a chunk and prevents a deadlock over equal ids in two partitions.
+        The order makes the lowest offset win within a chunk and prevents a deadlock over equal ids in two transactions.
         """
         names = ", ".join(c.stored_name for c in self.columns)
         values = ", ".join(c.stored_value for c in self.columns)
         order = ", ".join(c.ordered for c in self.columns if c.name in self.key)
-        returning = "timestamp, total_amount, category, country" if self.sums_sales else "1"
+        returning = "source_partition, timestamp, total_amount, category, country" if self.sums_sales else "1"
         sums = f", {SALES_SUMS}" if self.sums_sales else ""
         return f"""
 WITH accepted AS (
     INSERT INTO {self.name} ({names}, source_partition)
-    SELECT {values}, $1::INTEGER FROM {source}
-    ORDER BY {order}, s.source_offset
+    SELECT {values}, s.source_partition FROM {source}
+    ORDER BY {order}, s.source_partition, s.source_offset
     ON CONFLICT ({", ".join(self.key)}) DO NOTHING
     RETURNING {returning}
 ){sums}
 SELECT count(*) FROM accepted"""
 
     def select_duplicates(self, source: str) -> str:
-        """SQL for the offsets whose key was stored before, and whether their content differs ($1 = partition)."""
+        """SQL for the rows whose key was stored before, and whether their content differs."""
         joined = " AND ".join(f"t.{name} = s.{name}" for name in self.key)
         content = [c for c in self.columns if c.name not in (*self.key, _OFFSET)]
         ours = ", ".join(c.stored_value for c in content)
         theirs = ", ".join(f"t.{c.stored_name}" for c in content)
         return f"""
-SELECT s.source_offset, ROW({ours}) IS DISTINCT FROM ROW({theirs}) AS conflicting
+SELECT s.source_partition, s.source_offset, ROW({ours}) IS DISTINCT FROM ROW({theirs}) AS conflicting
 FROM {source} JOIN {self.name} t ON {joined}
-WHERE t.source_partition <> $1::INTEGER OR t.source_offset <> s.source_offset"""
+WHERE t.source_partition <> s.source_partition OR t.source_offset <> s.source_offset"""
+
+
+def _unnest(arrays: Sequence[str], names: Sequence[str]) -> str:
+    return f"unnest({', '.join(arrays)}) AS s ({', '.join(names)})"
 
 
 #: The table of every source topic, by its name.

@@ -16,10 +16,10 @@ from app.sink.connection import SinkConnection
 from app.sink.fault_points import FaultPoints
 from app.sink.tables import STORED_TOPICS, StoredTopic
 from app.stream.app import GlobalMartApp
-from app.stream.commit_workers import CommitWorkers
+from app.stream.commit_workers import CommitGroup, CommitWorkers
 from app.stream.committer import ChunkCommitter
 from app.stream.partitions import PartitionManager
-from app.stream.processor import ChunkProcessor
+from app.stream.processor import ChunkFinisher, ChunkProcessor
 
 _SECOND_US: Final = 1_000_000
 
@@ -64,18 +64,17 @@ class ProcessorFactory:
         )
         retry_max_seconds = self.settings.postgres.retry_max_seconds
         committer = ChunkCommitter(transaction, self.partitions, retry_max_seconds=retry_max_seconds)
-        commit_workers = self._commit_workers(stored, connections)
-        return ChunkProcessor(
-            Decoder(topic, self.limits), commit_workers, committer, self.partitions, self.metrics, self.clock
-        )
+        finisher = ChunkFinisher(committer, self.partitions, self.metrics, self.clock)
+        commit_workers = self._commit_workers(stored, connections, finisher.finish)
+        return ChunkProcessor(Decoder(topic, self.limits), commit_workers, self.partitions, self.metrics)
 
-    def _commit_workers(self, stored: StoredTopic, connections: int) -> CommitWorkers:
+    def _commit_workers(self, stored: StoredTopic, connections: int, commit: CommitGroup) -> CommitWorkers:
         application = f"globalmart-worker {stored.name}"
         pool = [
             SinkConnection(lambda: connect_worker(self.settings.postgres, application), (stored.create_stage,))
             for _ in range(connections)
         ]
-        commit_workers = CommitWorkers(pool)
+        commit_workers = CommitWorkers(pool, commit, capacity=connections * self.settings.kafka.max_poll_records)
         self._app.commit_workers[stored.name] = commit_workers
         self._app.add_dependency(commit_workers)
         return commit_workers

@@ -106,7 +106,7 @@ def _sink() -> Sequence[Panel]:
         ),
         chart(
             "Sink",
-            "Time from a decoded chunk to its commit, by topic.",
+            "Time of a chunk's transaction, by topic.",
             Seconds,
             over_time(promql.commit_duration_seconds(0.5), "{{topic}} p50"),
             over_time(promql.commit_duration_seconds(0.99), "{{topic}} p99"),

@@ -5,6 +5,7 @@ FAULT_* variables of the armed worker arm it too.
 """
 
 import os
+from contextlib import suppress
 from typing import Any, Final
 
 import asyncpg
@@ -13,7 +14,7 @@ from faust.types import TP
 from app.kafka.chunks import Chunk
 from app.kafka.positions import Positions
 from app.settings import load_settings
-from app.sink import ledger
+from app.sink.chunk_transaction import ChunkTransaction, FencedError
 from app.sink.connection import SinkConnection
 from app.sink.fault_points import NoFaults
 from app.sink.inserter import Inserter
@@ -24,19 +25,21 @@ from tests.faults.armed_worker import armed_faults
 
 def _without_fence() -> None:
     """Whoever brings a chunk may commit it, also one whose rows are there already."""
-    insert: Any = Inserter.insert
+    pass_fence: Any = ChunkTransaction._pass_fence
+    insert: Any = Inserter._insert
 
-    async def let_through(*args: Any) -> bool:
-        return True
+    async def let_through(*args: Any) -> None:
+        with suppress(FencedError):
+            await pass_fence(*args)
 
-    async def believe_the_rows_new(self: Any, connection: Any, part: Any) -> Any:
+    async def believe_the_rows_new(self: Any, connection: Any, statements: Any, parts: Any, *args: Any) -> Any:
         try:
-            return await insert(self, connection, part)
+            return await insert(self, connection, statements, parts, *args)
         except asyncpg.SerializationError:
-            return {}
+            return [{} for _ in parts]
 
-    ledger.fence = let_through  # type: ignore[assignment]
-    Inserter.insert = believe_the_rows_new  # type: ignore[method-assign]
+    ChunkTransaction._pass_fence = let_through  # type: ignore[assignment, method-assign]
+    Inserter._insert = believe_the_rows_new  # type: ignore[assignment, method-assign]
 
 
 def _start_ignored() -> None:

@@ -93,3 +93,8 @@ class Sink:
         if state.sales is not None:
             state.sales.accept([], [], result.progress.horizon_us, 0)
         return result
+
+    async def commit_together(self, works: Sequence[ChunkSlice[Any]]) -> list[CommitResult[Any]]:
+        """Commit the works of several partitions in one transaction, on freshly loaded states."""
+        group = [(await self.state(work.partition), work) for work in works]
+        return await self.transaction.commit_together(self.connection, group)

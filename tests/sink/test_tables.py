@@ -19,13 +19,12 @@ def test_every_source_topic_is_stored() -> None:
 @pytest.mark.parametrize("stored", STORED_TOPICS.values(), ids=lambda stored: stored.name)
 def test_rendered_sql(stored: StoredTopic) -> None:
     """After a wanted change run this once with REWRITE_SNAPSHOTS=1 and read the difference."""
-    stage = f"{stored.stage} s"
     statements = [
         stored.create_stage,
-        stored.insert(stage),
-        stored.select_duplicates(stage),
-        stored.insert(stored.from_arrays(stored.insert_parameters + 1)),
-        stored.select_duplicates(stored.from_arrays(2)),
+        stored.insert(stored.staged),
+        stored.select_duplicates(stored.staged),
+        stored.insert(stored.from_partitions(stored.insert_parameters + 1)),
+        stored.select_duplicates(stored.from_partitions(2)),
     ]
     rendered = "".join(f"{statement.strip()};\n\n" for statement in statements)
     snapshot = SNAPSHOTS / f"{stored.name}.sql"

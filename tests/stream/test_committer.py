@@ -1,5 +1,6 @@
 """Committing for certain: bad records stand alone, a store in trouble is waited for, a bug is raised."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -56,7 +57,7 @@ class Terminating:
             await self._database.terminate(connection.get_server_pid())
 
 
-PARTITION = TP(TRANSACTIONS, 0)
+PARTITIONS = [TP(TRANSACTIONS, number) for number in range(3)]
 
 
 class Bench:
@@ -97,19 +98,28 @@ class Bench:
 
     async def commit(self, rows: list[TransactionRow], start: int = 0) -> bool:
         """Commit the rows as one chunk of partition 0."""
-        records = [Record(row.source_offset) for row in rows]
-        chunk = Chunk(TRANSACTIONS, 0, start, records, 1, 1)
-        stamps = [(row.timestamp - EPOCH) // MICROSECOND for row in rows]
-        decoded = DecodedRecords(rows=rows, timestamps_us=stamps)
-        return await self.committer.commit(self.connection, chunk, decoded)
+        return await self.committer.commit(self.connection, *_chunk(rows, 0, start))
+
+    async def commit_together(self, *chunks: tuple[int, list[TransactionRow]]) -> list[bool]:
+        """Commit chunks of these partitions, each from its first row on."""
+        made = [_chunk(rows, partition, rows[0].source_offset) for partition, rows in chunks]
+        return await self.committer.commit_together(self.connection, made)
+
+
+def _chunk(rows: list[TransactionRow], partition: int, start: int) -> tuple[Chunk, DecodedRecords[TransactionRow]]:
+    records = [Record(row.source_offset) for row in rows]
+    stamps = [(row.timestamp - EPOCH) // MICROSECOND for row in rows]
+    decoded = DecodedRecords(rows=rows, timestamps_us=stamps)
+    return Chunk(TRANSACTIONS, partition, start, records, 1, 1), decoded
 
 
 @asynccontextmanager
 async def bench(database: Database, faults: Any = None) -> AsyncIterator[Bench]:
-    """A bench with the ledger of partition 0 opened."""
+    """A bench with the ledger of its partitions opened."""
     made = Bench(database, faults or NoFaults())
-    made.partitions.assign([PARTITION])
-    await ledger.open_partition(await made.loading.get(), TRANSACTIONS, 0, 0)
+    made.partitions.assign(PARTITIONS)
+    for partition in PARTITIONS:
+        await ledger.open_partition(await made.loading.get(), TRANSACTIONS, partition.partition, 0)
     yield made
     await made.connection.close()
     await made.loading.close()
@@ -148,7 +158,7 @@ async def test_exactly_the_refused_records_become_dead_letters(database: Databas
         assert row["detail"] == f"{sqlstate}: rejected bad-{sqlstate}"
         assert (row["key"], row["value"]) == (b"ada", b"{}")
     assert await _offsets(database, "transactions") == [n for n in range(20) if n not in bad]
-    (at,) = await database.fetch("SELECT * FROM stream_progress")
+    (at,) = await database.fetch("SELECT * FROM stream_progress WHERE partition = 0")
     assert (at["next_offset"], at["consumed"], at["dead_lettered"]) == (20, 20, len(bad))
 
 
@@ -167,7 +177,7 @@ async def test_a_session_killed_anywhere_commits_the_chunk_once(database: Databa
         assert await bench_.commit([order(n) for n in range(10)])
         assert await bench_.commit([order(n) for n in range(10, 12)], start=10)
     assert await _offsets(database, "transactions") == list(range(12))
-    (at,) = await database.fetch("SELECT * FROM stream_progress")
+    (at,) = await database.fetch("SELECT * FROM stream_progress WHERE partition = 0")
     assert (at["next_offset"], at["stored"], at["duplicates"]) == (12, 12, 0)
     (pane,) = await database.fetch("SELECT sum(transaction_count) AS number FROM sales_panes")
     assert pane["number"] == 12
@@ -179,7 +189,7 @@ async def test_a_chunk_partly_done_is_cut_to_what_the_ledger_has_not_seen(databa
         assert await bench_.commit([order(n) for n in range(8)])
         assert await bench_.commit([order(n) for n in range(8)])
     assert await _offsets(database, "transactions") == list(range(8))
-    (at,) = await database.fetch("SELECT * FROM stream_progress")
+    (at,) = await database.fetch("SELECT * FROM stream_progress WHERE partition = 0")
     assert (at["next_offset"], at["duplicates"]) == (8, 0)
 
 
@@ -198,7 +208,7 @@ async def test_somebody_else_moved_on(database: Database) -> None:
         assert await zombie.commit(rows[2:], start=2)
         assert zombie.failures == ["FencedError"]
     assert await _offsets(database, "transactions") == list(range(6))
-    (at,) = await database.fetch("SELECT * FROM stream_progress")
+    (at,) = await database.fetch("SELECT * FROM stream_progress WHERE partition = 0")
     assert (at["stored"], at["duplicates"]) == (6, 0)
 
 
@@ -221,3 +231,118 @@ async def test_a_bug_is_raised(database: Database) -> None:
         with pytest.raises(asyncpg.UndefinedTableError):
             await bench_.commit([order(0)])
     assert await _offsets(database, "transactions") == []
+
+
+def _orders(partition: int, offsets: range, **fields: Any) -> list[TransactionRow]:
+    return [order(offset, transaction_id=f"{partition}-{offset}", **fields) for offset in offsets]
+
+
+async def _ledger(database: Database) -> dict[int, tuple[int, int, int, int]]:
+    rows = await database.fetch("SELECT * FROM stream_progress")
+    names = ("next_offset", "stored", "duplicates", "dead_lettered")
+    return {row["partition"]: tuple(row[name] for name in names) for row in rows}
+
+
+class Transactions:
+    """Counts the transactions that begin and those that commit."""
+
+    def __init__(self) -> None:
+        self.begun = self.committed = 0
+
+    async def reached(self, point: FaultPoint, topic: str, connection: asyncpg.Connection) -> None:
+        """Count."""
+        self.begun += point is FaultPoint.BEFORE_BEGIN
+        self.committed += point is FaultPoint.AFTER_COMMIT
+
+
+async def test_chunks_of_several_partitions_share_a_transaction(database: Database) -> None:
+    transactions = Transactions()
+    async with bench(database, transactions) as bench_:
+        first, second, third = _orders(2, range(3)), _orders(0, range(4)), _orders(2, range(3, 5))
+        assert await bench_.commit_together((2, first), (0, second), (2, third)) == [True] * 3
+        assert {result.partition: len(result.rows) for result in bench_.outcomes} == {0: 4, 2: 5}
+    assert (transactions.begun, transactions.committed) == (1, 1)
+    assert await _ledger(database) == {0: (4, 4, 0, 0), 1: (0, 0, 0, 0), 2: (5, 5, 0, 0)}
+    panes = await database.fetch("SELECT source_partition, transaction_count FROM sales_panes ORDER BY 1")
+    assert [tuple(row) for row in panes] == [(0, 4), (2, 5)]
+
+
+async def test_large_chunks_of_a_partition_share_a_transaction(database: Database) -> None:
+    transactions = Transactions()
+    async with bench(database, transactions) as bench_:
+        chunks = (0, _orders(0, range(150))), (0, _orders(0, range(150, 151))), (0, _orders(0, range(151, 300)))
+        assert await bench_.commit_together(*chunks) == [True] * 3
+    assert (transactions.begun, transactions.committed) == (1, 1)
+    assert (await _ledger(database))[0] == (300, 300, 0, 0)
+    assert await _offsets(database, "transactions") == list(range(300))
+
+
+async def test_an_id_in_two_partitions_of_a_transaction_is_stored_once(database: Database) -> None:
+    same: Any = {"transaction_id": "same"}
+    async with bench(database) as bench_:
+        chunks = (1, [order(0, **same)]), (0, [order(0, **same), order(1, **same, amount_cents=1)])
+        assert await bench_.commit_together(*chunks) == [True, True]
+    (kept,) = await database.fetch("SELECT source_partition, source_offset FROM transactions")
+    assert tuple(kept) == (0, 0)
+    assert await _ledger(database) == {0: (2, 1, 1, 0), 1: (1, 0, 1, 0), 2: (0, 0, 0, 0)}
+    (at,) = await database.fetch("SELECT sum(conflicting) AS conflicting FROM stream_progress")
+    assert at["conflicting"] == 1
+
+
+async def test_a_refused_record_stands_alone_among_the_partitions_of_a_transaction(database: Database) -> None:
+    async with database.owner() as owner:
+        await owner.execute(_REJECTING)
+    async with bench(database) as bench_:
+        bad = order(1, transaction_id="bad-22000")
+        chunks = (0, _orders(0, range(3))), (1, [*_orders(1, range(1)), bad, *_orders(1, range(2, 4))])
+        assert await bench_.commit_together(*chunks) == [True, True]
+        assert bench_.failures == []
+    assert await _ledger(database) == {0: (3, 3, 0, 0), 1: (4, 3, 0, 1), 2: (0, 0, 0, 0)}
+    (letter,) = await database.fetch("SELECT source_partition, source_offset FROM dead_letters")
+    assert tuple(letter) == (1, 1)
+
+
+async def test_a_chunk_beyond_the_ledger_does_not_hold_up_the_others(database: Database) -> None:
+    async with bench(database) as bench_:
+        chunks = (0, _orders(0, range(3))), (1, _orders(1, range(5, 7))), (2, _orders(2, range(2)))
+        assert await bench_.commit_together(*chunks) == [True, False, True]
+    assert await _ledger(database) == {0: (3, 3, 0, 0), 1: (0, 0, 0, 0), 2: (2, 2, 0, 0)}
+
+
+async def test_chunks_that_do_not_follow_each_other_are_not_joined(database: Database) -> None:
+    async with bench(database) as bench_:
+        chunks = (0, _orders(0, range(3))), (0, _orders(0, range(5, 7))), (0, _orders(0, range(3, 6)))
+        assert await bench_.commit_together(*chunks) == [True, False, True]
+    assert await _ledger(database) == {0: (6, 6, 0, 0), 1: (0, 0, 0, 0), 2: (0, 0, 0, 0)}
+
+
+async def test_somebody_else_moved_one_of_the_partitions(database: Database) -> None:
+    async with bench(database) as zombie, bench(database) as owner:
+        await zombie.commit_together((0, _orders(0, range(2))), (1, _orders(1, range(2))))
+        await owner.commit_together((1, _orders(1, range(2, 4))))
+        chunks = (0, _orders(0, range(2, 5))), (1, _orders(1, range(2, 6)))
+        assert await zombie.commit_together(*chunks) == [True, True]
+        assert zombie.failures == ["FencedError"]
+    assert await _ledger(database) == {0: (5, 5, 0, 0), 1: (6, 6, 0, 0), 2: (0, 0, 0, 0)}
+
+
+@pytest.mark.parametrize("point", list(FaultPoint))
+async def test_a_session_killed_anywhere_commits_every_partition_once(database: Database, point: FaultPoint) -> None:
+    async with bench(database, Terminating(database, point)) as bench_:
+        chunks = (1, _orders(1, range(4))), (0, _orders(0, range(3))), (1, _orders(1, range(4, 6)))
+        assert await bench_.commit_together(*chunks) == [True] * 3
+    assert await _ledger(database) == {0: (3, 3, 0, 0), 1: (6, 6, 0, 0), 2: (0, 0, 0, 0)}
+    (pane,) = await database.fetch("SELECT sum(transaction_count) AS number FROM sales_panes")
+    assert pane["number"] == 9
+
+
+async def test_transactions_over_the_same_partitions_do_not_deadlock(database: Database) -> None:
+    async with bench(database) as one, bench(database) as two:
+        for start in range(0, 40, 2):
+            rows = {number: _orders(number, range(start, start + 2)) for number in range(3)}
+            outcomes = await asyncio.gather(
+                one.commit_together(*rows.items()), two.commit_together(*reversed(rows.items()))
+            )
+            assert list(outcomes) == [[True] * 3] * 2
+        assert set(one.failures + two.failures) <= {"FencedError"}
+    assert await _ledger(database) == dict.fromkeys(range(3), (40, 40, 0, 0))

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from app.kafka.admin import create_topics
 from app.metrics import WorkerMetrics
 from app.postgres.connections import ANOMALIES_NUMBERED
-from app.sink.dead_letters import insert_dead_letters, notify_publisher
+from app.sink.dead_letters import NOTIFY_PUBLISHER, insert_dead_letters
 from app.stream.outbox import OutboxPublisher, OutboxStream
 from app.topics import ANOMALIES, DEAD_LETTERS
 from compose.embedded.stack import EmbeddedStack
@@ -92,7 +92,7 @@ def dead_letters(stack: EmbeddedStack) -> Iterator[Topic]:
 
 async def _raise(connection: asyncpg.Connection, *ids: str) -> None:
     await connection.execute(_INSERT, ids, NOON)
-    await notify_publisher(connection)
+    await connection.execute(NOTIFY_PUBLISHER)
 
 
 @asynccontextmanager
@@ -193,7 +193,7 @@ async def test_large_dead_letters_go_in_batches_that_fit(database: Database, dea
 
     async with database.worker() as worker, publishing(database, Weighing):
         await insert_dead_letters(worker, "transactions", 0, [*large, huge, letter(8)])
-        await notify_publisher(worker)
+        await worker.execute(NOTIFY_PUBLISHER)
         await _published(database, DEAD_LETTERS, 9)
     assert sum(map(len, sizes)) == 9
     assert all(sum(batch[:-1]) <= 2 * 1024 * 1024 for batch in sizes), sizes

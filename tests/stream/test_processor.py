@@ -1,7 +1,7 @@
-"""A chunk's path without servers: decode, commit on its partition's connection, acknowledge."""
+"""A chunk's path without servers: decode, wait, commit, acknowledge."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry
 from app.events.rows import DecodedRecords
 from app.kafka.chunks import Chunk
 from app.metrics import WorkerMetrics
-from app.stream.processor import ChunkProcessor
+from app.stream.commit_workers import DecodedChunk
+from app.stream.processor import ChunkFinisher, ChunkProcessor
 from app.topics import TRANSACTIONS
 from tests.events.records import Record
 from tests.stream.fakes import FakeApp, FakeLoader, partition_manager
@@ -40,13 +41,14 @@ class Decoder:
 
 @dataclass
 class Workers:
-    """Runs each job at once and remembers its partition."""
+    """Finishes each chunk at once and remembers its partition."""
 
     partitions: list[int] = field(default_factory=list)
+    finisher: Any = None
 
-    async def submit(self, partition: int, job: Callable[[Any], Any]) -> None:
-        self.partitions.append(partition)
-        await job(None)
+    async def submit(self, decoded: DecodedChunk) -> None:
+        self.partitions.append(decoded.chunk.partition)
+        await self.finisher.finish(None, [decoded])
 
 
 @dataclass
@@ -56,27 +58,24 @@ class Committer:
     commits: bool = True
     before: Callable[[], None] = lambda: None
 
-    async def commit(self, connection: Any, chunk: Chunk, decoded: DecodedRecords[Any]) -> bool:
+    async def commit_together(self, connection: Any, chunks: Sequence[Any]) -> list[bool]:
         self.before()
-        return self.commits
+        return [self.commits for _ in chunks]
 
 
 class Path:
-    """A processor between the fakes."""
+    """A processor and its finisher between the fakes."""
 
     def __init__(self, committer: Committer) -> None:
         self.app = FakeApp()
         self.decoder, self.workers = Decoder(), Workers()
         self.registry = CollectorRegistry()
+        metrics = WorkerMetrics(self.registry)
+        partitions = partition_manager(self.app, FakeLoader())
         processor: Any = ChunkProcessor
-        self.processor = processor(
-            self.decoder,
-            self.workers,
-            committer,
-            partition_manager(self.app, FakeLoader()),
-            WorkerMetrics(self.registry),
-            lambda: 1_000.0,
-        )
+        finisher: Any = ChunkFinisher
+        self.workers.finisher = finisher(committer, partitions, metrics, lambda: 1_000.0)
+        self.processor = processor(self.decoder, self.workers, partitions, metrics)
         self.event = Event(Chunk(TRANSACTIONS, 4, 0, [Record(b"{}", headers=[("sent_at_ms", b"999000")])], 1, 1))
 
     async def process(self) -> None:
@@ -90,7 +89,8 @@ async def test_a_committed_chunk_is_acknowledged_and_measured() -> None:
     assert path.event.acked
     assert (path.decoder.decoded, path.workers.partitions) == (1, [4])
     value = path.registry.get_sample_value
-    assert value("globalmart_commit_duration_seconds_count", {"topic": TRANSACTIONS}) == 1
+    for name in ("chunk_decode_seconds", "chunk_wait_seconds", "commit_duration_seconds", "transaction_chunks"):
+        assert value(f"globalmart_{name}_count", {"topic": TRANSACTIONS}) == 1
     assert value("globalmart_end_to_end_seconds_sum", {}) == 1.0
 
 
