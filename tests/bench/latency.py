@@ -12,9 +12,9 @@ from typing import Any, Final
 import asyncpg
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.domain.quantiles import quantile
 from app.postgres.connections import connect_worker
 from app.settings import load_settings
-from app.domain.quantiles import quantile
 from compose.demo.figures import HISTOGRAM, read_buckets, read_metrics
 
 _PINGS: Final = 200
