@@ -5,7 +5,7 @@ was stopped. The fence is the ledger's row: a chunk commits only if it begins at
 a rebalance or a resumed zombie worker changes nothing.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 import asyncpg
 
+from app.domain.pseudonyms import Personal
 from app.domain.watermark import advance_watermark
 from app.events.pseudonymize import without_erased
 from app.events.rows import RowT
@@ -160,7 +161,7 @@ class ChunkTransaction(Generic[RowT]):
 class _Slice(Generic[RowT]):
     """A slice as sent, the state it continues, and the slice as stored: without the ids of erased users."""
 
-    def __init__(self, state: PartitionState, sent: ChunkSlice[RowT], personal: frozenset[str]) -> None:
+    def __init__(self, state: PartitionState, sent: ChunkSlice[RowT], personal: Mapping[str, Personal]) -> None:
         self.state = state
         self.sent = sent
         self.part = sent

@@ -1,6 +1,6 @@
 """The tables of the source topics: the statements that follow from a topic's declaration."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
