@@ -26,6 +26,9 @@ DEAD_LETTERS: Final = "dead_letters"
 #: Record header with the producer's send time: Unix time in milliseconds, as ASCII digits.
 SENT_AT_HEADER: Final = "sent_at_ms"
 
+#: Topics are created with this `compression.type`, and producers of our own compress so, which spares the broker it.
+COMPRESSION: Final = "zstd"
+
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:

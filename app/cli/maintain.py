@@ -9,6 +9,7 @@ from rich.console import Console
 from app.cli.exits import exits_while_locked
 from app.settings import load_settings
 from app.terminal import figures_table
+from app.topics import COMPRESSION
 
 if TYPE_CHECKING:
     from app.ops.retention.maintain import MaintenanceResult
@@ -40,13 +41,14 @@ def maintain(
 
 
 def _print(done: "MaintenanceResult", dry_run: bool) -> None:
-
     console = Console()
     for text in done.deleted.kept:
         console.print(f"kept: {text}", style="yellow", markup=False)
     for topic in done.topics:
         hours, wanted = topic.found_ms / 3_600_000, topic.wanted_ms / 3_600_000
-        change = "" if hours == wanted else f" {'should be' if dry_run else 'now'} {wanted:g} h"
+        word = "should be" if dry_run else "now"
+        change = "" if hours == wanted else f" {word} {wanted:g} h"
+        change += f", {word} compressed by {COMPRESSION}" if topic.lacks_compression else ""
         console.print(f"topic {topic.topic}: {hours:g} h{change}", highlight=False)
     if done.mongo:
         console.print(done.mongo, markup=False)

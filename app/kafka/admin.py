@@ -11,13 +11,15 @@ from app.kafka.broker_refusals import BrokerRefusals, list_topics
 from app.kafka.compaction import CLEANUP_POLICY, compacted, describe, fix
 from app.security import librdkafka_options
 from app.settings import KafkaSettings
-from app.topics import DEAD_LETTERS, SOURCE_TOPICS, TOPICS
+from app.topics import COMPRESSION, DEAD_LETTERS, SOURCE_TOPICS, TOPICS
 
 ANSWER_SECONDS: Final = 10.0
 _ANSWER_SECONDS: Final = 20.0  # of a cluster that may have just started
 _LARGEST_RECORD_BYTES: Final = 10 * 1024 * 1024
 #: The limit of a dead letter's headers.
 HEADER_BYTES: Final = 64 * 1024
+#: The setting of a topic that says how its records are compressed.
+COMPRESSION_TYPE: Final = "compression.type"
 #: Without the permission to read a topic's settings, or a broker that has the request, clients go on without them.
 _SETTINGS_UNREADABLE: Final = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -90,7 +92,11 @@ def create_topics(
     missing = _missing_topics(admin, partitions)
     if not missing:
         return []
-    common = {CLEANUP_POLICY: "delete", "retention.ms": str(int(retention_hours * 3_600_000))}
+    common = {
+        CLEANUP_POLICY: "delete",
+        COMPRESSION_TYPE: COMPRESSION,
+        "retention.ms": str(int(retention_hours * 3_600_000)),
+    }
     wanted = [
         NewTopic(name, partitions, replication, config={**common, "max.message.bytes": str(_largest_bytes(name))})
         for name in missing

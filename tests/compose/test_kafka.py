@@ -5,7 +5,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from app.errors import KafkaTopicError
-from app.kafka.admin import create_topics
+from app.kafka.admin import COMPRESSION_TYPE, create_topics, topic_settings
 from app.topics import CART_EVENTS, TOPICS
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
@@ -32,6 +32,9 @@ def test_topics_are_created_once_with_their_partitions(stack: EmbeddedStack) -> 
     assert create_topics(bootstrap, 6, 1, 48.0) == []
     present = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=PATIENCE_SECONDS).topics
     assert {spec.name: len(present[spec.name].partitions) for spec in TOPICS} == {spec.name: 6 for spec in TOPICS}
+    names = [spec.name for spec in TOPICS]
+    compressed = topic_settings(AdminClient({"bootstrap.servers": bootstrap}), names, COMPRESSION_TYPE)
+    assert compressed == dict.fromkeys(names, "zstd")
 
 
 def test_another_number_of_partitions_is_refused(stack: EmbeddedStack) -> None:

@@ -80,9 +80,10 @@ async def maintain(
     now: datetime | None = None,
     report: Report = lambda _: None,
 ) -> MaintenanceResult:
-    """Deletes rows, sets the topics' retention, vacuums and compacts; `now` (aware) defaults to the clock.
+    """Deletes rows, sets the topics' retention and compression, vacuums and compacts.
 
-    Workers keep running. Without a lake only system metrics are deleted, unless `without_lake`.
+    `now` (aware) defaults to the clock. Workers keep running. Without a lake only system metrics are deleted,
+    unless `without_lake`.
     """
     done = MaintenanceResult()
     longest = timedelta(seconds=settings.postgres.transaction_timeout_seconds)
@@ -102,7 +103,7 @@ async def maintain(
             )
         done.topics = topic_retention(settings)
         if not dry_run:
-            set_retention(settings, [t for t in done.topics if t.found_ms != t.wanted_ms])
+            set_retention(settings, [t for t in done.topics if not t.is_as_wanted])
             await vacuum(connection, sorted(done.deleted.rows))
             done.mongo = compact_mongo(settings.mongo)
         done.sizes = await postgres_sizes(connection)

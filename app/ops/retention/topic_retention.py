@@ -1,4 +1,4 @@
-"""Reads each topic's retention from the broker, and sets it."""
+"""Reads each topic's retention and compression from the broker, and sets them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,13 +7,15 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from app.errors import SettingsError
-from app.kafka.admin import KafkaAdmin
+from app.kafka.admin import COMPRESSION_TYPE, KafkaAdmin
 from app.settings import Settings
-from app.topics import TOPICS
+from app.topics import COMPRESSION, TOPICS
 
 _ANSWER_SECONDS: Final = 20.0
 _NAME: Final = "retention.ms"
 _SEGMENT: Final = "segment.ms"
+#: The broker's default: records stay as the producer sent them. Nobody has chosen a compression for such a topic.
+_NOT_CHOSEN: Final = "producer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,30 @@ class TopicRetention:
     """A topic's retention in milliseconds: the current one, and that of the settings.
 
     A record may stay for `segment_ms` longer: Kafka deletes whole segments. A negative retention is forever.
+    `compression` is the topic's `compression.type`.
     """
 
     topic: str
     found_ms: int
     wanted_ms: int
     segment_ms: int = 0
+    compression: str = COMPRESSION
+
+    @property
+    def lacks_compression(self) -> bool:
+        """Whether nobody has chosen a compression for the topic, as in topics made by earlier versions."""
+        return self.compression == _NOT_CHOSEN
+
+    @property
+    def is_as_wanted(self) -> bool:
+        """Whether there is nothing to set."""
+        return self.found_ms == self.wanted_ms and not self.lacks_compression
+
+    @property
+    def wanted_settings(self) -> dict[str, str]:
+        """The topic's settings to set; a compression that somebody has chosen is not among them."""
+        compression = {COMPRESSION_TYPE: COMPRESSION} if self.lacks_compression else {}
+        return {_NAME: str(self.wanted_ms), **compression}
 
 
 def wanted_hours(settings: Settings) -> dict[str, float]:
@@ -51,18 +71,27 @@ def topic_retention(settings: Settings) -> list[TopicRetention]:
     except KafkaException as error:
         raise admin.request_error(error) from error
     return [
-        TopicRetention(name, int(config[_NAME].value), round(wanted[name] * 3_600_000), int(config[_SEGMENT].value))
+        TopicRetention(
+            name,
+            int(config[_NAME].value),
+            round(wanted[name] * 3_600_000),
+            int(config[_SEGMENT].value),
+            config[COMPRESSION_TYPE].value,
+        )
         for name, config in found.items()
     ]
 
 
 def set_retention(settings: Settings, topics: list[TopicRetention]) -> None:
-    """Sets the wanted retention of the topics."""
+    """Sets the wanted retention of the topics, and their compression where nobody has chosen one."""
     resources = [
         ConfigResource(
             ResourceType.TOPIC,
             topic.topic,
-            incremental_configs=[ConfigEntry(_NAME, str(topic.wanted_ms), incremental_operation=AlterConfigOpType.SET)],
+            incremental_configs=[
+                ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+                for name, value in topic.wanted_settings.items()
+            ],
         )
         for topic in topics
     ]

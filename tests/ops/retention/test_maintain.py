@@ -85,9 +85,12 @@ async def test_old_days_go_once_the_lake_has_them(world: World, tmp_path: Path) 
 
     await asyncio.to_thread(fill, lake, world, TODAY.date())
     await deliver(world, [view("late", OLD[1])])
+    topics.set_topic(world.bootstrap, "transactions", compression__type="producer")  # made by an earlier version
+    topics.set_topic(world.bootstrap, "product_views", compression__type="lz4")  # chosen by the operator
     result = await maintain("--dry-run")
     assert f"product_views {OLD[1].date()}: it has changed since the lake read it" in result.stdout
     assert f"transactions {OLD[1].date()}: 60 rows would be deleted" in result.stdout
+    assert "topic transactions: 48 h, should be compressed by zstd\n" in result.stdout
     assert (await counts(world))["transactions"] == 120
     await asyncio.to_thread(fill, lake, world, TODAY.date())
     async with world.load():
@@ -96,8 +99,9 @@ async def test_old_days_go_once_the_lake_has_them(world: World, tmp_path: Path) 
     assert "MongoDB: " in result.stdout
     assert set((await counts(world)).values()) == {0}
     assert await world.sql(revenue) == before
-    kept = {t.topic: t.found_ms for t in topic_retention(Settings(world.environment()))}
-    assert (kept["dead_letters"], kept["transactions"]) == (168 * 3_600_000, 48 * 3_600_000)
+    kept = {t.topic: t for t in topic_retention(Settings(world.environment()))}
+    assert (kept["dead_letters"].found_ms, kept["transactions"].found_ms) == (168 * 3_600_000, 48 * 3_600_000)
+    assert (kept["transactions"].compression, kept["product_views"].compression) == ("zstd", "lz4")
 
     # Kafka still has the records: everything can be recounted, the deleted included
     report = await world.exact()
