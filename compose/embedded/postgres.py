@@ -38,7 +38,7 @@ GUIDE_PORT: Final = 5432
 DATABASE: Final = "globalmart"
 OWNER: Final = "globalmart"
 SUPERUSER: Final = "postgres"
-# fsync and synchronous_commit keep their durable defaults: the tests kill this server.
+# fsync and synchronous_commit keep their durable defaults: a demo's data survive the machine's power.
 _OPTIONS: Final = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",

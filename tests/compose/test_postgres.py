@@ -34,6 +34,7 @@ async def _execute(stack: EmbeddedStack, statement: str) -> str:
 async def test_data_survive_a_kill_a_restart_and_the_stack(var_dir: Path) -> None:
     with _stack(var_dir) as stack:
         port = stack.postgres.port
+        assert await _execute(stack, "SHOW fsync") == await _execute(stack, "SHOW synchronous_commit") == "on"
         await _execute(stack, "CREATE TABLE kept AS SELECT 42 AS answer")
         stack.postgres.kill()
         stack.postgres.start()
