@@ -10,7 +10,9 @@ from confluent_kafka import KafkaError, KafkaException
 
 from app.security import refused, untrusted
 
-_ATTEMPT_SECONDS: Final = 2.0
+#: A refusal is noticed at the end of an attempt, so the first ones are short; a slow broker gets longer ones.
+_FIRST_ATTEMPT_SECONDS: Final = 0.25
+_LONGEST_ATTEMPT_SECONDS: Final = 2.0
 _ADVICE: Final = {KafkaError._SSL: untrusted, KafkaError._AUTHENTICATION: refused}
 
 
@@ -29,10 +31,12 @@ class BrokerRefusals:
 def list_topics(client: Any, refusals: BrokerRefusals, seconds: float) -> Any:
     """Returns the cluster's metadata; raises KafkaException after a time-out, or at once when brokers reject us."""
     deadline = time.monotonic() + seconds
+    attempt_seconds = _FIRST_ATTEMPT_SECONDS
     while True:
         try:
-            return client.list_topics(timeout=_ATTEMPT_SECONDS)
+            return client.list_topics(timeout=attempt_seconds)
         except KafkaException:
             client.poll(0)  # serves the callback
             if refusals.last or time.monotonic() > deadline:
                 raise
+            attempt_seconds = min(2 * attempt_seconds, _LONGEST_ATTEMPT_SECONDS)
