@@ -46,9 +46,7 @@ class GeneratorSettings(SettingsGroup):
     linger_live_ms: float = setting(
         5.0, "how long live records wait for more records of their batch", unit="ms", ge=0, le=1000
     )
-    linger_bulk_ms: float = setting(
-        50.0, "the same at full speed, where batches are compressed", unit="ms", ge=0, le=1000
-    )
+    linger_bulk_ms: float = setting(50.0, "the same at full speed", unit="ms", ge=0, le=1000)
     flush_timeout_seconds: float = setting(30.0, "how long a stop waits for records under way", unit="s", gt=0)
 
     @model_validator(mode="after")

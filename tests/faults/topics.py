@@ -1,8 +1,8 @@
 """Topics created for every test, and requests to Kafka about them."""
 
-from typing import Final
+from typing import Any, Final
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from app.kafka.admin import create_topics
@@ -29,13 +29,23 @@ def delete_topics(bootstrap: str) -> None:
     """Delete the product's topics that exist and wait until they are gone."""
     admin = admin_client(bootstrap)
     names = {spec.name for spec in TOPICS}
-    if present := sorted(names & set(admin.list_topics(timeout=PATIENCE_SECONDS).topics)):
-        for answer in admin.delete_topics(present).values():
-            answer.result(PATIENCE_SECONDS)
-    wait_until(
-        lambda: not names & set(admin.list_topics(timeout=PATIENCE_SECONDS).topics),
-        lambda: "Kafka does not delete topics",
-    )
+
+    def gone() -> bool:
+        """Topics made a moment ago may not be listed at first, so each look deletes what it finds."""
+        present = sorted(names & set(admin.list_topics(timeout=PATIENCE_SECONDS).topics))
+        for answer in admin.delete_topics(present).values() if present else ():
+            _unless_gone(answer)
+        return not present
+
+    wait_until(gone, lambda: "Kafka does not delete topics")
+
+
+def _unless_gone(answer: Any) -> None:
+    try:
+        answer.result(PATIENCE_SECONDS)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise
 
 
 def set_topic(bootstrap: str, topic: str, **settings: str) -> None:
