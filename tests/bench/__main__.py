@@ -16,6 +16,7 @@ import asyncpg
 from rich.console import Console
 from rich.table import Table
 
+from app.errors import GlobalMartError
 from app.postgres.migrate import migrate
 from app.settings import ENV_PREFIX, load_settings
 from compose.embedded.ports import choose_port
@@ -28,6 +29,8 @@ from tests.bench.delaying_proxy import delaying_proxy
 from tests.bench.latency import measure_latency, start_worker
 from tests.bench.measuring import Contender, Measured, run_contender
 from tests.bench.nightly.run import measure_nightly
+from tests.bench.peers.part import STEPS, Sizes, run_peers
+from tests.bench.peers.tables import print_peers
 from tests.bench.records import fill_transactions
 from tests.bench.slow_machine import slow_machine
 
@@ -55,6 +58,8 @@ def main() -> None:
     parser.add_argument(
         "--nightly-extract", action=argparse.BooleanOptionalAction, default=True, help="measure the extract, too"
     )
+    parser.add_argument("--peers-orders", type=int, default=200_000, help="transactions of the peers part")
+    parser.add_argument("--peers-steps", choices=STEPS, nargs="+", default=list(STEPS), help="steps of the peers part")
     parser.add_argument("--only", choices=_PARTS, help="one part alone; the report keeps the others")
     options = parser.parse_args()
     parts = [options.only] if options.only else list(_PARTS)
@@ -85,11 +90,22 @@ def _nightly(console: Console, options: argparse.Namespace) -> dict[str, Any]:
     return {"nightly": measure_nightly(var_dir, sizes, rounds, extracts, console.log)}
 
 
+def _peers(console: Console, options: argparse.Namespace) -> dict[str, Any]:
+    sizes = Sizes(options.peers_orders, options.rounds, options.duration)
+    all_steps = set(options.peers_steps) == set(STEPS)
+    former = {} if all_steps else _former_report().get("peers", {})
+    try:
+        return {"peers": run_peers(_child_environment, sizes, options.peers_steps, former, console.log)}
+    except GlobalMartError as error:
+        raise SystemExit(f"The part peers was not run: {error}") from error
+
+
 #: What can be run alone, and its share of the report.
 _PARTS: Mapping[str, Callable[[Console, argparse.Namespace], dict[str, Any]]] = {
     "stream": _stream,
     "api": _api,
     "nightly": _nightly,
+    "peers": _peers,
 }
 
 
@@ -262,6 +278,8 @@ def _print(report: Mapping[str, Any]) -> None:
         console.print(_nightly_table(report["nightly"]))
         for orders, figures in report["nightly"]["orders"].items():
             console.print(f"{orders}: {figures['ratios']}")
+    if "peers" in report:
+        print_peers(console, report["peers"])
 
 
 def _throughput_table(throughput: Mapping[str, Any]) -> Table:

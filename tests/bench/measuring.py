@@ -1,8 +1,9 @@
-"""Measuring a contender from outside: events per second, CPU per event and memory of its process."""
+"""Measuring a contender from outside: events per second, CPU per event and memory of its process and its children."""
 
 import asyncio
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -10,9 +11,8 @@ from time import monotonic
 import asyncpg
 import psutil
 
-_POLL_SECONDS = 0.05
-_STARTED_SECONDS = 60.0
-_SILENT_SECONDS = 60.0
+_STARTED_SECONDS = 300.0
+_SILENT_SECONDS = 120.0
 
 
 class ContenderError(Exception):
@@ -27,16 +27,22 @@ class Measured:
     events_per_second: float
     cpu_us_per_event: float
     peak_rss_mb: float
+    server_cpu_us_per_event: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A command, and the query that answers how many events it has committed."""
+    """A command, and the query that answers how many events it has committed, asked every `poll_seconds`.
+
+    `servers` are the processes of the servers it uses, whose processor time is measured, too.
+    """
 
     name: str
     command: Sequence[str]
     progress: str
     events: int
+    poll_seconds: float = 0.05
+    servers: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,7 @@ class _Sample:
     seconds: float
     events: int
     cpu_seconds: float
+    server_cpu_seconds: float
 
 
 async def run_contender(contender: Contender, environment: Mapping[str, str], dsn: str, log: Path) -> Measured:
@@ -56,8 +63,33 @@ async def run_contender(contender: Contender, environment: Mapping[str, str], ds
             tail = log.read_text(errors="replace")[-2000:]
             raise ContenderError(f"{contender.name}: {error}\n{tail}") from error
         finally:
-            process.kill()
-            process.wait()
+            kill_tree(process)
+
+
+def kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all it has started by SIGKILL, and wait for its end."""
+    for child in _tree(process.pid):
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    process.kill()
+    process.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process and all it has started, those that have ended included."""
+    total = 0.0
+    for child in _tree(pid):
+        with suppress(psutil.NoSuchProcess):
+            total += sum(child.cpu_times()[:4])
+    return total
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 async def _observe(contender: Contender, process: psutil.Process, dsn: str) -> Measured:
@@ -65,7 +97,7 @@ async def _observe(contender: Contender, process: psutil.Process, dsn: str) -> M
     try:
         first = last = await _first_sample(connection, contender, process)
         while last.events < contender.events:
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(contender.poll_seconds)
             sample = await _sample(connection, contender, process)
             if sample.events > last.events:
                 last = sample
@@ -82,7 +114,7 @@ async def _first_sample(connection: asyncpg.Connection, contender: Contender, pr
         sample = await _sample(connection, contender, process)
         if sample.events:
             return sample
-        await asyncio.sleep(_POLL_SECONDS)
+        await asyncio.sleep(contender.poll_seconds)
     raise ContenderError(f"committed nothing within {_STARTED_SECONDS:.0f} s")
 
 
@@ -90,8 +122,8 @@ async def _sample(connection: asyncpg.Connection, contender: Contender, process:
     if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
         raise ContenderError("died")
     events = int(await connection.fetchval(contender.progress))
-    cpu = process.cpu_times()
-    return _Sample(monotonic(), events, cpu.user + cpu.system)
+    servers = sum(cpu_seconds(pid) for pid in contender.servers)
+    return _Sample(monotonic(), events, cpu_seconds(process.pid), servers)
 
 
 def _measured(first: _Sample, last: _Sample, process: psutil.Process) -> Measured:
@@ -100,11 +132,15 @@ def _measured(first: _Sample, last: _Sample, process: psutil.Process) -> Measure
         last.events,
         events / (last.seconds - first.seconds),
         (last.cpu_seconds - first.cpu_seconds) * 1e6 / events,
-        _peak_rss_mb(process.pid),
+        sum(_peak_rss_mb(child.pid) for child in _tree(process.pid)),
+        (last.server_cpu_seconds - first.server_cpu_seconds) * 1e6 / events,
     )
 
 
 def _peak_rss_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
+    """0 for a process that has just ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return 0.0
+    return sum(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))

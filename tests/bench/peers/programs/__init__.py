@@ -1,0 +1,1 @@
+"""The peers' programs, run by environments that know nothing of this project."""
