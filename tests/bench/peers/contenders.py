@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -56,5 +56,10 @@ def peers(environments: Environments) -> list[Peer]:
     return [
         Peer("worker", worker, _WORKER_TABLES, _WORKER_PROGRESS, {}),
         Peer("structured_streaming", spark, _PEER_TABLES, _PEER_PROGRESS, jars),
-        Peer("quix", quix, _PEER_TABLES, _PEER_PROGRESS, {}),
+        Peer("quix", quix, _PEER_TABLES, _PEER_PROGRESS, {"PEER_GUARANTEE": "at-least-once"}),
     ]
+
+
+def exactly_once(quix: Peer) -> Peer:
+    """Quix Streams with its state in Kafka's transactions, which is not its default."""
+    return replace(quix, name="quix_exactly_once", variables={"PEER_GUARANTEE": "exactly-once"})

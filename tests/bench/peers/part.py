@@ -18,7 +18,7 @@ from compose.embedded.kafka_jars import pins
 from compose.embedded.server import Report
 from compose.embedded.stack import EmbeddedStack
 from tests.bench.measuring import Measured, run_contender
-from tests.bench.peers.contenders import Peer, peers
+from tests.bench.peers.contenders import Peer, exactly_once, peers
 from tests.bench.peers.environments import Environments, ensure_environments, pinned_versions
 from tests.bench.peers.field import Field
 from tests.bench.peers.judge import Verdict, first_sent, judge
@@ -114,7 +114,8 @@ def _kill(part: Part) -> dict[str, Any]:
         sent = part.backlog(field)
         orders = len(first_sent(sent))
         killed = {}
-        for peer in peers(part.environments):
+        contenders = peers(part.environments)
+        for peer in (*contenders, exactly_once(contenders[-1])):
             outcome = asyncio.run(kill_and_judge(field.entry(peer, "kill"), sent, orders))
             killed[peer.name] = asdict(outcome)
             part.report(f"{peer.name} after a kill: {outcome.verdict}")

@@ -1,14 +1,14 @@
 """The job in Quix Streams, as its documentation writes it: one application, three PostgreSQL sinks.
 
 Runs in an environment of its own that knows nothing of this project. GLOBALMART_* as usual; PEER_STATE is the folder of
-the state.
+the state, PEER_GUARANTEE "at-least-once" (the default of Quix Streams) or "exactly-once".
 """
 
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, Literal
 
 from quixstreams import Application
 from quixstreams.dataframe.windows import Count, Sum
@@ -41,6 +41,7 @@ def main() -> None:
         auto_offset_reset="earliest",
         commit_interval=_COMMIT_SECONDS,
         state_dir=os.environ["PEER_STATE"],
+        processing_guarantee=_guarantee(os.environ["PEER_GUARANTEE"]),
     )
     topic = application.topic("transactions", timestamp_extractor=_event_time, key_deserializer="str")
     orders = application.dataframe(topic)
@@ -62,6 +63,10 @@ def main() -> None:
         )
     )
     application.run()
+
+
+def _guarantee(name: str) -> Literal["at-least-once", "exactly-once"]:
+    return "exactly-once" if name == "exactly-once" else "at-least-once"
 
 
 def _sink(table: str, **keys: Any) -> PostgreSQLSink:
