@@ -64,11 +64,13 @@ def main() -> None:
     options = parser.parse_args()
     parts = [options.only] if options.only else list(_PARTS)
     report = {} if options.only is None else _former_report()
-    for part in parts:
-        report |= _PARTS[part](Console(stderr=True), options)
-        _REPORT.parent.mkdir(parents=True, exist_ok=True)
-        _REPORT.write_text(json.dumps(report, indent=2) + "\n")
-    _print(report)
+    try:
+        for part in parts:
+            report |= _PARTS[part](Console(stderr=True), options)
+            _REPORT.parent.mkdir(parents=True, exist_ok=True)
+            _REPORT.write_text(json.dumps(report, indent=2) + "\n")
+    finally:
+        _print(report)
 
 
 def _stream(console: Console, options: argparse.Namespace) -> dict[str, Any]:
