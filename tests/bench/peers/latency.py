@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from time import monotonic, time
+from time import time
 from typing import Any, Final
 
 import asyncpg
@@ -39,9 +39,9 @@ async def measure_latency(field: Field, entry: Entry, seconds: float) -> Latenci
     with entry.running() as process:
         _send(field.base, _WARM_UP_SECONDS)
         await _caught_up(connection, field, entry, process)
-        began_ms, before, began = int(time() * 1000), cpu_seconds(process.pid), monotonic()
+        began_ms, before = int(time() * 1000), cpu_seconds(process.pid)
         _send(field.base, seconds)
-        cores = (cpu_seconds(process.pid) - before) / (monotonic() - began)
+        cores = (cpu_seconds(process.pid) - before) / seconds
         await _caught_up(connection, field, entry, process)
     rows = await connection.fetch(
         f"SELECT transaction_id, extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000 "
