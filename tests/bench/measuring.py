@@ -34,7 +34,8 @@ class Measured:
 class Contender:
     """A command, and the query that answers how many events it has committed, asked every `poll_seconds`.
 
-    `servers` are the processes of the servers it uses, whose processor time is measured, too.
+    Rates count from the moment `from_events` of them are committed. `servers` are the processes of the servers it uses,
+    whose processor time is measured, too.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Contender:
     progress: str
     events: int
     poll_seconds: float = 0.05
+    from_events: int = 1
     servers: Sequence[int] = ()
 
 
@@ -112,10 +114,10 @@ async def _first_sample(connection: asyncpg.Connection, contender: Contender, pr
     began = monotonic()
     while monotonic() - began < _STARTED_SECONDS:
         sample = await _sample(connection, contender, process)
-        if sample.events:
+        if sample.events >= contender.from_events:
             return sample
         await asyncio.sleep(contender.poll_seconds)
-    raise ContenderError(f"committed nothing within {_STARTED_SECONDS:.0f} s")
+    raise ContenderError(f"committed fewer than {contender.from_events} events within {_STARTED_SECONDS:.0f} s")
 
 
 async def _sample(connection: asyncpg.Connection, contender: Contender, process: psutil.Process) -> _Sample:
