@@ -20,7 +20,7 @@ _ORDER = """
 #: Longer than any order of the generator is late: the worker counts those, too.
 _LATENESS = "2 hours"
 #: Of a query, in one micro-batch.
-_MOST_RECORDS = 20_000
+_MOST_RECORDS = 50_000
 
 _UPSERT_ROWS = """
 INSERT INTO peer_transactions SELECT * FROM stage_transactions ON CONFLICT DO NOTHING"""
