@@ -6,10 +6,10 @@ from typing import Final
 
 import asyncpg
 
-from tests.bench.peers.field import Entry
 from tests.bench.peers.judge import Verdict, judge
 from tests.bench.peers.progress import wait_for_progress, wait_until_still
 from tests.bench.peers.sent import SentOrder
+from tests.bench.peers.servers import ContenderRun
 
 _KILLED_AT: Final = 0.4
 #: Windows of a contender may lag behind its rows; what repeats after a kill may never reach an exact number.
@@ -26,16 +26,16 @@ class Killed:
     verdict: Verdict
 
 
-async def kill_and_judge(entry: Entry, sent: Sequence[SentOrder], orders: int) -> Killed:
+async def kill_and_judge(run: ContenderRun, sent: Sequence[SentOrder], orders: int) -> Killed:
     """Kill the contender when 40 % are done, start it again, wait until it is done and still."""
-    connection = await asyncpg.connect(entry.dsn)
+    connection = await asyncpg.connect(run.dsn)
     try:
-        with entry.running() as process:
-            await wait_for_progress(connection, entry, process, int(orders * _KILLED_AT))
-        killed_at = int(await connection.fetchval(entry.peer.progress))
-        with entry.running() as process:
-            seconds = await wait_for_progress(connection, entry, process, killed_at)
-            await wait_until_still(connection, entry, process, int(orders * _NEARLY_ALL), _STILL_SECONDS)
-        return Killed(killed_at, seconds, await judge(connection, entry.peer.tables, sent))
+        with run.running() as process:
+            await wait_for_progress(connection, run, process, int(orders * _KILLED_AT))
+        killed_at = int(await connection.fetchval(run.peer.progress))
+        with run.running() as process:
+            seconds = await wait_for_progress(connection, run, process, killed_at)
+            await wait_until_still(connection, run, process, int(orders * _NEARLY_ALL), _STILL_SECONDS)
+        return Killed(killed_at, seconds, await judge(connection, run.peer.tables, sent))
     finally:
         await connection.close()

@@ -11,9 +11,9 @@ from typing import Any, Final
 import asyncpg
 
 from tests.bench.measuring import cpu_seconds
-from tests.bench.peers.field import Entry, Field
 from tests.bench.peers.progress import wait_until_still
 from tests.bench.peers.sent import SentOrder, read_sent
+from tests.bench.peers.servers import ContenderRun, Servers
 
 _WARM_UP_SECONDS: Final = 20.0
 #: Of the records; peers count those sent twice once.
@@ -33,30 +33,29 @@ class Latencies:
     cores: float
 
 
-async def measure_latency(field: Field, entry: Entry, seconds: float) -> Latencies:
+async def measure_latency(servers: Servers, run: ContenderRun, seconds: float) -> Latencies:
     """Send live traffic at the guide's rates, first to warm up, then measured."""
-    connection = await asyncpg.connect(entry.dsn)
-    with entry.running() as process:
-        _send(field.base, _WARM_UP_SECONDS)
-        await _caught_up(connection, field, entry, process)
+    connection = await asyncpg.connect(run.dsn)
+    with run.running() as process:
+        _send(servers.base, _WARM_UP_SECONDS)
+        await _caught_up(connection, servers, run, process)
         began_ms, before = int(time() * 1000), cpu_seconds(process.pid)
-        _send(field.base, seconds)
+        _send(servers.base, seconds)
         cores = (cpu_seconds(process.pid) - before) / seconds
-        await _caught_up(connection, field, entry, process)
+        await _caught_up(connection, servers, run, process)
     rows = await connection.fetch(
-        f"SELECT transaction_id, extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000 "
-        f"FROM {entry.peer.tables.rows}"
+        f"SELECT transaction_id, extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000 FROM {run.peer.tables.rows}"
     )
     await connection.close()
-    sent = [order for order in read_sent(field.stack.kafka.bootstrap) if order.sent_at_ms >= began_ms]
+    sent = [order for order in read_sent(servers.stack.kafka.bootstrap) if order.sent_at_ms >= began_ms]
     return latencies(sent, {row[0]: float(row[1]) for row in rows}, cores)
 
 
 async def _caught_up(
-    connection: asyncpg.Connection, field: Field, entry: Entry, process: subprocess.Popen[bytes]
+    connection: asyncpg.Connection, servers: Servers, run: ContenderRun, process: subprocess.Popen[bytes]
 ) -> None:
-    nearly_all = int(len(read_sent(field.stack.kafka.bootstrap)) * _NEARLY_ALL)
-    await wait_until_still(connection, entry, process, nearly_all, _STILL_SECONDS)
+    nearly_all = int(len(read_sent(servers.stack.kafka.bootstrap)) * _NEARLY_ALL)
+    await wait_until_still(connection, run, process, nearly_all, _STILL_SECONDS)
 
 
 def latencies(sent: Sequence[SentOrder], committed_ms: Mapping[str, float], cores: float) -> Latencies:

@@ -20,11 +20,11 @@ from compose.embedded.stack import EmbeddedStack
 from tests.bench.measuring import Measured, run_contender
 from tests.bench.peers.contenders import Peer, exactly_once, peers
 from tests.bench.peers.environments import Environments, ensure_environments, pinned_versions
-from tests.bench.peers.field import Field
 from tests.bench.peers.judge import Verdict, first_sent, judge
 from tests.bench.peers.kill import kill_and_judge
 from tests.bench.peers.latency import measure_latency
 from tests.bench.peers.sent import SentOrder, read_sent
+from tests.bench.peers.servers import Servers
 from tests.bench.records import fill_transactions
 
 _FIGURES: Final = ("events_per_second", "cpu_us_per_event", "server_cpu_us_per_event", "peak_rss_mb")
@@ -49,21 +49,21 @@ class Part:
     report: Report
 
     @contextmanager
-    def field(self, step: str) -> Iterator[Field]:
+    def servers(self, step: str) -> Iterator[Servers]:
         """Fresh servers for a step, with empty topics."""
         folder = Path("var/bench-peers")
         with EmbeddedStack(
             folder, services=("kafka", "postgres"), fresh=True, preferred_ports=False, report=self.report
         ) as stack:
-            field = Field(stack, self.child_environment(stack), folder / step, self.report)
-            field.prepare()
-            yield field
+            servers = Servers(stack, self.child_environment(stack), folder / step, self.report)
+            servers.prepare()
+            yield servers
 
-    def backlog(self, field: Field) -> list[SentOrder]:
+    def backlog(self, servers: Servers) -> list[SentOrder]:
         """The topic filled, and what it holds."""
         self.report(f"Filling the topic with {self.sizes.orders:,} transactions")
-        fill_transactions(load_settings(field.base), field.base, self.sizes.orders)
-        return read_sent(field.stack.kafka.bootstrap)
+        fill_transactions(load_settings(servers.base), servers.base, self.sizes.orders)
+        return read_sent(servers.stack.kafka.bootstrap)
 
 
 def run_peers(
@@ -87,19 +87,19 @@ def run_peers(
 
 def _throughput(part: Part) -> dict[str, Any]:
     """Interleaved rounds over one backlog; the tables of the last round are judged."""
-    with part.field("throughput") as field:
-        sent = part.backlog(field)
+    with part.servers("throughput") as servers:
+        sent = part.backlog(servers)
         orders = len(first_sent(sent))
         runs: dict[str, list[Measured]] = {}
         verdicts: dict[str, Verdict] = {}
         for number in range(part.sizes.rounds):
             for peer in peers(part.environments):
-                entry = field.entry(peer, str(number))
-                contender = peer.contender(len(sent), orders, field.servers)
-                measured = asyncio.run(run_contender(contender, entry.environment, entry.dsn, entry.log))
+                run = servers.new_run(peer, str(number))
+                contender = peer.contender(len(sent), orders, servers.pids)
+                measured = asyncio.run(run_contender(contender, run.environment, run.dsn, run.log))
                 runs.setdefault(peer.name, []).append(measured)
                 part.report(f"{peer.name}: {measured.events_per_second:,.0f} events/s")
-                verdicts[peer.name] = asyncio.run(_judge(entry.dsn, peer, sent))
+                verdicts[peer.name] = asyncio.run(_judge(run.dsn, peer, sent))
     return {
         "records": len(sent),
         "orders": orders,
@@ -110,13 +110,13 @@ def _throughput(part: Part) -> dict[str, Any]:
 
 def _kill(part: Part) -> dict[str, Any]:
     """One backlog and one kill each."""
-    with part.field("kill") as field:
-        sent = part.backlog(field)
+    with part.servers("kill") as servers:
+        sent = part.backlog(servers)
         orders = len(first_sent(sent))
         killed = {}
         contenders = peers(part.environments)
         for peer in (*contenders, exactly_once(contenders[-1])):
-            outcome = asyncio.run(kill_and_judge(field.entry(peer, "kill"), sent, orders))
+            outcome = asyncio.run(kill_and_judge(servers.new_run(peer, "kill"), sent, orders))
             killed[peer.name] = asdict(outcome)
             part.report(f"{peer.name} after a kill: {outcome.verdict}")
     return {"records": len(sent), "orders": orders, "contenders": killed}
@@ -124,10 +124,10 @@ def _kill(part: Part) -> dict[str, Any]:
 
 def _latency(part: Part) -> dict[str, Any]:
     """Live traffic for each in turn."""
-    with part.field("latency") as field:
+    with part.servers("latency") as servers:
         figures = {}
         for peer in peers(part.environments):
-            measured = asyncio.run(measure_latency(field, field.entry(peer, "latency"), part.sizes.seconds))
+            measured = asyncio.run(measure_latency(servers, servers.new_run(peer, "latency"), part.sizes.seconds))
             figures[peer.name] = {name: round(value, 3) for name, value in asdict(measured).items()}
             part.report(f"{peer.name}: {figures[peer.name]}")
     return {"seconds": part.sizes.seconds, "contenders": figures}

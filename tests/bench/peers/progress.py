@@ -8,14 +8,14 @@ from typing import Final
 import asyncpg
 
 from tests.bench.measuring import ContenderError
-from tests.bench.peers.field import Entry
+from tests.bench.peers.servers import ContenderRun
 
 _LOOK_SECONDS: Final = 0.25
 _PATIENCE_SECONDS: Final = 300.0
 
 
 async def wait_for_progress(
-    connection: asyncpg.Connection, entry: Entry, process: subprocess.Popen[bytes], more_than: int
+    connection: asyncpg.Connection, run: ContenderRun, process: subprocess.Popen[bytes], more_than: int
 ) -> float:
     """Wait until more events than that are committed; returns the seconds it took.
 
@@ -24,31 +24,35 @@ async def wait_for_progress(
     began = moved = monotonic()
     last = -1
     while True:
-        events = int(await connection.fetchval(entry.peer.progress))
+        events = int(await connection.fetchval(run.peer.progress))
         if events > more_than:
             return monotonic() - began
         if events != last:
             last, moved = events, monotonic()
-        _check(entry, process, events, moved)
+        _check(run, process, events, moved)
         await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def wait_until_still(
-    connection: asyncpg.Connection, entry: Entry, process: subprocess.Popen[bytes], at_least: int, still_seconds: float
+    connection: asyncpg.Connection,
+    run: ContenderRun,
+    process: subprocess.Popen[bytes],
+    at_least: int,
+    still_seconds: float,
 ) -> None:
     """Wait until at least so many events are committed and no more for some seconds; raises ContenderError."""
     last, moved = -1, monotonic()
     while last < at_least or monotonic() - moved < still_seconds:
-        events = int(await connection.fetchval(entry.peer.progress))
+        events = int(await connection.fetchval(run.peer.progress))
         if events != last:
             last, moved = events, monotonic()
-        _check(entry, process, events, moved)
+        _check(run, process, events, moved)
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _check(entry: Entry, process: subprocess.Popen[bytes], events: int, moved: float) -> None:
-    tail = entry.log.read_text(errors="replace")[-2000:] if entry.log.exists() else ""
+def _check(run: ContenderRun, process: subprocess.Popen[bytes], events: int, moved: float) -> None:
+    tail = run.log.read_text(errors="replace")[-2000:] if run.log.exists() else ""
     if process.poll() is not None:
-        raise ContenderError(f"{entry.peer.name} died\n{tail}")
+        raise ContenderError(f"{run.peer.name} died\n{tail}")
     if monotonic() - moved > _PATIENCE_SECONDS:
-        raise ContenderError(f"{entry.peer.name} is stuck at {events:,} events\n{tail}")
+        raise ContenderError(f"{run.peer.name} is stuck at {events:,} events\n{tail}")

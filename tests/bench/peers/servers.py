@@ -24,7 +24,7 @@ from tests.bench.peers.contenders import SCHEMA, Peer
 _COMMIT_TIMES: Final = "ALTER SYSTEM SET track_commit_timestamp = on"
 
 
-class Field:
+class Servers:
     """Kafka with its topics and PostgreSQL with the tables of all contenders in its template."""
 
     def __init__(self, stack: EmbeddedStack, base: dict[str, str], folder: Path, report: Report) -> None:
@@ -35,7 +35,7 @@ class Field:
         self._template = load_settings(base).postgres.database
 
     @property
-    def servers(self) -> list[int]:
+    def pids(self) -> list[int]:
         """The processes of Kafka and PostgreSQL."""
         return [self.stack.kafka.pid, self.stack.postgres.pid]
 
@@ -50,9 +50,9 @@ class Field:
         asyncio.run(migrate(settings.postgres))
         asyncio.run(self._create_peer_tables())
 
-    def entry(self, peer: Peer, run: str) -> "Entry":
+    def new_run(self, peer: Peer, name: str) -> "ContenderRun":
         """A fresh database, consumer group and state for a run of a contender."""
-        database = f"peers_{peer.name}_{run}"
+        database = f"peers_{peer.name}_{name}"
         asyncio.run(fresh_database(self.stack.postgres, database, self._template))
         variables = {
             **self.base,
@@ -63,7 +63,7 @@ class Field:
         logs = self._folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         environment = peer.environment(variables, self._folder / "state" / database)
-        return Entry(peer, environment, self.stack.postgres.dsn(database=database), logs / f"{database}.log")
+        return ContenderRun(peer, environment, self.stack.postgres.dsn(database=database), logs / f"{database}.log")
 
     async def _superuser(self, statement: str) -> None:
         connection = await asyncpg.connect(self.stack.postgres.dsn(SUPERUSER, "postgres"))
@@ -76,8 +76,8 @@ class Field:
         await connection.close()
 
 
-class Entry:
-    """A contender with its database; `log` holds the output of its last process."""
+class ContenderRun:
+    """A contender with its database; `log` holds the output of its processes."""
 
     def __init__(self, peer: Peer, environment: dict[str, str], dsn: str, log: Path) -> None:
         self.peer = peer
