@@ -118,7 +118,7 @@ def _kill(part: Part) -> dict[str, Any]:
         for peer in (*contenders, exactly_once(contenders[-1])):
             outcome = asyncio.run(kill_and_judge(servers.new_run(peer, "kill"), sent, orders))
             killed[peer.name] = asdict(outcome)
-            part.report(f"{peer.name} after a kill: {outcome.verdict}")
+            part.report(f"{peer.name} after a kill: {outcome}")
     return {"records": len(sent), "orders": orders, "contenders": killed}
 
 
