@@ -41,8 +41,8 @@ setup: $(STAMP) ## make .venv with the locked packages that run; does nothing wh
 develop: $(DEVELOPER) ## set-up, and what only developers need
 	@echo "$(VENV) is up to date"
 
-demo: $(STAMP) ## run everything on this machine, until Ctrl-C or for DURATION= seconds, and recount it
-	@$(BIN)/globalmart demo $(if $(DURATION),--duration $(DURATION))
+demo: $(STAMP) ## run everything on this machine, until Ctrl-C or for DURATION= seconds, and recount it; RUSH=1 under load
+	@$(BIN)/globalmart demo $(if $(DURATION),--duration $(DURATION)) $(if $(RUSH),--rush)
 
 up: $(STAMP) ## start the Docker stack; TRAFFIC=1 with the generator, WORKERS= of them, SPARK=1 with a cluster
 	@$(BIN)/globalmart up $(if $(TRAFFIC),--traffic) $(if $(SPARK),--spark) $(if $(WORKERS),--workers $(WORKERS))

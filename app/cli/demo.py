@@ -28,6 +28,9 @@ def demo(
         float | None, typer.Option(min=1, help="Seconds of live traffic; default: until Ctrl-C.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Continue with the data of the previous demo.")] = False,
+    rush: Annotated[
+        bool, typer.Option("--rush", help="Live traffic at the generator's rates instead of the shop's own pace.")
+    ] = False,
 ) -> None:
     """Start servers, worker, API, dashboard and traffic on this machine, publish, and finally recount everything.
 
@@ -39,4 +42,4 @@ def demo(
     """
     from compose.demo.run import run
 
-    raise typer.Exit(run(duration_seconds=duration, fresh=not keep))
+    raise typer.Exit(run(duration_seconds=duration, fresh=not keep, rush=rush))

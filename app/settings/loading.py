@@ -33,12 +33,13 @@ from app.settings.stream import AnomalySettings, RetentionSettings, StreamSettin
 
 logger = logging.getLogger(__name__)
 ValueT = TypeVar("ValueT")
-#: The present name of each former one. Release 1.1 drops those of 0.x.
+#: The present name of each former one. Release 1.1 drops the API's, which are of 0.x.
 FORMER_NAMES: Final[Mapping[str, str]] = {
     "GLOBALMART_API_PAST_ANSWERS": "GLOBALMART_API_HISTORY_CACHE_SIZE",
     "GLOBALMART_API_PAST_SECONDS": "GLOBALMART_API_HISTORY_CACHE_SECONDS",
     "GLOBALMART_API_RUN_LOOK_SECONDS": "GLOBALMART_API_RUN_POLL_SECONDS",
     "GLOBALMART_API_RUN_ANSWERS": "GLOBALMART_API_RUN_CACHE_SIZE",
+    "GLOBALMART_DEMO_HISTORY_ORDERS_PER_DAY": "GLOBALMART_DEMO_ORDERS_PER_DAY",
 }
 _ADDRESS: Final = re.compile(r"(?:tcp|udp|sctp)://(?P<host>[^/\s]+):(?P<port>\d{1,5})")
 _PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})

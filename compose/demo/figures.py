@@ -69,10 +69,11 @@ def has_sales(api_url: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds from the producer's send to PostgreSQL's commit; None while nothing was measured."""
+    """Seconds from the producer's send to PostgreSQL's commit, over `records`; None while nothing was measured."""
 
     p50: float | None = None
     p99: float | None = None
+    records: int = 0
 
 
 def read_metrics(port: int) -> str | None:
@@ -88,7 +89,7 @@ def read_latency(page: str, since: Mapping[float, float] | None = None) -> Laten
     """Returns quantiles of the histogram's counts since the given buckets, over all label sets."""
     since = since or {}
     buckets = {limit: count - since.get(limit, 0.0) for limit, count in read_buckets(page).items()}
-    return Latency(quantile(buckets, 0.5), quantile(buckets, 0.99))
+    return Latency(quantile(buckets, 0.5), quantile(buckets, 0.99), round(max(buckets.values(), default=0.0)))
 
 
 def read_buckets(page: str) -> dict[float, float]:

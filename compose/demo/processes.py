@@ -4,7 +4,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -71,7 +71,7 @@ class Processes:
                 "--backfill",
                 f"{settings.history_days}d",
                 "--orders-per-day",
-                str(settings.history_orders_per_day),
+                str(settings.orders_per_day),
             ],
         )
 
@@ -82,9 +82,9 @@ class Processes:
             raise EmbeddedStackError(f"sending the history failed.\n{self.history.log_tail()}")
         return code == 0
 
-    def start_generator(self) -> None:
-        """Starts live traffic at the rates of the settings."""
-        self._spawn(self.generator, ["-m", "app.cli", "generate"])
+    def start_generator(self, options: Sequence[str] = ()) -> None:
+        """Starts live traffic at the rates of the settings, unless the options of `generate` say otherwise."""
+        self._spawn(self.generator, ["-m", "app.cli", "generate", *options])
 
     def start_batch(self, as_of: date) -> None:
         """Starts the nightly batch, with lower priority while live traffic runs; the process ends by itself."""

@@ -34,7 +34,7 @@ def demo_report(
         **_counters(figures),
         "anomalies": _anomalies(recount),
         "windows": _windows(recount),
-        "latency_seconds": {"p50": latency.p50, "p99": latency.p99},
+        "latency_seconds": {"p50": latency.p50, "p99": latency.p99, "records": latency.records},
         "warehouse": warehouse.as_data(),
         api.what: api.as_data(),
         "mismatches": (
@@ -84,10 +84,12 @@ def checks_table(report: dict[str, Any]) -> Table:
 
 def latency_line(report: dict[str, Any]) -> str:
     """The live traffic's latency from the producer's send to the commit."""
-    p50, p99 = (report["latency_seconds"][name] for name in ("p50", "p99"))
+    p50, p99, records = (report["latency_seconds"][name] for name in ("p50", "p99", "records"))
     if p50 is None or p99 is None:
         return "no live record was measured"
-    return f"latency from sent to committed: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms"
+    return (
+        f"latency from sent to committed: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms of {records:,} live records"
+    )
 
 
 def report_table(report: dict[str, Any]) -> Table:

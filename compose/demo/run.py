@@ -35,6 +35,7 @@ from compose.demo.comparisons import Comparisons, api_table
 from compose.demo.figures import FirstFigures, read_buckets, read_metrics, read_settled_live_figures
 from compose.demo.monitoring import start_monitoring
 from compose.demo.nightly import NightlyRun
+from compose.demo.pace import DAY_CURVE_DEPTH, live_options
 from compose.demo.processes import Processes
 from compose.demo.progress import Progress, addresses, import_line, psql_line
 from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
@@ -49,9 +50,12 @@ _KAFKA_CONNECTION: Final = ("security", "ca_file", "certificate_file", "key_file
 _POSTGRES_CONNECTION: Final = ("sslmode", "ca_file", "certificate_file", "key_file")
 
 
-def run(*, duration_seconds: float | None = None, fresh: bool = True, console: Console | None = None) -> int:
+def run(
+    *, duration_seconds: float | None = None, fresh: bool = True, rush: bool = False, console: Console | None = None
+) -> int:
     """Runs the demo and returns its exit code: 0 if every figure agrees in every store, else 1.
 
+    Live traffic has the pace of the history, in a rush the generator's own rates.
     Ctrl-C during the traffic ends the traffic and still recounts and publishes; at any other time it ends everything in
     order, and a second one ends everything at once. Raises GlobalMartError when something cannot be started.
     """
@@ -66,10 +70,12 @@ def run(*, duration_seconds: float | None = None, fresh: bool = True, console: C
         report=lambda text: console.print(escape(text), style="dim", soft_wrap=True),
     )
     with signals_unwind() as interrupts, stack:
-        return _run(stack, duration_seconds, console, interrupts)
+        return _run(stack, duration_seconds, console, interrupts, rush=rush)
 
 
-def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console, interrupts: Interrupts) -> int:
+def _run(
+    stack: EmbeddedStack, duration_seconds: float | None, console: Console, interrupts: Interrupts, *, rush: bool
+) -> int:
     environ = _environment(stack)
     settings = load_settings(environ)
     processes = Processes(stack, environ)
@@ -79,7 +85,7 @@ def _run(stack: EmbeddedStack, duration_seconds: float | None, console: Console,
         history = Progress(stack, processes, console, first)
         _send_history(processes, settings.demo, history, console)
     since = read_buckets(read_metrics(processes.metrics_port) or "")
-    processes.start_generator()
+    processes.start_generator(() if rush else live_options(settings.demo, settings.generator))
     batch = _start_batch(processes, settings.demo, console)
     console.print(addresses(stack, processes), monitoring, sep="\n")
     console.print(escape(psql_line(stack)), soft_wrap=True)
@@ -134,12 +140,13 @@ def _environment(stack: EmbeddedStack) -> Mapping[str, str]:
     ours = {name: value for name, value in os.environ.items() if name not in elsewhere}
     products = DemoSettings.read(os.environ).products
     shop = {GeneratorSettings.variable("products"): str(products)}
-    # One machine runs everything here: a late answer is better than none.
-    slow = {
+    preferred = {
+        GeneratorSettings.variable("day_curve_depth"): str(DAY_CURVE_DEPTH),
+        # One machine runs everything here: a late answer is better than none.
         ApiSettings.variable("query_seconds"): str(ANSWER_SECONDS / 2),
         DashboardSettings.variable("api_timeout_seconds"): str(ANSWER_SECONDS),
     }
-    return {**slow, **ours, **stack.environment(), **shop}
+    return {**preferred, **ours, **stack.environment(), **shop}
 
 
 def _prepare(settings: Settings, console: Console) -> None:

@@ -39,6 +39,7 @@ def test_label_sets_are_added_up() -> None:
     found = read_latency(_PAGE)
     assert found.p50 == pytest.approx(0.05 + 0.05 * 50 / 148)
     assert found.p99 == pytest.approx(0.1)
+    assert found.records == 200
 
 
 def test_a_page_without_the_histogram_has_no_latency() -> None:
