@@ -104,9 +104,9 @@ def leading_to(url: str, patch: pytest.MonkeyPatch, **settings: str) -> Iterator
 
 
 @contextmanager
-def served_in_thread(settings: Settings) -> Iterator[str]:
-    """The API on a port and an event loop of its own, as Streamlit's runner blocks the test's."""
-    server = ApiServer(create_app(settings), LOOPBACK, 0, "warning")
+def served_in_thread(settings: Settings, port: int = 0) -> Iterator[str]:
+    """The API on a port, by default any, and an event loop of its own, as Streamlit's runner blocks the test's."""
+    server = ApiServer(create_app(settings), LOOPBACK, port, "warning")
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -1,16 +1,19 @@
-"""Pages over shops of odd shapes, wide and on a phone, light and dark: nothing is cut off."""
+"""Pages over shops of odd shapes, wide and on a phone, light and dark: nothing is cut off.
+
+One browser and one dashboard serve all shops: the API behind the dashboard's address is another one for each.
+"""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from api.dashboard.palette import DARK, LIGHT
+from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
 from tests.api.dashboard.browsing import PHONE, WIDE, browser, card, open_page, site_over
 from tests.api.dashboard.running import served_in_thread
@@ -49,16 +52,14 @@ async def _shop(stack: EmbeddedStack, shape: str) -> AsyncIterator[Any]:
         yield database.settings
 
 
-def _looked_at(site: str, folder: Path, shape: str) -> None:
-    with browser(folder / "chromium") as context:
-        tab = context.new_page()
-        for scheme, viewport in _SCREENS:
-            tab.emulate_media(color_scheme=scheme)
-            tab.set_viewport_size(viewport)
-            for period in _PERIODS:
-                open_page(tab, f"{site}/?period={period}", "Overview")
-                _assert_whole(tab, shape)
-                _assert_themed(tab, scheme)
+def _look_at(tab: Page, site: str, shape: str) -> None:
+    for scheme, viewport in _SCREENS:
+        tab.emulate_media(color_scheme=scheme)
+        tab.set_viewport_size(viewport)
+        for period in _PERIODS:
+            open_page(tab, f"{site}/?period={period}", "Overview")
+            _assert_whole(tab, shape)
+            _assert_themed(tab, scheme)
 
 
 def _assert_whole(tab: Page, shape: str) -> None:
@@ -80,17 +81,40 @@ def _assert_themed(tab: Page, scheme: str) -> None:
     expect(tab.get_by_test_id("stApp")).to_have_css("background-color", f"rgb({red}, {green}, {blue})")
 
 
-@pytest.fixture
-def executor() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor() as running:
-        yield running
+@pytest.fixture(scope="module")
+def browsing() -> Iterator[ThreadPoolExecutor]:
+    """The browser's thread: its client needs one without an event loop, and always the same."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        yield thread
+
+
+@pytest.fixture(scope="module")
+def tab(browsing: ThreadPoolExecutor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A tab for every shop; only the thread of `browsing` may touch it."""
+    opened = browser(tmp_path_factory.mktemp("chromium"))
+    context = browsing.submit(opened.__enter__).result()
+    yield browsing.submit(context.new_page).result()
+    browsing.submit(opened.__exit__, None, None, None).result()
+
+
+@pytest.fixture(scope="module")
+def api_port() -> int:
+    """Where the dashboard looks for the API of whatever shop is open."""
+    return choose_port()
+
+
+@pytest.fixture(scope="module")
+def site(api_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The dashboard; its live parts are drawn once, for here nothing moves."""
+    folder = tmp_path_factory.mktemp("dashboard")
+    with site_over(f"http://{LOOPBACK}:{api_port}", folder, refresh_seconds="3600") as url:
+        yield url
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_nothing_is_cut_off(
-    stack: EmbeddedStack, tmp_path: Path, executor: ThreadPoolExecutor, shape: str
+    stack: EmbeddedStack, browsing: ThreadPoolExecutor, tab: Page, site: str, api_port: int, shape: str
 ) -> None:
     async with _shop(stack, shape) as settings:
-        with served_in_thread(settings) as api_url, site_over(api_url, tmp_path) as site:
-            # The browser's client needs a thread without an event loop.
-            executor.submit(_looked_at, site, tmp_path, shape).result()
+        with served_in_thread(settings, api_port):
+            browsing.submit(_look_at, tab, site, shape).result()
