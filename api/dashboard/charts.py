@@ -1,7 +1,7 @@
 """Charts in one style. Bars and lines are drawn with floats; the texts are exact."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from html import escape
@@ -218,9 +218,13 @@ def _middle(start: datetime, unit: str) -> float:
 
 
 def ranking(
-    names: Sequence[str | None], amounts: Sequence[Decimal], hovers: Sequence[str], chosen: str | None = None
+    names: Sequence[str | None],
+    amounts: Sequence[Decimal],
+    hovers: Sequence[str],
+    chosen: str | None = None,
+    written: Callable[[Decimal], str] = formatting.money,
 ) -> go.Figure:
-    """Returns horizontal bars under their names, the first on top; all except the chosen name are pale.
+    """Returns horizontal bars under their names and amounts, the first on top; all except the chosen name are pale.
 
     A name above its bar has the whole width, also on a phone.
     """
@@ -242,7 +246,7 @@ def ranking(
         figure.add_annotation(
             x=0,
             y=place,
-            text=f"{_ISOLATE}{label(name)}{_ISOLATED}  <b>{formatting.money(amount)}</b>",
+            text=f"{_ISOLATE}{label(name)}{_ISOLATED}  <b>{written(amount)}</b>",
             showarrow=False,
             xanchor="left",
             yanchor="bottom",

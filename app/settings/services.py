@@ -92,8 +92,8 @@ class DemoSettings(SettingsGroup):
     GROUP: ClassVar[str] = "DEMO_"
     history_days: int = setting(90, "days of history sent through the stream before the live traffic", unit="d", ge=0)
     orders_per_day: float = setting(
-        2000.0,
-        "orders of a day, in the history and in the live traffic; views and carts in proportion",
+        1440.0,
+        "orders of a day, in the history and live alike, by default one a minute; views and carts in proportion",
         unit="1/d",
         gt=0,
     )

@@ -124,6 +124,6 @@ def _sizes(stores: Mapping[str, Any]) -> None:
     if tables:
         names = [table["name"] for table in tables]
         hovers = [f"{table['name']}<br>{formatting.size(table['bytes'])}" for table in tables]
-        figure = charts.ranking(names, [Decimal(t["bytes"]) for t in tables], hovers)
-        figure.update_xaxes(tickprefix="", ticksuffix="B", tickformat="~s")
-        charts.draw(figure, "sizes", "Sizes of the largest tables", 80 + 28 * len(tables))
+        sizes_of_tables = [Decimal(table["bytes"]) for table in tables]
+        figure = charts.ranking(names, sizes_of_tables, hovers, written=lambda size: formatting.size(int(size)))
+        charts.draw(figure, "sizes", "Sizes of the largest tables", charts.ranking_height(len(tables)))

@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from api.dashboard import charts
+from api.dashboard import charts, formatting
 from api.dashboard.charts import Bar, Points
 from api.dashboard.palette import DARK, LIGHT, Palette
 
@@ -99,6 +99,11 @@ def test_a_ranking_keeps_names_of_one_beginning_apart() -> None:
     assert len(set(figure.data[0].y)) == 3
     assert [text.split("<b>")[1] for text in _texts(figure)] == ["$3.00</b>", "$2.00</b>", "$1.00</b>"]
     assert "unknown" in _texts(figure)[2]
+
+
+def test_a_ranking_of_something_else_than_money_says_so() -> None:
+    figure = charts.ranking(["orders"], [Decimal(16_000_000)], [""], written=lambda size: formatting.size(int(size)))
+    assert _texts(figure)[0].endswith("<b>16.0 MB</b>")
 
 
 @pytest.mark.parametrize(
