@@ -65,11 +65,12 @@ def _demo(var_dir: Path, taken: int) -> Iterator[subprocess.Popen[str]]:
         "GLOBALMART_API_KEY_HASHES": "0" * 64,
         "GLOBALMART_API_PORT": str(taken),
         "GLOBALMART_DEMO_HISTORY_DAYS": "2",
+        "GLOBALMART_DEMO_ORDERS_PER_DAY": "500",
         "GLOBALMART_GENERATOR_TRANSACTION_RATE": "20",
         "GLOBALMART_GENERATOR_PRODUCT_VIEW_RATE": "30",
     }
     with subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "demo"],
+        [sys.executable, "-m", "app.cli", "demo", "--rush"],
         cwd=_PROJECT,
         env=environ,
         stdout=subprocess.PIPE,
@@ -115,6 +116,7 @@ def test_ctrl_c_ends_the_traffic_and_every_figure_is_compared(var_dir: Path, tak
     assert report["mismatches"] == 0
     assert set(report["produced"]) == set(SOURCE_TOPICS)
     assert report["windows"]["rows"] > 0
+    assert report["latency_seconds"]["records"] > 0
     assert not (var_dir / "lake-of-others").exists()
     _assert_the_warehouse_holds_today(report)
     _assert_the_api_answers_it(report)
