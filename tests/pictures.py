@@ -31,8 +31,9 @@ def main() -> None:
     parser.add_argument("pages", nargs="*", help=f"of {', '.join(_TITLES)}; by default all")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the pictures go")
     parser.add_argument("--width", type=int, default=_SCREEN["width"], help="of the window, in pixels")
+    parser.add_argument("--height", type=int, default=_SCREEN["height"], help="of the window, in pixels")
     given = parser.parse_args()
-    screen: ViewportSize = {"width": given.width, "height": _SCREEN["height"]}
+    screen: ViewportSize = {"width": given.width, "height": given.height}
     with TemporaryDirectory() as profile, browser(Path(profile), viewport=screen) as context:
         tab = context.new_page()
         for page in given.pages or _TITLES:

@@ -11,6 +11,7 @@ PROJECT: Final = Path(__file__).parents[2]
 _FENCES: Final = re.compile(r"^ *```(\w*).*?\n(.*?)^ *```", re.M | re.S)
 _SPANS: Final = re.compile(r"`([^`\n]+)`")
 _LINKS: Final = re.compile(r"\]\(([^)\s]+)\)")
+_PICTURES: Final = re.compile(r'\bsrc(?:set)?="([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class Document:
     @property
     def links(self) -> list[str]:
         """Targets of the links and pictures that stay within the project."""
-        return [link for link in _LINKS.findall(self.prose) if "://" not in link]
+        found = [*_LINKS.findall(self.prose), *_PICTURES.findall(self.prose)]
+        return [link for link in found if "://" not in link]
 
     @property
     def headings(self) -> list[tuple[int, str]]:
