@@ -68,7 +68,7 @@ class Publisher:
             return self._stage_fact(computed, computed.mart.fact_time)
         collection = self._collection(computed.mart)
         _index(collection, computed.mart)
-        self._write(with_identity(computed.mart, computed.frame), collection.name)
+        self._write(with_identity(computed.mart, computed.frame), collection.name, computed.rows)
         _verify(collection, {}, computed.mart, computed.rows, computed.total)
         return Staged(computed.mart, self._entry(computed), {}, computed.rows)
 
@@ -96,10 +96,10 @@ class Publisher:
         changed = [day for day, digest in new.items() if old.get(day) != digest]
         gone = [day for day in old if day not in new]
         rows = computed.frame.where(within_days(time, map(date.fromisoformat, changed)))
-        self._write(with_identity(mart, versioned(rows, number)), collection.name)
         expected = sum(_rows_of(new[day]) for day in changed)
+        self._write(with_identity(mart, versioned(rows, number)), collection.name, expected)
         total = sum((_total_of(new[day]) for day in changed), Decimal(0))
-        _verify(collection, {"since": number}, mart, expected, total)
+        _verify(collection, {"until": OPEN, "since": number}, mart, expected, total)
         self._expire(collection, time, [*changed, *gone], old)
         return Staged(mart, self._entry(computed), new, expected)
 
@@ -181,8 +181,7 @@ def _index(collection: Collection[Document], mart: Mart) -> None:
     for index in mart.indexes:
         collection.create_index(list(index))
     if mart.fact_time:
-        collection.create_index([("since", 1)])
-        collection.create_index([("until", 1)])
+        collection.create_index([("until", 1), ("since", 1)])
 
 
 def now_utc() -> datetime:

@@ -108,8 +108,8 @@ def _restore_fact(database: Database[Document], mart: Mart, current: Document) -
     rows = database[collection_name(mart, 0)]
     version = current["marts"].get(mart.name, {}).get("version", 0)
     former = current["previous"].get(mart.name, {}).get("version", version)
-    rows.delete_many({"since": {"$gt": version}})
     rows.update_many({"until": {"$gt": version, "$lt": OPEN}}, {"$set": {"until": OPEN}})
+    rows.delete_many({"until": OPEN, "since": {"$gt": version}})
     rows.delete_many({"until": {"$lte": former}})
 
 
