@@ -13,6 +13,7 @@ from batch.frames import read_events
 from batch.lake import Lake
 from batch.manifest import Manifest
 from batch.mart import Mart, MartInputs
+from batch.night_size import NightSize
 from batch.publish import Computed
 from batch.quality import Bounds, checked, with_product
 
@@ -38,7 +39,10 @@ def compute(
     report: Report = lambda _: None,
 ) -> list[Computed]:
     """Computes the marts, cached; raises QualityError with all problems of the first faulty one."""
-    events = read_events(spark, lake, manifest, bounds.as_of)
+    size = NightSize.of(manifest, bounds.as_of, settings)
+    for name, value in size.options.items():
+        spark.conf.set(name, value)
+    events = read_events(spark, lake, manifest, bounds.as_of, gathered=size.small)
     gap = timedelta(minutes=settings.session_gap_minutes)
     totals = manifest.totals(TRANSACTIONS, bounds.as_of)
     computed = []

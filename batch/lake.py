@@ -92,6 +92,18 @@ class Lake:
         """Returns all rows of one file."""
         return pq.read_table(name, filesystem=self._files, partitioning=None)
 
+    def gather(self, source: LakeTable, names: Iterable[str]) -> str:
+        """Copies the rows of files to a new one and returns its name; `remove_orphans` deletes it.
+
+        All rows are in memory at once.
+        """
+        tables = [self.read_file(name) for name in names]
+        gathered = f"{source.name}/{uuid.uuid4().hex}.parquet"
+        pq.write_table(
+            pa.concat_tables(tables), gathered, row_group_size=_PIECE_ROWS, filesystem=self._files, compression="none"
+        )
+        return gathered
+
     def read_pieces(self, name: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """Yields the rows of one file in pieces: a day may be larger than memory."""
         with self._files.open_input_file(name) as stream:

@@ -47,6 +47,10 @@ class Manifest:
         checksums = [found.summary for day, found in self.days(table).items() if day <= as_of]
         return DayChecksum(sum(s.rows for s in checksums), sum(s.checksum for s in checksums))
 
+    def rows(self, as_of: date) -> int:
+        """Returns the rows of all tables over the days up to and including `as_of`."""
+        return sum(self.totals(table, as_of).rows for table in self.tables)
+
     def with_days(self, table: str, days: Mapping[date, LakeDay]) -> Self:
         """Returns the manifest with days of one table added or replaced."""
         return type(self)({**self.tables, table: {**self.days(table), **days}})

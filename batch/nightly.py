@@ -21,12 +21,14 @@ from batch.manifest import Manifest
 from batch.mart import Mart
 from batch.marts.customer_segments import CUSTOMER_SEGMENTS
 from batch.metrics import write_metrics
+from batch.night_size import NightSize
 from batch.postgres import batch_lock, require_lock
 from batch.publish import Computed, Publisher, Staged, now_utc
 from batch.quality import Bounds, check_freshness
 from batch.segment_history import previous_segments, store_segments
 from batch.session import spark_session
 from batch.snapshot import open_snapshot
+from batch.sources import LAKE_TABLES
 from batch.warehouse import (
     Run,
     drop_unused,
@@ -119,16 +121,18 @@ class _NightlyRun:
                 manifest, bounds = self._extract(spark)
             check_freshness(manifest, bounds)
             if spark is None:
-                spark = stack.enter_context(self._own_session())
+                size = NightSize.of(manifest, self._job.as_of, self._settings.batch)
+                spark = stack.enter_context(self._own_session(small=size.small))
+            stack.callback(self._lake.remove_orphans, manifest, LAKE_TABLES)
             self._compute_and_publish(spark, manifest, bounds)
         self._run.record(stage_seconds=self.outcome.stage_seconds)
         return self.outcome
 
     @contextmanager
-    def _own_session(self) -> Iterator[SparkSession]:
+    def _own_session(self, *, small: bool = False) -> Iterator[SparkSession]:
         with ExitStack() as stack:
             with self._stage("start Spark"):
-                session = spark_session(self._settings.batch, self._settings.general.var_dir)
+                session = spark_session(self._settings.batch, self._settings.general.var_dir, small=small)
                 spark = stack.enter_context(session)
             yield spark
 

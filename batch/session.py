@@ -14,13 +14,16 @@ from pyspark.sql import SparkSession
 from app.settings import BatchSettings
 from batch.java import provide_java
 
-#: For a job of minutes: the serial collector, and the full compiler for code that runs over rows but not for code that
-#: Spark runs once per query; with the default thresholds it would spend more time on Spark's planner than on the marts.
-_LOCAL_JAVA: Final = (
-    "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=240m -XX:Tier4InvocationThreshold=40000 "
-    "-XX:Tier4MinInvocationThreshold=5000 -XX:Tier4CompileThreshold=120000 "
-    "-XX:Tier4BackEdgeThreshold=320000"
+#: For a job of minutes: the serial collector.
+_LOCAL_JAVA: Final = "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=240m"
+#: The full compiler for code that runs over rows but not for code that Spark runs once per query; with the default
+#: thresholds it would spend more time on Spark's planner than on the marts.
+_COMPILED_FOR_ROWS: Final = (
+    "-XX:Tier4InvocationThreshold=40000 -XX:Tier4MinInvocationThreshold=5000 "
+    "-XX:Tier4CompileThreshold=120000 -XX:Tier4BackEdgeThreshold=320000"
 )
+#: On a small night the full compiler takes longer than it saves.
+_COMPILED_QUICKLY: Final = "-XX:TieredStopAtLevel=1"
 #: Java's older types convert times before 1900 by the zone of the machine.
 _UTC_JAVA: Final = "-Duser.timezone=UTC"
 _LOGGING: Final = Path(__file__).with_name("log4j2.properties")
@@ -42,22 +45,29 @@ _OPTIONS: Final = {
     "spark.sql.inMemoryColumnarStorage.compressed": "false",
     # A first-level hash map helps only with few groups, and the marts have many.
     "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
+    # The text of a plan is made again at each of its stages, and nobody reads it here.
+    "spark.sql.ui.explainMode": "simple",
+    "spark.sql.maxPlanStringLength": "2000",
+    "spark.sql.debug.maxToStringFields": "3",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
 
 
 @contextmanager
-def spark_session(settings: BatchSettings, work_dir: Path) -> Iterator[SparkSession]:
-    """Starts a session with this project's options and stops it at the end; Spark spills to `work_dir`."""
-    spark = start_session(settings, work_dir)
+def spark_session(settings: BatchSettings, work_dir: Path, *, small: bool = False) -> Iterator[SparkSession]:
+    """Starts a session with this project's options and stops it at the end; Spark spills to `work_dir`.
+
+    `small` is whether it is for a small night.
+    """
+    spark = start_session(settings, work_dir, small=small)
     try:
         yield spark
     finally:
         spark.stop()
 
 
-def start_session(settings: BatchSettings, work_dir: Path) -> SparkSession:
+def start_session(settings: BatchSettings, work_dir: Path, *, small: bool = False) -> SparkSession:
     """Starts a session that its caller stops. Sets Spark's environment variables that are not set."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     provide_java(work_dir)
@@ -69,7 +79,7 @@ def start_session(settings: BatchSettings, work_dir: Path) -> SparkSession:
     if settings.master is not None:
         builder = _cluster(builder, settings, settings.master)
     elif not _submitted():
-        builder = _local(builder, settings, work_dir)
+        builder = _local(builder, settings, work_dir, _COMPILED_QUICKLY if small else _COMPILED_FOR_ROWS)
     former = signal.getsignal(signal.SIGINT)
     spark = builder.getOrCreate()
     if threading.current_thread() is threading.main_thread():
@@ -115,14 +125,16 @@ def _sizes(settings: BatchSettings) -> dict[str, str]:
     }
 
 
-def _local(builder: SparkSession.Builder, settings: BatchSettings, work_dir: Path) -> SparkSession.Builder:
+def _local(
+    builder: SparkSession.Builder, settings: BatchSettings, work_dir: Path, compiler: str
+) -> SparkSession.Builder:
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     return (
         builder.master(f"local[{settings.cores}]")
         .config("spark.driver.memory", settings.memory)
         .config(
             "spark.driver.extraJavaOptions",
-            f"{_LOCAL_JAVA} {_UTC_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()} "
+            f"{_LOCAL_JAVA} {compiler} {_UTC_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()} "
             f'"-Djava.io.tmpdir={_native_folder(work_dir)}"',
         )
         .config("spark.driver.bindAddress", "127.0.0.1")

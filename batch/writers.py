@@ -1,4 +1,4 @@
-"""Writers to a MongoDB collection: Python workers with Arrow batches, or the connector's jar.
+"""Writers to a MongoDB collection: Arrow batches by this process or Python workers, or the connector's jar.
 
 The Python data source writes rows without a connector's jar. Options: `url`, `database`, `collection`. Each task
 inserts its rows as Arrow batches; nothing is published here. A retried task fails on the keys it wrote before, and
@@ -6,7 +6,7 @@ with it the publish.
 """
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -19,8 +19,8 @@ from app.settings import BatchSettings
 from batch.julian_calendar import before_conversion
 from batch.warehouse import Target
 
-#: Inserts all rows into the named collection; fails on an existing key.
-Write = Callable[[DataFrame, str], None]
+#: Inserts all rows, the number of which is given, into the named collection; fails on an existing key.
+Write = Callable[[DataFrame, str, int], None]
 
 
 if TYPE_CHECKING:
@@ -57,18 +57,23 @@ class MongoWriter(DataSourceArrowWriter):
 
     def write(self, iterator: Iterator["pa.RecordBatch"]) -> Written:
         """Inserts the rows of one task."""
-        from pymongo import MongoClient
+        return Written(_insert(iterator, self._options["url"], self._options["database"], self._options["collection"]))
 
-        from batch.arrow_to_bson import documents
 
-        rows = 0
-        with MongoClient[dict[str, object]](self._options["url"]) as client, _no_gc():
-            collection = client[self._options["database"]][self._options["collection"]]
-            for batch in iterator:
-                if batch.num_rows:
-                    collection.insert_many(documents(batch))
-                    rows += batch.num_rows
-        return Written(rows)
+def _insert(batches: Iterable["pa.RecordBatch"], url: str, database: str, collection: str) -> int:
+    """Inserts the rows of Arrow batches into a collection, one batch at a time; returns their number."""
+    from pymongo import MongoClient
+
+    from batch.arrow_to_bson import documents
+
+    rows = 0
+    with MongoClient[dict[str, object]](url) as client, _no_gc():
+        target = client[database][collection]
+        for batch in batches:
+            if batch.num_rows:
+                target.insert_many(documents(batch))
+                rows += batch.num_rows
+    return rows
 
 
 @contextmanager
@@ -82,11 +87,20 @@ def _no_gc() -> Iterator[None]:
 
 
 def writer(settings: BatchSettings, target: Target) -> Write:
-    """Returns the writer of the settings."""
-    write_as = _with_arrow if settings.writer == "arrow" else _with_connector
+    """Returns the writer of the settings.
 
-    def write(rows: DataFrame, collection: str) -> None:
-        write_as(rows.coalesce(settings.mongo_writers), target, collection)
+    Few rows are written by this process, since starting Python workers takes longer. They are in memory at once, as
+    Arrow.
+    """
+
+    def write(rows: DataFrame, collection: str, count: int) -> None:
+        if settings.writer == "connector":
+            _with_connector(rows.coalesce(settings.mongo_writers), target, collection)
+        elif count <= settings.driver_write_rows:
+            batches = rows.toArrow().to_batches(max_chunksize=settings.arrow_batch_rows) if count else []
+            _insert(batches, target.url, target.database, collection)
+        else:
+            _with_arrow(rows.coalesce(settings.mongo_writers), target, collection)
 
     return write
 

@@ -124,11 +124,20 @@ class BatchSettings(SettingsGroup):
         "org.mongodb.spark:mongo-spark-connector_2.13:10.5.0", "Maven coordinates fetched for the connector writer"
     )
     shuffle_partitions: int = setting(16, "partitions of a Spark shuffle, small ones are joined", ge=1, le=10_000)
+    small_rows: int = setting(
+        2_000_000,
+        "events up to which a night is small: made with few plans and quickly compiled code",
+        unit="rows",
+        ge=0,
+    )
     arrow_batch_rows: int = setting(5000, "rows that travel at once from Spark to a Python writer", unit="rows", ge=1)
     extract_rows: int = setting(
         1_000_000, "rows read from PostgreSQL at once, beyond which a day is read alone", unit="rows", ge=1
     )
     mongo_writers: int = setting(2, "Spark tasks that write to MongoDB side by side", ge=1, le=256)
+    driver_write_rows: int = setting(
+        200_000, "rows up to which the arrow writer writes a mart in the batch's own process", unit="rows", ge=0
+    )
     session_gap_minutes: int = setting(
         30, "inactivity that ends a session of orders without a session id", unit="min", ge=1
     )

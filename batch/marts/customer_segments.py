@@ -44,7 +44,7 @@ HISTORY: Final = t.StructType([t.StructField("user_id", t.StringType()), t.Struc
 def customer_segments(customers: DataFrame, previous: DataFrame, as_of: date) -> DataFrame:
     """Returns one row per customer; `customers` from `customer_totals`, `previous` with the columns of HISTORY.
 
-    `customers` is read several times: persist it.
+    Executes Spark jobs.
     """
     scored = _scored(customers)
     former = previous.select("user_id", f.col("segment_name").alias("previous_segment"))
@@ -58,7 +58,7 @@ def customer_segments(customers: DataFrame, previous: DataFrame, as_of: date) ->
 
 
 def customer_totals(transactions: DataFrame) -> DataFrame:
-    """Returns last purchase, number, sum and country of every customer with a purchase.
+    """Returns last purchase, number, sum and country of every customer with a purchase, cached; executes Spark jobs.
 
     Sums are computed per customer and country, so no text is aggregated over orders: that would sort them all.
     """
@@ -73,22 +73,26 @@ def customer_totals(transactions: DataFrame) -> DataFrame:
         f.max(f.struct("last", "country"))["country"].alias("country"),
         f.collect_list("last").alias("lasts"),
     )
-    return _with_last_country(customers, transactions)
+    countries = f.size(f.filter("lasts", lambda last: last == f.col("last_purchase")))
+    return _with_last_country(cached(customers.withColumn("countries", countries).drop("lasts")), transactions)
 
 
 def _with_last_country(customers: DataFrame, transactions: DataFrame) -> DataFrame:
     """Decides the country of customers with simultaneous last purchases in several countries by the greatest id.
 
-    Usually there is no such customer, and Spark then does not read the orders again.
+    Usually there is no such customer, and the orders are not read again.
     """
-    tied = f.size(f.filter("lasts", lambda last: last == f.col("last_purchase"))) > 1
-    ambiguous = f.broadcast(customers.where(tied).select("user_id", "last_purchase"))
+    tied = customers.where(f.col("countries") > 1).select("user_id", "last_purchase")
+    if tied.isEmpty():
+        return customers.withColumn("country", or_unknown("country")).drop("countries")
+    ambiguous = f.broadcast(tied)
     candidates = transactions.join(
         ambiguous, (transactions.user_id == ambiguous.user_id) & (f.col("timestamp") == f.col("last_purchase"))
     ).drop(ambiguous.user_id)
     decided = candidates.groupBy("user_id").agg(f.max_by(or_unknown("country"), "transaction_id").alias("decided"))
     country = f.coalesce(f.col("decided"), or_unknown("country"))
-    return customers.join(decided, "user_id", "left").withColumn("country", country).drop("lasts", "decided")
+    both = customers.join(decided, "user_id", "left").withColumn("country", country).drop("countries", "decided")
+    return cached(both)
 
 
 def _scored(customers: DataFrame) -> DataFrame:
@@ -104,7 +108,7 @@ def _scored(customers: DataFrame) -> DataFrame:
 
 
 def _build(inputs: MartInputs) -> DataFrame:
-    customers = cached(customer_totals(inputs.events[TRANSACTIONS]))
+    customers = customer_totals(inputs.events[TRANSACTIONS])
     return cached(customer_segments(customers, inputs.previous_segments, inputs.as_of))
 
 

@@ -20,9 +20,9 @@ __all__ = ["database"]
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """A local session, as the nightly run makes it."""
+    """A local session, as a small night's run makes it."""
     settings = BatchSettings(memory="1g", shuffle_partitions=2)
-    with spark_session(settings, tmp_path_factory.mktemp("spark")) as session:
+    with spark_session(settings, tmp_path_factory.mktemp("spark"), small=True) as session:
         yield session
 
 

@@ -20,8 +20,8 @@ def halting_writer(settings: BatchSettings, target: Target) -> Write:
     """A writer that never returns from the mart."""
     write = writer(settings, target)
 
-    def write_and_halt(rows: DataFrame, collection: str) -> None:
-        write(rows, collection)
+    def write_and_halt(rows: DataFrame, collection: str, count: int) -> None:
+        write(rows, collection, count)
         if collection.partition("__")[0] == os.environ["HALT_AFTER"]:
             Path(os.environ["HALTED"]).touch()
             signal.pause()

@@ -17,6 +17,8 @@ from tests.batch.nights import Nights
 _AS_OF = date(2026, 1, 2)
 _NIGHT = ("nightly", "--as-of", str(_AS_OF))
 _WORKERS = 2
+#: The way of a large night: plans that adapt, and executors that write.
+_LARGE = {"GLOBALMART_BATCH_SMALL_ROWS": "0", "GLOBALMART_BATCH_DRIVER_WRITE_ROWS": "0"}
 _CONNECTORS = {"GLOBALMART_BATCH_READER": "jdbc", "GLOBALMART_BATCH_WRITER": "connector"}
 
 
@@ -45,7 +47,7 @@ async def test_a_night_on_a_cluster_publishes_what_a_single_process_does(
 ) -> None:
     await nights.insert_shop(make_shop(seed=9, visits=60))
     before = cluster.executors()
-    submit(cluster.master, nights.variables, *_NIGHT)
+    submit(cluster.master, {**nights.variables, **_LARGE}, *_NIGHT)
     assert cluster.executors() == [number + 1 for number in before]
     alone = _assert_a_single_process_agrees(nights, tmp_path)
     # The connectors' whole numbers are 64 bits wide, ours as wide as their value: only equal as values.
@@ -57,7 +59,7 @@ async def test_the_connectors_on_a_cluster_publish_what_a_single_process_does(
 ) -> None:
     await nights.insert_shop(make_shop(seed=10, visits=60))
     before = cluster.executors()
-    run_on(cluster.master, {**nights.variables, **_CONNECTORS}, *_NIGHT)
+    run_on(cluster.master, {**nights.variables, **_LARGE, **_CONNECTORS}, *_NIGHT)
     assert cluster.executors() == [number + 1 for number in before]
     _assert_a_single_process_agrees(nights, tmp_path)
 

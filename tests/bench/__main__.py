@@ -52,7 +52,11 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=5_000_000, help="stored for the API part")
     parser.add_argument("--api-seconds", type=float, default=60, help="seconds of the API part")
     parser.add_argument(
-        "--nightly-orders", type=int, nargs="+", default=[1_000_000, 5_000_000], help="sizes of the nightly part"
+        "--nightly-orders",
+        type=int,
+        nargs="+",
+        default=[50_000, 1_000_000, 5_000_000],
+        help="sizes of the nightly part",
     )
     parser.add_argument("--nightly-rounds", type=int, default=1, help="fresh sessions per size")
     parser.add_argument(

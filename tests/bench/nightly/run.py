@@ -32,10 +32,12 @@ from batch.catalogue import MARTS
 from batch.compute import PreviousRun, compute
 from batch.lake import Lake
 from batch.manifest import Manifest
+from batch.night_size import NightSize
 from batch.publish import Computed, versioned, with_identity
 from batch.quality import Bounds
 from batch.segment_history import previous_segments
 from batch.session import spark_session
+from batch.sources import LAKE_TABLES
 from batch.warehouse import Target
 from batch.writers import writer
 from tests.bench.nightly.acknowledging import acknowledging_server
@@ -109,9 +111,12 @@ def _spark_round(
     with ExitStack() as stack:
         stack.callback(_end_java)
         with stage("start"):
-            spark = stack.enter_context(spark_session(settings, var_dir))
+            manifest = lake.read_manifest()
+            size = NightSize.of(manifest, LAST_DAY, settings)
+            spark = stack.enter_context(spark_session(settings, var_dir, small=size.small))
+        stack.callback(lake.remove_orphans, manifest, LAKE_TABLES)
         with stage("compute"):
-            computed, marts = _compute(spark, lake, lake.read_manifest(), settings)
+            computed, marts = _compute(spark, lake, manifest, settings)
         report("nightly: " + ", ".join(f"{k} {v.cpu_seconds:.1f}" for k, v in marts.items()))
         found = {one.mart.name: one.rows for one in computed}
         if found != wanted:
@@ -149,12 +154,13 @@ def _write(computed: list[Computed], settings: BatchSettings, url: str, day: dat
     """Every row, or of the facts one day's."""
     write = writer(settings, Target(url, "bench"))
     for one in computed:
-        rows = one.frame
+        rows, count = one.frame, one.rows
         if one.mart.fact_time is not None:
             rows = versioned(rows, 1)
             if day is not None:
                 rows = rows.where(f.to_date(one.mart.fact_time) == f.lit(day))
-        write(with_identity(one.mart, rows), one.mart.name)
+                count = int(one.days[str(day)].split(":")[0])
+        write(with_identity(one.mart, rows), one.mart.name, count)
 
 
 def _row_count(engine: Any, mart: str) -> int:
