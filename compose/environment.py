@@ -2,7 +2,7 @@
 
 The lock is one file in three sections: the installer (uv), what runs, and what only developers need. Every package is
 checked against its hash. The package index is the one that pip is configured for, in its files or its environment: uv
-does the work in a fraction of pip's time and is told what `pip config` says. Where uv cannot be installed or fails,
+does the work in a fraction of pip's time and is given what `pip config` says. Where uv cannot be installed or fails,
 pip does it all.
 """
 
@@ -98,12 +98,12 @@ def sections(text: str) -> dict[str, str]:
     found = dict(zip(parts[1::2], parts[2::2], strict=True))
     missing = [heading for heading in SECTIONS if heading not in found]
     if missing:
-        raise SetupError(f"the lock lacks the section {missing[0]!r}; make it again with `make lock`")
+        raise SetupError(f"the lock has no section {missing[0]!r}; make it again with `make lock`")
     return found
 
 
 def arranged(whole: str, running: str) -> str:
-    """Returns the lock `whole` in sections; what runs is in `running`. Raises SetupError if `whole` lacks any of it."""
+    """Returns the lock `whole` in sections. Raises SetupError if it has not all of `running`, which is what runs."""
     runs = {pin for pin, _ in _entries(running)}
     chosen: dict[str, list[str]] = {heading: [] for heading in SECTIONS}
     pins = set()
@@ -111,7 +111,7 @@ def arranged(whole: str, running: str) -> str:
         pins.add(pin)
         chosen[INSTALLER if pin.startswith("uv==") else RUNS if pin in runs else DEVELOPERS].append(text)
     if runs - pins:
-        raise SetupError(f"the whole lock lacks {', '.join(sorted(runs - pins))}, which one of its parts has")
+        raise SetupError(f"the whole lock has no {', '.join(sorted(runs - pins))}, which one of its parts has")
     return "".join(f"{heading}\n{''.join(chosen[heading])}" for heading in SECTIONS)
 
 
@@ -136,8 +136,8 @@ def uv_environment(pip_config: str, environ: Mapping[str, str]) -> dict[str, str
                 found[name] = str(ast.literal_eval(value))
     if found.get("no-index", "").lower() in _FALSE:
         found.pop("no-index", None)
-    told = {UV_NAMES[name][0]: UV_NAMES[name][1].join(value.split()) for name, value in found.items()}
-    return {"UV_INDEX_STRATEGY": "unsafe-best-match", **told, **environ}
+    given = {UV_NAMES[name][0]: UV_NAMES[name][1].join(value.split()) for name, value in found.items()}
+    return {"UV_INDEX_STRATEGY": "unsafe-best-match", **given, **environ}
 
 
 def install(

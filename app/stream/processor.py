@@ -49,7 +49,7 @@ class ChunkFinisher(Generic[RowT]):
     clock: Callable[[], float]
 
     async def finish(self, connection: SinkConnection, group: Sequence[DecodedChunk]) -> None:
-        """Commits the group; a partition whose chunk lies beyond the ledger is opened anew."""
+        """Commits the group; a partition whose chunk lies beyond the ledger is opened again."""
         began = monotonic()
         committed = await self.committer.commit_together(connection, [(each.chunk, each.decoded) for each in group])
         duration_seconds = monotonic() - began

@@ -65,7 +65,7 @@ def test_a_lock_is_cut_where_its_headings_say() -> None:
 
 
 def test_a_part_with_another_version_than_the_whole_is_refused() -> None:
-    with pytest.raises(SetupError, match=r"lacks b==2\.1"):
+    with pytest.raises(SetupError, match=r"has no b==2\.1"):
         arranged(_BIG + _CONDITIONAL, "b==2.1 \\\n    --hash=sha256:bb\n")
 
 
