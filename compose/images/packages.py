@@ -57,8 +57,7 @@ def environment(lock: str, folder: str) -> None:
     site = _new_environment(folder)
     with tempfile.TemporaryDirectory() as wheels:
         # Two steps: packages without a wheel are built by the pinned back end, which is not in the environment.
-        how = ("--no-build-isolation", "--no-deps", "--require-hashes")
-        _pip("wheel", *how, "--wheel-dir", wheels, "--requirement", lock)
+        _pip("wheel", "--no-build-isolation", "--no-deps", "--require-hashes", "-w", wheels, "--requirement", lock)
         _install(folder, sorted(str(path) for path in Path(wheels).iterdir()))
     for path in list(trimmed(site)):
         _remove(path)

@@ -18,6 +18,7 @@ _TOGETHER: Final = {
         "batch/test_unknown.py",
         "batch/test_marts.py",
         "batch/test_julian_calendar.py",
+        "batch/test_night_size.py",
         "batch/test_arrow_to_bson.py",
         "batch/test_session.py",
     ),
