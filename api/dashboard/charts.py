@@ -101,34 +101,7 @@ def over_time(bars: Sequence[Bar], unit: str, usual: Sequence[tuple[datetime, De
 
 def live_minutes(bars: Sequence[Bar]) -> go.Figure:
     """Returns revenue per minute with a mark on every minute with anomalies, and the orders in a row below."""
-    colours = palette()
-    figure = go.Figure(_bars(bars, "minute"))
-    middles = [_middle(bar.start, "minute") for bar in bars]
-    marked = [bar for bar in bars if bar.anomalies]
-    figure.add_scatter(
-        name="Anomalies",
-        x=[_middle(bar.start, "minute") for bar in marked],
-        y=_floats([bar.revenue for bar in marked]),
-        mode="markers",
-        marker={
-            "symbol": "diamond",
-            "size": 9,
-            "color": colours.alert,
-            "line": {"color": colours.background, "width": 1},
-        },
-        hoverinfo="skip",
-        cliponaxis=False,
-    )
-    figure.add_bar(
-        name="Orders",
-        x=middles,
-        y=[bar.orders for bar in bars],
-        width=[_UNIT_MS["minute"] * _BAR_WIDTH] * len(bars),
-        yaxis="y2",
-        marker={"color": colours.earlier, "opacity": [0.45 if bar.partial else 1 for bar in bars]},
-        customdata=[bar.hover("minute") for bar in bars],
-        hovertemplate="%{customdata}<extra></extra>",
-    )
+    figure = go.Figure([_bars(bars, "minute"), _anomaly_marks(bars), _orders_per_minute(bars)])
     _money_axis(figure, [bar.revenue for bar in bars])
     most = max((bar.orders for bar in bars), default=0)
     figure.update_layout(
@@ -152,6 +125,38 @@ def live_minutes(bars: Sequence[Bar]) -> go.Figure:
         },
     )
     return figure
+
+
+def _anomaly_marks(bars: Sequence[Bar]) -> go.Scatter:
+    colours = palette()
+    marked = [bar for bar in bars if bar.anomalies]
+    return go.Scatter(
+        name="Anomalies",
+        x=[_middle(bar.start, "minute") for bar in marked],
+        y=_floats([bar.revenue for bar in marked]),
+        mode="markers",
+        marker={
+            "symbol": "diamond",
+            "size": 9,
+            "color": colours.alert,
+            "line": {"color": colours.background, "width": 1},
+        },
+        hoverinfo="skip",
+        cliponaxis=False,
+    )
+
+
+def _orders_per_minute(bars: Sequence[Bar]) -> go.Bar:
+    return go.Bar(
+        name="Orders",
+        x=[_middle(bar.start, "minute") for bar in bars],
+        y=[bar.orders for bar in bars],
+        width=[_UNIT_MS["minute"] * _BAR_WIDTH] * len(bars),
+        yaxis="y2",
+        marker={"color": palette().earlier, "opacity": [0.45 if bar.partial else 1 for bar in bars]},
+        customdata=[bar.hover("minute") for bar in bars],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
 
 
 def _bars(bars: Sequence[Bar], unit: str) -> go.Bar:
