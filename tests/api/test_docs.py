@@ -16,19 +16,10 @@ from api.keys import hash_of, new_key
 from tests.api.serving import served, with_api
 from tests.api.shop import store
 from tests.sink.chunk_slices import order
+from tests.support.chromium import CHROMIUM_FLAGS
 from tests.support.databases import Database
 
 _SECONDS: Final = 60
-_FLAGS: Final = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 expect.set_options(timeout=_SECONDS * 1000)
 #: As in the README, but for where the key comes from and what is done with an anomaly.
 _CLIENT: Final = """
@@ -57,7 +48,7 @@ async (key) => {
 async def test_the_docs_need_no_other_host(database: Database, tmp_path: Path) -> None:
     async with served(create_app(database.settings)) as address, async_playwright() as playwright:
         browser = await playwright.chromium.launch_persistent_context(
-            tmp_path, executable_path="/usr/bin/chromium", args=list(_FLAGS)
+            tmp_path, executable_path="/usr/bin/chromium", args=list(CHROMIUM_FLAGS)
         )
         own, elsewhere = urlsplit(address).netloc, set()
 
@@ -96,7 +87,7 @@ async def test_a_browsers_event_source_follows_with_a_ticket(database: Database,
         await _number(owner)
         async with served(create_app(settings)) as address, async_playwright() as playwright:
             browser = await playwright.chromium.launch_persistent_context(
-                tmp_path, executable_path="/usr/bin/chromium", args=list(_FLAGS)
+                tmp_path, executable_path="/usr/bin/chromium", args=list(CHROMIUM_FLAGS)
             )
             page = await browser.new_page()
             page.set_default_timeout(_SECONDS * 1000)

@@ -12,20 +12,11 @@ import httpx
 from playwright.sync_api import BrowserContext, Locator, Page, ViewportSize, expect, sync_playwright
 
 from compose.embedded.ports import LOOPBACK, choose_port
+from tests.support.chromium import CHROMIUM_FLAGS
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 _PROJECT: Final = Path(__file__).parents[3]
 _CHROMIUM: Final = "/usr/bin/chromium"
-_FLAGS: Final = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 WIDE: Final[ViewportSize] = {"width": 1440, "height": 1000}
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 
@@ -80,7 +71,7 @@ def browser(profile: Path, **options: Any) -> Iterator[BrowserContext]:
         context = playwright.chromium.launch_persistent_context(
             profile,
             executable_path=_CHROMIUM,
-            args=list(_FLAGS),
+            args=list(CHROMIUM_FLAGS),
             accept_downloads=True,
             **({"viewport": WIDE} | options),
         )

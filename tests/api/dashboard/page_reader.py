@@ -16,6 +16,7 @@ from app.patience import ANSWER_SECONDS
 from app.reconcile.comparison import named
 from app.reconcile.serving.answer_shapes import SHAPES
 from tests.api.dashboard.page_texts import PageTexts, file_fields, written
+from tests.support.chromium import CHROMIUM_FLAGS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -27,16 +28,6 @@ _CARD_SECONDS: Final = 30.0
 #: The page at the dashboard's root URL.
 _LANDING: Final = "overview"
 _EVERYTHING: Final = {"period": "Everything stored"}
-_FLAGS: Final = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @contextmanager
@@ -92,7 +83,7 @@ def _tab(program: str) -> Iterator["Page"]:
         browser = playwright.chromium.launch_persistent_context(
             profile,
             executable_path=program,
-            args=list(_FLAGS),
+            args=list(CHROMIUM_FLAGS),
             accept_downloads=True,
             viewport={"width": 1440, "height": 1000},
         )
