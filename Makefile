@@ -1,7 +1,7 @@
 # Every target runs on a fresh machine with Python 3.11+, Java and the package registries.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup develop demo up down test check bench chaos fuzz soak images dashboards packages lock clean
+.PHONY: help setup develop demo up down test check bench chaos exact fuzz soak images dashboards packages lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -82,6 +82,9 @@ bench: $(DEVELOPER) ## measure throughput and latency, write var/bench.json
 
 chaos: $(DEVELOPER) ## random faults under load for DURATION= seconds (600), drawn from SEED=, write var/chaos.json
 	@$(ISOLATED) $(BIN)/python -m tests.chaos $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
+
+exact: $(DEVELOPER) ## ORDERS= orders (1300000) judged live under kills and edits, then again: not one verdict may differ; var/exact.json
+	@$(ISOLATED) $(BIN)/python -m tests.fraud.exact $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED))
 
 fuzz: $(DEVELOPER) ## a flood of RECORDS= bad records (1000000), drawn from SEED=, write var/fuzz.json
 	@$(ISOLATED) $(BIN)/python -m tests.fuzz $(if $(RECORDS),--records $(RECORDS)) $(if $(SEED),--seed $(SEED))

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from api import problems
 from api.cache import Cache
 from api.dependencies import Services
+from api.desk import Desk
 from api.docs import describe, serve_docs
 from api.keys import KeyRing, require_key, require_key_or_ticket
 from api.marts import products as product_mart
@@ -26,18 +27,24 @@ from api.mongo import Mongo
 from api.postgres import Database
 from api.routes import (
     anomalies,
+    cases,
     customer_profile,
     customers,
     dimensions,
     funnel,
+    labels,
+    lists,
     live,
     operations,
     products,
+    rule_test,
+    rules,
     sales,
     system,
     transactions,
     trends,
 )
+from api.rule_tester import RuleTester
 from api.sse import Notifications
 from api.warehouse import Prepare, Warehouse
 from app import __version__
@@ -61,6 +68,11 @@ _RESOURCES: Final = (
     live,
     dimensions,
     operations,
+    rules,
+    lists,
+    cases,
+    labels,
+    rule_test,
 )
 #: Sums over whole marts and frequent pages, prepared before a run is served.
 PREPARED: Final[Mapping[str, Prepare]] = {
@@ -83,7 +95,7 @@ def create_app(
     metrics = ApiMetrics(CollectorRegistry())
     register_process(metrics.registry, settings.general.var_dir)
     metrics.registry.register(BatchCollector(settings.general.batch_metrics_path, time.time))
-    keys = KeyRing(api.hashes, api.key_rate_per_second, api.key_burst, clock_seconds)
+    keys = KeyRing(api.keys, api.key_rate_per_second, api.key_burst, clock_seconds)
     app = FastAPI(
         title="GlobalMart Analytics API",
         version=__version__,
@@ -107,15 +119,15 @@ def create_app(
     app.include_router(system.router)
     app.include_router(_versioned())
     serve_docs(app)
-    describe(app, keyed=bool(api.hashes))
+    describe(app, keyed=bool(api.keys))
     return app
 
 
 def _versioned() -> APIRouter:
     router = APIRouter(prefix="/api/v1", responses=problems.documented(401, 422, 429, 503))
     router.include_router(anomalies.stream_router, dependencies=[Depends(require_key_or_ticket)])
-    for resource in _RESOURCES:
-        router.include_router(resource.router, dependencies=[Depends(require_key)])
+    for resource in (*(each.router for each in _RESOURCES), rules.thresholds_router):
+        router.include_router(resource, dependencies=[Depends(require_key)])
     return router
 
 
@@ -136,7 +148,17 @@ def _lifespan(
             past = Cache(settings.api.history_cache_size, settings.api.history_cache_seconds, clock_seconds)
             with _warehouse(settings) as warehouse:
                 app.state.services = Services(
-                    settings.api, database, notifications, keys, metrics, warehouse, past, settings.general.var_dir, now
+                    settings.api,
+                    database,
+                    Desk(settings.postgres),
+                    notifications,
+                    keys,
+                    metrics,
+                    warehouse,
+                    past,
+                    settings.general.var_dir,
+                    now,
+                    RuleTester(settings),
                 )
                 async with _running(notifications.listen(), warehouse.follow()):
                     yield

@@ -9,9 +9,11 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 
 from api.cache import Cache
+from api.desk import Desk
 from api.keys import KeyRing
 from api.metrics import ApiMetrics
 from api.postgres import Database
+from api.rule_tester import RuleTester
 from api.sse import Notifications
 from api.stores import Store
 from api.warehouse import Warehouse
@@ -23,11 +25,14 @@ _LIVE_ANSWERS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Stores, limits and clock; `now` answers aware UTC, `var_dir` is where data are kept, `past` are sums of days
-    before today."""
+    """Stores, limits and clock; the desk changes, all others read.
+
+    `now` answers aware UTC, `var_dir` is where data are kept, `past` are sums of days before today.
+    """
 
     settings: ApiSettings
     database: Database
+    desk: Desk
     notifications: Notifications
     keys: KeyRing
     metrics: ApiMetrics
@@ -35,6 +40,7 @@ class Services:
     past: Cache
     var_dir: Path
     now: Callable[[], datetime]
+    rule_tester: RuleTester
     live: Cache = field(default_factory=Cache)
     minutes: Cache = field(default_factory=lambda: Cache(_LIVE_ANSWERS))
     operations: Cache = field(default_factory=Cache)

@@ -20,6 +20,9 @@ _FLEETING = (
     "/api/v1/anomalies/stream",
     "/api/v1/anomalies/stream/ticket",
     "/api/v1/operations",
+    "/api/v1/thresholds",
+    "/api/v1/rules/{rule_id}",
+    "/api/v1/cases/{case_id}",
 )
 #: Swagger UI and ReDoc as published, in a package that is made of them.
 _FOLDER: Final = Path(fastapi_offline.__file__).with_name("static")
@@ -55,8 +58,8 @@ def _schema(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = problem
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    for path, operation in _operations(schema):
-        if path.startswith("/api/v1") and path not in _FLEETING:
+    for path, method, operation in _operations(schema):
+        if path.startswith("/api/v1") and method == "get" and path not in _FLEETING:
             operation["responses"]["304"] = _NOT_MODIFIED
     return schema
 
@@ -64,15 +67,15 @@ def _schema(app: FastAPI) -> dict[str, Any]:
 def _open(schema: dict[str, Any]) -> None:
     """Removes the security scheme: no key is required."""
     schema["components"].pop("securitySchemes")
-    for _, operation in _operations(schema):
+    for _, _, operation in _operations(schema):
         operation.pop("security", None)
         operation["responses"].pop("401", None)
 
 
-def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, methods in schema["paths"].items():
-        for operation in methods.values():
-            yield path, operation
+        for method, operation in methods.items():
+            yield path, method, operation
 
 
 def serve_docs(app: FastAPI) -> None:

@@ -1,18 +1,21 @@
-"""API keys, known by their hashes, each with a budget of requests; and tickets, which replace a key for seconds."""
+"""API keys, known by their hashes, each with a role and a budget of requests; tickets replace a key for seconds."""
 
 import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from math import ceil
 from typing import Annotated, Final
 
-from fastapi import Query, Request, Security
+from fastapi import Depends, Query, Request, Security
 from fastapi.security import APIKeyHeader
 
 from api.problems import ProblemError
+from app.settings import ApiSettings
+from app.settings.services import ROLES, ApiKey, Role
 
 _PREFIX: Final = "gm_"
 #: So much of a key's hash names it in a ticket, which has the time it is good until, the name, and a signature.
@@ -33,32 +36,46 @@ def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the name stands at what is changed."""
+
+    name: str
+    role: Role
+
+
+#: Without keys, as on one's own machine, everybody may do everything.
+LOCAL: Final = Caller("local", "admin")
+
+
 @dataclass(slots=True)
 class _Budget:
+    caller: Caller
     tokens: float
     at_seconds: float
 
 
 class KeyRing:
-    """Accepts known keys and limits the rate of each; without hashes every request is accepted."""
+    """Accepts known keys and limits the rate of each; without keys every request is accepted."""
 
     def __init__(
-        self, hashes: frozenset[str], rate_per_second: float, burst: int, clock_seconds: Callable[[], float]
+        self, keys: Iterable[ApiKey], rate_per_second: float, burst: int, clock_seconds: Callable[[], float]
     ) -> None:
         """`clock_seconds` is monotonic."""
         self._rate = rate_per_second
         self._burst = burst
         self._clock = clock_seconds
-        self._budgets = {digest: _Budget(burst, clock_seconds()) for digest in hashes}
+        self._budgets = {digest: _Budget(Caller(name, role), burst, clock_seconds()) for name, role, digest in keys}
 
-    def admit(self, key: str | None) -> None:
+    def admit(self, key: str | None) -> Caller:
         """Counts one request; raises ProblemError 401 without a known key, 429 above its rate."""
         if not self._budgets:
-            return
+            return LOCAL
         budget = None if key is None else self._budgets.get(hash_of(key))
         if budget is None:
             raise _unauthorized("a known API key is needed in the header X-API-Key")
         self._take(budget)
+        return budget.caller
 
     def ticket(self, key: str | None, expires: int) -> str:
         """A token that replaces an admitted key until Unix time `expires`, seconds.
@@ -105,10 +122,54 @@ def _signature(digest: str, expires: int) -> str:
     return hmac.new(bytes.fromhex(digest), content, hashlib.sha256).hexdigest()
 
 
-async def require_key(request: Request, key: Annotated[str | None, Security(_HEADER)] = None) -> None:
-    """A dependency of every route under /api/v1."""
+async def require_key(request: Request, key: Annotated[str | None, Security(_HEADER)] = None) -> Caller:
+    """A dependency of every route under /api/v1; answers who asks."""
     ring: KeyRing = request.app.state.services.keys
-    ring.admit(key)
+    return ring.admit(key)
+
+
+_Known = Annotated[Caller, Depends(require_key)]
+
+
+async def _require_analyst(request: Request, caller: _Known) -> Caller:
+    return _at_least(_not_lured(request, caller), "analyst")
+
+
+async def _require_admin(request: Request, caller: _Known) -> Caller:
+    return _at_least(_not_lured(request, caller), "admin")
+
+
+def _not_lured(request: Request, caller: Caller) -> Caller:
+    """Raises ProblemError 403 for a change without keys that is addressed to a domain.
+
+    A web page can let its own domain resolve to this server, and its scripts would be of the same origin.
+    """
+    host = request.url.hostname or ""
+    if caller is LOCAL and "." in host and not _is_address(host):
+        hint = f"set {ApiSettings.variable('key_hashes')}, or use the address"
+        detail = f"without API keys nothing is changed by the name {host}: {hint}"
+        raise ProblemError(403, detail)
+    return caller
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _at_least(caller: Caller, role: Role) -> Caller:
+    """Raises ProblemError 403 for a role below this one."""
+    if ROLES.index(caller.role) < ROLES.index(role):
+        raise ProblemError(403, f"the key {caller.name} has the role {caller.role}; this needs the role {role}")
+    return caller
+
+
+#: Who may work on cases, labels and lists, and who may change rules, too.
+Analyst = Annotated[Caller, Depends(_require_analyst)]
+Admin = Annotated[Caller, Depends(_require_admin)]
 
 
 async def require_key_or_ticket(

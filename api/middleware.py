@@ -3,10 +3,12 @@
 import time
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import ApiMetrics
 from api.problems import problem
+from app.settings import ApiSettings
 
 _UNMATCHED: Final = "unmatched"
 #: Set in a scope whose answer is not to have a body, for those that would never end one.
@@ -78,7 +80,7 @@ class HeadLikeGet:
 
 
 class BodyLimit:
-    """Refuses a request that announces a large body; unannounced ones are never read by any route."""
+    """Refuses a large body: at once if it is announced, else as soon as more than the limit has come."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
@@ -87,10 +89,27 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 413."""
         if scope["type"] == "http" and _announced_bytes(scope) > self._max_bytes:
-            refusal = problem(413, f"a request body may have at most {self._max_bytes} bytes")
-            await refusal(scope, receive, send)
+            await problem(413, self._refusal)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self._app(scope, self._limited(receive), send)
+
+    @property
+    def _refusal(self) -> str:
+        setting = ApiSettings.variable("body_max_bytes")
+        return f"a request body may have at most {self._max_bytes} bytes: send it in parts, or raise {setting}"
+
+    def _limited(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def limited() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max_bytes:
+                raise HTTPException(413, self._refusal)
+            return message
+
+        return limited
 
 
 def _template(scope: Scope) -> str:
@@ -98,7 +117,11 @@ def _template(scope: Scope) -> str:
     if scope.get("route") is None:
         return _UNMATCHED
     path: str = scope["path"]
-    for name, value in scope.get("path_params", {}).items():
+    parameters = scope.get("path_params", {})
+    own: str | None = getattr(scope["route"], "path_format", None)
+    if own is not None and path.endswith(asked := own.format_map(parameters)):
+        return path.removesuffix(asked) + own
+    for name, value in parameters.items():
         head, _, tail = path.rpartition(str(value))
         path = f"{head}{{{name}}}{tail}"
     return path

@@ -1,6 +1,6 @@
 """Query parameters that several routes have; an unknown one is refused, not ignored."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -98,15 +98,28 @@ class LimitQuery(Query):
         return limit
 
 
-class PageQuery(PeriodQuery, LimitQuery):
-    """A period, read page by page."""
+class CursorQuery(LimitQuery):
+    """Something read page by page."""
 
-    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(None, max_length=400, description="`next_cursor` of the page before.")
 
     def question(self) -> list[str | None]:
         """What a cursor is good for: every parameter but those of the page."""
         parameters = self.model_dump(exclude={"limit", "cursor"})
         return [parameters[name] for name in sorted(parameters)]
+
+    def parts(self, *types: type) -> list[Any] | None:
+        """Where to go on, values of these types; raises ProblemError 422 for a cursor of something else."""
+        if self.cursor is None:
+            return None
+        try:
+            return cursors.decode_parts(self.cursor, self.question(), types)
+        except ValueError as error:
+            raise invalid("cursor", str(error)) from None
+
+
+class PageQuery(PeriodQuery, CursorQuery):
+    """A period, read page by page."""
 
     def place(self) -> Place | None:
         """Where to go on; raises ProblemError 422 for a cursor of something else."""

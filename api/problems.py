@@ -1,19 +1,27 @@
 """Every error is a problem detail (RFC 9457) without internals of the program."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from api.responses import to_json
 from api.stores import StoreDownError
 from app.errors import GlobalMartError
+from app.fraud.errors import InvalidRuleError, UnknownNameError, VersionConflictError
 
 MEDIA_TYPE: Final = "application/problem+json"
+#: A message of the desk that begins with the field.
+_OF_FIELD: Final = re.compile(
+    r"(?P<field>[a-z][a-z_0-9.\[\]]*)(?:: | (?=must |exceeds |is above ))(?P<message>.*)", re.DOTALL
+)
 
 
 class FieldProblem(BaseModel):
@@ -24,7 +32,7 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """A problem detail; `errors` with 422, `store` with 503."""
+    """A problem detail; `errors` with 422, `store` with 503, `current_version` with 412."""
 
     type: str = Field("about:blank", examples=["about:blank"])
     title: str = Field(examples=["Service Unavailable"])
@@ -32,6 +40,7 @@ class Problem(BaseModel):
     detail: str = Field(examples=["postgresql is not available at the moment; try again later"])
     errors: list[FieldProblem] | None = None
     store: str | None = Field(None, examples=["postgresql"])
+    current_version: int | None = Field(None, examples=[3])
 
 
 class ProblemError(GlobalMartError):
@@ -74,6 +83,9 @@ def install(app: FastAPI, retry_after_seconds: int) -> None:
 
     app.add_exception_handler(StoreDownError, store_down)
     app.add_exception_handler(ProblemError, _known)
+    app.add_exception_handler(InvalidRuleError, _invalid_change)
+    app.add_exception_handler(UnknownNameError, _unknown)
+    app.add_exception_handler(VersionConflictError, _conflict)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _bug)
@@ -93,12 +105,44 @@ async def _invalid_request(_: Request, error: Exception) -> Response:
     return problem(422, detail, errors=errors)
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _invalid_change(_: Request, error: Exception) -> Response:
+    found = _OF_FIELD.fullmatch(str(error))
+    errors = [{"field": found["field"], "message": found["message"]}] if found else []
+    return problem(422, str(error), errors=errors)
+
+
+async def _unknown(_: Request, error: Exception) -> Response:
+    return problem(404, str(error))
+
+
+async def _conflict(_: Request, error: Exception) -> Response:
+    assert isinstance(error, VersionConflictError)
+    return problem(412, str(error), {"ETag": f'"{error.current}"'}, current_version=error.current)
+
+
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = error.headers
-    if headers and headers.get("Allow") == "GET":
-        headers = {**headers, "Allow": "GET, HEAD"}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {**(headers or {}), "Allow": ", ".join(sorted(_methods(request)))}
     return problem(error.status_code, str(error.detail), headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """All methods of an address; the framework names those of one route alone.
+
+    An address that stands for itself, such as /rules/test, is not also one of a rule.
+    """
+    matching = [
+        route
+        for route in iter_route_contexts(request.app.routes)
+        if route.methods and route.matches(request.scope)[0] is not Match.NONE
+    ]
+    literal = [route for route in matching if "{" not in (route.path or "")]
+    methods: set[str] = set()
+    for route in literal or matching:
+        methods |= route.methods or set()
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 async def _bug(_: Request, __: Exception) -> Response:

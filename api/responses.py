@@ -75,6 +75,17 @@ def cacheable_response(request: Request, payload: Any) -> Response:
     return Response(body, media_type="application/json", headers=headers)
 
 
+def version_tag(version: int) -> str:
+    """The entity tag of a version, which a change sends back in `If-Match`."""
+    return f'"{version}"'
+
+
+def versioned_response(payload: Any, version: int, status: int = 200) -> Response:
+    """Returns the payload as JSON that must not be cached; its tag is the version to change."""
+    headers = {"Cache-Control": "no-store", "ETag": version_tag(version)}
+    return Response(to_json(payload), status, headers, media_type="application/json")
+
+
 def uncached_response(payload: Any, status: int = 200) -> Response:
     """Returns the payload as JSON that must not be cached."""
     return Response(to_json(payload), status, {"Cache-Control": "no-store"}, media_type="application/json")

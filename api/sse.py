@@ -21,7 +21,10 @@ from app.postgres.connections import ANOMALIES_NUMBERED
 logger = logging.getLogger(__name__)
 _BATCH: Final = 500
 _RETRY_MS: Final = 2000
-_FIELDS: Final = ("transaction_id", "user_id", "anomaly_type", "anomaly_score", "amount", "detected_at", "description")
+_FIELDS: Final = (
+    *("transaction_id", "user_id", "anomaly_type", "anomaly_score", "amount", "detected_at", "description"),
+    *("rule_version", "severity", "suppressed", "risk_score", "action"),
+)
 
 
 class Notifications:

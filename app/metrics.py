@@ -119,7 +119,7 @@ class SalesMetrics:
 
 
 class SinkMetrics:
-    """Commits to PostgreSQL and the outbox."""
+    """Commits to PostgreSQL, the outbox and the webhook."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         make = _Factory(registry)
@@ -158,6 +158,11 @@ class SinkMetrics:
             "Rows copied in part because Kafka rejected the whole: without value, key,value or everything.",
             "stream",
             "left_out",
+        )
+        self.webhook_told = make.counter("globalmart_webhook_told", "Cases that the webhook's receiver accepted.")
+        self.webhook_failures = make.counter("globalmart_webhook_failures", "Failed attempts to tell the webhook.")
+        self.webhook_waiting = make.gauge(
+            "globalmart_webhook_waiting_cases", "Cases that the webhook has not told yet; of the worker that tells."
         )
         self.end_to_end_seconds = BulkHistogram(
             "globalmart_end_to_end_seconds",

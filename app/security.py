@@ -1,8 +1,9 @@
-"""TLS contexts, and how clients authenticate to Kafka and verify it, for both client libraries."""
+"""TLS contexts, how clients authenticate to Kafka and verify it, and what of an address may be shown."""
 
 import ssl
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from app.errors import SettingsError, text_of
 from app.settings import KafkaSettings, SettingsGroup
@@ -105,3 +106,12 @@ def _context(kafka: KafkaSettings) -> ssl.SSLContext:
 
 def _password(kafka: KafkaSettings) -> str:
     return kafka.password.get_secret_value() if kafka.password else ""
+
+
+def shown_address(url: str) -> str:
+    """Returns an address without what may be a secret: user, password, path and query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that is not valid"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -13,7 +13,6 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from agents import chunk_agent, system_metrics, transactions
-from app.domain.anomalies import standard_rules
 from app.errors import SettingsError
 from app.metrics import WorkerMetrics
 from app.postgres.connections import connect_worker
@@ -32,6 +31,7 @@ from app.stream.partition_loader import PartitionLoader
 from app.stream.partitions import PartitionManager
 from app.stream.processor_factory import ProcessorFactory
 from app.stream.start_checks import StartChecks
+from app.stream.webhook import Webhook
 from app.topics import SOURCES, TRANSACTIONS
 from tables.live import LiveTables
 
@@ -75,13 +75,14 @@ def create_app(
     app.add_dependency(checks)
     app.partitions = _partition_manager(app, settings, metrics, tables)
     factory = ProcessorFactory(app, settings, app.partitions, metrics, faults or NoFaults(), time.time)
-    detector = AnomalyDetector(standard_rules(settings.anomaly), lambda: datetime.now(UTC))
+    detector = AnomalyDetector(lambda: datetime.now(UTC))
     transactions.create_agent(app, factory, detector, tables)
     system_metrics.create_agent(app, factory)
     for topic in SOURCES.values():
         if topic.name not in app.agents:
             chunk_agent.create_agent(app, factory, topic)
     app.add_dependency(OutboxPublisher(settings, metrics))
+    app.add_dependency(Webhook(settings.postgres, settings.fraud, metrics, time.time))
     health = WorkerHealth(app, settings, metrics, tables, time.time, port)
     app.add_dependency(health)
     heartbeat = SinkConnection(lambda: connect_worker(settings.postgres, "globalmart-worker heartbeat"))

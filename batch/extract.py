@@ -153,7 +153,7 @@ def _write_day(
 
 def _merge_archived(lake: Lake, source: LakeTable, day: date, name: str, known: LakeDay) -> LakeDay:
     """Merges the rows that only the lake has; PostgreSQL's row wins if both have the key."""
-    present, archived = lake.read_file(name), lake.read_file(known.file)
+    present, archived = lake.read_day(source, name), lake.read_day(source, known.file)
     gone = pc.invert(pc.is_in(archived[source.key], value_set=present[source.key]))
     counted = DayChecksum(0, 0)
     with lake.new_file(source, day) as file:

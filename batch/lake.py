@@ -1,7 +1,7 @@
 """The Parquet lake: one file per table and UTC day, and a manifest that lists the valid ones.
 
 A file is written under a new name and is valid from the moment the manifest names it, so a killed run does not change
-the lake. The manifest is replaced atomically.
+the lake. The manifest is replaced atomically. A file that is older than a field of its topic lacks it.
 """
 
 import uuid
@@ -92,12 +92,16 @@ class Lake:
         """Returns all rows of one file."""
         return pq.read_table(name, filesystem=self._files, partitioning=None)
 
+    def read_day(self, source: LakeTable, name: str) -> pa.Table:
+        """Returns all rows of a day's file with the table's schema; fields that the file is older than are null."""
+        return _completed(self.read_file(name), source)
+
     def gather(self, source: LakeTable, names: Iterable[str]) -> str:
         """Copies the rows of files to a new one and returns its name; `remove_orphans` deletes it.
 
         All rows are in memory at once.
         """
-        tables = [self.read_file(name) for name in names]
+        tables = [self.read_day(source, name) for name in names]
         gathered = f"{source.name}/{uuid.uuid4().hex}.parquet"
         pq.write_table(
             pa.concat_tables(tables), gathered, row_group_size=_PIECE_ROWS, filesystem=self._files, compression="none"
@@ -109,6 +113,10 @@ class Lake:
         with self._files.open_input_file(name) as stream:
             for piece in pq.ParquetFile(stream).iter_batches(_PIECE_ROWS, columns=columns):
                 yield pa.Table.from_batches([piece])
+
+    def read_day_pieces(self, source: LakeTable, name: str) -> Iterator[pa.Table]:
+        """Yields the rows of a day's file in pieces, with the table's schema as `read_day`."""
+        return (_completed(piece, source) for piece in self.read_pieces(name))
 
     def files_below(self, folder: str) -> list[str]:
         """Returns the Parquet files anywhere below a folder of Spark's, without those that Spark ignores."""
@@ -143,3 +151,12 @@ class Lake:
                     self._files.delete_file(found.path)
                     removed += 1
         return removed
+
+
+def _completed(rows: pa.Table, source: LakeTable) -> pa.Table:
+    """Adds the fields that the topic has got since the rows were written, as nulls."""
+    known = set(rows.column_names)
+    columns = [
+        rows[field.name] if field.name in known else pa.nulls(len(rows), field.type) for field in source.arrow_schema
+    ]
+    return pa.table(columns, schema=source.arrow_schema)

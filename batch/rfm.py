@@ -31,7 +31,6 @@ _NAMES: Final = {
     "Potential Loyalist": [(r, f) for r in (4, 5) for f in (2, 3)],
     "Champions": [(5, 4), (5, 5)],
 }
-SEGMENTS: Final = tuple(_NAMES)
 
 
 def segment_pairs() -> list[tuple[int, int, str]]:

@@ -80,7 +80,7 @@ def unprotected(resolved: str) -> list[str]:
     }
     api = services.get("api", {}).get("environment", {})
     if not api.get("GLOBALMART_API_KEY_HASHES"):
-        advice["api"] = "create a key: `globalmart api-key new`"
+        advice["api"] = "whoever reaches it reads orders and changes rules: create a key by `globalmart api-key new`"
     reached = {one.service: one for one in published(resolved) if not _is_loopback(one.address)}
     return [
         f"{name} requires no password on {reached[name].address}:{reached[name].port}; {text}"

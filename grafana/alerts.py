@@ -40,7 +40,7 @@ class Alert:
 def rule_groups(settings: AlertSettings) -> dict[str, Any]:
     """Returns the content of the rule file."""
     groups = {
-        "globalmart-stream": _stream(settings),
+        "globalmart-stream": (*_lag(settings), *_failures(settings)),
         "globalmart-shop": _shop(settings),
         "globalmart-batch": _batch(settings),
         "globalmart-processes": _processes(settings),
@@ -53,7 +53,7 @@ def rule_groups(settings: AlertSettings) -> dict[str, Any]:
     }
 
 
-def _stream(settings: AlertSettings) -> Iterator[Alert]:
+def _lag(settings: AlertSettings) -> Iterator[Alert]:
     hold = settings.hold_minutes
     yield Alert(
         "StreamLag",
@@ -73,9 +73,21 @@ def _stream(settings: AlertSettings) -> Iterator[Alert]:
         "{{ $labels.instance }} has {{ $value | humanize }} records of {{ $labels.topic }} and commits none.",
     )
     yield Alert(
+        "Latency",
+        f"histogram_quantile(0.99, sum by (le) (rate(globalmart_end_to_end_seconds_bucket{_FIVE}))) "
+        f"> {settings.latency_seconds}",
+        hold,
+        WARNING,
+        "Records take longer than allowed",
+        "99 of 100 records are committed within {{ $value | humanizeDuration }} of being sent.",
+    )
+
+
+def _failures(settings: AlertSettings) -> Iterator[Alert]:
+    yield Alert(
         "SinkErrors",
         f"sum by (instance, error) (increase(globalmart_sink_failures_total{_FIVE})) > {settings.sink_failures}",
-        hold,
+        settings.hold_minutes,
         CRITICAL,
         "Chunks cannot be committed",
         "{{ $labels.instance }} failed {{ $value | humanize }} times in 5 minutes with "
@@ -85,19 +97,10 @@ def _stream(settings: AlertSettings) -> Iterator[Alert]:
         "DeadLetters",
         f'sum by (topic) (rate(globalmart_events_total{{outcome="dead_letter"}}{_FIVE})) '
         f"/ sum by (topic) (rate(globalmart_events_total{_FIVE})) > {settings.dead_letter_share}",
-        hold,
+        settings.hold_minutes,
         WARNING,
         "Many records are rejected",
         "{{ $value | humanizePercentage }} of {{ $labels.topic }} become dead letters.",
-    )
-    yield Alert(
-        "Latency",
-        f"histogram_quantile(0.99, sum by (le) (rate(globalmart_end_to_end_seconds_bucket{_FIVE}))) "
-        f"> {settings.latency_seconds}",
-        hold,
-        WARNING,
-        "Records take longer than allowed",
-        "99 of 100 records are committed within {{ $value | humanizeDuration }} of being sent.",
     )
 
 
@@ -112,6 +115,15 @@ def _shop(settings: AlertSettings) -> Iterator[Alert]:
         WARNING,
         "Unusually many anomalies",
         "{{ $value | humanizePercentage }} of the orders are {{ $labels.type }}.",
+    )
+    yield Alert(
+        "WebhookFailing",
+        f"sum by (instance) (increase(globalmart_webhook_failures_total{_FIVE})) > 0",
+        settings.hold_minutes,
+        WARNING,
+        "New cases are not told",
+        "The webhook of {{ $labels.instance }} failed {{ $value | humanize }} times in 5 minutes. Nothing is lost: "
+        "it tells again.",
     )
     yield Alert(
         "RevenueDrop",

@@ -18,14 +18,9 @@ _HEAD = (
 )
 
 
-def generated_files(settings: Settings) -> Mapping[str, str]:
-    """Returns texts by relative path, with the thresholds and addresses of the settings."""
-    return dict(_files(settings))
-
-
 def write_files(settings: Settings, folder: Path) -> None:
     """Writes all files below a folder."""
-    for name, text in _files(settings):
+    for name, text in generated_files(settings):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -36,7 +31,8 @@ def as_yaml(content: Mapping[str, Any]) -> str:
     return _HEAD + yaml.safe_dump(dict(content), sort_keys=False, width=1000, allow_unicode=True)
 
 
-def _files(settings: Settings) -> Iterator[tuple[str, str]]:
+def generated_files(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yields relative paths and texts, with the thresholds and addresses of the settings."""
     monitoring = settings.monitoring
     prometheus = prometheus_config(
         workers=monitoring.worker_targets,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tables.sliding_window import WINDOW_SECONDS, SlidingRevenue
+from tables.user_histories import UserHistories
 
 
 class RuleState(Protocol):
@@ -37,12 +38,13 @@ class Sale(Protocol):
 class SalesState:
     """A function of the accepted rows below the partition's next offset; freed when the partition is revoked.
 
-    `rules` are the states of the stateful rules by measure. `named` returns the name that a category or country counts
-    under.
+    `rules` are the states of the stateful rules by measure, `histories` what is remembered of users for rules that look
+    further back. `named` returns the name that a category or country counts under.
     """
 
     rules: Mapping[str, RuleState]
     named: Callable[[str | None], str]
+    histories: UserHistories = field(default_factory=UserHistories)
     by_category: SlidingRevenue = field(default_factory=SlidingRevenue)
     by_country: SlidingRevenue = field(default_factory=SlidingRevenue)
 

@@ -7,13 +7,17 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from app.domain.anomalies import ANOMALY_TYPES, RULE_KINDS, standard_rules
+from app.domain.anomalies import ANOMALY_TYPES
 from app.events.decoding import Decoder, TimeLimits
 from app.events.topics.declaration import Field, Retention, SourceTopic
+from app.fraud.measures import AS_SENT, MEASURINGS
+from app.fraud.rulebook import guide_rules
+from app.fraud.rules import KIND_NAMES, KINDS, ListedField, Trait
 from app.generator.malformed import malformed_kinds
 from app.generator.writer import forgiven_kinds
 from app.ops.retention.retention import first_day_kept
-from app.reconcile.stream import counters as recount_rules
+from app.reconcile.stream import editions as recount_rules
+from app.reconcile.stream import judged_again as recount_judge
 from app.reconcile.stream import validation as recount
 from app.settings import AnomalySettings, Settings
 from app.sink.stateful_rules import STATEFUL_RULES, new_states
@@ -59,7 +63,8 @@ def test_data_of_users_is_erased_and_outlives_postgres_in_the_lake() -> None:
 
 @TOPIC_BY_TOPIC
 def test_what_identifies_a_user_is_personal(topic: SourceTopic[Any]) -> None:
-    named = {name for name in _names(topic.fields) if name in ("user_id", "session_id")}
+    personal = ("user_id", "session_id", "card", "device", "ip", "email")
+    named = {name for name in _names(topic.fields) if name in personal}
     assert set(topic.personal) == named
 
 
@@ -129,15 +134,32 @@ def test_every_retention_is_that_of_its_setting() -> None:
 
 def test_every_list_of_rules_has_each() -> None:
     assert tuple(AnomalySettings.model_fields) == ANOMALY_TYPES
-    assert recount_rules.ANOMALY_TYPES == ANOMALY_TYPES
-    assert tuple(rule.anomaly_type for rule in standard_rules(AnomalySettings())) == ANOMALY_TYPES
+    assert recount_rules.GUIDE_RULES == ANOMALY_TYPES
+    assert tuple(rule.id for rule in guide_rules(AnomalySettings())) == ANOMALY_TYPES
 
 
-def test_every_measure_is_a_field_of_a_row_or_a_stateful_rule() -> None:
-    """Rules refer to measures by name; each name means one thing."""
-    stateful = [rule.measure for rule in STATEFUL_RULES]
+def test_the_recount_has_every_kind_of_rule() -> None:
+    assert set(recount_rules.KINDS) == set(KIND_NAMES) == {*recount_judge._MEASURES, "list"}
+    assert set(recount_rules.SENT_FIELDS) == set(AS_SENT) == set(SOURCES[TRANSACTIONS].personal) - {"user_id"}
+    assert {kind.__struct_config__.tag for kind in KINDS if kind.needs_history} == {
+        *recount_rules.WINDOWED,
+        *recount_rules.YEARLY,
+    }
+
+
+def test_every_kind_of_rule_that_needs_history_is_measured() -> None:
+    assert set(MEASURINGS) == {kind for kind in KINDS if kind.needs_history}
+
+
+def test_rules_compare_fields_of_an_order() -> None:
     row = {column.name: column.type for column in STORED_TOPICS[TRANSACTIONS].columns}
-    for kind in RULE_KINDS:
-        assert (kind.measure in stateful) != (row.get(kind.measure) in ("INTEGER", "BIGINT")), kind
+    listed = get_args(ListedField)
+    assert {row[name] for name in listed} == {"TEXT"}
+    assert {"user_id", *get_args(Trait)} == set(listed)
+    assert set(row) - set(listed) == {"transaction_id", "timestamp", "amount_cents", "quantity", "source_offset"}
+
+
+def test_every_measure_of_memory_has_one_state() -> None:
+    stateful = [rule.measure for rule in STATEFUL_RULES]
     assert set(new_states(None)) == set(stateful) and len(set(stateful)) == len(stateful)
-    assert all(set(rule.columns) <= set(row) for rule in STATEFUL_RULES)
+    assert all(set(rule.columns) <= {c.name for c in STORED_TOPICS[TRANSACTIONS].columns} for rule in STATEFUL_RULES)

@@ -137,7 +137,7 @@ def test_the_metrics_table_is_complete() -> None:
 
 @_each(_CURRENT)
 def test_no_other_metric_is_named(page: Document) -> None:
-    roles = {PostgresSettings.model_fields[f"{r}_user"].default for r in ("worker", "reader")}
+    roles = {PostgresSettings.model_fields[f"{r}_user"].default for r in ("worker", "reader")} | {"globalmart_desk"}
     others = roles | {MongoSettings.model_fields["database"].default}
     assert set(re.findall(r"\bglobalmart_\w+", page.text)) - others <= exposed_metrics() | exposed_series()
 

@@ -60,7 +60,8 @@ def test_hours_of_topics_are_read_and_checked() -> None:
 
 def test_no_secret_has_a_default() -> None:
     postgres = Settings({}).postgres
-    assert postgres.owner_password is postgres.worker_password is postgres.reader_password is None
+    passwords = [getattr(postgres, f"{role}_password") for role in ("owner", "worker", "reader", "desk")]
+    assert passwords == [None] * 4
 
 
 def test_every_problem_is_named_at_once() -> None:

@@ -14,10 +14,13 @@ import httpx
 from api.dashboard.errors import (
     ApiUnavailableError,
     BusyError,
+    ConflictError,
     DashboardError,
+    ForbiddenError,
     KeyRefusedError,
     NotFoundError,
     NotPublishedError,
+    RefusedError,
     RejectedError,
     StoreDownError,
     UnexpectedAnswerError,
@@ -72,6 +75,20 @@ class ApiClient:
         """Returns the response to GET /api/v1/{path}/{identity}; raises NotFoundError when there is none."""
         return self._request(f"{_BASE}/{path}/{quote(identity, safe='')}", {})
 
+    def change(self, method: str, path: str, content: Mapping[str, Any], version: int | None = None) -> Answer:
+        """Returns the response to a POST, PATCH or DELETE of JSON; `version` is that of what is changed.
+
+        Raises ConflictError when it has another version now, RefusedError for what is not valid.
+        """
+        headers = {} if version is None else {"If-Match": f'"{version}"'}
+        try:
+            response = self._http.request(method, f"{_BASE}/{path}", json=content, headers=headers)
+        except httpx.TransportError as error:
+            raise ApiUnavailableError(self.url) from error
+        if not response.is_success:
+            raise _refusal(response)
+        return Answer(_exact(response), _given_at(response))
+
     def pages(self, path: str, items: str, most: int, **query: object) -> Iterator[Answer]:
         """Yields the pages of a resource in order, up to `most` items."""
         read, cursor = 0, None
@@ -93,6 +110,21 @@ class ApiClient:
         return Answer(_exact(response), _given_at(response))
 
 
+def _refusal(response: httpx.Response) -> DashboardError:
+    """What is wrong with a change; the rest is as for reading."""
+    fault, detail = _fault(response), _problem(response).get("detail", "")
+    match response.status_code:
+        case httpx.codes.PRECONDITION_FAILED:
+            return ConflictError(str(detail))
+        case httpx.codes.CONFLICT | httpx.codes.UNPROCESSABLE_ENTITY:
+            return RefusedError(str(detail))
+        case httpx.codes.FORBIDDEN:
+            return ForbiddenError(str(detail))
+        case httpx.codes.SERVICE_UNAVAILABLE if detail and not isinstance(fault, StoreDownError):
+            return RefusedError(str(detail))
+    return fault
+
+
 def _exact(response: httpx.Response) -> Mapping[str, Any]:
     try:
         content: Mapping[str, Any] = json.loads(response.content, parse_float=Decimal)
@@ -106,11 +138,16 @@ def _given_at(response: httpx.Response) -> datetime:
     return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
 
 
-def _fault(response: httpx.Response) -> DashboardError:
+def _problem(response: httpx.Response) -> Mapping[str, Any]:
     try:
         problem = json.loads(response.content)
     except ValueError:
-        problem = {}
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+def _fault(response: httpx.Response) -> DashboardError:
+    problem = _problem(response)
     detail = str(problem.get("detail", response.reason_phrase))
     match response.status_code:
         case httpx.codes.UNAUTHORIZED:

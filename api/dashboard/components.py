@@ -13,7 +13,14 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from api.dashboard import formatting
-from api.dashboard.errors import ApiUnavailableError, DashboardError, NotPublishedError
+from api.dashboard.errors import (
+    ApiUnavailableError,
+    ConflictError,
+    DashboardError,
+    ForbiddenError,
+    NotPublishedError,
+    RefusedError,
+)
 
 OTHER_FILTERS: Final = "Choose another country or another period on the left."
 _ROWS_AT_ONCE: Final = 14
@@ -98,17 +105,36 @@ def explained(shown: dict[str, DashboardError] | None = None) -> Iterator[None]:
             show_error(error)
 
 
+def seen_version(name: str, version: int, *, pressed: bool) -> int:
+    """Returns the version of a thing that its form showed when a button was pressed, which may be an older one.
+
+    Pressing a button reads the page again: without this a change of somebody else would be overwritten unseen.
+    """
+    key = f"{name} version"
+    if not pressed or key not in st.session_state:
+        st.session_state[key] = version
+    return int(st.session_state[key])
+
+
 def show_error(error: DashboardError) -> None:
     """Shows an error and its fix."""
     if isinstance(error, NotPublishedError):
         empty(f"{error.what}.", error.fix)
     else:
-        st.error(f"**{formatting.plain(error.what)}.** {error.fix}", icon=":material/cloud_off:")
+        mine = isinstance(error, (RefusedError, ConflictError, ForbiddenError))
+        icon = ":material/edit_off:" if mine else ":material/cloud_off:"
+        st.error(f"**{formatting.plain(error.what)}.** {error.fix}", icon=icon)
 
 
 def empty(what: str, fix: str) -> None:
     """Shows that there is no content, and a possible reason."""
     st.info(f"**{what}** {fix}", icon=":material/inbox:")
+
+
+def choice(label: str, names: Mapping[str, str], key: str, **more: Any) -> str | None:
+    """Shows names side by side, one of which can be chosen; returns its key, None if none is."""
+    chosen: str | None = st.segmented_control(label, list(names), format_func=names.__getitem__, key=key, **more)
+    return chosen
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], file_name: str, key: str) -> None:

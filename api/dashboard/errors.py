@@ -89,6 +89,30 @@ class RejectedError(DashboardError):
         )
 
 
+class RefusedError(DashboardError):
+    """The API refuses a change, because something in it is not valid."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"Nothing was changed: {detail}", "Correct it above, then try again.")
+
+
+class ConflictError(DashboardError):
+    """Somebody else has changed the same thing."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"Nothing was changed: {detail}", "Load this page again to see what it is now.")
+
+
+class ForbiddenError(DashboardError):
+    """The dashboard's key may not do this."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"Nothing was changed: {detail}",
+            "Set `GLOBALMART_DASHBOARD_API_KEY` to a key of that role (`globalmart api-key new --role`).",
+        )
+
+
 class UnexpectedAnswerError(DashboardError):
     """Any other response, such as a fault of the API or of a proxy."""
 

@@ -13,8 +13,12 @@ _COLUMNS: Final = (
     "id, transaction_id, user_id, anomaly_type, anomaly_score, amount, detected_at, description, "
     "event_time, threshold, position"
 )
+#: With the order's verdict, null for anomalies of before there were any.
 _AFTER: Final = f"""
-SELECT {_COLUMNS} FROM transaction_anomalies WHERE position > $1 ORDER BY position LIMIT $2"""
+SELECT raised.*, risk_score, action FROM (
+    SELECT {_COLUMNS}, rule_version, severity, suppressed FROM transaction_anomalies
+    WHERE position > $1 ORDER BY position LIMIT $2
+) AS raised LEFT JOIN verdicts USING (transaction_id) ORDER BY position"""
 _NEWEST_POSITION: Final = "SELECT numbered_position FROM outbox_progress WHERE stream = 'anomalies'"
 _OF_TRANSACTION: Final = f"""
 SELECT {_COLUMNS} FROM transaction_anomalies WHERE transaction_id = $1 ORDER BY anomaly_type"""

@@ -8,11 +8,8 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from rich.console import Console
-from rich.markup import escape
-
 from app.cli.commands import build_app, explained
-from app.cli.exits import EXIT_INTERRUPTED, interrupts_handled
+from app.cli.exits import EXIT_INTERRUPTED, interrupts_handled, print_error
 from app.errors import GlobalMartError, SettingsError, text_of
 
 EXIT_FAILURE = 1
@@ -29,13 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with interrupts_handled():
             build_app(arguments)(list(arguments), prog_name="globalmart")
     except GlobalMartError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(text_of(error))}", soft_wrap=True)
+        print_error(text_of(error))
         sys.exit(EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILURE)
     except ModuleNotFoundError as error:
         message = explained(error, list(arguments))
         if message is None:
             raise
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+        print_error(message)
         sys.exit(EXIT_FAILURE)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)

@@ -67,6 +67,9 @@ COMMANDS: Final = (
     Command(
         "dead-letters", "app.cli.dead_letters", "dead_letters", "List, correct and replay rejected records.", group=True
     ),
+    Command("rules", "app.cli.rules", "rules", "Rules of the fraud desk.", group=True, container="globalmart-api"),
+    Command("lists", "app.cli.lists", "lists", "Lists of the fraud desk.", group=True, container="globalmart-api"),
+    Command("labels", "app.cli.labels", "labels", "Import what is fraud.", group=True, container="globalmart-api"),
     Command("batch", "app.cli.batch", "batch", "Update the warehouse.", group=True, container="globalmart-batch"),
     Command(
         "maintain",

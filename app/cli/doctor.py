@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -10,6 +10,9 @@ from rich.markup import escape
 
 from app.errors import SettingsError
 from app.settings import GeneralSettings, Settings, load_settings
+
+if TYPE_CHECKING:
+    from app.ops.doctor.findings import Finding
 
 
 def doctor(
@@ -21,7 +24,8 @@ def doctor(
     """Check settings, this machine and the stores; exit code 1 if anything is wrong.
 
     Checks of the stores: connections and the login of every role, versions, clocks, topics and partitions, migrations,
-    windows, privileges, and that the ledger belongs to this Kafka.
+    windows, privileges, and that the ledger belongs to this Kafka. Where the settings' thresholds differ from the rules
+    in the database is noted, and nothing is wrong.
 
     Example: globalmart doctor --stores
     """
@@ -31,8 +35,13 @@ def doctor(
     wanted = stores if stores is not None else settings is not None and _has_secrets(settings)
     if machine:
         problems.extend(_machine(settings))
+    notes = []
     if wanted and settings is not None:
-        problems.extend(_stores(settings))
+        findings = _stores(settings)
+        problems.extend(str(finding) for finding in findings if not finding.is_note)
+        notes = [str(finding) for finding in findings if finding.is_note]
+    for note in notes:
+        console.print(f"[bold yellow]note:[/] {escape(note)}", soft_wrap=True)
     for problem in problems:
         console.print(f"[bold red]problem:[/] {escape(problem)}", soft_wrap=True)
     if problems:
@@ -54,7 +63,8 @@ def _settings() -> "tuple[Settings | None, list[str]]":
 def _has_secrets(settings: Settings) -> bool:
     """Whether stores are configured: no secret has a default."""
     postgres = settings.postgres
-    passwords = (postgres.owner_password, postgres.worker_password, postgres.reader_password)
+    roles = ("owner", "worker", "reader", "desk")
+    passwords = [getattr(postgres, f"{role}_password") for role in roles]
     return any(secret is not None for secret in (*passwords, settings.mongo.url))
 
 
@@ -65,8 +75,7 @@ def _machine(settings: Settings | None) -> Iterator[str]:
     yield from find_problems(general.var_dir)
 
 
-def _stores(settings: Settings) -> Iterator[str]:
+def _stores(settings: Settings) -> "list[Finding]":
     from app.ops.doctor.checks import run_checks
 
-    for finding in asyncio.run(run_checks(settings)):
-        yield str(finding)
+    return asyncio.run(run_checks(settings))

@@ -1,4 +1,4 @@
-"""How a command ends when it is interrupted, or while another one holds the lock it needs."""
+"""How a command ends when it fails, when it is interrupted, or while another one holds the lock it needs."""
 
 import os
 import signal
@@ -8,6 +8,8 @@ from types import FrameType
 from typing import Final
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
 from app.errors import LockHeldError
 
@@ -17,6 +19,16 @@ EXIT_INTERRUPTED: Final = 130
 _FIRST: Final = b"\nInterrupted: stopping; press Ctrl-C again to end at once\n"
 _SECOND: Final = b"\nEnded at once\n"
 _STDERR: Final = 2
+
+
+def print_error(text: str) -> None:
+    """Prints why a command fails, on standard error."""
+    Console(stderr=True).print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True)
+
+
+def print_warning(text: str) -> None:
+    """Prints what the author of a change should know, to standard error."""
+    Console(stderr=True).print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True, highlight=False)
 
 
 @contextmanager

@@ -13,10 +13,11 @@ from typing import Any, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from app.cli import generate_options as options
+from app.cli.exits import print_error
 from app.cli.generate_progress import ProgressView
+from app.generator.attacks_truth import Tell, TruthFile
 from app.generator.csv_format import CsvError
 from app.generator.jobs import Job, JobError
 from app.generator.request import FileRequest, Request, make_job, parse_columns, parse_filters, parse_length, parse_time
@@ -69,22 +70,30 @@ def command(
     count: options.Count = None,
     seed: options.Seed = None,
     record_time: options.RecordTime = None,
+    attacks: options.Attacks = False,
+    truth: options.TruthFile = None,
     summary_file: options.SummaryFile = None,
 ) -> None:
-    settings = load_settings()
-    settings.generator = _overridden(settings.generator, context.params)
-    with _usage_errors():
-        request = _request(context.params)
-    with _usage_errors():
-        job = make_job(request, settings, datetime.now(UTC), _say)
-    if request.file.check_only:
-        _print_check(job)
-        return
-    figures = _run(job, request, settings)
-    _print_summary(job, figures, summary_file)
+    _generate(context.params, truth, summary_file)
 
 
 command.__doc__ = options.HELP
+
+
+def _generate(given: Mapping[str, Any], truth: Path | None, summary_file: Path | None) -> None:
+    """Sends or checks what the options ask for, by their names."""
+    settings = load_settings()
+    settings.generator = _overridden(settings.generator, given)
+    with _usage_errors():
+        request = _request(given)
+    with _truth(truth) as tell:
+        with _usage_errors():
+            job = make_job(request, settings, datetime.now(UTC), _say, tell)
+        if request.file.check_only:
+            _print_check(job)
+            return
+        figures = _run(job, request, settings)
+    _print_summary(job, figures, summary_file)
 
 
 def _overridden(settings: GeneratorSettings, given: Mapping[str, Any]) -> GeneratorSettings:
@@ -105,6 +114,8 @@ def _request(given: Mapping[str, Any]) -> Request:
         until=parse_time(given["until"], "--until") if given["until"] is not None else None,
         record_now=_record_now(given["record_time"]),
         file=_file_request(given),
+        attacks=given["attacks"],
+        truth=given["truth"],
     )
     request.check()
     return request
@@ -156,6 +167,16 @@ def _print_check(job: Job) -> None:
     typer.echo("checked only: nothing was sent; leave out --check to send it")
 
 
+@contextmanager
+def _truth(path: Path | None) -> Iterator[Tell]:
+    """Yields what injected orders are told to: the file, if there is one."""
+    if path is None:
+        yield lambda *_: None
+        return
+    with path.open("w", newline="") as file:
+        yield TruthFile(file).tell
+
+
 def _say(text: str) -> None:
     typer.echo(text, err=True)
 
@@ -168,7 +189,7 @@ def _usage_errors() -> Iterator[None]:
     except JobError as error:
         raise typer.BadParameter(str(error)) from error
     except CsvError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        print_error(str(error))
         raise typer.Exit(2) from error
 
 

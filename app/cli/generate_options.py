@@ -21,6 +21,8 @@ Example: globalmart generate --backfill 90d --seed 7
 
 Example: globalmart generate --start 2025-06-01 --seed 7 --count 50000
 
+Example: globalmart generate --backfill 14d --attacks --truth truth.csv
+
 Example: globalmart generate --preset cdnow --shift-to-now
 
 Example: globalmart generate --from-csv shop.csv --check
@@ -132,5 +134,12 @@ RecordTime = Annotated[
         "Kafka timestamp of old events: now (default: Kafka deletes by it) or their own time.",
         metavar="event|now",
     ),
+]
+Attacks = Annotated[
+    bool, _option(_RUN, "Add attacks and innocent orders that resemble them, by the settings' shares.", "--attacks")
+]
+TruthFile = Annotated[
+    Path | None,
+    _option(_RUN, "Write what the injected orders are in truth, as CSV.", "--truth", dir_okay=False, writable=True),
 ]
 SummaryFile = Annotated[Path | None, _option(_RUN, "Write the summary as JSON.", dir_okay=False, writable=True)]

@@ -62,10 +62,12 @@ GLOBALMART_BATCH_MEMORY=1g
 # BUILD_PIP_CONF=/etc/pip.conf
 # BUILD_AUTHORITIES=/etc/ssl/certs/ca-certificates.crt
 
-# PostgreSQL: owner (migrates), worker (writes), reader (API, batch, Grafana), and an unused administrator.
+# PostgreSQL: owner (migrates), worker (writes), reader (API, batch, Grafana), desk (changes of rules and cases), and
+# an unused administrator.
 GLOBALMART_POSTGRES_OWNER_PASSWORD={postgres_owner}
 GLOBALMART_POSTGRES_WORKER_PASSWORD={postgres_worker}
 GLOBALMART_POSTGRES_READER_PASSWORD={postgres_reader}
+GLOBALMART_POSTGRES_DESK_PASSWORD={postgres_desk}
 POSTGRES_PASSWORD={postgres_admin}
 
 # MongoDB: administrator, batch (writes), reader (API). GLOBALMART_MONGO_URL above carries the batch's; there, and only
@@ -88,7 +90,7 @@ def _cluster_id() -> str:
 
 
 _PASSWORDS: Final = (
-    *("postgres_owner", "postgres_worker", "postgres_reader", "postgres_admin"),
+    *("postgres_owner", "postgres_worker", "postgres_reader", "postgres_desk", "postgres_admin"),
     *("mongo_root", "mongo_batch", "mongo_reader", "grafana_admin"),
 )
 

@@ -34,7 +34,7 @@ def migrate(
 def _migrate_schema(settings: Settings) -> None:
     from app.postgres.migrate import migrate as apply_migrations
 
-    for migration in asyncio.run(apply_migrations(settings.postgres)):
+    for migration in asyncio.run(apply_migrations(settings.postgres, settings.anomaly)):
         typer.echo(f"applied {migration.version:04} {migration.name}")
     typer.echo("the schema is up to date")
 

@@ -52,9 +52,8 @@ def compare_layers(settings: Settings, warehouse: bool, api_url: str | None, jso
     if api_url is not None:
         _compare_api(settings, api_url, findings, console)
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
         content = {**findings.sections, "differences": findings.differences, "incomplete": findings.incomplete}
-        json_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        _write(json_file, json.dumps(content, indent=2) + "\n")
     _print(findings, console)
     return findings.exit_code()
 
@@ -128,18 +127,20 @@ def reconcile_command(
     if warehouse or api_url is not None:
         if first is not None or repair or last is not None:
             raise typer.BadParameter("--warehouse and --api exclude --date, --through and --repair")
-
         raise typer.Exit(compare_layers(load_settings(), warehouse, api_url, json_file))
     if first is not None:
         raise typer.Exit(_compare_days(first, last or first, repair, json_file))
     if repair or last is not None:
         raise typer.BadParameter("--repair and --through need --date")
+    raise typer.Exit(_compare_stream(json_file))
+
+
+def _compare_stream(json_file: Path | None) -> int:
     report = asyncio.run(reconcile(load_settings()))
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(report.to_json(), encoding="utf-8")
+        _write(json_file, report.to_json())
     print_report(report, Console())
-    raise typer.Exit(exit_code(report))
+    return exit_code(report)
 
 
 def _compare_days(first: date, last: date, apply: bool, json_file: Path | None) -> int:
@@ -151,10 +152,14 @@ def _compare_days(first: date, last: date, apply: bool, json_file: Path | None) 
     with exits_while_locked():
         done = asyncio.run(repair(load_settings(), first, last, apply=apply, report=console.log))
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(done.to_dict(), indent=2), encoding="utf-8")
+        _write(json_file, json.dumps(done.to_dict(), indent=2))
     print_repair(done, console)
     return 0 if done.agrees else EXIT_DISAGREE
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def print_repair(done: "Repair", console: Console) -> None:

@@ -65,18 +65,44 @@ def _require_credentials(settings: Settings) -> None:
             raise SettingsError(f"{group.variable(name)} is not set; `globalmart init` writes one into .env")
 
 
-def api_key(action: Annotated[KeyAction, typer.Argument(help="new: make a key and print it once.")]) -> None:
-    """Make an API key; the server stores only its hash, in GLOBALMART_API_KEY_HASHES.
+class KeyRole(StrEnum):
+    """What a key may do."""
 
-    Example: globalmart api-key new
+    READ = "read"
+    ANALYST = "analyst"
+    ADMIN = "admin"
+
+
+def api_key(
+    action: Annotated[KeyAction, typer.Argument(help="new: make a key and print it once.")],
+    name: Annotated[
+        str | None, typer.Option(help="Who has the key; stands at every change. Letters, digits and . _ @ - only.")
+    ] = None,
+    role: Annotated[
+        KeyRole, typer.Option(help="read; analyst: also cases, labels, lists; admin: also rules.")
+    ] = KeyRole.READ,
+) -> None:
+    """Make an API key; the server stores only its hash, in GLOBALMART_API_KEY_HASHES, with its name and role.
+
+    Example: globalmart api-key new --name ann --role analyst
     """
     from api.keys import hash_of, new_key
+    from app.settings.services import keys_of
 
     key = new_key()
+    digest = hash_of(key)
+    entry = digest if name is None else f"{name}:{role}:{digest}"
+    if name is None and role != KeyRole.READ:
+        raise typer.BadParameter(f"a key of the role {role} needs a name: add --name")
+    try:
+        keys_of(entry)
+    except ValueError as error:
+        raise typer.BadParameter("--name: a name has 1 to 50 letters, digits, . _ @ or -") from error
     typer.echo(f"key   {key}")
-    typer.echo(f"hash  {hash_of(key)}")
+    typer.echo(f"hash  {digest}")
+    typer.echo(f"entry {entry}")
     typer.echo(
-        "clients send the key in X-API-Key; add the hash to GLOBALMART_API_KEY_HASHES "
+        "clients send the key in X-API-Key; add the entry to GLOBALMART_API_KEY_HASHES "
         "(comma separated) and restart the API",
         err=True,
     )

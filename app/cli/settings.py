@@ -1,6 +1,6 @@
 """`globalmart settings`: what is in effect, or the table of everything there is."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from pydantic import SecretStr
@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.security import shown_address
 from app.settings import Settings, documented_settings, file_variable, load_settings, secret_variables
 
 
@@ -26,6 +27,10 @@ def settings(
         typer.echo(markdown_table())
     else:
         _print_effective()
+
+
+#: An address that often holds a token; only its host is shown.
+_ADDRESS: Final = "webhook_url"
 
 
 def markdown_table() -> str:
@@ -54,7 +59,7 @@ def _print_effective() -> None:
         for field_name, field in group.model_fields.items():
             value = getattr(values, field_name)
             extra: Any = field.json_schema_extra or {}
-            shown = _shown(value)
+            shown = _shown(shown_address(value) if value and field_name == _ADDRESS else value)
             if value != field.default:
                 shown = f"[bold]{shown}[/]"
             variable = group.variable(field_name)

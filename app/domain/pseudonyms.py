@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 PREFIX: Final = "erased-"
-_SESSION_DIGITS: Final = 32
+_KEYED_DIGITS: Final = 32
 
 
 class Personal(StrEnum):
@@ -16,25 +16,26 @@ class Personal(StrEnum):
 
     USER = "user"
     SESSION = "session"
+    FINGERPRINT = "fingerprint"
 
 
 @dataclass(frozen=True, slots=True)
 class Pseudonym:
-    """The pseudonym of an erased user, and the secret key for the pseudonyms of the user's sessions."""
+    """The pseudonym of an erased user, and the secret key for those of the user's sessions and fingerprints."""
 
     user_id: str
     session_key: bytes
 
-    def session(self, session_id: str) -> str:
-        """Returns the pseudonym of one of the user's sessions: equal sessions stay equal."""
-        digest = hashlib.sha256(self.session_key + session_id.encode("utf-8", "surrogatepass"))
-        return PREFIX + digest.hexdigest()[:_SESSION_DIGITS]
+    def keyed(self, value: str) -> str:
+        """Returns the pseudonym of one of the user's sessions or fingerprints: equal ones stay equal."""
+        digest = hashlib.sha256(self.session_key + value.encode("utf-8", "surrogatepass"))
+        return PREFIX + digest.hexdigest()[:_KEYED_DIGITS]
 
     def of(self, personal: Personal, value: str | None) -> str | None:
         """Returns what replaces a value; None stays None."""
         if value is None:
             return None
-        return self.user_id if personal is Personal.USER else self.session(value)
+        return self.user_id if personal is Personal.USER else self.keyed(value)
 
 
 @dataclass(frozen=True, slots=True)

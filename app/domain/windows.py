@@ -2,6 +2,7 @@
 
 Windows are `[start, end)` and aligned to the epoch. A pane is one step long; a window consists of
 `window / step` panes, so one write to a pane serves every window that contains it.
+Both lengths are settings; a database has one geometry, which app/postgres/window_geometry.py rebuilds for others.
 """
 
 from dataclasses import dataclass

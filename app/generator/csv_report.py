@@ -3,6 +3,7 @@
 import csv
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -179,7 +180,7 @@ def conclude(reader: RowReader, layout: CsvFormat, request: ImportRequest, spool
         if len(report.refused_examples) < EXAMPLES:
             report.refused_examples.append(refusal)
     unwritten = _write_refused(request.refused_file, spool, report)
-    _note_what_was_found(reader, layout, report)
+    report.notes += [*_found(reader, layout, report), *_doubtful_sales(reader)]
     problems = [
         *_refused_rows(reader, request, report),
         *_repeated_ids(layout.same_id, report),
@@ -248,10 +249,11 @@ def _doubtful_numbers(reader: RowReader) -> list[str]:
     ]
 
 
-def _note_what_was_found(reader: RowReader, layout: CsvFormat, report: ImportReport) -> None:
+def _found(reader: RowReader, layout: CsvFormat, report: ImportReport) -> Iterator[str]:
+    """Yields how times, ids and amounts were read, where the file leaves a choice."""
     twice, never = reader.times.unclear[FOLD], reader.times.unclear[GAP]
     difference = decimal_from_cents(report.cents) - report.exact
-    found = (
+    notes = (
         (
             twice,
             f"times that occur twice in {layout.timezone}, because clocks went back: {twice:,}; the first is taken",
@@ -276,17 +278,21 @@ def _note_what_was_found(reader: RowReader, layout: CsvFormat, report: ImportRep
             "a time with --only if that is not wanted",
         ),
     )
-    report.notes += (note for holds, note in found if holds)
+    yield from (note for holds, note in notes if holds)
+
+
+def _doubtful_sales(reader: RowReader) -> Iterator[str]:
+    """Yields which rows may be no sales, and the option that leaves them out."""
     for name, counts in reader.statuses.items():
         no_sales = [value for value in counts if _NO_SALE.search(value)]
         if no_sales:
             values = ", ".join(f"{value} {counts[value]:,}" for value in no_sales)
-            report.notes.append(
+            yield (
                 f"rows whose {name} says that they may be no sales are imported too ({values}): "
                 f"--without '{name}={','.join(no_sales)}' leaves them out"
             )
     if reader.cancelled_rows:
-        report.notes.append(
+        yield (
             f"cancelled orders are imported too (rows with a {reader.cancelled}: {reader.cancelled_rows:,}): "
             f"--only '{reader.cancelled}=' leaves them out"
         )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from app.errors import GlobalMartError
+from app.generator.attacks_truth import Tell
 from app.generator.csv_report import ImportReport
 from app.generator.csv_spool import CsvSource
 from app.generator.mix import Rates
@@ -68,30 +69,45 @@ def configured_rates(settings: Settings, factor: float) -> Rates:
     ).scaled(factor)
 
 
-def live_job(settings: Settings, rates: Rates, start_us: int, *, flat_out: bool, day_curve: bool) -> Job:
-    """Return traffic as of now; flat out it plays at a rate no machine keeps up with."""
+def live_job(
+    settings: Settings, rates: Rates, start_us: int, *, flat_out: bool, day_curve: bool, tell: Tell | None = None
+) -> Job:
+    """Return traffic as of now; flat out it plays at a rate no machine keeps up with.
+
+    With `tell`, here as in the other jobs, there are attacks, and it is told of their orders.
+    """
     if rates.total <= 0:
         raise JobError("every rate is 0: nothing to send; raise a rate or --rate")
     if flat_out:
         rates = rates.scaled(max(1.0, _FLAT_OUT_RATE / rates.total))
     depth = settings.generator.day_curve_depth if day_curve else 0.0
     name = _name(settings, "live", start_us, rates)
-    traffic = _traffic(settings, Plan(rates, start_us, None, depth, name))
+    traffic = _traffic(settings, Plan(rates, start_us, None, depth, name), tell)
     speed = None if flat_out else 1.0
     return Job("live", name, traffic, start_us, FOREVER_US, speed, True, True)
 
 
-def simulated_job(settings: Settings, rates: Rates, start_us: int, seconds: float | None, *, record_now: bool) -> Job:
+def simulated_job(
+    settings: Settings,
+    rates: Rates,
+    start_us: int,
+    seconds: float | None,
+    *,
+    record_now: bool,
+    tell: Tell | None = None,
+) -> Job:
     """Return live traffic as it would be from a fixed time on, played flat out in its own time."""
     if rates.total <= 0:
         raise JobError("every rate is 0: nothing to send; raise a rate or --rate")
     end_us = FOREVER_US if seconds is None else start_us + int(seconds * 1_000_000)
     name = _name(settings, "simulated", start_us, rates)
-    traffic = _traffic(settings, Plan(rates, start_us, None, 0.0, name))
+    traffic = _traffic(settings, Plan(rates, start_us, None, 0.0, name), tell)
     return Job("simulated", name, traffic, start_us, end_us, None, False, record_now)
 
 
-def backfill_job(settings: Settings, length: timedelta, end_us: int, *, record_now: bool) -> Job:
+def backfill_job(
+    settings: Settings, length: timedelta, end_us: int, *, record_now: bool, tell: Tell | None = None
+) -> Job:
     """Return a history up to an end, with the other topics in proportion to the orders."""
     rates = configured_rates(settings, 1.0)
     if rates.transactions <= 0:
@@ -101,7 +117,7 @@ def backfill_job(settings: Settings, length: timedelta, end_us: int, *, record_n
     start_us = end_us - length // timedelta(microseconds=1)
     name = _name(settings, "backfill", start_us, end_us, rates)
     plan = Plan(rates, start_us, end_us, settings.generator.day_curve_depth, name)
-    traffic = _traffic(settings, plan)
+    traffic = _traffic(settings, plan, tell)
     return Job("backfill", name, traffic, start_us, end_us, None, False, record_now)
 
 
@@ -118,6 +134,6 @@ def _name(settings: Settings, *circumstances: object) -> str:
     return run_id(settings.generator.seed, shape, *circumstances)
 
 
-def _traffic(settings: Settings, plan: Plan) -> Traffic:
+def _traffic(settings: Settings, plan: Plan, tell: Tell | None) -> Traffic:
     shop = build_shop(settings.generator, settings.anomaly)
-    return Traffic(shop, plan, settings.generator, settings.anomaly, settings.stream)
+    return Traffic(shop, plan, settings.generator, settings.anomaly, settings.stream, tell)

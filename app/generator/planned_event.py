@@ -7,6 +7,7 @@ from itertools import cycle
 from random import Random
 from typing import Any, Final
 
+from app.generator.attacks_truth import Truth
 from app.generator.shop import Weighted
 from app.settings import GeneratorSettings
 from app.topics import SYSTEM_METRICS
@@ -41,7 +42,7 @@ class PlannedEvent:
     """An event sent at `at_us` with a timestamp `delay_us` earlier.
 
     `fields` is the JSON object without its `timestamp`; `total_amount` is in integer cents. `marks` are the injected
-    anomalies and lateness, counted when the event is sent.
+    anomalies and lateness, counted when the event is sent. `truth` is there for orders of attacks and look-alikes.
     """
 
     at_us: int
@@ -51,6 +52,7 @@ class PlannedEvent:
     delay_us: int = 0
     fault: Fault = Fault.NONE
     marks: tuple[str, ...] = ()
+    truth: Truth | None = None
 
 
 class FaultInjector:

@@ -71,6 +71,7 @@ def run_id(seed: int | None, *circumstances: object) -> str:
 
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PAIRS: Final = tuple(first + second for first in _DIGITS for second in _DIGITS)
 
 
 def ordered_text(number: int) -> str:
@@ -78,11 +79,26 @@ def ordered_text(number: int) -> str:
 
     Ids that rise fill the pages of an index; decimal ones leave them half empty, because 10 sorts before 9.
     """
+    high, low = divmod(number, len(_PAIRS))
+    if high:
+        return _ordered_high(high) + _PAIRS[low]
+    digits = _in_base_36(low)
+    return _DIGITS[len(digits)] + digits
+
+
+@lru_cache(maxsize=64)
+def _ordered_high(high: int) -> str:
+    """The text without the last two digits, which is the same for the next numbers, too."""
+    digits = _in_base_36(high)
+    return _DIGITS[len(digits) + 2] + digits
+
+
+def _in_base_36(number: int) -> str:
     digits = ""
     while number:
         number, digit = divmod(number, len(_DIGITS))
         digits = _DIGITS[digit] + digits
-    return _DIGITS[len(digits)] + digits
+    return digits
 
 
 class Ids:

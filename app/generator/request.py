@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.domain.timestamps import EPOCH, MICROSECOND, TimestampError, parse_instant
 from app.events.decoding import TimeLimits
+from app.generator.attacks_truth import Tell
 from app.generator.csv_amounts import COMMA, POINT
 from app.generator.csv_format import (
     MAPPABLE,
@@ -130,6 +131,8 @@ class Request:
     until: datetime | None = None
     record_now: bool | None = None
     file: FileRequest = FileRequest()
+    attacks: bool = False
+    truth: Path | None = None
 
     @property
     def bulk(self) -> bool:
@@ -151,6 +154,10 @@ class Request:
             raise JobError("--until is the end of a history: it needs --backfill")
         if self.start is not None and self.seconds is None and self.count is None:
             raise JobError("--start plays flat out: limit it with --duration or --count")
+        if self.attacks and self.file.wanted:
+            raise JobError("--attacks are injected into traffic: leave out --from-csv and --preset")
+        if self.truth is not None and not self.attacks:
+            raise JobError("--truth says what the injected orders are: it needs --attacks")
         if not self.file.wanted and self.file != FileRequest():
             raise JobError(
                 "--map, --delimiter, --date-format, --speed and the other options of files need a file: give "
@@ -159,23 +166,26 @@ class Request:
         self.file.check()
 
 
-def make_job(request: Request, settings: Settings, now: datetime, say: Say = lambda _: None) -> Job:
-    """Return the job, its file read and checked; raises JobError or CsvError."""
+def make_job(
+    request: Request, settings: Settings, now: datetime, say: Say = lambda _: None, tell: Tell = lambda *_: None
+) -> Job:
+    """Return the job, its file read and checked; raises JobError or CsvError. `tell` is told of injected orders."""
     rates = configured_rates(settings, request.rate)
+    attacks = tell if request.attacks else None
     if request.file.wanted:
         return _file_job(request, settings, now, say)
     if request.backfill is not None:
         end_us = microseconds(request.until or now)
         # Kafka deletes by a record's own timestamp: one that old would go before it is consumed.
         record_now = request.record_now is not False
-        return backfill_job(settings, request.backfill, end_us, record_now=record_now)
+        return backfill_job(settings, request.backfill, end_us, record_now=record_now, tell=attacks)
     if request.start is not None:
         start_us = microseconds(request.start)
         record_now = bool(request.record_now)
-        return simulated_job(settings, rates, start_us, request.seconds, record_now=record_now)
+        return simulated_job(settings, rates, start_us, request.seconds, record_now=record_now, tell=attacks)
     flat_out, day_curve = request.flat_out, request.day_curve
     start_us = microseconds(now)
-    return live_job(settings, rates, start_us, flat_out=flat_out, day_curve=day_curve)
+    return live_job(settings, rates, start_us, flat_out=flat_out, day_curve=day_curve, tell=attacks)
 
 
 def _file_job(request: Request, settings: Settings, now: datetime, say: Say) -> Job:

@@ -2,12 +2,12 @@
 
 import math
 from array import array
-from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
 from app.domain.anomalies import HIGH_VALUE, RAPID_TRANSACTIONS, UNUSUAL_QUANTITY
 from app.domain.money import cents_of
+from app.generator.fingerprints import Fingerprints
 from app.generator.mix import (
     BROWSE_VIEWS,
     EXTRA_ITEM_SHARE,
@@ -24,11 +24,16 @@ from app.topics import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS
 
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
-_PAYMENT_METHODS: Final = ("credit_card", "debit_card", "paypal", "apple_pay", "bank_transfer")
-_PAYMENT_WEIGHTS: Final = Weighted((45, 20, 20, 8, 7))
+PAYMENT_METHODS: Final = ("credit_card", "debit_card", "paypal", "apple_pay", "bank_transfer")
+PAYMENT_WEIGHTS: Final = Weighted((45, 20, 20, 8, 7))
 _BURST_SPREAD: Final = 5  # a burst has one to five orders more than the threshold
 _BURST_SPAN_US: Final = 20 * SECOND_US
 _REDRAWS: Final = 20
+
+
+def user_id(user: int) -> str:
+    """Returns the id of a customer by number, from 0 on."""
+    return f"user{user + 1}"
 
 
 def mean_burst_size(rapid_limit: int) -> float:
@@ -39,15 +44,17 @@ def mean_burst_size(rapid_limit: int) -> float:
 class Visit:
     """The steps of one session; every event has its session id, customer and country."""
 
-    __slots__ = ("clock_us", "country", "events", "late_us", "session", "user")
+    __slots__ = ("clock_us", "country", "country_name", "events", "late_us", "session", "start_us", "user", "user_id")
 
-    def __init__(self, user: int, country: int, session: str, start_us: int, late_us: int) -> None:
+    def __init__(self, user: int, country: int, country_name: str, session: str, start_us: int, late_us: int) -> None:
         """Starts a visit; `late_us` is the delay between its events' timestamps and their sending."""
         self.user = user
+        self.user_id = user_id(user)
         self.country = country
+        self.country_name = country_name
         self.session = session
         self.late_us = late_us
-        self.clock_us = start_us
+        self.start_us = self.clock_us = start_us
         self.events: list[PlannedEvent] = []
 
 
@@ -69,6 +76,7 @@ class Sessions:
         anomaly: AnomalySettings,
     ) -> None:
         self._shop, self._mix, self._faults, self._ids, self._rng = shop, mix, faults, ids, rng
+        self._fingerprints = Fingerprints(settings.world_seed)
         self._think_us = think_us
         self._kinds = mix.kinds()
         self._rapid = anomaly.rapid_transactions
@@ -102,7 +110,8 @@ class Sessions:
         return visit.events
 
     def _visit(self, user: int, start_us: int, late_us: int) -> Visit:
-        return Visit(user, self._shop.country_of[user], self._ids.session(), start_us, late_us)
+        country = self._shop.country_of[user]
+        return Visit(user, country, self._shop.countries[country], self._ids.session(), start_us, late_us)
 
     def _view_products(self, visit: Visit, kind: SessionKind) -> int:
         """Views some products; returns the last one, which is bought if any is."""
@@ -165,20 +174,41 @@ class Sessions:
             cents = int(self._high_cents * (1.0 + 0.02 + self._rng.expovariate(1.0)))
         elif kind == UNUSUAL_QUANTITY:
             cents = min(cents, self._high_cents)
-        method = _PAYMENT_METHODS[_PAYMENT_WEIGHTS.draw(self._rng.random())]
+        method = PAYMENT_METHODS[PAYMENT_WEIGHTS.draw(self._rng.random())]
         order_id = self._ids.order()
-        fields = {"transaction_id": order_id, "total_amount": cents, "quantity": quantity, "payment_method": method}
-        self._add(visit, TRANSACTIONS, product, fields, (kind,) if kind else marks)
+        owner, card, device, ip = self._fingerprints.usual(visit.user, visit.start_us)
+        # One literal of all fields: a dictionary that grows would be copied several times.
+        fields = {
+            "transaction_id": order_id,
+            "total_amount": cents,
+            "quantity": quantity,
+            "payment_method": method,
+            "card": card,
+            "device": device,
+            "ip": ip,
+            "email": owner,
+            "user_id": visit.user_id,
+            "session_id": visit.session,
+            "product_id": f"product{product + 1}",
+            "category": self._shop.categories[self._shop.category_of[product]],
+            "country": visit.country_name,
+            "timestamp": None,
+        }
+        self._send(visit, TRANSACTIONS, fields, (kind,) if kind else marks)
 
-    def _add(self, visit: Visit, topic: str, product: int, fields: dict[str, Any], marks: tuple[str, ...] = ()) -> None:
-        """Adds an event. One with an intended anomaly has no fault, so that the anomaly is detected."""
-        shop, user = self._shop, f"user{visit.user + 1}"
-        fields["user_id"] = user
+    def _add(self, visit: Visit, topic: str, product: int, fields: dict[str, Any]) -> None:
+        """Adds a view or a cart event."""
+        shop = self._shop
+        fields["user_id"] = visit.user_id
         fields["session_id"] = visit.session
         fields["product_id"] = f"product{product + 1}"
         fields["category"] = shop.categories[shop.category_of[product]]
-        fields["country"] = shop.countries[visit.country]
-        event = PlannedEvent(visit.clock_us, topic, user, fields, visit.late_us, marks=marks)
+        fields["country"] = visit.country_name
+        self._send(visit, topic, fields, ())
+
+    def _send(self, visit: Visit, topic: str, fields: dict[str, Any], marks: tuple[str, ...]) -> None:
+        """Plans an event. One with an intended anomaly has no fault, so that the anomaly is detected."""
+        event = PlannedEvent(visit.clock_us, topic, visit.user_id, fields, visit.late_us, marks=marks)
         visit.events.append(event if marks else self._faults.inject(event))
         if visit.late_us:
             event.marks = (*event.marks, "late")
@@ -200,27 +230,25 @@ class Sessions:
         return self._shop.draw_of_category(self._rng, self._shop.category_of[product])
 
     def _buyer(self, start_us: int, fraction: float) -> int:
-        """Draws a customer without a recent order: ordinary orders must not resemble a burst."""
-        user = self._redraw(
-            lambda: self._shop.draw_customer(self._rng, fraction), lambda user: self._free_at_us[user] <= start_us
-        )
-        self._free_at_us[user] = max(self._free_at_us[user], start_us) + self._gap_us
+        """Draws a customer without a recent order: ordinary orders must not resemble a burst.
+
+        The last of several drawn is taken if none fits.
+        """
+        draw, rng, free_at_us = self._shop.draw_customer, self._rng, self._free_at_us
+        for _ in range(_REDRAWS):
+            if free_at_us[user := draw(rng, fraction)] <= start_us:
+                break
+        free_at_us[user] = max(free_at_us[user], start_us) + self._gap_us
         return user
 
     def _quiet_user(self, start_us: int, fraction: float) -> int:
         """Draws any customer without an order for two minutes, whatever the activity."""
         quiet_us = start_us - 2 * MINUTE_US
-        return self._redraw(
-            lambda: int(self._rng.random() * len(self._free_at_us)),
-            lambda user: self._free_at_us[user] <= quiet_us and self._shop.is_active(user, fraction),
-        )
-
-    def _redraw(self, draw: Callable[[], int], fits: Callable[[int], bool]) -> int:
-        """Returns the first number drawn that fits, or the last of several that do not."""
         for _ in range(_REDRAWS):
-            if fits(drawn := draw()):
+            user = int(self._rng.random() * len(self._free_at_us))
+            if self._free_at_us[user] <= quiet_us and self._shop.is_active(user, fraction):
                 break
-        return drawn
+        return user
 
     def _think(self, visit: Visit) -> None:
         visit.clock_us += 1 + int(self._rng.expovariate(1.0) * self._think_us)

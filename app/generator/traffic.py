@@ -11,6 +11,8 @@ from random import Random
 from typing import Final
 
 from app.generator.arrivals import NEVER_US, Arrivals, DayCurve
+from app.generator.attacks import Attacks
+from app.generator.attacks_truth import Tell
 from app.generator.mix import Rates, solve_mix
 from app.generator.planned_event import Fault, FaultInjector, Hosts, PlannedEvent
 from app.generator.record import Counts, Ids, Record
@@ -49,9 +51,18 @@ class Traffic:
     """
 
     def __init__(
-        self, shop: Shop, plan: Plan, settings: GeneratorSettings, anomaly: AnomalySettings, stream: StreamSettings
+        self,
+        shop: Shop,
+        plan: Plan,
+        settings: GeneratorSettings,
+        anomaly: AnomalySettings,
+        stream: StreamSettings,
+        tell: Tell | None = None,
     ) -> None:
-        """The run id is the seed of the random numbers."""
+        """The run id is the seed of the random numbers.
+
+        With `tell` there are attacks, and it is told of their orders.
+        """
         rng = self._rng = Random(plan.run_id)
         burst_size = mean_burst_size(anomaly.rapid_transactions)
         mix = solve_mix(plan.rates, settings.cart_conversion, settings.rapid_share, burst_size)
@@ -63,10 +74,14 @@ class Traffic:
         curve = DayCurve(plan.day_curve_depth)
         self.counts = Counts()
         self._plan = plan
-        self._sessions = Sessions(shop, mix, faults, Ids(plan.run_id), rng, think_us, settings, anomaly)
+        ids = Ids(plan.run_id)
+        self._sessions = Sessions(shop, mix, faults, ids, rng, think_us, settings, anomaly)
         self._visits = Arrivals(curve, rng, mix.rate, plan.start_us - lead_us)
         self._hosts = Hosts(faults, rng)
         self._measurements = Arrivals(curve, rng, plan.rates.system_metrics, plan.start_us)
+        orders = plan.rates.transactions if tell is not None else 0.0
+        self._attacks = Attacks(shop, settings, ids, curve, orders, (plan.run_id, plan.start_us))
+        self._tell = tell
         self._writer = Writer(self.counts, stream.future_tolerance_seconds * 1_000_000, rng)
         self._repeat_after_us = _REPEAT_AFTER_US * pace
         #: Time in microseconds, sequence number, event, and the record to repeat if it was sent before.
@@ -92,6 +107,8 @@ class Traffic:
                 yield self._writer.repeat(event, sent_before, stamp_us)
                 continue
             record = self._writer.write(event, sent_us, stamp_us)
+            if event.truth is not None and self._tell is not None:
+                self._tell(event.fields["transaction_id"], event.fields["timestamp"], event.truth)
             if event.fault is Fault.DUPLICATE or event.fault is Fault.CONFLICTING:
                 pause_us = self._rng.expovariate(1.0) * self._repeat_after_us
                 self._push(at_us + 1 + int(pause_us), event, record)
@@ -101,20 +118,27 @@ class Traffic:
     def next_us(self) -> int:
         """Lower bound of the next record's send time, in the simulation."""
         first_us = self._queue[0][0] if self._queue else NEVER_US
-        return max(self._plan.start_us, min(first_us, self._visits.next_us, self._measurements.next_us))
+        begins_us = min(self._visits.next_us, self._measurements.next_us, self._attacks.arrivals.next_us)
+        return max(self._plan.start_us, min(first_us, begins_us))
 
     def _plan_ahead(self, until_us: int) -> None:
         """Plans sessions and measurements until no later one can be sent before the first event."""
-        queue, visits, measurements = self._queue, self._visits, self._measurements
+        queue, visits, measurements, attacks = self._queue, self._visits, self._measurements, self._attacks.arrivals
         while True:
-            limit_us = min(until_us, queue[0][0]) if queue else until_us
-            if min(visits.next_us, measurements.next_us) > limit_us:
+            # Runs once per record: comparisons cost half as much as min().
+            limit_us = queue[0][0] if queue and queue[0][0] < until_us else until_us
+            visit_us, measured_us, attack_us = visits.next_us, measurements.next_us, attacks.next_us
+            if visit_us > limit_us and measured_us > limit_us and attack_us > limit_us:
                 return
-            if visits.next_us <= measurements.next_us:
-                self._begin_session(visits.next_us)
+            if attack_us < visit_us and attack_us < measured_us:
+                for event in self._attacks.plan(attack_us, self._plan.fraction(attack_us)):
+                    self._push(event.at_us, event, None)
+                attacks.advance()
+            elif visit_us <= measured_us:
+                self._begin_session(visit_us)
                 visits.advance()
             else:
-                event = self._hosts.measure(measurements.next_us)
+                event = self._hosts.measure(measured_us)
                 self._push(event.at_us, event, None)
                 measurements.advance()
 

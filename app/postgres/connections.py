@@ -15,6 +15,8 @@ from app.settings import PostgresSettings
 #: Channel notified by the commit that makes new positions of anomalies visible.
 ANOMALIES_NUMBERED: Final = "globalmart_anomalies"
 _DAY_SECONDS: Final = 86_400.0
+#: Limit of one statement of the desk, and of its wait for another change.
+_DESK_SECONDS: Final = 15.0
 #: The server detects a vanished peer within this time and releases its locks.
 _TCP_SETTINGS: Final = {
     "tcp_keepalives_idle": "5",
@@ -77,6 +79,18 @@ async def connect_worker(settings: PostgresSettings, application: str) -> asyncp
 async def connect_reader(settings: PostgresSettings, application: str) -> asyncpg.Connection:
     """Connects as the read-only role."""
     return await _connect(settings, settings.reader_user, settings.reader_password, "reader", application, {})
+
+
+async def connect_desk(settings: PostgresSettings, application: str) -> asyncpg.Connection:
+    """Connects as the role of the fraud desk, for short changes: bounded statements, waits on locks, transactions."""
+    session = {
+        "statement_timeout": str(int(_DESK_SECONDS * 1000)),
+        "lock_timeout": str(int(min(settings.lock_timeout_seconds, _DESK_SECONDS) * 1000)),
+        "idle_in_transaction_session_timeout": str(int(settings.idle_transaction_seconds * 1000)),
+        "jit": "off",
+        **_TCP_SETTINGS,
+    }
+    return await _connect(settings, settings.desk_user, settings.desk_password, "desk", application, session)
 
 
 async def connect_auditor(settings: PostgresSettings, application: str) -> asyncpg.Connection:

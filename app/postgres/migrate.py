@@ -10,8 +10,9 @@ import asyncpg
 from pydantic import SecretStr
 
 from app.errors import SchemaError
+from app.fraud.editions import ensure_first_edition
 from app.postgres.connections import connect_owner
-from app.settings import PostgresSettings
+from app.settings import AnomalySettings, PostgresSettings
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
@@ -50,19 +51,22 @@ def known_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
     ]
 
 
-async def migrate(settings: PostgresSettings) -> list[Migration]:
+async def migrate(settings: PostgresSettings, thresholds: AnomalySettings | None = None) -> list[Migration]:
     """Migrates the database to the newest version and sets the roles' passwords; returns the applied migrations.
 
-    Raises SchemaError when the database is newer than this program, an applied file was edited, or workers are
-    connected, which would continue to write for the old schema.
+    A database without rules gets the guide's, with these thresholds or the standard ones. Raises SchemaError when the
+    database is newer than this program, an applied file was edited, or workers are connected, which would continue to
+    write for the old schema.
     """
     connection = await connect_owner(settings)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
         await connection.execute(_CREATE_VERSIONS)
         applied = await _apply(connection, known_migrations())
+        await ensure_first_edition(connection, thresholds or AnomalySettings())
         await _set_login(connection, settings.worker_user, "globalmart_worker", settings.worker_password)
         await _set_login(connection, settings.reader_user, "globalmart_reader", settings.reader_password)
+        await _set_login(connection, settings.desk_user, "globalmart_desk", settings.desk_password)
         return applied
     finally:
         await connection.close()
@@ -70,7 +74,7 @@ async def migrate(settings: PostgresSettings) -> list[Migration]:
 
 async def ensure_roles(connection: asyncpg.Connection) -> None:
     """Creates the schema's roles if this server does not have them: a restored schema grants to them."""
-    for role in ("globalmart_worker", "globalmart_reader"):
+    for role in ("globalmart_worker", "globalmart_reader", "globalmart_desk"):
         if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
             await connection.execute(f"CREATE ROLE {role} NOLOGIN")
     await connection.execute("ALTER ROLE globalmart_worker SET idle_in_transaction_session_timeout = '5s'")

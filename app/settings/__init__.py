@@ -23,7 +23,7 @@ from app.settings.services import (
     MonitoringSettings,
 )
 from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
-from app.settings.stream import AnomalySettings, RetentionSettings, StreamSettings, WorkerSettings
+from app.settings.stream import AnomalySettings, FraudSettings, RetentionSettings, StreamSettings, WorkerSettings
 
 __all__ = [
     "ENV_FILE_VARIABLE",
@@ -34,6 +34,7 @@ __all__ = [
     "BatchSettings",
     "DashboardSettings",
     "DemoSettings",
+    "FraudSettings",
     "GeneralSettings",
     "GeneratorSettings",
     "KafkaSettings",

@@ -28,6 +28,12 @@ class GeneratorSettings(SettingsGroup):
     high_value_share: float = setting(0.002, "share of orders above the limit", ge=0, le=1)
     unusual_quantity_share: float = setting(0.002, "share of bulk orders", ge=0, le=1)
     rapid_share: float = setting(0.0005, "share of orders that begin a burst", ge=0, le=0.05)
+    attack_share: float = setting(
+        0.01, "orders of attacks that `generate --attacks` adds, as a share of the orders", ge=0, le=1
+    )
+    lookalike_share: float = setting(
+        0.03, "innocent orders that resemble attacks and are added with them, as a share of the orders", ge=0, le=1
+    )
     late_share: float = setting(0.005, "share of events beyond the allowed lateness", ge=0, le=1)
     out_of_order_share: float = setting(0.02, "share of events slightly out of order", ge=0, le=1)
     duplicate_share: float = setting(0.005, "share of events sent twice", ge=0, le=1)

@@ -29,7 +29,7 @@ from app.settings.services import (
     MonitoringSettings,
 )
 from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
-from app.settings.stream import AnomalySettings, RetentionSettings, StreamSettings, WorkerSettings
+from app.settings.stream import AnomalySettings, FraudSettings, RetentionSettings, StreamSettings, WorkerSettings
 
 logger = logging.getLogger(__name__)
 ValueT = TypeVar("ValueT")
@@ -160,6 +160,7 @@ class _Groups:
     mongo: MongoSettings
     stream: StreamSettings
     anomaly: AnomalySettings
+    fraud: FraudSettings
     worker: WorkerSettings
     retention: RetentionSettings
     generator: GeneratorSettings

@@ -1,13 +1,29 @@
 """Settings of the API, the dashboard, the demo, the batch and the monitoring."""
 
 import re
-from typing import ClassVar, Final, Literal, Self
+from collections.abc import Iterator
+from typing import ClassVar, Final, Literal, NamedTuple, Self, get_args
 
 from pydantic import SecretStr, model_validator
 
 from app.settings.group import Port, SettingsGroup, setting
 
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
+#: What a key may do: `read` everything, `analyst` also cases, labels and lists, `admin` also rules and thresholds.
+Role = Literal["read", "analyst", "admin"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+#: A bare hash, or `name:role:hash`.
+_KEY: Final = re.compile(
+    r"(?:(?P<name>[\w.@-]{1,50}):(?P<role>read|analyst|admin):)?(?P<digest>[0-9a-f]{64})", re.ASCII
+)
+_NAMED_DIGITS: Final = 8
+
+
+class ApiKey(NamedTuple):
+    """A key that the API accepts: `digest` is the SHA-256 of the key, the name stands at whatever it changes."""
+
+    name: str
+    role: Role
+    digest: str
 
 
 class ApiSettings(SettingsGroup):
@@ -20,9 +36,11 @@ class ApiSettings(SettingsGroup):
     retry_after_seconds: int = setting(2, "when a client should ask again while a store is down", unit="s", ge=1)
     page_limit_default: int = setting(100, "rows of a page unless asked otherwise", ge=1)
     page_limit_max: int = setting(1000, "largest page that may be asked for", ge=1, le=100_000)
-    body_max_bytes: int = setting(65_536, "largest request body", unit="B", ge=0)
+    body_max_bytes: int = setting(262_144, "largest request body; a thousand values of a list fit", unit="B", ge=0)
     key_hashes: SecretStr | None = setting(
-        None, "SHA-256 hashes of the API keys, comma separated; unset asks for no key"
+        None,
+        "API keys that are accepted, name:role:hash with the roles read, analyst and admin, comma separated; "
+        "a hash alone may read; unset asks for no key",
     )
     key_rate_per_second: float = setting(50.0, "requests a key may make in the long run", unit="1/s", gt=0)
     key_burst: int = setting(200, "requests a key may make at once after a pause", ge=1)
@@ -53,20 +71,38 @@ class ApiSettings(SettingsGroup):
     def _limits_fit(self) -> Self:
         if self.page_limit_default > self.page_limit_max:
             raise ValueError("PAGE_LIMIT_DEFAULT must be at most PAGE_LIMIT_MAX")
-        if any(_HASH.fullmatch(digest) is None for digest in self.hashes):
-            raise ValueError("KEY_HASHES must be hashes as `globalmart api-key new` prints them")
+        digests = [key.digest for key in self.keys]
+        if len(digests) != len(set(digests)):
+            raise ValueError("KEY_HASHES has one hash twice, under other names or roles: remove one")
         return self
 
     @property
-    def hashes(self) -> frozenset[str]:
-        """Hashes of the keys that are accepted; empty when no key is asked for."""
-        text = self.key_hashes.get_secret_value() if self.key_hashes else ""
-        return frozenset(_parts(text))
+    def keys(self) -> tuple[ApiKey, ...]:
+        """Keys that are accepted, each once; none when no key is asked for."""
+        return keys_of(self.key_hashes.get_secret_value() if self.key_hashes else "")
 
     @property
     def origins(self) -> tuple[str, ...]:
         """Origins for CORS without blanks."""
         return _parts(self.cors_origins)
+
+
+def keys_of(text: str) -> tuple[ApiKey, ...]:
+    """Reads the setting's comma separated entries, each once; raises ValueError, which shows no entry."""
+    return tuple(dict.fromkeys(_read_keys(text)))
+
+
+def _read_keys(text: str) -> Iterator[ApiKey]:
+    for number, part in enumerate(_parts(text), start=1):
+        found = _KEY.fullmatch(part)
+        if found is None:
+            raise ValueError(
+                f"KEY_HASHES: entry {number} must be a hash or name:role:hash as `globalmart api-key new` prints them, "
+                f"the role one of {', '.join(ROLES)}"
+            )
+        digest = found["digest"]
+        role = next((role for role in ROLES if role == found["role"]), ROLES[0])
+        yield ApiKey(found["name"] or digest[:_NAMED_DIGITS], role, digest)
 
 
 def _parts(text: str) -> tuple[str, ...]:

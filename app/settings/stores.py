@@ -82,7 +82,7 @@ class KafkaSettings(SettingsGroup):
 
 
 class PostgresSettings(SettingsGroup):
-    """How to reach PostgreSQL: the owner migrates, the worker writes, the reader reads."""
+    """How to reach PostgreSQL: the owner migrates, the worker writes, the reader reads, the desk changes rules."""
 
     GROUP: ClassVar[str] = "POSTGRES_"
     host: str = setting("localhost", "host name or address", guide="POSTGRES_URL")
@@ -94,6 +94,10 @@ class PostgresSettings(SettingsGroup):
     worker_password: SecretStr | None = setting(None, "password of the worker's role")
     reader_user: str = setting("globalmart_reader", "role that the API and Grafana read as")
     reader_password: SecretStr | None = setting(None, "password of the reader's role")
+    desk_user: str = setting("globalmart_desk", "role that changes rules, lists, cases and labels")
+    desk_password: SecretStr | None = setting(
+        None, "password of the desk's role; unset: the API only reads rules and cases"
+    )
     sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = setting(
         "prefer", "disable, prefer, require, verify-ca or verify-full, as libpq means them"
     )

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, SecretStr, model_validator
 
 from app.domain.timestamps import EPOCH, parse_instant
 from app.settings.group import Port, SettingsGroup, setting
@@ -74,7 +74,7 @@ class StreamSettings(SettingsGroup):
 
 
 class AnomalySettings(SettingsGroup):
-    """Thresholds of the anomaly rules; every anomaly stores the one it was judged by."""
+    """Thresholds of the guide's rules as the first migration makes them; later the rules in PostgreSQL count."""
 
     GROUP: ClassVar[str] = "ANOMALY_"
     high_value: Decimal = setting(
@@ -87,11 +87,36 @@ class AnomalySettings(SettingsGroup):
         decimal_places=2,
     )
     unusual_quantity: int = setting(
-        10, "an order of at least so many items is an anomaly", guide="unusual_quantity", ge=1
+        10, "an order of at least so many items is an anomaly", guide="unusual_quantity", ge=1, le=1_000_000
     )
     rapid_transactions: int = setting(
-        5, "more than so many orders of a user within 60 s are an anomaly", guide="rapid_transactions", ge=1
+        5,
+        "more than so many orders of a user within 60 s are an anomaly",
+        guide="rapid_transactions",
+        ge=1,
+        le=1_000_000,
     )
+
+
+class FraudSettings(SettingsGroup):
+    """The webhook that is told of new cases; rules are data, changed by `globalmart rules`."""
+
+    GROUP: ClassVar[str] = "FRAUD_"
+    webhook_url: str = setting("", "address that is told of every new case by a POST; unset tells nobody")
+    webhook_secret: SecretStr | None = setting(None, "secret that signs these requests (GlobalMart-Signature)")
+    webhook_severity: Literal["low", "medium", "high", "critical"] = setting(
+        "low", "lowest severity of cases that are told"
+    )
+    webhook_timeout_seconds: float = setting(10.0, "how long an answer may take", unit="s", gt=0)
+    webhook_retry_max_seconds: float = setting(60.0, "longest pause between attempts", unit="s", gt=0)
+
+    @model_validator(mode="after")
+    def _a_url_is_complete(self) -> Self:
+        if self.webhook_url and not self.webhook_url.startswith(("http://", "https://")):
+            raise ValueError("WEBHOOK_URL must begin with http:// or https://")
+        if self.webhook_url and self.webhook_secret is None:
+            raise ValueError("WEBHOOK_URL needs WEBHOOK_SECRET, by which its receiver knows the sender")
+        return self
 
 
 class WorkerSettings(SettingsGroup):

@@ -1,8 +1,9 @@
-"""One transaction for the chunks that wait: fence, insert, detect anomalies, advance the ledger, commit.
+"""One transaction for the chunks that wait: fence, insert, judge, advance the ledger, commit.
 
 A large chunk is copied to a stage before any shared lock is taken: no time-out of PostgreSQL ends a COPY whose client
 was stopped. The fence is the ledger's row: a chunk commits only if it begins at the ledger's next offset, so a replay,
-a rebalance or a resumed zombie worker changes nothing.
+a rebalance or a resumed zombie worker changes nothing. Orders are judged by the newest edition of the rules, which is
+checked with the fence.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from app.domain.pseudonyms import Personal
 from app.domain.watermark import advance_watermark
 from app.events.pseudonymize import without_erased
 from app.events.rows import RowT
+from app.fraud.judging import Judge
 from app.sink import ledger
 from app.sink.anomaly_detector import Detector
 from app.sink.chunk_slice import ChunkSlice, CommitResult, Duplicates
@@ -75,32 +77,34 @@ class ChunkTransaction(Generic[RowT]):
         await self._prepare_once(connection)
         await self._faults.reached(FaultPoint.BEFORE_BEGIN, topic, connection)
         async with _rolled_back_on_error(connection):
-            duplicates = await self._insert(connection, slices)
+            judge, duplicates = await self._insert(connection, slices)
             await self._faults.reached(FaultPoint.AFTER_INSERT, topic, connection)
             results = [
-                await self._account(connection, one.state, one.part, found)
+                await self._account(connection, one, judge, found)
                 for one, found in zip(slices, duplicates, strict=True)
             ]
             await self._faults.reached(FaultPoint.BEFORE_COMMIT, topic, connection)
-            await connection.execute(self._advance_and_commit(results))
+            await connection.execute(self._advance_and_commit(slices, results))
         await self._faults.reached(FaultPoint.AFTER_COMMIT, topic, connection)
         return results
 
-    async def _insert(self, connection: asyncpg.Connection, slices: Sequence["_Slice[RowT]"]) -> list[Duplicates]:
-        """Begins, passes the fence and inserts the rows; returns the duplicates of each slice."""
+    async def _insert(
+        self, connection: asyncpg.Connection, slices: Sequence["_Slice[RowT]"]
+    ) -> tuple[Judge | None, list[Duplicates]]:
+        """Begins, passes the fence and inserts the rows; returns who judges them, and the duplicates of each slice."""
         parts = [one.part for one in slices]
         if sum(len(part.decoded.rows) for part in parts) <= FEW_ROWS:
             await self._faults.reached(FaultPoint.AFTER_COPY, self._stored.name, connection)
-            await self._pass_fence(connection, slices, "BEGIN; ")
+            judge = await self._pass_fence(connection, slices, "BEGIN; ")
             duplicates = await self._inserter.insert(connection, parts)
         else:
             (part,) = parts
             await connection.execute("BEGIN")
             await self._inserter.stage(connection, part)
             await self._faults.reached(FaultPoint.AFTER_COPY, self._stored.name, connection)
-            await self._pass_fence(connection, slices)
+            judge = await self._pass_fence(connection, slices)
             duplicates = [await self._inserter.insert_staged(connection, part)]
-        return [
+        return judge, [
             await self._inserter.compare_as_sent(connection, one.sent, found) if found and one.is_erased else found
             for one, found in zip(slices, duplicates, strict=True)
         ]
@@ -122,37 +126,60 @@ class ChunkTransaction(Generic[RowT]):
 
     async def _pass_fence(
         self, connection: asyncpg.Connection, slices: Sequence["_Slice[RowT]"], before: str = ""
-    ) -> None:
-        """Locks the ledger rows of all slices, in the round trip of the statements `before`."""
-        fences = [one.fence for one in slices]
-        status = await connection.execute(before + ledger.fence(self._stored.name, fences))
-        if status != f"SELECT {len(fences)}":
+    ) -> Judge | None:
+        """Locks the ledger rows of all slices, in the round trip of the statements `before`.
+
+        Returns the judge by the newest edition, for a topic that is judged. A newer edition is loaded here.
+        """
+        fences, detector = [one.fence for one in slices], self._detector
+        judge = None if detector is None else detector.judge
+        passed = await self._lock_rows(connection, fences, judge, before)
+        while not passed and detector is not None and judge is not None:
+            judge = await detector.newer(connection, judge)
+            passed = judge is not None and await self._lock_rows(connection, fences, judge)
+        if not passed:
             raise FencedError(f"the ledger of {self._stored.name} differs from one of {fences}")
         await self._faults.reached(FaultPoint.AFTER_FENCE, self._stored.name, connection)
+        return judge
+
+    async def _lock_rows(
+        self, connection: asyncpg.Connection, fences: Sequence[Fence], judge: Judge | None, before: str = ""
+    ) -> bool:
+        edition = None if judge is None else judge.rulebook.edition
+        status = await connection.execute(before + ledger.fence(self._stored.name, fences, edition))
+        return bool(status == f"SELECT {len(fences)}")
 
     async def _account(
-        self, connection: asyncpg.Connection, state: PartitionState, part: ChunkSlice[RowT], duplicates: Duplicates
+        self, connection: asyncpg.Connection, one: "_Slice[RowT]", judge: Judge | None, duplicates: Duplicates
     ) -> CommitResult[RowT]:
-        """Detects anomalies, stores the dead letters, and returns how far the ledger advances."""
+        """Judges the accepted rows, stores the dead letters, and returns how far the ledger advances."""
+        state, part = one.state, one.part
         decoded = part.decoded
         rows, timestamps_us = part.accepted(duplicates)
         anomalies: Sequence[str] = ()
-        horizon_us = state.progress.horizon_us
-        if self._detector is not None and state.sales is not None:
-            anomalies = await self._detector.detect(connection, part.partition, state.sales, rows, timestamps_us)
-            horizon_us = state.sales.next_horizon()
+        horizon_us, edition = state.progress.horizon_us, state.progress.edition
+        if self._detector is not None and judge is not None and state.sales is not None:
+            sent, _ = one.sent.accepted(duplicates)
+            anomalies = await self._detector.detect(
+                connection, judge, part.partition, state.sales, rows, sent, timestamps_us
+            )
+            horizon_us, edition = state.sales.next_horizon(), judge.rulebook.edition
         dead_letters = decoded.dead_letters
         await insert_dead_letters(connection, self._stored.name, part.partition, dead_letters)
         watermark_us, late = advance_watermark(state.progress.watermark_us, timestamps_us, self._allowed_lateness_us)
-        progress = Progress(part.end, watermark_us, horizon_us, state.progress.erasures)
+        progress = Progress(part.end, watermark_us, horizon_us, state.progress.erasures, edition)
         counts = part.counts(duplicates, late)
         rejections = [letter.reason.value for letter in dead_letters]
         return CommitResult(part.partition, progress, rows, timestamps_us, counts, anomalies, rejections)
 
-    def _advance_and_commit(self, results: Sequence[CommitResult[RowT]]) -> str:
+    def _advance_and_commit(self, slices: Sequence["_Slice[RowT]"], results: Sequence[CommitResult[RowT]]) -> str:
         """SQL that ends the transaction; the outbox publisher is notified of what it has to publish."""
         topic = self._stored.name
         statements = [ledger.advance(topic, result.partition, result.progress, result.counts) for result in results]
+        for one, result in zip(slices, results, strict=True):
+            edition = result.progress.edition
+            if edition is not None and edition != one.state.progress.edition:
+                statements.append(ledger.judge(topic, result.partition, one.part.start, edition))
         if any(result.anomalies or result.rejections for result in results):
             statements.append(NOTIFY_PUBLISHER)
         return "; ".join((*statements, "COMMIT"))

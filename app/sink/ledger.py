@@ -16,8 +16,11 @@ from app.events.decoding import EPOCH, MICROSECOND
 NO_PARTITION: Final = -1
 
 _SELECT: Final = """
-SELECT partition, next_offset, watermark, horizon, erasures FROM stream_progress
-WHERE topic = $1 AND partition = ANY($2::INTEGER[])"""
+SELECT partition, next_offset, watermark, horizon, erasures, (
+    SELECT edition FROM judged_from j WHERE j.topic = p.topic AND j.partition = p.partition
+    ORDER BY first_offset DESC LIMIT 1
+) AS edition
+FROM stream_progress p WHERE topic = $1 AND partition = ANY($2::INTEGER[])"""
 _OPEN: Final = """
 INSERT INTO stream_progress (topic, partition, next_offset) VALUES ($1, $2, $3)
 ON CONFLICT DO NOTHING"""
@@ -25,11 +28,11 @@ ON CONFLICT DO NOTHING"""
 #: deadlock between transactions over several partitions.
 _PREPARE: Final = (
     """
-PREPARE ledger_fence (TEXT, INTEGER[], BIGINT[], INTEGER[]) AS
+PREPARE ledger_fence (TEXT, INTEGER[], BIGINT[], INTEGER[], BIGINT) AS
 SELECT 1 FROM stream_progress p
 JOIN unnest($2, $3, $4) AS s (partition, start, erasures)
     ON p.partition = s.partition AND p.next_offset = s.start AND p.erasures = s.erasures
-WHERE p.topic = $1
+WHERE p.topic = $1 AND ($5 IS NULL OR $5 = (SELECT max(edition) FROM fraud_editions))
 ORDER BY p.partition
 FOR NO KEY UPDATE OF p""",
     """
@@ -41,6 +44,9 @@ UPDATE stream_progress SET
     late = late + $11, rounded = rounded + $12, assumed_utc = assumed_utc + $13,
     updated_at = CURRENT_TIMESTAMP
 WHERE topic = $1 AND partition = $2""",
+    """
+PREPARE ledger_judge (TEXT, INTEGER, BIGINT, BIGINT) AS
+INSERT INTO judged_from (topic, partition, first_offset, edition) SELECT $1, $2, $3, $4 WHERE $2 >= 0""",
 )
 _IS_PREPARED: Final = "SELECT 1 FROM pg_prepared_statements WHERE name = 'ledger_advance'"
 _LOSE: Final = """
@@ -52,13 +58,15 @@ WHERE topic = $1 AND partition = $2 AND next_offset < $3"""
 class Progress:
     """Progress of a partition; times in microseconds since the epoch, None before the first event.
 
-    `erasures` counts how often users were erased from it: a state loaded before the last one is outdated.
+    `erasures` counts how often users were erased from it: a state loaded before the last one is outdated. `edition` is
+    that of the rules which judged its last records, None before the first.
     """
 
     next_offset: int
     watermark_us: int | None = None
     horizon_us: int | None = None
     erasures: int = 0
+    edition: int | None = None
 
 
 @dataclass(slots=True)
@@ -84,7 +92,7 @@ async def read_progress(connection: asyncpg.Connection, topic: str, partitions: 
     rows = await connection.fetch(_SELECT, topic, partitions)
     return {
         row["partition"]: Progress(
-            row["next_offset"], _to_us(row["watermark"]), _to_us(row["horizon"]), row["erasures"]
+            row["next_offset"], _to_us(row["watermark"]), _to_us(row["horizon"]), row["erasures"], row["edition"]
         )
         for row in rows
     }
@@ -108,10 +116,18 @@ class Fence(NamedTuple):
     erasures: int
 
 
-def fence(topic: str, fences: Sequence[Fence]) -> str:
-    """SQL that locks the ledger rows that agree; a row that was advanced, or had a user erased, does not."""
+def fence(topic: str, fences: Sequence[Fence], edition: int | None = None) -> str:
+    """SQL that locks the ledger rows that agree; a row that was advanced, or had a user erased, does not.
+
+    None agrees if the newest edition of the rules is another one than `edition`.
+    """
     arrays = ("'{" + ",".join(map(str, values)) + "}'" for values in zip(*fences, strict=True))
-    return f"EXECUTE ledger_fence('{topic}', {', '.join(arrays)})"
+    return f"EXECUTE ledger_fence('{topic}', {', '.join(arrays)}, {'NULL' if edition is None else edition})"
+
+
+def judge(topic: str, partition: int, first_offset: int, edition: int) -> str:
+    """SQL that stores from which offset on an edition judges a fenced partition."""
+    return f"EXECUTE ledger_judge('{topic}', {partition}, {first_offset}, {edition})"
 
 
 def advance(topic: str, partition: int, progress: Progress, counts: Counts) -> str:
@@ -140,6 +156,7 @@ async def prepare(connection: asyncpg.Connection, topic: str) -> None:
             await connection.execute(statement)
     await connection.execute(fence(topic, [Fence(NO_PARTITION, 0, 0)]))
     await connection.execute(advance(topic, NO_PARTITION, Progress(0), Counts()))
+    await connection.execute(judge(topic, NO_PARTITION, 0, 0))
 
 
 def _to_us(instant: datetime | None) -> int | None:

@@ -1,4 +1,7 @@
-"""The rules whose measure depends on earlier orders: what each remembers, and how PostgreSQL counts the rest.
+"""What memory keeps of every order for the rules, and how PostgreSQL counts the rest: the guide's minute alone.
+
+A kind of rule that looks back belongs elsewhere: in app/fraud/rules.py and app/fraud/measures.py, which judge by the
+histories of tables/user_histories.py. They are kept only of users whom a rule asks for.
 
 Memory holds the orders above a horizon. Where a measure reaches below it, it is counted in PostgreSQL, in one query for
 the whole chunk after its rows have been inserted, so that both ways count the same orders.
@@ -17,7 +20,7 @@ StateT = TypeVar("StateT", bound=RuleState)
 
 
 class StatefulRule(Protocol[StateT]):
-    """A measure of an order that depends on the user's earlier orders in its partition."""
+    """A measure of every order that depends on the user's earlier orders in its partition."""
 
     @property
     def measure(self) -> str:
@@ -74,7 +77,7 @@ GROUP BY candidate.place ORDER BY candidate.place"""
         state.restore(row["user_id"], timestamp_us)
 
 
-#: Every stateful rule. Detector, state loader and repair read this list.
+#: Everything that is kept of every order. The detector and the loader of partitions read this list.
 STATEFUL_RULES: Final[tuple[StatefulRule[Any], ...]] = (RecentOrders(),)
 
 

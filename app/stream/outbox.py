@@ -82,17 +82,23 @@ class OutboxRecord:
 class OutboxStream:
     """A table whose rows are numbered and copied to the topic of the stream's name.
 
-    `weight` is SQL for the size of a row in bytes, without its fixed-size columns.
+    `weight` is SQL for the size of a row in bytes, without its fixed-size columns; `columns` are those that are
+    copied, some of them of the tables that `join` adds.
     """
 
     name: str
     table: str
     to_copy: Callable[[asyncpg.Record], OutboxRecord]
     weight: str = "0"
+    columns: str = "t.*"
+    join: str = ""
 
 
 def anomaly_copy(row: asyncpg.Record) -> OutboxRecord:
-    """Converts the row to JSON with exact numbers; the key is `transaction_id:type`."""
+    """Converts the row to JSON with exact numbers; the key is `transaction_id:type`.
+
+    Score and action are those of the order's verdict, null for an anomaly of before there were any.
+    """
     value = {
         "transaction_id": row["transaction_id"],
         "user_id": row["user_id"],
@@ -104,6 +110,11 @@ def anomaly_copy(row: asyncpg.Record) -> OutboxRecord:
         "detected_at": row["detected_at"],
         "description": row["description"],
         "position": row["position"],
+        "rule_version": row["rule_version"],
+        "severity": row["severity"],
+        "suppressed": row["suppressed"],
+        "risk_score": row["risk_score"],
+        "action": row["action"],
     }
     key = f"{row['transaction_id']}:{row['anomaly_type']}".encode()
     return OutboxRecord(key, orjson.dumps(value, option=orjson.OPT_UTC_Z), [])
@@ -128,7 +139,13 @@ def dead_letter_copy(row: asyncpg.Record) -> OutboxRecord:
 
 
 STREAMS: Final = (
-    OutboxStream(ANOMALIES, "transaction_anomalies", anomaly_copy),
+    OutboxStream(
+        ANOMALIES,
+        "transaction_anomalies",
+        anomaly_copy,
+        columns="t.*, v.risk_score, v.action",
+        join="LEFT JOIN verdicts v USING (transaction_id)",
+    ),
     OutboxStream(
         DEAD_LETTERS,
         "dead_letters",
@@ -364,12 +381,12 @@ async def _number(connection: asyncpg.Connection, stream: OutboxStream, last: in
 async def _read(connection: asyncpg.Connection, stream: OutboxStream, published: int) -> list[asyncpg.Record]:
     rows: list[asyncpg.Record] = await connection.fetch(
         f"""
-        SELECT t.* FROM {stream.table} t JOIN (
+        SELECT {stream.columns} FROM {stream.table} t JOIN (
             SELECT id, sum({stream.weight}) OVER (ORDER BY position) - ({stream.weight}) AS bytes_before
             FROM (
                 SELECT * FROM {stream.table} WHERE position > $1 ORDER BY position LIMIT {_BATCH}
             ) AS next
-        ) AS weighed USING (id)
+        ) AS weighed USING (id) {stream.join}
         WHERE bytes_before < {_BATCH_BYTES} ORDER BY position""",
         published,
     )

@@ -151,7 +151,7 @@ def _environment(stack: EmbeddedStack) -> Mapping[str, str]:
 
 def _prepare(settings: Settings, console: Console) -> None:
     console.print("Migrating the database and creating the topics", style="dim")
-    asyncio.run(migrate(settings.postgres))
+    asyncio.run(migrate(settings.postgres, settings.anomaly))
     kafka = settings.kafka
     create_topics(kafka.bootstrap, kafka.partitions, kafka.replication, kafka.retention_hours)
 

@@ -21,7 +21,6 @@ from app.patience import LOOK_SECONDS
 from compose.embedded.java import Java
 from compose.embedded.kafka_jars import pins
 from compose.embedded.ports import LOOPBACK, choose_port, is_listening
-from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Workspace
 
 GUIDE_PORT: Final = 9092
@@ -87,27 +86,34 @@ class SecureListener:
     properties: Mapping[str, str]
 
 
-class KafkaServer(EmbeddedServer):
-    """A Kafka node; clients connect to `bootstrap`."""
+class BrokerServer(EmbeddedServer):
+    """A broker; clients connect to `bootstrap`."""
 
-    name = "Apache Kafka"
-    description = f"Apache Kafka {pins()['version']}"
-    durable = True
-
-    def __init__(
-        self, workspace: Workspace, port: int, java: Java, jars: Path, secure: SecureListener | None = None
-    ) -> None:
-        process = ServerProcess(self.name, workspace.log("kafka"), workspace.guard)
-        super().__init__(workspace, port, process)
-        self._java = java
-        self._jars = jars
-        self._secure = secure
-        self._folder = workspace.folder("kafka")
+    place = "kafka"
+    description: str
 
     @property
     def bootstrap(self) -> str:
         """host:port for clients."""
         return f"{LOOPBACK}:{self.port}"
+
+    def _answers(self) -> bool:
+        return broker_answers(self.port)
+
+
+class KafkaServer(BrokerServer):
+    """A Kafka node."""
+
+    name = "Apache Kafka"
+    description = f"Apache Kafka {pins()['version']}"
+
+    def __init__(
+        self, workspace: Workspace, port: int, java: Java, jars: Path, secure: SecureListener | None = None
+    ) -> None:
+        super().__init__(workspace, port)
+        self._java = java
+        self._jars = jars
+        self._secure = secure
 
     def launch(self) -> None:
         """Writes the configuration, formats the log folder on the first start, starts the node."""
@@ -115,9 +121,6 @@ class KafkaServer(EmbeddedServer):
         if not (self._folder / "data" / "meta.properties").exists():
             self._format(properties)
         self._process.spawn([*self._jvm(), "kafka.Kafka", str(properties)], cwd=self._folder)
-
-    def _answers(self) -> bool:
-        return broker_answers(self.port)
 
     def _jvm(self) -> list[str]:
         log_config = self._folder / "log4j2.properties"
@@ -178,22 +181,11 @@ def broker_answers(port: int) -> bool:
         return False
 
 
-class TansuServer(EmbeddedServer):
-    """A memory-only broker; clients connect to `bootstrap`."""
+class TansuServer(BrokerServer):
+    """A memory-only broker."""
 
     name = "Tansu"
     description = "Tansu (memory only)"
-    durable = False
-
-    def __init__(self, workspace: Workspace, port: int) -> None:
-        process = ServerProcess(self.name, workspace.log("kafka"), workspace.guard)
-        super().__init__(workspace, port, process)
-        self._folder = workspace.folder("kafka")
-
-    @property
-    def bootstrap(self) -> str:
-        """host:port for clients."""
-        return f"{LOOPBACK}:{self.port}"
 
     def launch(self) -> None:
         """Starts the broker, empty."""
@@ -203,9 +195,6 @@ class TansuServer(EmbeddedServer):
         environ = {**os.environ, "RUST_LOG": "warn"}
         command = [_program(), "broker", *listeners, *storage]
         self._process.spawn(command, cwd=self._folder, environ=environ)
-
-    def _answers(self) -> bool:
-        return broker_answers(self.port)
 
 
 def _program() -> str:

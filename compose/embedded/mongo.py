@@ -4,7 +4,6 @@ Slow (about 5,000 inserts/s) but exact. It creates its first user only while it 
 first start is a short one without, on a random port.
 """
 
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,6 @@ from pymongo.errors import PyMongoError
 
 from app.patience import LOOK_SECONDS
 from compose.embedded.ports import LOOPBACK, choose_port, is_listening
-from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Workspace
 
 GUIDE_PORT: Final = 27017
@@ -27,12 +25,11 @@ class MongoServer(EmbeddedServer):
     """A server with authentication; `url` contains the user's password."""
 
     name = "SecantusDB"
+    place = "mongo"
 
     def __init__(self, workspace: Workspace, port: int, passwords: Mapping[str, str]) -> None:
-        process = ServerProcess(self.name, workspace.log("mongo"), workspace.guard, signal.SIGTERM)
-        super().__init__(workspace, port, process)
+        super().__init__(workspace, port)
         self._password = passwords["mongo_admin"]
-        self._folder = workspace.folder("mongo")
 
     @property
     def url(self) -> str:

@@ -13,7 +13,6 @@ from typing import Final
 
 from app.patience import LOOK_SECONDS
 from compose.embedded.ports import LOOPBACK
-from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Workspace
 
 PROMETHEUS_PORT: Final = 9090
@@ -32,13 +31,12 @@ class PrometheusServer(EmbeddedServer):
     """A server; `files` are its configuration by name, including `prometheus.yml`."""
 
     name = "Prometheus"
+    place = "prometheus"
 
     def __init__(self, workspace: Workspace, port: int, program: Path, files: Mapping[str, str]) -> None:
-        process = ServerProcess(self.name, workspace.log("prometheus"), workspace.guard)
-        super().__init__(workspace, port, process)
+        super().__init__(workspace, port)
         self._program = program
         self._files = files
-        self._folder = workspace.folder("prometheus")
 
     @property
     def url(self) -> str:
@@ -81,14 +79,13 @@ class GrafanaServer(EmbeddedServer):
     """A server with a provisioning folder; `environ` has the folder's variables."""
 
     name = "Grafana"
+    place = "grafana"
 
     def __init__(
         self, workspace: Workspace, port: int, program: Path, provisioning: Path, environ: Mapping[str, str]
     ) -> None:
-        process = ServerProcess(self.name, workspace.log("grafana"), workspace.guard)
-        super().__init__(workspace, port, process)
+        super().__init__(workspace, port)
         self._program = program
-        self._folder = workspace.folder("grafana")
         self._environ = {**environ, **self._configuration(provisioning)}
 
     @property

@@ -25,14 +25,21 @@ import asyncpg
 from app.errors import EmbeddedStackError
 from app.patience import ANSWER_SECONDS, LOOK_SECONDS
 from compose.embedded.ports import LOOPBACK
-from compose.embedded.process import ServerProcess, UnprivilegedUser, find_unprivileged_user
+from compose.embedded.process import UnprivilegedUser, find_unprivileged_user
 from compose.embedded.server import EmbeddedServer, Workspace
 
 _LINK: Final = "postgres"
 _PERSISTENT_TEMPORARY: Final = Path("/var/tmp")
 _PREFIX: Final = "globalmart-postgres-"
 _USED_BY: Final = "used-by"
-ROLES: Final = ("postgres_superuser", "postgres_owner", "postgres_worker", "postgres_reader", "mongo_admin")
+ROLES: Final = (
+    "postgres_superuser",
+    "postgres_owner",
+    "postgres_worker",
+    "postgres_reader",
+    "postgres_desk",
+    "mongo_admin",
+)
 _T = TypeVar("_T")
 GUIDE_PORT: Final = 5432
 DATABASE: Final = "globalmart"
@@ -171,17 +178,13 @@ class PostgresServer(EmbeddedServer):
     """A PostgreSQL cluster with the product's database and its owner role."""
 
     name = "PostgreSQL"
+    place = "postgres"
+    #: Fast shutdown: ends sessions, then a checkpoint.
+    stop_signal = signal.SIGINT
 
     def __init__(self, workspace: Workspace, port: int, passwords: Mapping[str, str]) -> None:
         self._user = find_unprivileged_user()
-        process = ServerProcess(
-            self.name,
-            workspace.log("postgres"),
-            workspace.guard,
-            signal.SIGINT,  # PostgreSQL's fast shutdown: ends sessions, then a checkpoint
-            self._user,
-        )
-        super().__init__(workspace, port, process)
+        super().__init__(workspace, port, self._user)
         self._passwords = passwords
         self._options = dict(_OPTIONS)
         self._home = prepare_home(workspace.var_dir, self._user)

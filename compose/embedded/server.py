@@ -1,5 +1,6 @@
 """The base of the embedded servers: a port, a process, a start in two steps."""
 
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from app.patience import PATIENCE_SECONDS
 from compose.embedded.guard import Guard
-from compose.embedded.process import ServerProcess
+from compose.embedded.process import ServerProcess, UnprivilegedUser
 
 Report = Callable[[str], None]
 
@@ -38,12 +39,15 @@ class EmbeddedServer(ABC):
     """A server on one loopback port; it can be stopped, killed and started again on it."""
 
     name: str
+    #: Its folder in the workspace, and the name of its log.
+    place: str
+    stop_signal: signal.Signals = signal.SIGTERM
     ready_seconds: float = PATIENCE_SECONDS
 
-    def __init__(self, workspace: Workspace, port: int, process: ServerProcess) -> None:
+    def __init__(self, workspace: Workspace, port: int, user: UnprivilegedUser | None = None) -> None:
         self.port = port
         self._workspace = workspace
-        self._process = process
+        self._process = ServerProcess(self.name, workspace.log(self.place), workspace.guard, self.stop_signal, user)
 
     @property
     def pid(self) -> int:
@@ -72,6 +76,10 @@ class EmbeddedServer(ABC):
     def kill(self) -> None:
         """Kills it and its child processes by SIGKILL."""
         self._process.kill()
+
+    @property
+    def _folder(self) -> Path:
+        return self._workspace.folder(self.place)
 
     @abstractmethod
     def launch(self) -> None:

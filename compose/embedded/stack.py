@@ -12,7 +12,7 @@ from app.errors import EmbeddedStackError
 from compose.embedded import kafka, mongo, postgres, preflight
 from compose.embedded.guard import Guard
 from compose.embedded.java import find_java
-from compose.embedded.kafka import KafkaServer, TansuServer
+from compose.embedded.kafka import BrokerServer, KafkaServer, TansuServer
 from compose.embedded.kafka_jars import ensure_jars
 from compose.embedded.mongo import MongoServer
 from compose.embedded.ports import LOOPBACK, choose_port
@@ -34,7 +34,7 @@ def make_server(
     return make(choose_port(guide_port if preferred_port else None))
 
 
-def _broker(workspace: Workspace, port: int, allow_memory_broker: bool) -> KafkaServer | TansuServer:
+def _broker(workspace: Workspace, port: int, allow_memory_broker: bool) -> BrokerServer:
     """Creates Apache Kafka, or a broker in memory if Kafka cannot be fetched and that is allowed."""
     try:
         java = find_java()
@@ -98,10 +98,10 @@ class EmbeddedStack:
         self._cleanup.close()
 
     @property
-    def kafka(self) -> KafkaServer | TansuServer:
+    def kafka(self) -> BrokerServer:
         """The broker; raises EmbeddedStackError if it was not requested."""
         server = self._server("kafka")
-        assert isinstance(server, KafkaServer | TansuServer)
+        assert isinstance(server, BrokerServer)
         return server
 
     @property
@@ -135,6 +135,8 @@ class EmbeddedStack:
                 "GLOBALMART_POSTGRES_WORKER_PASSWORD": self._passwords["postgres_worker"],
                 "GLOBALMART_POSTGRES_READER_USER": "globalmart_reader",
                 "GLOBALMART_POSTGRES_READER_PASSWORD": self._passwords["postgres_reader"],
+                "GLOBALMART_POSTGRES_DESK_USER": "globalmart_desk",
+                "GLOBALMART_POSTGRES_DESK_PASSWORD": self._passwords["postgres_desk"],
             }
         if "mongo" in self._servers:
             variables["GLOBALMART_MONGO_URL"] = self.mongo.url

@@ -83,7 +83,7 @@ def _over_time() -> Sequence[Panel]:
         ),
         chart(
             "Revenue per minute by category",
-            "The top ten categories of the range, from panes of 30 s, for ranges of 3 hours "
+            "The top ten categories of the range, from the panes of sales windows, for ranges of 3 hours "
             f"and more from sums per hour. {steps}",
             MONEY,
             series(sql.REVENUE_BY_CATEGORY_OVER_TIME),

@@ -19,7 +19,13 @@ def build() -> Dashboard:
     )
     return panels.layout(
         made,
-        {"The selected range": _totals(), "Over time": _over_time(), "Users and scores": _users(), "Latest": _latest()},
+        {
+            "The selected range": _totals(),
+            "Over time": _over_time(),
+            "Users and scores": _users(),
+            "Desk": _desk(),
+            "Latest": _latest(),
+        },
     )
 
 
@@ -79,6 +85,43 @@ def _users() -> Sequence[Panel]:
             rows(sql.SUSPICIOUS_USERS),
             units={"anomalies": Short, "highest_amount": MONEY, "last_at": DatetimeISO},
             width=14,
+        ),
+    )
+
+
+def _desk() -> Sequence[Panel]:
+    return (
+        table_panel(
+            "Verdicts by action",
+            "Orders of the range with an active anomaly, by what is to be done with them.",
+            NoUnit,
+            rows(sql.VERDICTS_BY_ACTION),
+            units={"orders": Short, "amount": MONEY},
+            width=12,
+        ),
+        table_panel(
+            "Open cases",
+            "Cases that wait for a decision now, whatever the range.",
+            NoUnit,
+            rows(sql.OPEN_CASES),
+            units={"cases": Short, "amount": MONEY, "oldest": DatetimeISO},
+            width=12,
+        ),
+        table_panel(
+            "Raised by rule",
+            "Anomalies of the range by rule; shadow rules change nothing.",
+            NoUnit,
+            rows(sql.RAISED_BY_RULE),
+            units={"raised": Short, "amount": MONEY},
+            width=12,
+        ),
+        table_panel(
+            "Precision by rule",
+            "Of the labelled orders that a rule raised, the share that is fraud.",
+            NoUnit,
+            rows(sql.PRECISION_BY_RULE),
+            units={"precision": PercentUnit},
+            width=12,
         ),
     )
 

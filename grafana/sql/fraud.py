@@ -42,3 +42,25 @@ WHERE $__timeFilter(event_time) GROUP BY 1 ORDER BY anomalies DESC LIMIT 20"""
 LATEST_ANOMALIES: Final = """
 SELECT event_time, anomaly_type, user_id, transaction_id, amount, anomaly_score, threshold, description
 FROM transaction_anomalies WHERE $__timeFilter(event_time) ORDER BY event_time DESC LIMIT 50"""
+#: Verdicts of the range by action.
+VERDICTS_BY_ACTION: Final = """
+SELECT action, count(*) AS orders, sum(amount) AS amount, round(avg(risk_score)) AS mean_score
+FROM verdicts WHERE $__timeFilter(event_time) GROUP BY 1 ORDER BY orders DESC"""
+#: Cases that are open now, by severity, whatever the range.
+OPEN_CASES: Final = """
+SELECT severity, count(*) AS cases, sum(amount) AS amount, min(opened_at) AS oldest
+FROM cases WHERE status = 'open' GROUP BY 1
+ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], severity::TEXT)"""
+#: What each rule raised in the range, in force and in shadow.
+RAISED_BY_RULE: Final = """
+SELECT rule_id, 'active' AS state, max(rule_version) AS version, count(*) AS raised, sum(amount) AS amount
+FROM transaction_anomalies WHERE $__timeFilter(event_time) GROUP BY 1
+UNION ALL
+SELECT rule_id, 'shadow', max(rule_version), count(*), sum(amount)
+FROM shadow_anomalies WHERE $__timeFilter(event_time) GROUP BY 1 ORDER BY raised DESC"""
+#: Precision of each rule by the labels that orders of the range have.
+PRECISION_BY_RULE: Final = """
+SELECT rule_id, count(*) AS labelled, count(*) FILTER (WHERE label = 'fraud') AS fraud,
+  round(count(*) FILTER (WHERE label = 'fraud')::NUMERIC / count(*), 3) AS precision
+FROM (SELECT transaction_id, rule_id FROM transaction_anomalies WHERE $__timeFilter(event_time)) AS raised
+JOIN order_labels USING (transaction_id) GROUP BY 1 ORDER BY labelled DESC"""

@@ -9,15 +9,12 @@ from typing import Final
 
 import pytest
 
-from app.domain.anomalies import standard_rules
 from app.events.topics.transactions import TransactionRow
-from app.settings import AnomalySettings
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.tables import STORED_TOPICS
 from tests.sink.chunk_slices import NOON, Sink, order, work_of
 from tests.support.databases import Database
 
-RULES: Final = standard_rules(AnomalySettings())
 JUDGED_AT: Final = NOON + timedelta(days=1, microseconds=5)
 DAYS: Final = 40
 
@@ -60,7 +57,7 @@ async def filled(database: Database) -> Shop:
 async def store(database: Database, *partitions: list[TransactionRow], start: int = 0) -> None:
     """Commit orders, a list per partition; their offsets are given here, from `start` on."""
     async with database.worker(STORED_TOPICS["transactions"]) as connection:
-        sink = Sink(connection, detector=AnomalyDetector(RULES, lambda: JUDGED_AT))
+        sink = Sink(connection, detector=AnomalyDetector(lambda: JUDGED_AT))
         for partition, rows in enumerate(partitions):
             numbered = [row._replace(source_offset=start + n) for n, row in enumerate(rows)]
             await sink.commit(work_of(numbered, partition=partition))

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from api.cache import Cache
 from api.cursors import Place, decode, encode
-from api.keys import KeyRing, hash_of, new_key
+from api.keys import Caller, KeyRing, hash_of, new_key
 from api.problems import ProblemError
 from api.responses import average, etag_of, matches, to_json
+from app.settings.services import keys_of
 
 CENTS = st.integers(0, 10**20)
 
@@ -88,12 +89,31 @@ def _status(ring: KeyRing, key: str | None) -> int:
 
 
 def test_without_hashes_everybody_is_let_in() -> None:
-    assert _status(KeyRing(frozenset(), 1, 1, lambda: 0.0), None) == 200
+    assert _status(KeyRing((), 1, 1, lambda: 0.0), None) == 200
+
+
+def test_a_key_has_a_name_and_a_role() -> None:
+    keys = [new_key() for _ in range(3)]
+    digests = [hash_of(key) for key in keys]
+    ring = KeyRing(keys_of(f"ann:analyst:{digests[0]}, bo@shop:admin:{digests[1]},{digests[2]}"), 1, 5, lambda: 0.0)
+    callers = [ring.admit(key) for key in keys]
+    assert callers == [Caller("ann", "analyst"), Caller("bo@shop", "admin"), Caller(digests[2][:8], "read")]
+    assert KeyRing((), 1, 1, lambda: 0.0).admit(None) == Caller("local", "admin")
+
+
+@pytest.mark.parametrize(
+    "entry", ["ann:owner:{}", "ann:{}", ":read:{}", "a b:read:{}", "{}x", "read:ann:{}", "Ä:read:{}"]
+)
+def test_an_entry_that_is_no_key_is_named_and_not_shown(entry: str) -> None:
+    digest = hash_of(new_key())
+    with pytest.raises(ValueError, match="entry 2 must be a hash or name:role:hash") as refused:
+        keys_of(f"{'0' * 64},{entry.format(digest)}")
+    assert digest not in str(refused.value)
 
 
 def test_only_known_keys_are_let_in() -> None:
     key = new_key()
-    ring = KeyRing(frozenset({hash_of(key)}), 1, 5, lambda: 0.0)
+    ring = KeyRing(keys_of(hash_of(key)), 1, 5, lambda: 0.0)
     tried = [key, None, "", hash_of(key), key + "x"]
     assert [_status(ring, each) for each in tried] == [200, 401, 401, 401, 401]
 
@@ -101,7 +121,7 @@ def test_only_known_keys_are_let_in() -> None:
 def test_a_key_has_a_burst_and_then_its_rate() -> None:
     seconds = 0.0
     keys = [new_key(), new_key()]
-    ring = KeyRing(frozenset(map(hash_of, keys)), 2.0, 3, lambda: seconds)
+    ring = KeyRing(keys_of(",".join(map(hash_of, keys))), 2.0, 3, lambda: seconds)
     assert [_status(ring, keys[0]) for _ in range(4)] == [200, 200, 200, 429]
     assert _status(ring, keys[1]) == 200
     seconds = 0.5

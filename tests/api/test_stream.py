@@ -155,14 +155,15 @@ async def test_many_clients_hear_the_same(database: Database) -> None:
     assert both == [await _in_order(database)] * 2
 
 
-async def test_an_event_is_the_anomaly_as_a_page_has_it(database: Database) -> None:
+async def test_an_event_is_the_anomaly_as_a_page_has_it_with_its_verdict(database: Database) -> None:
     await raise_anomalies(database, 0, 1)
     await number(database)
     async with api_address(database) as address, listening(address, 0) as listener:
         fields = await listener.block()
         async with httpx.AsyncClient(base_url=address, timeout=PATIENCE_SECONDS) as client:
             page = (await client.get("/api/v1/anomalies")).json()
-    assert json.loads(fields["data"]) == page["anomalies"][0]
+    verdict = {"rule_version": 1, "severity": "high", "suppressed": False, "risk_score": 40, "action": "review"}
+    assert json.loads(fields["data"]) == page["anomalies"][0] | verdict
     assert (fields["id"], fields["event"]) == ("1", "anomaly")
 
 

@@ -41,7 +41,7 @@ async def test_the_same_answer_again_costs_no_bytes(database: Database) -> None:
 
 async def test_requests_are_counted_by_route_not_by_address(database: Database) -> None:
     async with api_over(database) as client:
-        for path in (SALES, SALES, "/api/v1/transactions/a/b", "/secret/path"):
+        for path in (SALES, SALES, "/api/v1/transactions/a/b", "/api/v1/rules/a/performance", "/secret/path"):
             await client.get(path)
         text = (await client.get("/metrics")).text
     counted = {
@@ -50,7 +50,12 @@ async def test_requests_are_counted_by_route_not_by_address(database: Database) 
         for sample in family.samples
         if sample.name == "globalmart_api_requests_total"
     }
-    assert counted == {(SALES, "200"): 2, ("/api/v1/transactions/{transaction_id}", "404"): 1, ("unmatched", "404"): 1}
+    assert counted == {
+        (SALES, "200"): 2,
+        ("/api/v1/transactions/{transaction_id}", "404"): 1,
+        ("/api/v1/rules/{rule_id}/performance", "404"): 1,
+        ("unmatched", "404"): 1,
+    }
 
 
 async def test_pages_of_other_origins_only_by_setting(database: Database) -> None:
@@ -70,11 +75,26 @@ async def test_every_operation_documents_its_answers(database: Database) -> None
     async with api_over(database, key_hashes="0" * 64) as client:
         schema = (await client.get("/openapi.json")).json()
     for path, methods in schema["paths"].items():
-        (operation,) = methods.values()
-        assert operation["description"], path
-        if path.startswith("/api/v1"):
-            assert {"200", "401", "422", "429", "503"} <= operation["responses"].keys()
+        for method, operation in methods.items():
+            assert operation["description"], path
+            if path.startswith("/api/v1"):
+                assert {"401", "422", "429", "503"} <= operation["responses"].keys()
+                assert operation["responses"].keys() & {"200", "201"}
+                assert method == "get" or {"403", "413", "415"} <= operation["responses"].keys()
     models = schema["components"]["schemas"]
-    for name in ("SalesMetrics", "Anomaly", "Transaction", "LiveRevenue", "LiveMinutes", "Dimensions"):
+    for name in (
+        "SalesMetrics",
+        "Anomaly",
+        "Transaction",
+        "LiveRevenue",
+        "LiveMinutes",
+        "Dimensions",
+        "Rules",
+        "OneRule",
+        "RulePerformance",
+        "Entries",
+        "Cases",
+        "OneCase",
+    ):
         assert models[name]["examples"], name
     assert models["SalesMetrics"]["properties"]["total_revenue"]["type"] == "number"

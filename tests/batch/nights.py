@@ -43,7 +43,7 @@ class Nights:
     async def insert(self, source: LakeTable, rows: Sequence[Row]) -> None:
         """Store rows as the stream does: with their rollup."""
         columns = [*source.columns, "source_partition"]
-        records = [(*(row[name] for name in source.columns), 0) for row in rows]
+        records = [(*(row.get(name) for name in source.columns), 0) for row in rows]
         async with self.database.owner() as connection, connection.transaction():
             await connection.copy_records_to_table(source.name, records=records, columns=columns)
             await connection.execute(_ROLLUP)

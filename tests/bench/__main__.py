@@ -5,8 +5,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -18,7 +18,7 @@ from rich.table import Table
 
 from app.errors import GlobalMartError
 from app.postgres.migrate import migrate
-from app.settings import ENV_PREFIX, load_settings
+from app.settings import load_settings
 from compose.embedded.ports import choose_port
 from compose.embedded.postgres import SUPERUSER
 from compose.embedded.stack import EmbeddedStack
@@ -26,20 +26,21 @@ from tests.bench import plain_faust
 from tests.bench.api.part import run_api
 from tests.bench.databases import fresh_database
 from tests.bench.delaying_proxy import delaying_proxy
-from tests.bench.latency import measure_latency, start_worker
+from tests.bench.detection.part import ORDERS, measure_detection, print_detection
+from tests.bench.environments import FAUST, LEDGER, WORKER, child_environment
+from tests.bench.latency import caught_up, measure_latency, running_worker, time_fsyncs
 from tests.bench.measuring import Contender, Measured, run_contender
 from tests.bench.nightly.run import measure_nightly
 from tests.bench.peers.part import STEPS, Sizes, run_peers
 from tests.bench.peers.tables import print_peers
 from tests.bench.records import fill_transactions
+from tests.bench.rules import RULES, print_rules, run_rules
 from tests.bench.slow_machine import slow_machine
 
 _REPORT = Path("var/bench.json")
-_FAUST = [sys.executable, "-m", "faust", "-A"]
 #: The guide's databases are a network away; the machine on which this was too slow had a third of this one's speed.
 _NETWORK_SECONDS = 0.001
 _TIMES_SLOWER = 3.3
-_LEDGER = "SELECT coalesce(sum(consumed), 0) FROM stream_progress WHERE topic = 'transactions'"
 
 
 def main() -> None:
@@ -64,6 +65,10 @@ def main() -> None:
     )
     parser.add_argument("--peers-orders", type=int, default=200_000, help="transactions of the peers part")
     parser.add_argument("--peers-steps", choices=STEPS, nargs="+", default=list(STEPS), help="steps of the peers part")
+    parser.add_argument("--detection-orders", type=int, default=ORDERS, help="orders per seed of the detection part")
+    parser.add_argument(
+        "--rules-kinds", choices=RULES, nargs="*", default=list(RULES), help="kinds that the rules part measures alone"
+    )
     parser.add_argument("--only", choices=_PARTS, help="one part alone; the report keeps the others")
     options = parser.parse_args()
     parts = [options.only] if options.only else list(_PARTS)
@@ -101,9 +106,17 @@ def _peers(console: Console, options: argparse.Namespace) -> dict[str, Any]:
     all_steps = set(options.peers_steps) == set(STEPS)
     former = {} if all_steps else _former_report().get("peers", {})
     try:
-        return {"peers": run_peers(_child_environment, sizes, options.peers_steps, former, console.log)}
+        return {"peers": run_peers(child_environment, sizes, options.peers_steps, former, console.log)}
     except GlobalMartError as error:
         raise SystemExit(f"The part peers was not run: {error}") from error
+
+
+def _detection(console: Console, options: argparse.Namespace) -> dict[str, Any]:
+    return {"detection": measure_detection(options.detection_orders, console.log)}
+
+
+def _rules(console: Console, options: argparse.Namespace) -> dict[str, Any]:
+    return {"rules": run_rules(console, options)}
 
 
 #: What can be run alone, and its share of the report.
@@ -112,6 +125,8 @@ _PARTS: Mapping[str, Callable[[Console, argparse.Namespace], dict[str, Any]]] = 
     "api": _api,
     "nightly": _nightly,
     "peers": _peers,
+    "detection": _detection,
+    "rules": _rules,
 }
 
 
@@ -127,7 +142,7 @@ class Bench:
         self._stack = stack
         self._console = console
         self._logs = var_dir / "logs"
-        self._environment = _child_environment(stack)
+        self._environment = child_environment(stack)
         self._settings = load_settings(self._environment)
 
     def run(self, options: argparse.Namespace) -> dict[str, Any]:
@@ -176,7 +191,7 @@ class Bench:
     async def _latencies(self, seconds: float) -> dict[str, Any]:
         """Latency on this machine as it is, with a network before PostgreSQL, and on a slower machine."""
         server = self._stack.postgres.dsn(SUPERUSER, "postgres")
-        await _time_fsyncs(server)
+        await time_fsyncs(server)
         plain = await self._latency("plain", seconds, server, nullcontext())
         with delaying_proxy(self._stack.postgres.port, _NETWORK_SECONDS) as port:
             environment = {"GLOBALMART_POSTGRES_PORT": str(port)}
@@ -200,61 +215,26 @@ class Bench:
         database = f"bench_latency_{name}"
         await fresh_database(self._stack.postgres, database, self._settings.postgres.database)
         environment = {**self._for(database), **(environment or {})}
-        with _running_worker(environment, self._logs / f"latency_{name}.log"):
-            await _caught_up(self._stack.postgres.dsn(database=database))
+        with running_worker(environment, self._logs / f"latency_{name}.log"):
+            await caught_up(self._stack.postgres.dsn(database=database))
             port = int(environment["GLOBALMART_WORKER_METRICS_PORT"])
             self._console.log(f"Latency ({name}) at the guide's rates for {seconds:.0f} s")
             return await measure_latency(environment, port, seconds, server, condition)
-
-
-def _child_environment(stack: EmbeddedStack) -> dict[str, str]:
-    """The embedded servers and nothing of the user's own settings."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
-    return {**inherited, **stack.environment()}
 
 
 def _contenders(events: int, plain_events: int) -> list[Contender]:
     module = [sys.executable, "-m"]
     plain = "SELECT count(*) FROM plain_transactions"
     return [
-        Contender("worker", [*_FAUST, "app.worker", "worker", "-l", "info"], _LEDGER, events),
-        Contender("bare_limit", [*module, "tests.bench.bare_limit"], _LEDGER, events),
+        Contender("worker", WORKER, LEDGER, events),
+        Contender("bare_limit", [*module, "tests.bench.bare_limit"], LEDGER, events),
         Contender(
             "plain_faust",
-            [*_FAUST, "tests.bench.plain_faust", "worker", "-l", "warn", "--without-web"],
+            [*FAUST, "tests.bench.plain_faust", "worker", "-l", "warn", "--without-web"],
             plain,
             plain_events,
         ),
     ]
-
-
-@contextmanager
-def _running_worker(environment: Mapping[str, str], log: Path) -> Iterator[None]:
-    process = start_worker(environment, log)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-async def _time_fsyncs(server: str) -> None:
-    connection = await asyncpg.connect(server)
-    await connection.execute("ALTER SYSTEM SET track_wal_io_timing = on")
-    await connection.execute("SELECT pg_reload_conf()")
-    await connection.close()
-
-
-async def _caught_up(dsn: str) -> None:
-    """Wait until the worker has committed everything in the topic and is idle."""
-    connection = await asyncpg.connect(dsn)
-    last, unchanged = -1, 0
-    while unchanged < 4:
-        consumed = int(await connection.fetchval(_LEDGER))
-        unchanged = unchanged + 1 if consumed == last and consumed else 0
-        last = consumed
-        await asyncio.sleep(0.5)
-    await connection.close()
 
 
 def _summary(runs: list[Measured]) -> dict[str, Any]:
@@ -286,6 +266,10 @@ def _print(report: Mapping[str, Any]) -> None:
             console.print(f"{orders}: {figures['ratios']}")
     if "peers" in report:
         print_peers(console, report["peers"])
+    if "detection" in report:
+        print_detection(console, report["detection"])
+    if "rules" in report:
+        print_rules(console, report["rules"])
 
 
 def _throughput_table(throughput: Mapping[str, Any]) -> Table:

@@ -1,9 +1,10 @@
 """Latency at the guide's rates, from the producer's send to the worker's clock after COMMIT, and its parts."""
 
+import asyncio
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -16,6 +17,7 @@ from app.domain.quantiles import quantile
 from app.postgres.connections import connect_worker
 from app.settings import load_settings
 from compose.demo.figures import HISTOGRAM, read_buckets, read_metrics
+from tests.bench.environments import LEDGER, WORKER
 
 _PINGS: Final = 200
 _CHUNKS: Final = "globalmart_chunk_records"
@@ -70,15 +72,36 @@ async def measure_latency(
     }
 
 
-def start_worker(environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """A worker process; stop it by its handle."""
+@contextmanager
+def running_worker(environment: Mapping[str, str], log: Path) -> Iterator[None]:
+    """A worker process, stopped at the end."""
     with log.open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "faust", "-A", "app.worker", "worker", "-l", "info"],
-            env=dict(environment),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+        process = subprocess.Popen(WORKER, env=dict(environment), stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+async def time_fsyncs(server: str) -> None:
+    """Lets the server time the flushes of its log, which it does not by itself."""
+    connection = await asyncpg.connect(server)
+    await connection.execute("ALTER SYSTEM SET track_wal_io_timing = on")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
+
+
+async def caught_up(dsn: str) -> None:
+    """Waits until the worker has committed everything in the topic and is idle."""
+    connection = await asyncpg.connect(dsn)
+    last, unchanged = -1, 0
+    while unchanged < 4:
+        consumed = int(await connection.fetchval(LEDGER))
+        unchanged = unchanged + 1 if consumed == last and consumed else 0
+        last = consumed
+        await asyncio.sleep(0.5)
+    await connection.close()
 
 
 def _parts(before: _Moment, after: _Moment, round_trip_ms: float) -> dict[str, Any]:

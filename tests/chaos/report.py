@@ -12,7 +12,8 @@ from tests.chaos.inflicting import Inflictor
 _LOST: Final = ("missing_row", "missing_dead_letter")
 _DOUBLED: Final = ("extra_row", "extra_dead_letter", "winner")
 _SALES: Final = ("sales_metrics", *(slots.table for slots in SLOTS))
-_ANOMALIES: Final = ("anomaly",)
+_ANOMALIES: Final = ("anomaly", "shadow", "verdict", "case", "judged_from")
+_JUDGED: Final = ("shadow_anomalies", "verdicts", "cases")
 
 
 def verdict(report: ReconcileReport) -> dict[str, int]:
@@ -27,6 +28,11 @@ def verdict(report: ReconcileReport) -> dict[str, int]:
         "wrong_anomalies": _sum(kinds, _ANOMALIES),
         "other_disagreements": sum(n for kind, n in kinds.items() if kind not in named),
     }
+
+
+def judged_table(report: ReconcileReport) -> dict[str, int]:
+    """Rows of what the fraud desk says of orders, as found."""
+    return {name: report.table(name).found for name in _JUDGED}
 
 
 def recovery_table(recoveries: Sequence[Recovery]) -> dict[str, dict[str, float | int]]:

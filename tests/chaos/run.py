@@ -10,10 +10,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from app.fraud.backtest.differences import differences
+from app.postgres.connections import connect_reader
+from app.settings import Settings
 from tests.chaos.gauge import Gauge
 from tests.chaos.inflicting import Inflictor
 from tests.chaos.programs import Api
-from tests.chaos.report import counted, recovery_table, rounded, topic_table, verdict
+from tests.chaos.report import counted, judged_table, recovery_table, rounded, topic_table, verdict
 from tests.chaos.schedule import Plan
 from tests.chaos.small_disk import SmallDisk, install_knobs, make_small_disk
 from tests.chaos.store_faults import StoreFaults
@@ -26,6 +29,7 @@ _WORKERS: Final = 3
 _WATCHDOG_SECONDS: Final = "20"
 _STOP_SECONDS: Final = "10"
 _LOOK_SECONDS: Final = 0.2
+_EDIT_SECONDS: Final = 0.5
 
 Say = Callable[[str], None]
 
@@ -71,7 +75,7 @@ class Chaos:
         harms = WorkerFaults(supervisor, gauge)
         inflictor = Inflictor(world, harms, StoreFaults(world, gauge, disk), api)
         async with _concurrently(supervisor.run(), gauge.run()):
-            async with world.load():
+            async with world.load(), world.changing_rules(len(plan.storm), _EDIT_SECONDS) as editor:
                 for worker in supervisor.workers:
                     await world.consuming(worker)
                 unrecovered = await self._play_alone(inflictor, plan, supervisor)
@@ -82,6 +86,7 @@ class Chaos:
             found = await self._judge(api)
         return {
             **found,
+            "changes_of_rules": editor.changes,
             "unrecovered": unrecovered,
             **counted(inflictor),
             "recovery_seconds": {
@@ -138,12 +143,29 @@ class Chaos:
             "in_kafka": sum(ends.values()),
             "topics": topic_table(report),
             "anomalies": {name: figures.found for name, figures in report.anomalies.items()},
+            "judged": judged_table(report),
+            "judged_again": await self._judged_again(),
             "mismatches": [mismatch.message for mismatch in report.mismatches[:20]],
         }
         if api is not None:
             answer = await api.answers("/api/v1/sales/metrics")
             found["api_agrees"] = answer["total_transactions"] == _stored(found)
         return found
+
+    async def _judged_again(self) -> dict[str, Any]:
+        """What the shadows raised, compared with a test on history over all orders."""
+        settings = Settings(self._world.environment()).postgres
+        reader = await connect_reader(settings.model_copy(update={"command_timeout_seconds": 600.0}), "chaos")
+        try:
+            again = await differences(reader)
+        finally:
+            await reader.close()
+        return {
+            "orders": again.orders,
+            "rows_compared": again.compared,
+            "differences": len(again.differences),
+            "first_differences": again.differences[:10],
+        }
 
     def _dump(self, pids: Sequence[int]) -> None:
         """Where every worker stands, for whoever looks for the reason."""
@@ -159,6 +181,9 @@ def failures(found: dict[str, Any]) -> list[str]:
     wrong = [f"{name}: {found[name]}" for name in ("agrees",) if not found[name]]
     zeros = ("lost", "doubled", "wrong_windows", "wrong_anomalies", "other_disagreements")
     wrong += [f"{name}: {found[name]}" for name in zeros if found[name]]
+    if found["judged_again"]["differences"]:
+        wrong.append(f"a test on history differs from the live run in {found['judged_again']['differences']} rows")
+    wrong += [f"no order has {table}" for table, rows in found["judged"].items() if not rows]
     if found["sent"] != found["in_kafka"]:
         wrong.append(f"{found['sent']} records were sent, {found['in_kafka']} are in Kafka")
     if found["unrecovered"]:

@@ -12,6 +12,7 @@ import pytest
 
 from api.keys import hash_of
 from app.cli import main
+from app.settings.services import keys_of
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
 from tests.support.databases import Database, database
@@ -31,6 +32,28 @@ def test_a_new_key_is_printed_with_its_hash(capsys: pytest.CaptureFixture[str]) 
         assert hash_of(key) == digest
         keys.append(key)
     assert keys[0] != keys[1]
+
+
+def test_a_key_of_a_role_is_printed_with_the_entry_to_set(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _ends(["api-key", "new", "--name", "ann", "--role", "analyst"]) == 0
+    told = dict(re.findall(r"^(\w+) +(\S+)$", capsys.readouterr().out, re.M))
+    assert told["entry"] == f"ann:analyst:{hash_of(told['key'])}"
+    assert [(key.name, key.role) for key in keys_of(told["entry"])] == [("ann", "analyst")]
+    for wrong, fix in (
+        (["--role", "admin"], "add --name"),
+        (["--name", "a b"], "1 to 50 letters"),
+        (["--name", "ann", "--role", "boss"], "boss"),
+    ):
+        assert _ends(["api-key", "new", *wrong]) == 2
+        shown = capsys.readouterr()
+        assert fix in " ".join(shown.err.split()) and "key " not in shown.out
+
+
+def _ends(arguments: list[str]) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
 
 
 @pytest.mark.parametrize("missing", ["GLOBALMART_MONGO_URL", "GLOBALMART_POSTGRES_READER_PASSWORD"])

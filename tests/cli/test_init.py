@@ -31,7 +31,7 @@ def test_every_place_gets_a_secret_of_its_own(tmp_path: Path) -> None:
     assert _init("--file", str(file)) == 0
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     passwords = {name: value for name, value in _values(file).items() if name.endswith("PASSWORD")}
-    assert len(passwords) == len(set(passwords.values())) == 8
+    assert len(passwords) == len(set(passwords.values())) == 9
     assert all(len(password) >= 32 for password in passwords.values())
     mongo = load_settings({"GLOBALMART_ENV_FILE": str(file)}).mongo
     assert mongo.url is not None

@@ -29,7 +29,11 @@ def test_each_value_says_where_it_is_set(tmp_path: Path) -> None:
         GLOBALMART_KAFKA_PARTITIONS="12",
         GLOBALMART_POSTGRES_WORKER_PASSWORD_FILE=str(tmp_path / "worker"),
         GLOBALMART_API_PORT="tcp://10.0.0.1:8000",
+        GLOBALMART_FRAUD_WEBHOOK_URL="https://shop:tok1@hooks.example:8443/tok2?key=tok3",  # example-only
+        GLOBALMART_FRAUD_WEBHOOK_SECRET="tok4",
     )
+    assert " https://hooks.example:8443 " in lines["GLOBALMART_FRAUD_WEBHOOK_URL"]
+    assert "tok" not in "".join(line for name, line in lines.items() if "WEBHOOK" in name)
     assert " 12 " in lines["GLOBALMART_KAFKA_PARTITIONS"]
     assert " environment " in lines["GLOBALMART_KAFKA_PARTITIONS"]
     assert " own.env " in lines["GLOBALMART_KAFKA_GROUP"]

@@ -46,9 +46,10 @@ _SECRETS: Final = {
         "GLOBALMART_POSTGRES_OWNER_PASSWORD",
         "GLOBALMART_POSTGRES_WORKER_PASSWORD",
         "GLOBALMART_POSTGRES_READER_PASSWORD",
+        "GLOBALMART_POSTGRES_DESK_PASSWORD",
     },
     "worker": {"GLOBALMART_POSTGRES_WORKER_PASSWORD"},
-    "api": {"GLOBALMART_POSTGRES_READER_PASSWORD", "MONGO_READER_PASSWORD"},
+    "api": {"GLOBALMART_POSTGRES_READER_PASSWORD", "GLOBALMART_POSTGRES_DESK_PASSWORD", "MONGO_READER_PASSWORD"},
     "batch": {"GLOBALMART_POSTGRES_READER_PASSWORD", "MONGO_BATCH_PASSWORD"},
     "maintain": {"GLOBALMART_POSTGRES_OWNER_PASSWORD", "GLOBALMART_POSTGRES_READER_PASSWORD", "MONGO_BATCH_PASSWORD"},
     "postgres": {"POSTGRES_PASSWORD", "GLOBALMART_POSTGRES_OWNER_PASSWORD"},
@@ -370,7 +371,7 @@ def test_a_setting_of_the_env_file_reaches_our_processes(tmp_path: Path) -> None
 
 def test_nobody_knows_more_secrets_than_needed(docker_stack: DockerStack) -> None:
     secrets = {name: value for name, value in docker_stack.env.items() if name.endswith("PASSWORD")}
-    assert len(set(secrets.values())) == len(secrets) == 8
+    assert len(set(secrets.values())) == len(secrets) == 9
     for name, service in docker_stack.services.items():
         seen = " ".join(str(value) for value in service.get("environment", {}).values())
         known = {secret for secret, value in secrets.items() if value in seen}

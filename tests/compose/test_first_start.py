@@ -10,7 +10,7 @@ from typing import Final
 import asyncpg
 import pytest
 
-from app.postgres.connections import connect_owner, connect_reader, connect_worker
+from app.postgres.connections import connect_desk, connect_owner, connect_reader, connect_worker
 from app.postgres.migrate import known_migrations, migrate
 from app.settings import PostgresSettings
 from compose.embedded.java import find_java
@@ -49,7 +49,7 @@ async def test_the_owner_is_made_and_can_migrate(bare_stack: EmbeddedStack, dock
     assert tuple(role) == (False, True, False, False)
     settings = _settings_of_migrate(bare_stack, docker_stack)
     assert len(await migrate(settings)) == len(known_migrations())
-    for connect in (connect_worker, connect_reader):
+    for connect in (connect_worker, connect_reader, connect_desk):
         connection = await connect(settings, "test")
         assert await connection.fetchval("SELECT count(*) FROM transactions") == 0
         await connection.close()

@@ -25,8 +25,9 @@ def test_its_environment_is_a_full_set_of_settings(stack: EmbeddedStack) -> None
     settings = load_settings(stack.environment())
     assert settings.kafka.bootstrap == stack.kafka.bootstrap
     assert settings.postgres.port == stack.postgres.port
-    passwords = [settings.postgres.owner_password, settings.postgres.worker_password, settings.postgres.reader_password]
-    assert len({password.get_secret_value() for password in passwords if password}) == 3
+    roles = ("owner", "worker", "reader", "desk")
+    passwords = [getattr(settings.postgres, f"{role}_password") for role in roles]
+    assert len({password.get_secret_value() for password in passwords if password}) == 4
 
 
 def test_a_service_not_asked_for_is_named(tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ def test_another_key_knows_nobody() -> None:
 
 
 def test_equal_sessions_stay_equal_and_say_nothing_of_themselves() -> None:
-    first, again, other = (ADA.session(name) for name in ("s1", "s1", "s2"))
+    first, again, other = (ADA.keyed(name) for name in ("s1", "s1", "s2"))
     assert first == again != other
     assert first.startswith(PREFIX)
     assert len(first) == len(ADA.user_id) == 39
-    assert Pseudonym(ADA.user_id, b"t" * 32).session("s1") != first
+    assert Pseudonym(ADA.user_id, b"t" * 32).keyed("s1") != first
 
 
 def test_it_is_false_while_nobody_is_erased() -> None:

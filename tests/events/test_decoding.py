@@ -157,7 +157,23 @@ def test_an_order_with_everything() -> None:
     )
     decoded = Decoder(transactions.TOPIC, LIMITS).decode([Record(value, offset=9)])
     assert decoded.rows == [
-        TransactionRow("t1", "ada", NOON, 100_000, "Bücher \U0001f4da", "Österreich", "card", 3, "p", "s", 9)
+        TransactionRow(
+            "t1",
+            "ada",
+            NOON,
+            100_000,
+            "Bücher \U0001f4da",
+            "Österreich",
+            "card",
+            3,
+            "p",
+            "s",
+            None,
+            None,
+            None,
+            None,
+            9,
+        )
     ]
     assert decoded.timestamps_us == [KAFKA_MS * 1000]
     assert decoded.rounded_offsets == decoded.assumed_utc_offsets == []
@@ -165,7 +181,7 @@ def test_an_order_with_everything() -> None:
 
 def test_a_bare_order_is_one_item_of_nothing_in_particular() -> None:
     (row,) = Decoder(transactions.TOPIC, LIMITS).decode([Record(order())]).rows
-    assert row == TransactionRow("t1", "ada", NOON, 1999, None, None, None, 1, None, None, 0)
+    assert row == TransactionRow("t1", "ada", NOON, 1999, None, None, None, 1, None, None, None, None, None, None, 0)
 
 
 def test_null_is_the_same_as_absent() -> None:

@@ -25,7 +25,7 @@ def test_rows_of_an_erased_user_are_renamed_and_nothing_else_changes() -> None:
     other = order(3, user_id="bob")
     found = without_erased(decoded(mine, alone, other), ERASED, PERSONAL)
     assert found.rows == [
-        mine._replace(user_id="erased-1", session_id=ADA.session("s1")),
+        mine._replace(user_id="erased-1", session_id=ADA.keyed("s1")),
         alone._replace(user_id="erased-1"),
         other,
     ]

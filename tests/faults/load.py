@@ -123,6 +123,8 @@ class Traffic:
             "payment_method": "card",
             "unknown_field": [1, {"a": None}],
         }
+        if self._number % 3:
+            event |= {"session_id": f"s{self._number % 997}", "card": f"c{self._number % 11}", "device": "d"}
         if pick.random() < 0.5:
             event["quantity"] = pick.choice((1, 2, 3, 9, 10, 11, 500))
         if category := pick.choice(_CATEGORIES):

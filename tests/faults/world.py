@@ -6,11 +6,13 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 
+from app.postgres.connections import connect_owner
 from app.reconcile.stream.recount import reconcile
 from app.reconcile.stream.report import ReconcileReport
 from app.settings import Settings
@@ -19,6 +21,7 @@ from compose.embedded.stack import EmbeddedStack
 from tests.faults import databases, topics
 from tests.faults.load import Sender, Sent, Traffic
 from tests.faults.processes import WorkerProcess
+from tests.fraud.edits import Editor
 from tests.support.waiting import PATIENCE_SECONDS, PATIENT
 
 ARMED: Final = "tests.faults.armed_worker"
@@ -143,6 +146,24 @@ class World:
         finally:
             await connection.close()
         return rows
+
+    async def owner(self) -> asyncpg.Connection:
+        """A connection as the owner of the schema; the caller closes it."""
+        return await connect_owner(Settings(self.environment()).postgres)
+
+    @asynccontextmanager
+    async def changing_rules(self, seed: int, pause_seconds: float) -> AsyncIterator[Editor]:
+        """Rules of every kind in shadow, then changes of rules and lists for as long as the block runs."""
+        users = [f"user-{number}" for number in range(0, 300, 10)]
+        values = {"stolen": ["c3", "c1", "c2", "nobody's"], "trusted": users, "seen": ["s2", "s3", "s5"]}
+        editor = Editor(seed, values, datetime.now(UTC))
+        owner = await self.owner()
+        try:
+            await editor.begin(owner)
+        finally:
+            await owner.close()
+        async with editor.busy(self.owner, pause_seconds):
+            yield editor
 
     async def execute(self, script: str) -> None:
         """Run a script, as the superuser."""

@@ -177,6 +177,7 @@ class Fuzzer:
         event |= {id_field: f"{self._seed}-{topic[:2]}-{number}", "user_id": user}
         if topic == TRANSACTIONS:
             event |= {"total_amount": pick.randint(0, 1_000_000) / 100, "country": "USA"}
+            event |= {"card": f"c{number % 11}", "session_id": f"s{number % 997}", "email": f"e{number % 5}"}
         return event, user.encode()
 
     # --- ways to spoil an event ---

@@ -12,6 +12,7 @@ import psutil
 from confluent_kafka import Producer
 
 from app.topics import DEAD_LETTERS
+from tests.chaos.report import judged_table
 from tests.faults import topics
 from tests.faults.processes import WorkerProcess
 from tests.faults.world import World
@@ -25,6 +26,7 @@ _SAMPLE_SECONDS: Final = 0.5
 _MEBIBYTE: Final = 1024 * 1024
 _LARGEST_BYTES: Final = 10 * _MEBIBYTE
 _STALL_SECONDS: Final = 300.0
+_EDIT_SECONDS: Final = 0.7
 _COPY_BYTES: Final = _MEBIBYTE
 _WAITING: Final = """
 SELECT (SELECT count(*) FROM dead_letters WHERE position IS NULL)
@@ -71,7 +73,7 @@ class Flood:
 
 
 async def fuzz(world: World, seed: int, count: int) -> dict[str, Any]:
-    """Send `count` records and some of 10 MB; what became of them and of the worker.
+    """Send `count` records and some of 10 MB, while rules change; what became of them and of the worker.
 
     The topic of refused records takes none of 10 MB.
     """
@@ -85,10 +87,11 @@ async def fuzz(world: World, seed: int, count: int) -> dict[str, Any]:
     memory = asyncio.create_task(_watch_memory(worker))
     began = time.monotonic()
     stream = fuzzer.records(count)
-    while batch := list(islice(stream, _BATCH)):
-        await asyncio.to_thread(flood.send, batch)
-        await _not_too_far_ahead(world, worker, flood.sent)
-    await _not_too_far_ahead(world, worker, flood.sent, ahead=0)
+    async with world.changing_rules(seed, _EDIT_SECONDS) as editor:
+        while batch := list(islice(stream, _BATCH)):
+            await asyncio.to_thread(flood.send, batch)
+            await _not_too_far_ahead(world, worker, flood.sent)
+        await _not_too_far_ahead(world, worker, flood.sent, ahead=0)
     seconds = time.monotonic() - began
     memory.cancel()
     rss_mb = (await asyncio.gather(memory))[0]
@@ -104,6 +107,8 @@ async def fuzz(world: World, seed: int, count: int) -> dict[str, Any]:
         "agrees": report.agrees,
         "disagreements": report.kinds,
         "mismatches": [mismatch.message for mismatch in report.mismatches[:20]],
+        "changes_of_rules": editor.changes,
+        "judged": judged_table(report),
         "topics": {name: figures.found for name, figures in report.topics.items()},
         "dead_letters": {row["reason"]: row["count"] for row in reasons},
         "reduced_copies": report.reduced_copies,
@@ -122,6 +127,7 @@ def failures(found: dict[str, Any]) -> list[str]:
         wrong.append(f"disagreements: {json.dumps(found['disagreements'])}")
     if found["worker_exit_code"] is not None:
         wrong.append(f"the worker ended with {found['worker_exit_code']}")
+    wrong += [f"no order has {table}" for table, rows in found["judged"].items() if not rows]
     if found["awaiting_publication"]:
         wrong.append(f"no copy yet: {json.dumps(found['awaiting_publication'])}")
     if not found["reduced_copies"]:

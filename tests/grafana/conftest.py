@@ -15,7 +15,7 @@ from typing import Any, Final
 import asyncpg
 import pytest
 
-from app.postgres.connections import connect_reader
+from app.postgres.connections import connect_owner, connect_reader
 from app.settings import Settings
 from batch.metrics import write_metrics
 from compose.demo.monitoring import start_prometheus
@@ -51,6 +51,20 @@ _STRICT: Final = {
 def until(true: Callable[[], bool], otherwise: str) -> None:
     """Wait for a condition that is asked for over HTTP; fails with the text when patience runs out."""
     wait_until(true, lambda: otherwise, look_seconds=0.3)
+
+
+async def _label(settings: Settings) -> bool:
+    """Says of the orders flagged within the hour that they were fraud; returns whether there is one."""
+    connection = await connect_owner(settings.postgres)
+    try:
+        status = await connection.execute(
+            "INSERT INTO fraud_labels (transaction_id, label, source, event_time, author) "
+            "SELECT DISTINCT transaction_id, 'fraud', 'import', event_time, 'test' FROM transaction_anomalies "
+            "WHERE event_time > now() - interval '50 minutes'"
+        )
+        return bool(status != "INSERT 0 0")
+    finally:
+        await connection.close()
 
 
 class Monitored:
@@ -126,6 +140,7 @@ def _started(world: World, folder: Path, children: list[ServerProcess]) -> Monit
     api_url = f"http://{LOOPBACK}:{api_port}"
     until(lambda: answers(f"{api_url}/api/v1/dimensions"), "the API does not answer")
     until(lambda: _figures_flow(monitored, api_url), "the traffic does not show in Prometheus")
+    until(lambda: asyncio.run(_label(settings)), "no order of this hour is flagged")
     return monitored
 
 

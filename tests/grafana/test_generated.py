@@ -50,13 +50,13 @@ def _prometheus_queries() -> Iterator[Query]:
 
 
 def test_the_committed_files_are_those_of_the_builders() -> None:
-    for name, text in generated_files(Settings({})).items():
+    for name, text in generated_files(Settings({})):
         committed = (FOLDER / name).read_text(encoding="utf-8")
         assert committed == text, f"{name} is stale: run `make dashboards`"
 
 
 def test_nothing_else_is_committed_beside_them() -> None:
-    made = set(generated_files(Settings({})))
+    made = {name for name, _ in generated_files(Settings({}))}
     for folder in ("dashboards", "provisioning", "alertmanager"):
         found = {str(p.relative_to(FOLDER)) for p in (FOLDER / folder).rglob("*") if p.is_file()}
         assert found == {name for name in made if name.startswith(f"{folder}/")}

@@ -138,5 +138,5 @@ def test_rules_are_evaluated_over_what_really_happens(monitored: Monitored) -> N
         lambda: states("BatchStale", "BatchMissing", "BatchFailed", "SinkErrors", "TargetDown") == {"inactive"},
         "what is well is raised",
     )
-    assert len(rules()) == 12
+    assert len(rules()) == 13
     assert {name: rule.get("lastError") for name, rule in rules().items() if rule["health"] != "ok"} == {}

@@ -88,6 +88,7 @@ def _write_env(file: Path, servers: EmbeddedStack) -> dict[str, str]:
         for name in (
             "GLOBALMART_POSTGRES_WORKER_PASSWORD",
             "GLOBALMART_POSTGRES_READER_PASSWORD",
+            "GLOBALMART_POSTGRES_DESK_PASSWORD",
             "MONGO_BATCH_PASSWORD",
             "MONGO_READER_PASSWORD",
         )

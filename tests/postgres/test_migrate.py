@@ -62,6 +62,44 @@ async def test_a_skipped_migration_is_missed_and_applied_late(database: Database
         await require_schema(owner)
 
 
+async def test_anomalies_of_before_the_desk_have_their_rules_severity(
+    blank_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is computed once; afterwards the column is a plain one that the sink fills."""
+    names = (
+        "transaction_id, user_id, amount, anomaly_score, anomaly_type, detected_at, description, event_time, threshold"
+    )
+    insert = f"INSERT INTO transaction_anomalies ({names}) SELECT $1 || n, 'ada', 9, 1, $1, now(), '', now(), 1 FROM "
+    with monkeypatch.context() as before_the_desk:
+        before_the_desk.setattr(
+            "app.postgres.migrate.known_migrations", lambda: [m for m in known_migrations() if m.version < 9]
+        )
+        before_the_desk.setattr("app.postgres.migrate.ensure_first_edition", _nothing)
+        before_the_desk.setattr("app.postgres.migrate._set_login", _nothing)
+        await migrate(blank_database.postgres)
+    async with blank_database.owner() as owner:
+        for kind in ("high_value", "rapid_transactions"):
+            await owner.execute(insert + "generate_series(1, 3) AS n", kind)
+        await migrate(blank_database.postgres)
+        await owner.execute(
+            "UPDATE transaction_anomalies SET anomaly_type = 'mine' WHERE transaction_id = 'high_value1'"
+        )
+        await owner.execute(insert + "generate_series(4, 4) AS n", "high_value")
+        found = await owner.fetch(
+            "SELECT rule_id, severity, rule_version, count(*) FROM transaction_anomalies GROUP BY 1, 2, 3 ORDER BY 1, 2"
+        )
+    assert [tuple(row) for row in found] == [
+        ("high_value", "high", 1, 2),
+        ("high_value", "medium", 1, 1),
+        ("mine", "high", 1, 1),
+        ("rapid_transactions", "medium", 1, 3),
+    ]
+
+
+async def _nothing(*_: object) -> None:
+    """Stands for what came with the desk."""
+
+
 async def test_nothing_is_migrated_under_running_workers(database: Database) -> None:
     worker = await connect_worker(database.postgres, "globalmart-worker transactions")
     async with database.owner() as owner:

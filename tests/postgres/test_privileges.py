@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 import asyncpg
 import pytest
 
+from app.postgres.connections import connect_desk
 from tests.support.databases import Database
 
 
@@ -26,10 +27,19 @@ _FLEETING: Final = Rights(frozenset({"INSERT", "UPDATE", "DELETE"}))
 
 RIGHTS: Final = {
     "cart_events": _ADD,
+    "case_events": _READ,
+    "cases": _ADD_AND_PLACE,
     "dead_letter_replays": _UPSERT,
     "dead_letters": _ADD_AND_PLACE,
     "erased_users": _READ,
     "erasure_key": _READ,
+    "fraud_editions": _READ,
+    "fraud_labels": _READ,
+    "fraud_list_entries": _READ,
+    "fraud_lists": _READ,
+    "fraud_rules": _READ,
+    "judged_from": _ADD,
+    "order_labels": _READ,
     "outbox_progress": Rights(frozenset({"UPDATE"})),
     "product_views": _ADD,
     "retention_progress": _READ,
@@ -42,12 +52,15 @@ RIGHTS: Final = {
     "sales_metrics": _READ,
     "sales_panes": _UPSERT,
     "schema_version": _READ,
+    "shadow_anomalies": _ADD,
     "stream_progress": _UPSERT,
     "stream_source": _ADD,
     "stream_windows": _READ,
     "system_metrics": _ADD,
     "transaction_anomalies": _ADD_AND_PLACE,
     "transactions": _ADD,
+    "verdicts": _ADD,
+    "webhook_progress": Rights(frozenset({"UPDATE"})),
     "worker_heartbeats": _FLEETING,
 }
 _TABLE: Final = """
@@ -60,6 +73,11 @@ SELECT c.relname, a.attname, p FROM pg_class c JOIN pg_attribute a ON a.attrelid
 WHERE c.relnamespace = 'public'::REGNAMESPACE AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND a.attnum > 0 AND NOT a.attisdropped
   AND has_column_privilege($1, c.oid, a.attnum, p) AND NOT has_table_privilege($1, c.oid, p)"""
+#: What the desk may do in addition to the reader; of `cases` it may update the columns of _DESK_COLUMNS.
+_DESK_ADDS: Final = frozenset(
+    {"case_events", "fraud_editions", "fraud_labels", "fraud_list_entries", "fraud_lists", "fraud_rules"}
+)
+_DESK_COLUMNS: Final = frozenset({"assignee", "closed_at", "status", "version"})
 #: Of no concern to those who only read: the key tells who was erased.
 SECRET: Final = frozenset({"erasure_key", "erased_users"})
 _RELATIONS: Final = """
@@ -82,6 +100,20 @@ async def test_postgresql_grants_exactly_these(database: Database) -> None:
             for name, rights in RIGHTS.items()
             for column in (rights.columns if is_worker else set())
         }
+
+
+async def test_the_desk_adds_and_changes_nothing_else(database: Database) -> None:
+    user = database.postgres.desk_user
+    tables = {tuple(row) for row in await database.fetch(_TABLE, user, _KINDS)}
+    columns = {tuple(row) for row in await database.fetch(_COLUMN, user)}
+    assert tables == {(name, "SELECT") for name in RIGHTS.keys() - SECRET} | {(name, "INSERT") for name in _DESK_ADDS}
+    assert columns == {("cases", column, "UPDATE") for column in _DESK_COLUMNS}
+    desk = await connect_desk(database.postgres, "test")
+    await _refused(desk, "UPDATE fraud_rules SET version = 7")
+    await _refused(desk, "DELETE FROM fraud_labels")
+    await _refused(desk, "UPDATE cases SET amount = 0")
+    await _refused(desk, "INSERT INTO judged_from DEFAULT VALUES")
+    await desk.close()
 
 
 def _granted(table: str, rights: Rights, is_worker: bool) -> frozenset[str]:

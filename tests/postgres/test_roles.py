@@ -12,7 +12,11 @@ ROLLUPS = ("sales_hourly", "sales_daily", "sales_weekly", "revenue_minutely", "r
 #: Only the owner erases.
 OF_ERASURES = ("erasure_key", "erased_users")
 SUMS = ("stream_progress", "sales_panes", *ROLLUPS)
-ALL = (*KEPT, *SUMS, *OF_ERASURES, "outbox_progress", "stream_source", "stream_windows", "schema_version")
+#: What the fraud desk decides, and what follows from it.
+RULES = ("fraud_editions", "fraud_rules", "fraud_lists", "fraud_list_entries", "judged_from")
+CASES = ("verdicts", "shadow_anomalies", "cases", "case_events", "fraud_labels", "webhook_progress")
+PROGRESS = ("outbox_progress", "stream_source", "stream_windows", "schema_version")
+ALL = (*KEPT, *SUMS, *OF_ERASURES, *RULES, *CASES, *PROGRESS)
 #: Of no worth once their worker is gone.
 FLEETING = ("worker_heartbeats",)
 #: The owner's own records of restored and deleted rows.
@@ -43,6 +47,10 @@ async def test_the_worker_deletes_nothing(database: Database) -> None:
             await _refused(worker, f"UPDATE {table} SET source_offset = 0")
         await _refused(worker, "UPDATE transaction_anomalies SET amount = 0")
         await _refused(worker, "UPDATE dead_letters SET value = NULL")
+        for table in RULES[:4]:
+            await _refused(worker, f"INSERT INTO {table} DEFAULT VALUES")
+        await _refused(worker, "UPDATE cases SET status = 'dismissed'")
+        await _refused(worker, "INSERT INTO fraud_labels DEFAULT VALUES")
         await _refused(worker, "UPDATE stream_source SET cluster_id = 'x'")
         await _refused(worker, "UPDATE stream_windows SET step_seconds = 1")
         await _refused(worker, "INSERT INTO schema_version VALUES (99, 'x', 'x')")
@@ -56,7 +64,7 @@ async def test_the_reader_only_reads(database: Database) -> None:
         for relation in {*ALL, *FLEETING, "sales_metrics"} - {*OF_ERASURES}:
             assert await reader.fetch(f"SELECT * FROM {relation} LIMIT 1") is not None
         for table in (*ALL, *FLEETING):
-            await _refused(reader, f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM {table}")
+            await _refused(reader, f"INSERT INTO {table} DEFAULT VALUES")
             await _refused(reader, f"SELECT * FROM {table} FOR UPDATE")
             await _refused(reader, f"DELETE FROM {table}")
             await _refused(reader, f"TRUNCATE {table}")

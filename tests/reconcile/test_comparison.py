@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from api.routes.transactions import Order, Transaction
 from app.reconcile.comparison import Comparison, named
-from app.reconcile.serving.answer_shapes import shaped
+from app.reconcile.serving.answer_shapes import SHAPES, shaped
 from app.reconcile.serving.warehouse_answers import published_answers
 from app.reconcile.warehouse.trend_periods import quotient, trend
 from compose.demo.comparisons import api_table
@@ -154,3 +155,9 @@ def test_documents_are_added_up() -> None:
     ]
     assert found["funnel: abandonment_rate"] == Decimal("1.0000")
     assert found["customer a: recency"] == 0  # PostgreSQL's account, not the mart's
+
+
+def test_orders_are_compared_by_the_fields_that_the_api_shows() -> None:
+    shown = set(Transaction.model_fields) - {"transaction_id", "anomalies"}
+    assert set(SHAPES["order"][1]) == shown
+    assert set(SHAPES["customer's order"][1]) == set(Order.model_fields) - {"transaction_id"}

@@ -44,6 +44,7 @@ class EncryptedPostgres(PostgresServer):
             "GLOBALMART_POSTGRES_OWNER_PASSWORD": self._passwords["postgres_owner"],
             "GLOBALMART_POSTGRES_WORKER_PASSWORD": self._passwords["postgres_worker"],
             "GLOBALMART_POSTGRES_READER_PASSWORD": self._passwords["postgres_reader"],
+            "GLOBALMART_POSTGRES_DESK_PASSWORD": self._passwords["postgres_desk"],
         }
 
     def create_database(self, name: str) -> None:

@@ -18,6 +18,7 @@ _SECRETS: Final = {
     PostgresSettings.variable("owner_password"): f"{_SECRET}-owner",
     PostgresSettings.variable("worker_password"): f"{_SECRET}-worker",
     PostgresSettings.variable("reader_password"): f"{_SECRET}-reader",
+    PostgresSettings.variable("desk_password"): f"{_SECRET}-desk",
     MongoSettings.variable("connect_timeout_seconds"): "1",
     MongoSettings.variable("url"): f"mongodb://shop:{_SECRET}-mongo@127.0.0.1:1/",
 }

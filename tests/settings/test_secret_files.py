@@ -51,6 +51,8 @@ def test_every_secret_setting_may_come_from_a_file(tmp_path: Path) -> None:
         "GLOBALMART_POSTGRES_OWNER_PASSWORD",
         _VARIABLE,
         "GLOBALMART_POSTGRES_READER_PASSWORD",
+        "GLOBALMART_FRAUD_WEBHOOK_SECRET",
+        "GLOBALMART_POSTGRES_DESK_PASSWORD",
         "GLOBALMART_MONGO_URL",
         "GLOBALMART_MONGO_PASSWORD",
         "GLOBALMART_API_KEY_HASHES",

@@ -37,6 +37,10 @@ def order(offset: int, **fields: Any) -> TransactionRow:
         "quantity": 1,
         "product_id": "p1",
         "session_id": "s1",
+        "card": None,
+        "device": None,
+        "ip": None,
+        "email": None,
         "source_offset": offset,
     }
     return TransactionRow(**(values | fields))

@@ -4,10 +4,9 @@ from datetime import timedelta
 from decimal import Decimal
 from random import Random
 
-from app.domain.anomalies import standard_rules
+from app.domain.anomalies import ANOMALY_TYPES
 from app.domain.names import name_or_unknown
 from app.events.topics.transactions import TransactionRow
-from app.settings import AnomalySettings
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.ledger import Progress
 from app.sink.partition_state import PartitionState
@@ -17,7 +16,6 @@ from tables.sales_state import SalesState
 from tests.sink.chunk_slices import NOON, Sink, order, work_of
 from tests.support.databases import Database
 
-RULES = standard_rules(AnomalySettings())
 JUDGED_AT = NOON + timedelta(days=1)
 FAR_FUTURE_US = 10**16
 
@@ -25,7 +23,7 @@ Verdict = tuple[int, str, Decimal]
 
 
 def _judge() -> AnomalyDetector:
-    return AnomalyDetector(RULES, lambda: JUDGED_AT)
+    return AnomalyDetector(lambda: JUDGED_AT)
 
 
 def _stream(prefix: str) -> list[TransactionRow]:
@@ -87,7 +85,7 @@ async def test_memory_database_and_a_naive_count_agree(database: Database) -> No
         blind = PartitionState(Progress(0), SalesState(new_states(FAR_FUTURE_US), name_or_unknown))
         await _commit_in_chunks(sink, 2, _stream("asked-"), blind)
     expected = naive(_stream(""))
-    assert {name for _, name, _ in expected} == {rule.anomaly_type for rule in RULES}
+    assert {name for _, name, _ in expected} == set(ANOMALY_TYPES)
     for partition in range(3):
         rows = await database.fetch(
             """SELECT t.source_offset, a.anomaly_type, a.anomaly_score

@@ -31,6 +31,10 @@ INSERT INTO transaction_anomalies (transaction_id, user_id, amount, anomaly_scor
     detected_at, description, event_time, threshold)
 SELECT id, 'ada', 9999999999.99, 2000000.0000, 'high_value', $2, 'text', $2, 5000.00
 FROM unnest($1::TEXT[]) AS id"""
+_VERDICT = """
+INSERT INTO verdicts (transaction_id, user_id, amount, event_time, detected_at, edition, risk_score, action, severity,
+    reasons, source_partition, source_offset)
+VALUES ($1, 'ada', 9999999999.99, now(), now(), 1, 70, 'review', 'critical', '[]', 0, 0)"""
 
 
 class Topic:
@@ -134,10 +138,13 @@ def _json(message: Message) -> dict[str, Any]:
 
 async def test_an_anomaly_reaches_its_topic_exactly(database: Database, anomalies: Topic) -> None:
     async with database.worker() as worker, publishing(database):
-        await _raise(worker, "t1")
-        await _published(database, ANOMALIES, 1)
-    (message,) = anomalies.read(1)
-    assert message.key() == b"t1:high_value"
+        await worker.execute(_VERDICT, "t1")
+        await _raise(worker, "t1", "t2")
+        await _published(database, ANOMALIES, 2)
+    messages = {message.key(): message for message in anomalies.read(2)}
+    message = messages[b"t1:high_value"]
+    without = _json(messages[b"t2:high_value"])
+    assert (without["risk_score"], without["action"]) == (None, None)
     assert b'"amount":9999999999.99,' in (message.value() or b"")
     assert _json(message) == {
         "transaction_id": "t1",
@@ -149,7 +156,12 @@ async def test_an_anomaly_reaches_its_topic_exactly(database: Database, anomalie
         "event_time": "2026-03-01T12:00:00Z",
         "detected_at": "2026-03-01T12:00:00Z",
         "description": "text",
-        "position": 1,
+        "position": (await _positions(database))["t1"],
+        "rule_version": 1,
+        "severity": "medium",
+        "suppressed": False,
+        "risk_score": 70,
+        "action": "review",
     }
 
 

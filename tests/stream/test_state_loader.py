@@ -3,9 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from app.domain.anomalies import standard_rules
 from app.events.decoding import EPOCH, MICROSECOND
-from app.settings import AnomalySettings
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.ledger import Progress
 from app.sink.partition_state import PartitionState
@@ -49,8 +47,7 @@ def test_partitions_without_rows_are_not_read() -> None:
 
 
 async def test_quiet_and_busy_partitions_remember_what_they_did(database: Database) -> None:
-    rules = standard_rules(AnomalySettings())
-    detector = AnomalyDetector(rules, lambda: NOON)
+    detector = AnomalyDetector(lambda: NOON)
     lived: list[dict[str, list[int]]] = []
     async with database.worker(STORED_TOPICS["transactions"]) as connection:
         sink = Sink(connection, detector=detector)

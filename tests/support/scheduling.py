@@ -31,6 +31,7 @@ _TOGETHER: Final = {
         "batch/test_warehouse_check.py",
         "batch/test_read_by_the_api.py",
         "batch/test_ecom.py",
+        "batch/test_older_lake.py",
         "batch/test_java.py",
     ),
 }

@@ -8,10 +8,10 @@ import streamlit as st
 
 from api.dashboard import charts, components, formatting
 from api.dashboard.page import Page
-from app.domain.anomalies import RULE_KINDS
+from app.domain.anomalies import GUIDE_TITLES
 
 _SHOWN: Final = 200
-_TYPES: Final = {kind.anomaly_type: kind.title for kind in RULE_KINDS}
+_TYPES: Final = GUIDE_TITLES
 _COLUMNS: Final = (
     components.Column("detected_at", "Detected (UTC)", formatting.shown_time),
     components.Column("anomaly_type", "Type", lambda name: _TYPES.get(name, name)),
@@ -25,14 +25,7 @@ _COLUMNS: Final = (
 
 def show(page: Page) -> None:
     """Shows the newest anomalies of the chosen days and country, refreshed periodically."""
-    kind = st.segmented_control(
-        "Type",
-        list(_TYPES),
-        format_func=_TYPES.__getitem__,
-        key="type",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    kind = components.choice("Type", _TYPES, "type", bind="query-params", label_visibility="collapsed")
     page.address.judge_choice("type", _TYPES.values(), _TYPES[kind] if kind else "Every type")
     with st.spinner("Asking the API …"), components.live():
         st.fragment(run_every=page.refresh_seconds)(_newest)(page, kind)

@@ -47,15 +47,7 @@ def show(page: Page) -> None:
 def _choices(page: Page) -> tuple[str, str | None, int]:
     by, only, most = st.columns([2, 2, 1], vertical_alignment="bottom")
     with by:
-        group = st.segmented_control(
-            "Show",
-            list(_GROUPS),
-            default="category",
-            required=True,
-            format_func=_GROUPS.__getitem__,
-            key="by",
-            bind="query-params",
-        )
+        group = components.choice("Show", _GROUPS, "by", default="category", required=True, bind="query-params")
     with only:
         category = _category(page)
     with most:

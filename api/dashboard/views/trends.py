@@ -22,19 +22,10 @@ _COLUMNS: Final = (
 
 def show(page: Page) -> None:
     """Shows periods that begin on the chosen days, of the chosen country."""
-    kind = (
-        st.segmented_control(
-            "Periods",
-            list(_KINDS),
-            default="daily",
-            required=True,
-            format_func=_KINDS.__getitem__,
-            key="trend",
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-        or "daily"
+    chosen = components.choice(
+        "Periods", _KINDS, "trend", default="daily", required=True, bind="query-params", label_visibility="collapsed"
     )
+    kind = chosen or "daily"
     page.address.judge_choice("trend", _KINDS.values(), _KINDS[kind])
     with components.explained(page.shown_errors), st.spinner("Asking the API …"):
         days = page.filters.period.whole_days.query

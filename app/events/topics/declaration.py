@@ -22,6 +22,8 @@ _ROW_NAME: Final = "row_name"
 Identifier = Annotated[str, Meta(min_length=1, max_length=100)]
 UserId = Annotated[str, Meta(min_length=1, max_length=100, extra={_PERSONAL: Personal.USER})]
 SessionId = Annotated[str, Meta(min_length=1, max_length=100, extra={_PERSONAL: Personal.SESSION})]
+#: A fingerprint that the shop makes of a card, a device or an address; never the plain value.
+Fingerprint = Annotated[str, Meta(min_length=1, max_length=64, extra={_PERSONAL: Personal.FINGERPRINT})]
 Category = Annotated[str, Meta(max_length=100)]
 Country = Annotated[str, Meta(max_length=50)]
 Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]

@@ -11,6 +11,7 @@ from app.events.topics.declaration import (
     Amount,
     Category,
     Country,
+    Fingerprint,
     Identifier,
     Quantity,
     Retention,
@@ -33,6 +34,10 @@ class TransactionEvent(Struct, gc=False):
     quantity: Quantity | None = None
     product_id: Identifier | None = None
     session_id: SessionId | None = None
+    card: Fingerprint | None = None
+    device: Fingerprint | None = None
+    ip: Fingerprint | None = None
+    email: Fingerprint | None = None
 
 
 class TransactionRow(NamedTuple):
@@ -48,6 +53,10 @@ class TransactionRow(NamedTuple):
     quantity: int
     product_id: str | None
     session_id: str | None
+    card: str | None
+    device: str | None
+    ip: str | None
+    email: str | None
     source_offset: int
 
 
@@ -69,6 +78,10 @@ def to_row(event: TransactionEvent, timestamp: datetime, offset: int) -> tuple[T
         quantity,
         event.product_id,
         event.session_id,
+        event.card,
+        event.device,
+        event.ip,
+        event.email,
         offset,
     )
     return row, rounded

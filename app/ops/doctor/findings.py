@@ -7,11 +7,15 @@ from app.errors import text_of
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A problem of an area, and its fix where the problem does not name it."""
+    """A problem of an area, and its fix where the problem does not name it.
+
+    A note is worth knowing, and nothing is wrong.
+    """
 
     area: str
     problem: str
     fix: str
+    is_note: bool = False
 
     def __str__(self) -> str:
         place = "" if self.problem.startswith(self.area) else f"{self.area}: "

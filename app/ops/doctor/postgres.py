@@ -2,17 +2,19 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 import asyncpg
 
 from app.errors import SettingsError
+from app.fraud.rulebook import Rulebook
 from app.kafka.offsets import RecordPosition
 from app.ops.doctor.findings import Finding, from_error
+from app.ops.doctor.rules import check_retention, check_thresholds, read_rulebook
 from app.ops.status.ledger import Waiting, read_waiting
-from app.postgres.connections import connect_owner, connect_reader, connect_worker, translate_errors
+from app.postgres.connections import connect_desk, connect_owner, connect_reader, connect_worker, translate_errors
 from app.postgres.migrate import known_migrations
 from app.settings import PostgresSettings, Settings
 
@@ -33,6 +35,10 @@ _UPDATED: Final = frozenset({"stream_progress", "sales_panes"})
 _SECRET: Final = frozenset({"erasure_key", "erased_users"})
 #: A worker deletes its own heartbeat when it stops.
 _DELETABLE: Final = frozenset({"worker_heartbeats"})
+#: What the desk adds to; of `cases` it updates some columns.
+_DESK_ADDS: Final = frozenset(
+    {"case_events", "fraud_editions", "fraud_labels", "fraud_list_entries", "fraud_lists", "fraud_rules"}
+)
 _OLDEST_VERSION: Final = 15
 _CLOCK_SECONDS: Final = 5.0
 _COPY_SECONDS: Final = 60.0
@@ -52,38 +58,72 @@ class Privilege:
     removes: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Role:
+    """What a role must insert into and update, must not read, and at most may write (None: not checked) and delete."""
+
+    inserted: frozenset[str] = frozenset()
+    updated: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
+    writable: frozenset[str] | None = frozenset()
+    deletable: frozenset[str] = frozenset()
+
+
+_WORKER: Final = _Role(_INSERTED, _UPDATED, writable=None, deletable=_DELETABLE)
+_READER: Final = _Role(hidden=_SECRET)
+#: Beside what it inherits from the reader.
+_DESK: Final = _Role(_DESK_ADDS, writable=_DESK_ADDS)
+
+
 async def read_privileges(connection: asyncpg.Connection, settings: PostgresSettings) -> tuple[Privilege, ...]:
-    """Reads the privileges of worker and reader on everything in the schema; any role may do this."""
-    rows = await connection.fetch(_SELECT, [settings.worker_user, settings.reader_user])
+    """Reads the privileges of worker, reader and desk on everything in the schema; any role may do this."""
+    rows = await connection.fetch(_SELECT, [settings.worker_user, settings.reader_user, settings.desk_user])
     return tuple(Privilege(*row.values()) for row in rows)
 
 
 def check_privileges(privileges: Sequence[Privilege], settings: PostgresSettings) -> Iterator[Finding]:
     """Finds roles that are missing or have too few or too many privileges."""
-    for user in (settings.worker_user, settings.reader_user):
+    roles = {settings.worker_user: _WORKER, settings.reader_user: _READER, settings.desk_user: _DESK}
+    for user, role in roles.items():
         own = [privilege for privilege in privileges if privilege.role == user]
+        if role is _DESK:
+            own = _not_inherited(own, {p.table: p for p in privileges if p.role == settings.reader_user})
         if not own:
             yield Finding(_AREA, f"the role {user} does not exist", "run `globalmart migrate`")
         elif own[0].superuser:
             yield Finding(_AREA, f"{user} is a superuser", f"ALTER ROLE {user} NOSUPERUSER")
         else:
-            yield from _check_role(user, own, is_reader=user == settings.reader_user)
+            yield from _check_role(user, own, role)
 
 
-def _check_role(user: str, own: Sequence[Privilege], *, is_reader: bool) -> Iterator[Finding]:
-    hidden = _SECRET if is_reader else frozenset()
-    unread = [p.table for p in own if not p.reads and p.table not in hidden]
-    writers = [] if is_reader else own
-    uninserted = [p.table for p in writers if p.table in _INSERTED and not p.inserts]
-    unchanged = [p.table for p in writers if p.table in _UPDATED and not p.updates]
+def _not_inherited(own: Sequence[Privilege], readers: Mapping[str, Privilege]) -> list[Privilege]:
+    """The desk's privileges without those that it has from the reader: what is wrong with them is said of that one."""
+    return [
+        replace(
+            p,
+            reads=p.reads or not readers[p.table].reads,
+            inserts=p.inserts and (p.table in _DESK_ADDS or not readers[p.table].inserts),
+            updates=p.updates and not readers[p.table].updates,
+            removes=p.removes and not readers[p.table].removes,
+        )
+        for p in own
+        if p.table in readers
+    ]
+
+
+def _check_role(user: str, own: Sequence[Privilege], role: _Role) -> Iterator[Finding]:
+    unread = [p.table for p in own if not p.reads and p.table not in role.hidden]
+    uninserted = [p.table for p in own if p.table in role.inserted and not p.inserts]
+    unchanged = [p.table for p in own if p.table in role.updated and not p.updates]
     for names, verb in ((unread, "read"), (uninserted, "insert into"), (unchanged, "update")):
         if names:
             yield Finding(
                 _AREA, f"{user} may not {verb} {', '.join(names)}", "grant it again as app/postgres/migrations does"
             )
-    shown = [p.table for p in own if p.reads and p.table in hidden]
-    written = [p.table for p in own if is_reader and (p.inserts or p.updates)]
-    removed = [p.table for p in own if p.removes and (is_reader or p.table not in _DELETABLE)]
+    shown = [p.table for p in own if p.reads and p.table in role.hidden]
+    written = [p.table for p in own if p.inserts or p.updates] if role.writable is not None else []
+    written = [table for table in written if table not in (role.writable or ())]
+    removed = [p.table for p in own if p.removes and p.table not in role.deletable]
     for names, verb, right in (
         (shown, "read", "SELECT"),
         (written, "write", "INSERT, UPDATE"),
@@ -99,7 +139,7 @@ def _check_role(user: str, own: Sequence[Privilege], *, is_reader: bool) -> Iter
 class Schema:
     """The database's state: checksums of migrations by version, (window, step) seconds, the ledger.
 
-    `waiting` are rows without a copy, by topic.
+    `waiting` are rows without a copy, by topic; `rulebook` is None before the first edition.
     """
 
     applied: Mapping[int, str]
@@ -108,6 +148,7 @@ class Schema:
     offsets: Mapping[RecordPosition, int]
     privileges: tuple[Privilege, ...]
     waiting: Mapping[str, Waiting]
+    rulebook: Rulebook | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +169,9 @@ async def collect_postgres(settings: PostgresSettings) -> PostgresState:
     refused: list[Finding] = []
     opened: list[asyncpg.Connection] = []
     try:
-        for connect in (_as_owner, connect_worker, connect_reader):
+        # Without the desk's password the API only reads, which is nobody's mistake.
+        desks = () if settings.desk_password is None else (connect_desk,)
+        for connect in (_as_owner, connect_worker, connect_reader, *desks):
             try:
                 with translate_errors(settings):
                     opened.append(await connect(settings, "globalmart-doctor"))
@@ -144,7 +187,7 @@ async def collect_postgres(settings: PostgresSettings) -> PostgresState:
 
 
 def check_postgres(state: PostgresState, settings: Settings) -> Iterator[Finding]:
-    """Checks logins, version, clock, migrations, windows and privileges."""
+    """Checks logins, version, clock, migrations, windows, privileges and the rules."""
     yield from state.refused
     if state.version is None:
         return
@@ -159,6 +202,9 @@ def check_postgres(state: PostgresState, settings: Settings) -> Iterator[Finding
     yield from _check_windows(state.schema.windows, settings)
     yield from check_privileges(state.schema.privileges, settings.postgres)
     yield from _check_outbox(state.schema.waiting)
+    if state.schema.rulebook is not None:
+        yield from check_thresholds(state.schema.rulebook, settings.anomaly)
+        yield from check_retention(state.schema.rulebook, settings.stream.retention_days)
 
 
 async def _as_owner(settings: PostgresSettings, _: str) -> asyncpg.Connection:
@@ -190,6 +236,7 @@ async def _read_schema(connection: asyncpg.Connection, settings: PostgresSetting
         {(row["topic"], row["partition"]): row["next_offset"] for row in ledger},
         await read_privileges(connection, settings),
         await read_waiting(connection),
+        await read_rulebook(connection),
     )
 
 

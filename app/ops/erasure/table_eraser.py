@@ -17,10 +17,14 @@ import asyncpg
 from app.domain.pseudonyms import PREFIX, Personal, Pseudonym, user_hash
 from app.errors import GlobalMartError
 from app.events.pseudonymize import ERASED_DETAIL, is_json, mentioned
+from app.fraud.editions import lock_editions, rewrite_lists
 from app.ops.dead_letters.repository import settle
 from app.topics import ANOMALIES, DEAD_LETTERS, SOURCE_TOPICS, SOURCES, TRANSACTIONS, USER_TOPICS
 
 Reached = Callable[[str], None]
+#: What orders raised: it names their users.
+_JUDGED: Final = ("transaction_anomalies", "verdicts", "shadow_anomalies")
+_ENTRIES: Final = "fraud_list_entries"
 _BATCH: Final = 1_000
 _BEGIN: Final = """
 INSERT INTO erased_users AS e (user_hash, pseudonym, session_key) VALUES ($1, $2, $3)
@@ -34,11 +38,9 @@ _FENCE: Final = """
 UPDATE stream_progress SET erasures = erasures + 1 WHERE topic = $1 AND partition = ANY($2::INTEGER[])"""
 _UNFENCED: Final = """
 SELECT count(*) FROM stream_progress WHERE topic = $1 AND NOT partition = ANY($2::INTEGER[])"""
+_KEYED: Final = f"'{PREFIX}' || substr(encode(sha256($3::BYTEA || convert_to({{name}}, 'UTF8')), 'hex'), 1, 32)"
 #: `Pseudonym.of` in SQL; null stays null.
-_PSEUDONYMS: Final = {
-    Personal.USER: "$2",
-    Personal.SESSION: f"'{PREFIX}' || substr(encode(sha256($3::BYTEA || convert_to({{name}}, 'UTF8')), 'hex'), 1, 32)",
-}
+_PSEUDONYMS: Final = {Personal.USER: "$2", Personal.SESSION: _KEYED, Personal.FINGERPRINT: _KEYED}
 _PREFETCH_ROWS: Final = 20  # dead letters have up to 10 MiB each
 _LETTERS: Final = "SELECT id, key, value FROM dead_letters WHERE NOT erased"
 _REPLAYS: Final = """
@@ -73,7 +75,10 @@ class TableEraser:
         return Pseudonym(row["pseudonym"], row["session_key"])
 
     async def rename(self, pseudonym: Pseudonym) -> None:
-        """Prevents new rows with the id, topic by topic, and renames the stored ones."""
+        """Prevents new rows with the id, topic by topic, and renames the stored ones.
+
+        Orders, what they raised and lists change at one instant: the next order is judged by all of them.
+        """
         for topic in SOURCE_TOPICS:
             while not await self._fence_workers(topic, pseudonym):
                 pass
@@ -81,12 +86,6 @@ class TableEraser:
         for table in USER_TOPICS:
             if table != TRANSACTIONS:
                 await self._rename_events(table, pseudonym)
-        async with self.connection.transaction():
-            await lock_publisher(self.connection, ANOMALIES)
-            status = await self.connection.execute(
-                "UPDATE transaction_anomalies SET user_id = $2 WHERE user_id = $1", self.user_id, pseudonym.user_id
-            )
-        self.done["transaction_anomalies"] += _rows(status)
 
     async def mark(self, column: str) -> None:
         """Stores the time at which this step was completed."""
@@ -97,9 +96,10 @@ class TableEraser:
 
     async def count(self) -> Counter[str]:
         """Counts the rows with the id."""
-        for table in (*USER_TOPICS, "transaction_anomalies"):
+        columns = dict.fromkeys((*USER_TOPICS, *_JUDGED), "user_id") | {_ENTRIES: "value"}
+        for table, column in columns.items():
             self.done[table] = await self.connection.fetchval(
-                f"SELECT count(*) FROM {table} WHERE user_id = $1", self.user_id
+                f"SELECT count(*) FROM {table} WHERE {column} = $1", self.user_id
             )
         return self.done
 
@@ -112,12 +112,32 @@ class TableEraser:
         """Fences every worker whose state is older; returns False if a partition was opened meanwhile."""
         connection = self.connection
         async with connection.transaction():
+            if topic == TRANSACTIONS:
+                # Before the ledger: a publisher may wait for Kafka, and no worker has to wait for it. Nor for the
+                # desk, which may just be adding the user to a list.
+                await lock_publisher(connection, ANOMALIES)
+                await lock_editions(connection)
             partitions = [row[0] for row in await connection.fetch(_LOCK, topic)]
             if topic == TRANSACTIONS:
                 await self._rename(topic, "", pseudonym)
+                await self._rename_judged(pseudonym)
             await connection.execute(_ADD_TOPIC, await self.hashed(), topic)
             await connection.execute(_FENCE, topic, partitions)
         return not await connection.fetchval(_UNFENCED, topic, partitions)
+
+    async def _rename_judged(self, pseudonym: Pseudonym) -> None:
+        """Renames what orders raised, and the user on lists; workers then read the lists again."""
+        for table in _JUDGED:
+            status = await self.connection.execute(
+                f"UPDATE {table} SET user_id = $2 WHERE user_id = $1", self.user_id, pseudonym.user_id
+            )
+            self.done[table] += _rows(status)
+        status = await self.connection.execute(
+            f"UPDATE {_ENTRIES} SET value = $2 WHERE value = $1", self.user_id, pseudonym.user_id
+        )
+        self.done[_ENTRIES] += _rows(status)
+        if _rows(status):
+            await rewrite_lists(self.connection, "globalmart erase-user", "a user on lists was erased")
 
     async def _rename_events(self, table: str, pseudonym: Pseudonym) -> None:
         key = SOURCES[table].identity[0]

@@ -41,7 +41,7 @@ def erase_from_lake(lake: Lake, user_id: str, pseudonym: Pseudonym, reached: Rea
     written = 0
     for source, day, known in list(_days(lake, user_id)):
         with lake.new_file(source, day) as file:
-            for rows in lake.read_pieces(known.file):
+            for rows in lake.read_day_pieces(source, known.file):
                 file.write(_renamed_rows(rows, user_id, pseudonym, source.personal))
         reached("lake file")
         manifest = lake.read_manifest()
@@ -120,7 +120,7 @@ def _session(session_id: str, user_id: str, pseudonym: Pseudonym) -> str:
     start = session_id.removeprefix(user_id)
     if start != session_id and _START.fullmatch(start):
         return pseudonym.user_id + start
-    return pseudonym.session(session_id)
+    return pseudonym.keyed(session_id)
 
 
 def _redact_errors(database: Database[Document], user_id: str) -> None:

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import asyncpg
 
-from app.domain.anomalies import standard_rules
 from app.domain.timestamps import midnight
 from app.events.decoding import Decoder
 from app.events.pseudonymize import without_erased
@@ -86,7 +85,7 @@ class KafkaReplay:
         self._connection = connection
         self._kafka = kafka
         self._limits = time_limits(settings.stream)
-        self._detector = AnomalyDetector(standard_rules(settings.anomaly), lambda: datetime.now(UTC))
+        self._detector = AnomalyDetector(lambda: datetime.now(UTC))
         self.done = KafkaReplayResult()
 
     async def run(self, start: datetime, end: datetime) -> KafkaReplayResult:

@@ -12,7 +12,9 @@ EVERYWHERE: Final = "everywhere"
 _SALES: Final = ("revenue", "transaction_count", "avg_order_value")
 _TREND: Final = ("revenue", "transactions", "revenue_growth_rate", "partial")
 _OWN: Final = ("user_id", "session_id")
-_ORDER: Final = tuple(name for name in COLUMNS[TRANSACTIONS] if name not in ("transaction_id", *_OWN))
+#: Fingerprints are for rules alone: the API does not show them.
+_HIDDEN: Final = ("card", "device", "ip", "email")
+_ORDER: Final = tuple(name for name in COLUMNS[TRANSACTIONS] if name not in ("transaction_id", *_OWN, *_HIDDEN))
 GROUPS: Final = ("day", "category", "country")
 TRENDS: Final = ("daily", "weekly", "monthly")
 

@@ -16,7 +16,7 @@ from app.reconcile.comparison import FAILURES, Account, Comparison
 from app.reconcile.serving.answer_shapes import EVERYWHERE, GROUPS, TRENDS, shaped
 from app.reconcile.serving.postgres_answers import StoredAnswers, stored_answers
 from app.reconcile.serving.warehouse_answers import published_answers
-from app.reconcile.stream.counters import ANOMALY_TYPES
+from app.reconcile.stream.editions import GUIDE_RULES
 from app.reconcile.warehouse.published_documents import open_published
 from app.reconcile.warehouse.stored_totals import open_auditor
 from app.settings import Settings
@@ -57,8 +57,7 @@ def _stream(api: Api) -> dict[str, Any]:
         lines = _get(api, "sales/breakdown", group_by=group)["groups"]
         figures |= shaped(f"sales by {group}", lines)
     counts = [
-        {"anomaly_type": kind, "count": len(list(_paged(api, "anomalies", anomaly_type=kind)))}
-        for kind in ANOMALY_TYPES
+        {"anomaly_type": kind, "count": len(list(_paged(api, "anomalies", anomaly_type=kind)))} for kind in GUIDE_RULES
     ]
     topics = _get(api, "operations")["topics"]
     return figures | shaped("anomalies", counts) | shaped("topic", topics)

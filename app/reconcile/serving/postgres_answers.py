@@ -10,7 +10,7 @@ import asyncpg
 
 from app.errors import RecountError
 from app.reconcile.serving.answer_shapes import EVERYWHERE, GROUPS, TRENDS, shaped
-from app.reconcile.stream.counters import ANOMALY_TYPES
+from app.reconcile.stream.editions import GUIDE_RULES
 from app.reconcile.warehouse.stored_totals import counted
 from app.reconcile.warehouse.trend_periods import trend
 
@@ -35,10 +35,6 @@ _DAYS: Final = """
 _ANOMALIES: Final = """
     SELECT kind AS anomaly_type, count(anomaly_type) FROM unnest($1::text[]) AS kind
     LEFT JOIN transaction_anomalies ON anomaly_type = kind GROUP BY kind"""
-_NEWEST_ANOMALIES: Final = """
-    SELECT kind AS anomaly_type, count(anomaly_type) FROM unnest($1::text[]) AS kind
-    LEFT JOIN (SELECT anomaly_type FROM transaction_anomalies ORDER BY event_time DESC, id DESC LIMIT $2)
-        AS newest ON anomaly_type = kind GROUP BY kind"""
 _BUSIEST: Final = """
     SELECT user_id, count(*) AS frequency, sum(total_amount) AS monetary,
         $2::date - (max(timestamp) AT TIME ZONE 'UTC')::date AS recency
@@ -53,18 +49,14 @@ _TOPICS: Final = """
         sum(dead_lettered)::bigint AS dead_lettered, sum(late)::bigint AS late, sum(lost)::bigint AS lost
     FROM stream_progress GROUP BY topic"""
 
-#: Anomalies on the dashboard's page.
-NEWEST_ANOMALIES: Final = 200
-
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswers:
-    """Figures by name, the busiest customer and an order to request, and the newest anomalies by type."""
+    """Figures by name, the busiest customer and an order to request."""
 
     figures: Mapping[str, Any]
     customer: Mapping[str, Any]
     transaction_id: str
-    newest_anomalies: Mapping[str, int]
 
 
 async def stored_answers(connection: asyncpg.Connection, as_of: date, read_on: date) -> StoredAnswers:
@@ -78,19 +70,17 @@ async def stored_answers(connection: asyncpg.Connection, as_of: date, read_on: d
     days = await connection.fetch(_DAYS, end)
     customer = await connection.fetchrow(_BUSIEST, end, as_of)
     order = await connection.fetchrow(_ORDER)
-    newest = await connection.fetch(_NEWEST_ANOMALIES, list(ANOMALY_TYPES), NEWEST_ANOMALIES)
     if customer is None or order is None:
         raise RecountError("no order is stored up to the day of the published run; there is nothing to compare")
     figures = {
         **await _sales(connection),
-        **shaped("anomalies", await connection.fetch(_ANOMALIES, list(ANOMALY_TYPES))),
+        **shaped("anomalies", await connection.fetch(_ANOMALIES, list(GUIDE_RULES))),
         **shaped("topic", await connection.fetch(_TOPICS)),
         **shaped("customer's order", await connection.fetch(_NEWEST, customer["user_id"])),
         **shaped("order", [order]),
         **_trends({row["day"]: (row["revenue"], row["orders"]) for row in days}, complete_before),
     }
-    counts = {row["anomaly_type"]: row["count"] for row in newest}
-    return StoredAnswers(figures, dict(customer), order["transaction_id"], counts)
+    return StoredAnswers(figures, dict(customer), order["transaction_id"])
 
 
 async def _sales(connection: asyncpg.Connection) -> dict[str, Any]:

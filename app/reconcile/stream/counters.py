@@ -1,97 +1,50 @@
 """Counts the records of one partition by outcome: the expected row of the ledger."""
 
-from bisect import bisect_right, insort
-from collections import Counter, defaultdict
-from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Collection
+from decimal import Decimal
+from typing import Any
 
-from app.reconcile.stream.expected_store import Anomaly, ExpectedStore
+from app.reconcile.stream.expected_store import ExpectedStore
 from app.reconcile.stream.json_values import SECOND_US
+from app.reconcile.stream.judged_again import JudgedAgain, Judgement, Order
 from app.reconcile.stream.validation import COLUMNS, Event
-from app.settings import AnomalySettings
 from app.topics import TRANSACTIONS
-
-HIGH_VALUE: Final = "high_value"
-UNUSUAL_QUANTITY: Final = "unusual_quantity"
-RAPID_TRANSACTIONS: Final = "rapid_transactions"
-ANOMALY_TYPES: Final = (HIGH_VALUE, UNUSUAL_QUANTITY, RAPID_TRANSACTIONS)
-MINUTE_US: Final = 60 * SECOND_US
-_SCORE: Final = Decimal("0.0001")
-
-
-class AnomalyRules:
-    """Keeps every accepted time of every user of one partition: a naive list that never expires."""
-
-    def __init__(self, settings: AnomalySettings) -> None:
-        self._settings = settings
-        self._times_us: defaultdict[str, list[int]] = defaultdict(list)
-
-    def evaluate(self, values: tuple[object, ...]) -> list[Anomaly]:
-        """Returns the anomalies of the next accepted order; `values` in the order of COLUMNS[transactions]."""
-        order = dict(zip(COLUMNS[TRANSACTIONS], values, strict=True))
-        amount, quantity = order["total_amount"], order["quantity"]
-        assert isinstance(amount, Decimal) and isinstance(quantity, int)
-        rapid = self._count_recent(str(order["user_id"]), order["timestamp"])
-        limits, found = self._settings, []
-        if amount > limits.high_value:
-            text = f"High value transaction: ${amount:.2f}"
-            found.append(_anomaly(order, HIGH_VALUE, amount, limits.high_value, text))
-        if quantity >= limits.unusual_quantity:
-            text = f"Unusual quantity: {quantity} items"
-            limit = Decimal(limits.unusual_quantity)
-            found.append(_anomaly(order, UNUSUAL_QUANTITY, Decimal(quantity), limit, text))
-        if rapid > limits.rapid_transactions:
-            text = f"Rapid transactions: {rapid} in 60 seconds"
-            limit = Decimal(limits.rapid_transactions)
-            found.append(_anomaly(order, RAPID_TRANSACTIONS, Decimal(rapid), limit, text))
-        return found
-
-    def _count_recent(self, user: str, time_us: object) -> int:
-        """Counts the user's orders in (t - 60 s, t] so far, this one included."""
-        assert isinstance(time_us, int)
-        times = self._times_us[user]
-        insort(times, time_us)
-        return bisect_right(times, time_us) - bisect_right(times, time_us - MINUTE_US)
-
-
-def _anomaly(order: dict[str, object], kind: str, figure: Decimal, threshold: Decimal, description: str) -> Anomaly:
-    score = (figure / threshold).quantize(_SCORE, rounding=ROUND_HALF_UP)
-    time_us = order["timestamp"]
-    assert isinstance(time_us, int)
-    return Anomaly(
-        str(order["transaction_id"]),
-        kind,
-        str(order["user_id"]),
-        str(order["total_amount"]),
-        str(score),
-        description,
-        time_us,
-        str(threshold),
-    )
 
 
 class PartitionCounters:
-    """Counters and watermark of a partition; accepted orders are passed to the ExpectedStore."""
+    """Counters and watermark of a partition; accepted orders are judged and passed to the ExpectedStore.
 
-    def __init__(self, topic: str, partition: int, lateness_seconds: int, anomaly: AnomalySettings) -> None:
+    `pseudonyms` are those of all erased users.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        lateness_seconds: int,
+        judge: JudgedAgain,
+        pseudonyms: Collection[str] = frozenset(),
+    ) -> None:
         self.counters: Counter[str] = Counter()
         self.watermark_us: int | None = None
         self.deleted = 0
         self._topic = topic
         self._partition = partition
         self._lateness_us = lateness_seconds * SECOND_US
-        self._rules = AnomalyRules(anomaly)
+        self._judge = judge
+        self._pseudonyms = pseudonyms
         self._orders: list[tuple[int, int, str | None, str | None, int]] = []
-        self._anomalies: list[Anomaly] = []
+        self._judgement = Judgement()
 
-    def accept(self, event: Event) -> None:
+    def accept(self, event: Event, offset: int) -> None:
         """Counts the next event in offset order that is stored."""
         self.counters["stored"] += 1
         self.counters["rounded"] += event.rounded
         self.counters["assumed_utc"] += event.assumed_utc
         self._advance(event.time_us)
         if self._topic == TRANSACTIONS:
-            self._add_order(event)
+            self._add_order(event, offset)
 
     def note_deleted(self) -> None:
         """Counts that the next accepted event has no row because retention has deleted it."""
@@ -111,11 +64,11 @@ class PartitionCounters:
         self.counters["conflicting"] += conflicting
 
     def flush(self, expected_store: ExpectedStore) -> None:
-        """Passes the accepted orders and their anomalies to the ExpectedStore."""
+        """Passes the accepted orders and what they raised to the ExpectedStore."""
         expected_store.accept(self._orders)
-        expected_store.raise_anomalies(self._anomalies)
+        expected_store.raise_anomalies(self._judgement.anomalies, self._judgement.shadows, self._judgement.verdicts)
         self._orders.clear()
-        self._anomalies.clear()
+        self._judgement = Judgement()
 
     def _advance(self, time_us: int) -> None:
         if self.watermark_us is None or time_us > self.watermark_us:
@@ -123,8 +76,8 @@ class PartitionCounters:
         elif self.watermark_us - time_us > self._lateness_us:
             self.counters["late"] += 1
 
-    def _add_order(self, event: Event) -> None:
-        order: dict[str, Any] = dict(zip(COLUMNS[TRANSACTIONS], event.values, strict=True))
+    def _add_order(self, event: Event, offset: int) -> None:
+        order = _by_name(event.values)
         self._orders.append(
             (
                 self._partition,
@@ -134,4 +87,14 @@ class PartitionCounters:
                 int(Decimal(order["total_amount"]).scaleb(2)),
             )
         )
-        self._anomalies.extend(self._rules.evaluate(event.values))
+        sent = None if event.sent is None else _by_name(event.sent)
+        if sent is None and order["user_id"] not in self._pseudonyms:
+            sent = order
+        judgement = self._judge.judge(Order(self._partition, offset, event.time_us, order, sent))
+        self._judgement.anomalies += judgement.anomalies
+        self._judgement.shadows += judgement.shadows
+        self._judgement.verdicts += judgement.verdicts
+
+
+def _by_name(values: tuple[Any, ...]) -> dict[str, Any]:
+    return dict(zip(COLUMNS[TRANSACTIONS], values, strict=True))

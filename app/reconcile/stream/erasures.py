@@ -10,7 +10,9 @@ from app.kafka.reader import Record
 from app.reconcile.stream.json_values import MalformedError, parse
 from app.reconcile.stream.validation import COLUMNS, Event
 
-_SESSION_DIGITS: Final = 32
+#: Fields whose pseudonyms follow from the erased user's key.
+_KEYED: Final = ("session_id", "card", "device", "ip", "email")
+_KEYED_DIGITS: Final = 32
 
 
 class Deletion(NamedTuple):
@@ -24,7 +26,7 @@ NO_DELETION: Final = Deletion(-(2**63), 0)
 
 
 class Pseudonym(NamedTuple):
-    """The pseudonym of an erased user, and the key of the sessions' pseudonyms."""
+    """The pseudonym of an erased user, and the key of those of sessions and fingerprints."""
 
     user: str
     session_key: bytes
@@ -47,10 +49,16 @@ class Erasures:
         if pseudonym is None:
             return event
         fields["user_id"] = pseudonym.user
-        if fields["session_id"] is not None:
-            digest = hashlib.sha256(pseudonym.session_key + fields["session_id"].encode()).hexdigest()
-            fields["session_id"] = f"erased-{digest[:_SESSION_DIGITS]}"
-        return Event(tuple(fields.values()), event.time_us, event.rounded, event.assumed_utc)
+        for name in _KEYED:
+            if fields.get(name) is not None:
+                digest = hashlib.sha256(pseudonym.session_key + fields[name].encode()).hexdigest()
+                fields[name] = f"erased-{digest[:_KEYED_DIGITS]}"
+        return Event(tuple(fields.values()), event.time_us, event.rounded, event.assumed_utc, event.sent)
+
+    @property
+    def pseudonyms(self) -> frozenset[str]:
+        """The pseudonyms of all erased users."""
+        return frozenset(pseudonym.user for pseudonym in self.users.values())
 
     def name(self, user: Any) -> Any:
         """Returns a user's id as it is stored."""

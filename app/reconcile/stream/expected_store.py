@@ -1,11 +1,11 @@
-"""The expected content of PostgreSQL: accepted orders and anomalies in a temporary SQLite file.
+"""The expected content of PostgreSQL: accepted orders and what they raised, in a temporary SQLite file.
 
 Sums are integer cents of 64 bits: SQLite adds them exactly or raises an overflow.
 """
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple, Self
@@ -25,14 +25,28 @@ CREATE TABLE accepted (
 );
 CREATE TABLE anomalies (
     transaction_id TEXT, type TEXT, user_id TEXT, amount TEXT, score TEXT, description TEXT,
-    time_us INTEGER, threshold TEXT
-);
+    time_us INTEGER, threshold TEXT, version INTEGER, severity TEXT, suppressed INTEGER, partition INTEGER,
+    offset INTEGER, before_the_desk INTEGER, PRIMARY KEY (transaction_id, type)
+) WITHOUT ROWID;
+CREATE TABLE shadows (
+    transaction_id TEXT, type TEXT, version INTEGER, user_id TEXT, amount TEXT, score TEXT, measure TEXT,
+    threshold TEXT, description TEXT, time_us INTEGER, partition INTEGER, offset INTEGER,
+    PRIMARY KEY (transaction_id, type)
+) WITHOUT ROWID;
+CREATE TABLE verdicts (
+    transaction_id TEXT PRIMARY KEY, user_id TEXT, amount TEXT, time_us INTEGER, edition INTEGER, score INTEGER,
+    action TEXT, severity TEXT, reasons TEXT, partition INTEGER, offset INTEGER, opens_case INTEGER,
+    before_the_desk INTEGER
+) WITHOUT ROWID;
 CREATE TABLE copies (stream TEXT, key TEXT, content BLOB);
 """
 
 
 class Anomaly(NamedTuple):
-    """An expected row of `transaction_anomalies`; decimals as plain text."""
+    """An expected row of `transaction_anomalies`; decimals as plain text.
+
+    One from `before_the_desk` may be stored without what came with it: all from `rule_version` on.
+    """
 
     transaction_id: str
     anomaly_type: str
@@ -42,6 +56,50 @@ class Anomaly(NamedTuple):
     description: str
     time_us: int
     threshold: str
+    rule_version: int
+    severity: str
+    suppressed: bool
+    partition: int
+    offset: int
+    before_the_desk: bool
+
+
+class Shadow(NamedTuple):
+    """An expected row of `shadow_anomalies`; decimals as plain text."""
+
+    transaction_id: str
+    rule_id: str
+    rule_version: int
+    user_id: str
+    amount: str
+    score: str
+    measure: str
+    threshold: str
+    description: str
+    time_us: int
+    partition: int
+    offset: int
+
+
+class Verdict(NamedTuple):
+    """An expected row of `verdicts`, and whether it opens a case; reasons as JSON.
+
+    An order from `before_the_desk` has one only if its row was lost and restored since.
+    """
+
+    transaction_id: str
+    user_id: str
+    amount: str
+    time_us: int
+    edition: int
+    risk_score: int
+    action: str
+    severity: str
+    reasons: str
+    partition: int
+    offset: int
+    opens_case: bool
+    before_the_desk: bool
 
 
 class SalesLine(NamedTuple):
@@ -99,9 +157,14 @@ class ExpectedStore:
             ),
         )
 
-    def raise_anomalies(self, anomalies: list[Anomaly]) -> None:
-        """Adds expected anomalies."""
-        self._database.executemany("INSERT INTO anomalies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", anomalies)
+    def raise_anomalies(
+        self, anomalies: Sequence[Anomaly], shadows: Sequence[Shadow] = (), verdicts: Sequence[Verdict] = ()
+    ) -> None:
+        """Adds expected anomalies, shadows and verdicts; of an order that is accepted again, the first ones stay."""
+        for table, rows in (("anomalies", anomalies), ("shadows", shadows), ("verdicts", verdicts)):
+            if rows:
+                places = ", ".join("?" * len(rows[0]))
+                self._database.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({places})", rows)
 
     def slots(self, kind: str, *, by_category: bool) -> Iterator[SalesLine]:
         """Yields sums per (slot, partition, category, country), in this order; kind is pane, minute, hour, day or week.
@@ -132,6 +195,14 @@ class ExpectedStore:
         """Yields the expected anomalies, sorted by transaction and type."""
         query = "SELECT * FROM anomalies ORDER BY transaction_id, type"
         return map(Anomaly._make, self._database.execute(query))
+
+    def shadows(self) -> Iterator[Shadow]:
+        """Yields the expected shadows, sorted by transaction and rule."""
+        return map(Shadow._make, self._database.execute("SELECT * FROM shadows ORDER BY transaction_id, type"))
+
+    def verdicts(self) -> Iterator[Verdict]:
+        """Yields the expected verdicts, sorted by transaction."""
+        return map(Verdict._make, self._database.execute("SELECT * FROM verdicts ORDER BY transaction_id"))
 
     def revenue(self, column: str, after_us: int, until_us: int) -> dict[str, int]:
         """Returns cents per category or country of the orders with after < time <= until."""

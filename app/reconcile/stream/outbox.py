@@ -1,13 +1,14 @@
 """Compares anomaly rows with the recount, and their and the dead letters' copies in Kafka."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from app.kafka.reader import KafkaReader, Record
 from app.reconcile.stream.erasures import Erasures
 from app.reconcile.stream.expected_store import Anomaly, ExpectedStore
-from app.reconcile.stream.json_values import SECOND_US, MalformedError, parse
+from app.reconcile.stream.json_values import MalformedError, parse
+from app.reconcile.stream.judgements import differences
 from app.reconcile.stream.merge_join import merge
 from app.reconcile.stream.report import LostRange, ReconcileReport
 from app.reconcile.stream.snapshot import Snapshot
@@ -23,10 +24,16 @@ _COLUMNS: Final = (
     "description",
     "event_time",
     "threshold",
+    "rule_version",
+    "severity",
+    "suppressed",
+    "source_partition",
+    "source_offset",
 )
-#: Event time of the orders before an order that count for the velocity rule.
-_RAPID_US: Final = 60 * SECOND_US
+#: Those that every anomaly has: the others are not known of one from before the desk.
+_FIRST_COLUMNS: Final = _COLUMNS[:8]
 _COPIED_TEXTS: Final = ("transaction_id", "anomaly_type", "user_id", "description")
+_COPIED_VERDICT: Final = ("rule_version", "severity", "suppressed", "risk_score", "action")
 _COPIED_DECIMALS: Final = ("amount", "anomaly_score", "threshold")
 #: Header of a copy that Kafka rejected as a whole, and the prefix of its content here.
 _LEFT_OUT: Final = "left_out"
@@ -35,7 +42,10 @@ _TABLES: Final[Mapping[str, str]] = {ANOMALIES: "transaction_anomalies", DEAD_LE
 
 
 class Outbox:
-    """The copies in the two output topics, and the publisher's progress."""
+    """The copies in the two output topics, and the publisher's progress.
+
+    Anomalies of orders before `from_us` are not compared.
+    """
 
     def __init__(
         self,
@@ -43,13 +53,13 @@ class Outbox:
         snapshot: Snapshot,
         report: ReconcileReport,
         erasures: Erasures,
-        hidden_us: int | None = None,
+        from_us: int | None = None,
     ) -> None:
         self._expected_store = expected_store
         self._snapshot = snapshot
         self._report = report
         self._erasures = erasures
-        self._complete_from_us = None if hidden_us is None else hidden_us + _RAPID_US
+        self._from_us = from_us
         self._published: dict[str, int] = {}
         self._truncated: set[str] = set()
 
@@ -73,22 +83,26 @@ class Outbox:
         try:
             document = parse(record.value or b"")
             document["user_id"] = self._erasures.name(document["user_id"])
-            return name, _anomaly_content(document)
+            return name, _verdict_content(document) + _anomaly_content(document)
         except (MalformedError, LookupError, TypeError, ArithmeticError):
             return name, b"unreadable"
 
     async def compare_anomalies(self) -> None:
         """Compares every anomaly row, field by field, and its copy."""
         found = self._snapshot.stream(
-            f"SELECT {', '.join(_COLUMNS)}, position FROM transaction_anomalies "
-            'ORDER BY transaction_id COLLATE "C", anomaly_type COLLATE "C"'
+            f"SELECT {', '.join(f'a.{name}' for name in _COLUMNS)}, a.position, v.risk_score, v.action "
+            "FROM transaction_anomalies AS a LEFT JOIN verdicts AS v USING (transaction_id) "
+            'ORDER BY a.transaction_id COLLATE "C", a.anomaly_type COLLATE "C"'
         )
         async for expected, row in merge(self._expected_store.anomalies(), found, _pair, _pair):
             if self._is_comparable(expected, row):
                 self._compare_anomaly(expected, row)
             if row is not None:
                 name = f"{row['transaction_id']}:{row['anomaly_type']}"
-                self._check_copy(ANOMALIES, row["position"], name, _anomaly_content(row))
+                content = _anomaly_content(row)
+                if row["source_offset"] is not None:
+                    content = _verdict_content(row) + content
+                self._check_copy(ANOMALIES, row["position"], name, content)
 
     async def compare_dead_letter_copies(self) -> None:
         """Compares the copy of every dead letter; the rows themselves are compared with their partition.
@@ -127,19 +141,19 @@ class Outbox:
 
     def _is_comparable(self, expected: Anomaly | None, row: Any) -> bool:
         """Whether no order that counts for it may have been deleted in both stores."""
-        if self._complete_from_us is None:
+        if self._from_us is None:
             return True
         time_us: int = row["event_time"] if expected is None else expected.time_us
-        return time_us >= self._complete_from_us
+        return time_us >= self._from_us
 
     def _compare_anomaly(self, expected: Anomaly | None, row: Any) -> None:
         _, kind = _pair(expected or row)
         tally = self._report.anomaly(kind)
         tally.expected += expected is not None
         tally.found += row is not None
-        differences = _differences(expected, row)
-        tally.mismatches += bool(differences)
-        for difference in differences:
+        found = _differences(expected, row)
+        tally.mismatches += bool(found)
+        for difference in found:
             name = ":".join(_pair(expected or row))
             self._report.disagree("anomaly", f"anomaly {name}: {difference}")
 
@@ -172,28 +186,22 @@ def _pair(row: Any) -> tuple[str, str]:
 
 
 def _differences(expected: Anomaly | None, row: Any) -> list[str]:
-    if expected is None:
-        return ["is stored and should not be"]
-    if row is None:
-        return ["no row"]
-    wanted = dict(zip(_COLUMNS, expected, strict=True))
-    compared: dict[str, Callable[[Any], Any]] = dict.fromkeys(_COLUMNS, _same)
-    compared |= dict.fromkeys(_COPIED_DECIMALS, Decimal)
-    return [
-        f"{name} is {row[name]}, expected {wanted[name]}"
-        for name, convert in compared.items()
-        if convert(wanted[name]) != row[name]
-    ]
-
-
-def _same(value: Any) -> Any:
-    return value
+    if expected is None or row is None:
+        return differences(_COLUMNS, expected, row)
+    is_of_before = expected.before_the_desk and row["source_offset"] is None
+    columns = _FIRST_COLUMNS if is_of_before else _COLUMNS
+    return differences(columns, expected[: len(columns)], row)
 
 
 def _anomaly_content(row: Any) -> bytes:
     texts = [str(row[name]) for name in _COPIED_TEXTS]
     decimals = [str(Decimal(row[name]).normalize()) for name in _COPIED_DECIMALS]
     return repr((texts, decimals)).encode()
+
+
+def _verdict_content(row: Any) -> bytes:
+    """What a copy says since there are verdicts; copies of before say nothing of it."""
+    return repr([str(row.get(name)) for name in _COPIED_VERDICT]).encode()
 
 
 def _dead_letter_copy(record: Record) -> tuple[str, bytes]:

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from app.kafka.reader import KafkaReader, Record
 from app.reconcile.stream.counters import PartitionCounters
+from app.reconcile.stream.editions import Editions
 from app.reconcile.stream.erasures import NO_DELETION, Deletion, Erasures
 from app.reconcile.stream.expected_store import ExpectedStore
 from app.reconcile.stream.json_values import show_timestamp, stored_kafka_us
+from app.reconcile.stream.judged_again import Known
 from app.reconcile.stream.report import LostRange, ReconcileReport
 from app.reconcile.stream.snapshot import ByOffset, DeadRow, Snapshot, StoredRow, dead_rows
 from app.reconcile.stream.validation import (
@@ -36,7 +38,8 @@ class RecountContext:
     `hidden_before_us` is set if orders were deleted in PostgreSQL and in Kafka: sums of slots that begin before it
     cannot be recounted. `everything` also reads records of aborted transactions. Kafka keeps only the newest record of
     each key in `compacting` topics. `settled` is the content of accepted events whose row is missing or has a wrong
-    offset, by topic and identity. `next_offsets` is the ledger by topic and partition.
+    offset, by topic and identity. `next_offsets` is the ledger by topic and partition. `editions` are the rules by
+    which orders are judged again, but for what is `known`.
     """
 
     kafka: KafkaReader
@@ -51,6 +54,8 @@ class RecountContext:
     compacting: set[str] = field(default_factory=set)
     settled: dict[tuple[Any, ...], tuple[Any, ...]] = field(default_factory=dict)
     next_offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    editions: Editions = field(default_factory=Editions)
+    known: Known = field(default_factory=Known)
 
 
 class PartitionRecount:
@@ -97,7 +102,7 @@ class PartitionRecount:
         """Counts what is stored of a record that Kafka has deleted."""
         if row is not None:
             time_us = row.values[COLUMNS[self._topic].index("timestamp")]
-            self._counters.accept(Event(row.values, time_us, False, False))
+            self._counters.accept(Event(row.values, time_us, False, False), row.offset)
         if dead_letter is not None:
             self._counters.reject()
 
@@ -189,18 +194,18 @@ class PartitionRecount:
             self._counters.repeat(conflicting=settled[topic_identity] != event.values)
         elif row is not None:
             self._compare(record, event, row)
-            self._counters.accept(event)
+            self._counters.accept(event, record.offset)
         elif winner is not None and self._may_win(record, winner):
             self._counters.repeat(conflicting=winner.values != event.values)
         elif event.time_us < self._deleted_before_us:
             self._counters.note_deleted()
-            self._counters.accept(event)
+            self._counters.accept(event, record.offset)
             if winner is None:
                 settled[topic_identity] = event.values
         else:
             settled[topic_identity] = event.values
             self._report_missing(record, event, winner)
-            self._counters.accept(event)
+            self._counters.accept(event, record.offset)
 
     def _is_row_of(self, event: Event, row: StoredRow | None) -> bool:
         return row is not None and self._id(row.values) == self._id(event.values)

@@ -1,13 +1,17 @@
 """The composition of the recount: reads, validates, computes the expected rows and compares."""
 
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from app.kafka.reader import KafkaReader
 from app.reconcile.stream.counters import PartitionCounters
-from app.reconcile.stream.erasures import NO_DELETION
+from app.reconcile.stream.editions import MINUTE_US, Editions, wrong_ranges
+from app.reconcile.stream.erasures import NO_DELETION, Deletion, Erasures
 from app.reconcile.stream.expected_store import ExpectedStore
 from app.reconcile.stream.json_values import show_timestamp, to_us
+from app.reconcile.stream.judged_again import JudgedAgain, Known
+from app.reconcile.stream.judgements import compare_judgements
 from app.reconcile.stream.outbox import Outbox
 from app.reconcile.stream.partition import PartitionRecount, RecountContext
 from app.reconcile.stream.report import COUNTERS, LostRange, ReconcileReport
@@ -58,7 +62,26 @@ async def _open_context(
     stream = settings.stream
     rules = Rules(stream.future_tolerance_seconds, stream.retention_days, to_us(stream.earliest_timestamp))
     erasures = await snapshot.erasures()
-    return RecountContext(*readers, snapshot, expected_store, report, rules, erasures, await snapshot.deletions())
+    deletions, editions = await snapshot.deletions(), await snapshot.editions()
+    known = await _known(snapshot, editions, erasures, _deleted_before_us(deletions))
+    return RecountContext(
+        *readers, snapshot, expected_store, report, rules, erasures, deletions, editions=editions, known=known
+    )
+
+
+def _deleted_before_us(deletions: Mapping[tuple[str, int], Deletion]) -> int | None:
+    return max(
+        (deletion.before_us for (topic, _), deletion in deletions.items() if topic == TRANSACTIONS), default=None
+    )
+
+
+async def _known(snapshot: Snapshot, editions: Editions, erasures: Erasures, deleted_before_us: int | None) -> Known:
+    listed = await snapshot.hits_of_erased(editions.compare_what_was_sent, erasures.pseudonyms)
+    if deleted_before_us is None or not editions.cooling:
+        return Known(listed)
+    until_us = deleted_before_us + max(editions.lookback_us, MINUTE_US)
+    counted = await snapshot.counted(editions.cooling, until_us - editions.cooldown_us, until_us)
+    return Known(listed, counted, until_us)
 
 
 async def _recount_ledger(context: RecountContext, settings: Settings) -> None:
@@ -66,6 +89,8 @@ async def _recount_ledger(context: RecountContext, settings: Settings) -> None:
     context.next_offsets = {(line.topic, line.partition): line.next_offset for line in ledger}
     await _check_cluster(context)
     await _check_windows(context, settings)
+    for text in wrong_ranges(context.editions, context.next_offsets):
+        context.report.disagree("judged_from", text)
     await _find_compacting(context, {line.topic for line in ledger})
     for line in ledger:
         if line.topic in SOURCE_TOPICS:
@@ -102,7 +127,8 @@ async def _find_compacting(context: RecountContext, topics: set[str]) -> None:
 async def _recount_line(context: RecountContext, settings: Settings, line: LedgerRow) -> None:
     first, end = await _readable(context, line)
     lateness = settings.stream.allowed_lateness_seconds
-    counters = PartitionCounters(line.topic, line.partition, lateness, settings.anomaly)
+    judge = JudgedAgain(line.partition, context.editions, context.known)
+    counters = PartitionCounters(line.topic, line.partition, lateness, judge, context.erasures.pseudonyms)
     partition = PartitionRecount(context, line.topic, line.partition, counters)
     await partition.run(first, end)
     deletion = context.deletions.get((line.topic, line.partition), NO_DELETION)
@@ -171,7 +197,20 @@ async def _compare_derived(context: RecountContext, settings: Settings) -> None:
     hidden_us = context.hidden_before_us
     await compare_slots(expected_store, snapshot, report, hidden_us)
     await compare_windows(expected_store, snapshot, report, settings.stream.window_seconds, hidden_us)
-    outbox = Outbox(expected_store, snapshot, report, context.erasures, hidden_us)
+    from_us = _judged_from_us(context)
+    outbox = Outbox(expected_store, snapshot, report, context.erasures, from_us)
     await outbox.load(context.kafka)
     await outbox.compare_anomalies()
+    await compare_judgements(expected_store, snapshot, report, from_us)
     await outbox.compare_dead_letter_copies()
+
+
+def _judged_from_us(context: RecountContext) -> int | None:
+    """Returns the time from which all orders that count for an order are known; None if they always were.
+
+    Rules that look far back, and cool-downs, did not see what was deleted before, even if Kafka still has it.
+    """
+    editions, before_us = context.editions, context.hidden_before_us
+    if editions.cooling or editions.lookback_us > MINUTE_US:
+        before_us = _deleted_before_us(context.deletions)
+    return None if before_us is None else before_us + max(editions.lookback_us, MINUTE_US)

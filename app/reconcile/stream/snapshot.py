@@ -8,6 +8,7 @@ import asyncpg
 
 from app.errors import RecountError, text_of
 from app.postgres.connections import connect_auditor
+from app.reconcile.stream.editions import READ, Editions, editions_of
 from app.reconcile.stream.erasures import Deletion, Erasures, Pseudonym
 from app.reconcile.stream.json_values import show_timestamp
 from app.reconcile.stream.validation import COLUMNS, IDENTITY
@@ -24,6 +25,15 @@ class StoredRow(NamedTuple):
     partition: int
     offset: int
     values: tuple[Any, ...]
+
+
+class Counted(NamedTuple):
+    """A stored anomaly that suppresses repeats of its user and rule."""
+
+    offset: int
+    user_id: str
+    rule_id: str
+    time_us: int
 
 
 class LedgerRow(NamedTuple):
@@ -77,6 +87,43 @@ class Snapshot:
                 )
         users = {row["user_hash"]: Pseudonym(row["pseudonym"], row["session_key"]) for row in rows}
         return Erasures(rows[0]["key"] if rows else b"", users)
+
+    async def editions(self) -> Editions:
+        """Returns the rules and lists of all editions, and what each judged."""
+        return editions_of(*[await self._connection.fetch(query) for query in READ])
+
+    async def hits_of_erased(self, rules: Sequence[str], pseudonyms: Iterable[str]) -> frozenset[tuple[str, str]]:
+        """Returns (transaction, rule) of what orders of erased users raised of these rules, whatever it led to."""
+        users = list(pseudonyms)
+        if not rules or not users:
+            return frozenset()
+        rows = await self._connection.fetch(
+            "SELECT transaction_id, rule_id FROM shadow_anomalies WHERE user_id = ANY($2) AND rule_id = ANY($1) "
+            "UNION SELECT transaction_id, rule_id FROM transaction_anomalies "
+            "WHERE user_id = ANY($2) AND rule_id = ANY($1) "
+            "UNION SELECT transaction_id, reason ->> 'rule_id' FROM verdicts, jsonb_array_elements(reasons) AS reason "
+            "WHERE user_id = ANY($2) AND reason ->> 'rule_id' = ANY($1)",
+            rules,
+            users,
+        )
+        return frozenset((row[0], row[1]) for row in rows)
+
+    async def counted(self, rules: Iterable[str], after_us: int, until_us: int) -> dict[int, list[Counted]]:
+        """Returns the anomalies of these rules with after <= time < until that suppress others, by partition.
+
+        They are in the order of their offsets.
+        """
+        found: dict[int, list[Counted]] = {}
+        async for partition, *one in self.stream(
+            "SELECT source_partition, source_offset, user_id, anomaly_type, event_time FROM transaction_anomalies "
+            "WHERE source_partition IS NOT NULL AND NOT suppressed AND anomaly_type = ANY($1) "
+            "AND event_time >= $2 AND event_time < $3 ORDER BY source_partition, source_offset",
+            list(rules),
+            after_us,
+            until_us,
+        ):
+            found.setdefault(partition, []).append(Counted(*one))
+        return found
 
     async def row(self, query: str, *args: Any) -> Any:
         """Returns the first row of a query, or None."""

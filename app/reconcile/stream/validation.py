@@ -142,6 +142,7 @@ FIELDS: Final[Mapping[str, tuple[Field, ...]]] = {
         Field("quantity", _quantity, 1),
         Field("product_id", _IDENTIFIER, None),
         Field("session_id", _IDENTIFIER, None),
+        *(Field(name, _text(1, 64), None) for name in ("card", "device", "ip", "email")),
     ),
     PRODUCT_VIEWS: (
         *_identifiers("event_id", "user_id", "session_id"),
@@ -189,12 +190,16 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A candidate: `values` in the order of `COLUMNS[topic]`, time in microseconds since 1970."""
+    """A candidate: `values` in the order of `COLUMNS[topic]`, time in microseconds since 1970.
+
+    `values` are those to be stored, `sent` those of the record; None if only the stored row is known.
+    """
 
     values: tuple[Any, ...]
     time_us: int
     rounded: bool
     assumed_utc: bool
+    sent: tuple[Any, ...] | None = None
 
 
 def validate(topic: str, record: Record, rules: Rules) -> Event:
@@ -224,7 +229,8 @@ def _decode(topic: str, record: Record) -> Event:
     rounded = False
     if topic == TRANSACTIONS:
         fields["total_amount"], rounded = _amount(fields["total_amount"])
-    return Event(tuple(fields.values()), fields["timestamp"], rounded, assumed_utc)
+    values = tuple(fields.values())
+    return Event(values, fields["timestamp"], rounded, assumed_utc, values)
 
 
 def _check_overridden(topic: str, name: str, value: Any) -> None:

@@ -26,6 +26,7 @@ A pod that does not speak to a store is given nothing of it.
 - {name: GLOBALMART_POSTGRES_OWNER_USER, value: {{ $values.postgres.ownerUser | quote }}}
 - {name: GLOBALMART_POSTGRES_WORKER_USER, value: {{ $values.postgres.workerUser | quote }}}
 - {name: GLOBALMART_POSTGRES_READER_USER, value: {{ $values.postgres.readerUser | quote }}}
+- {name: GLOBALMART_POSTGRES_DESK_USER, value: {{ $values.postgres.deskUser | quote }}}
 - {name: GLOBALMART_POSTGRES_SSLMODE, value: {{ $values.postgres.sslmode | quote }}}
 {{- include "globalmart.tlsEnvironment" (dict "store" "postgres" "tls" $values.postgres.tls
   "ca" "GLOBALMART_POSTGRES_CA_FILE" "certificate" "GLOBALMART_POSTGRES_CERTIFICATE_FILE" "key" "GLOBALMART_POSTGRES_KEY_FILE") }}
@@ -68,9 +69,11 @@ A pod that does not speak to a store is given nothing of it.
   "postgresOwnerPassword" "GLOBALMART_POSTGRES_OWNER_PASSWORD"
   "postgresWorkerPassword" "GLOBALMART_POSTGRES_WORKER_PASSWORD"
   "postgresReaderPassword" "GLOBALMART_POSTGRES_READER_PASSWORD"
+  "postgresDeskPassword" "GLOBALMART_POSTGRES_DESK_PASSWORD"
   "mongoBatchUrl" "GLOBALMART_MONGO_URL"
   "mongoReaderUrl" "GLOBALMART_MONGO_URL"
   "kafkaPassword" "GLOBALMART_KAFKA_PASSWORD"
+  "fraudWebhookSecret" "GLOBALMART_FRAUD_WEBHOOK_SECRET"
   "apiKeyHashes" "GLOBALMART_API_KEY_HASHES"
   "dashboardApiKey" "GLOBALMART_DASHBOARD_API_KEY") . -}}
 {{- end -}}

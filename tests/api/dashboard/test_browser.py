@@ -95,6 +95,12 @@ def _figure(api: Dashboard, view: str) -> tuple[str, str]:
             kind = {"anomaly_type": "high_value"}
             found = api.answer("anomalies", **uk, **_RANGE, **kind, limit=1000)["anomalies"]
             return "High value", formatting.number(len(found))
+        case "cases":
+            waiting = len(api.answer("cases", status="open", limit=200)["cases"])
+            return "Cases", "200 or more" if waiting == 200 else formatting.number(waiting)
+        case "rules":
+            states = [rule["state"] for rule in api.answer("rules")["rules"]]
+            return "Active rules", formatting.number(states.count("active"))
     return "Workers", "0"
 
 

@@ -29,6 +29,8 @@ async def test_empty_stores(database: Database, monkeypatch: pytest.MonkeyPatch)
         "products": PUBLISH,
         "trends": PUBLISH,
         "anomalies": "No anomalies.",
+        "cases": "No cases.",
+        "rules": "No labels of these days.",
         "operations": "Run `globalmart worker`",
     }
     assert set(expected) == {view.path for view in VIEWS}

@@ -93,7 +93,11 @@ def fill_lake(lake: Lake, size: ShopSize, threads: int) -> dict[str, int]:
 
 
 def _write(lake: Lake, source: LakeTable, day: date, rows: pa.Table) -> LakeDay:
-    table = rows.select(list(source.columns)).cast(source.arrow_schema)
+    columns = [
+        rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type)
+        for field in source.arrow_schema
+    ]
+    table = pa.table(columns, names=list(source.columns)).cast(source.arrow_schema)
     with lake.new_file(source, day) as file:
         file.write(table)
     total: Any = pc.sum(table[source.checksum]).as_py() or 0

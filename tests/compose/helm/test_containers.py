@@ -31,18 +31,19 @@ _WAIT_SECONDS: Final = 240.0
 _OWNER: Final = "GLOBALMART_POSTGRES_OWNER_PASSWORD"
 _WORKER: Final = "GLOBALMART_POSTGRES_WORKER_PASSWORD"
 _READER: Final = "GLOBALMART_POSTGRES_READER_PASSWORD"
+_DESK: Final = "GLOBALMART_POSTGRES_DESK_PASSWORD"
 _MONGO: Final = "GLOBALMART_MONGO_URL"
 
 #: Which secret each pod may know: nobody has more than it needs.
 _MAY_KNOW: Final = {
-    "migrate": {_OWNER, _WORKER, _READER},
+    "migrate": {_OWNER, _WORKER, _READER, _DESK},
     "worker": {_WORKER},
-    "api": {_READER, _MONGO},
+    "api": {_READER, _DESK, _MONGO},
     "dashboard": set(),
     "batch": {_READER, _MONGO},
     "maintain": {_OWNER, _READER, _MONGO},
-    "toolbox": {_OWNER, _WORKER, _READER, _MONGO},
-    "doctor": {_OWNER, _WORKER, _READER, _MONGO},
+    "toolbox": {_OWNER, _WORKER, _READER, _DESK, _MONGO},
+    "doctor": {_OWNER, _WORKER, _READER, _DESK, _MONGO},
     "generator": set(),
 }
 _SCRAPED: Final = {"worker": "GLOBALMART_WORKER_METRICS_PORT", "api": "GLOBALMART_API_PORT"}
@@ -66,6 +67,7 @@ def test_each_pod_knows_only_the_secrets_that_it_needs(usual: Rendered, full: Re
             expected = set(_MAY_KNOW[name])
             expected |= {"GLOBALMART_KAFKA_PASSWORD"} if name in kafka else set()
             expected |= {"GLOBALMART_API_KEY_HASHES"} if keys and name == "api" else set()
+            expected |= {"GLOBALMART_FRAUD_WEBHOOK_SECRET"} if keys and name == "worker" else set()
             expected |= {"GLOBALMART_DASHBOARD_API_KEY"} if keys and name == "dashboard" else set()
             assert known.keys() == expected, name
             assert set(known.values()) == _mounted(pod).keys(), name
@@ -96,6 +98,7 @@ def test_every_pod_reads_its_settings(rendered: Rendered, tmp_path: Path) -> Non
 def test_full_values_arrive_as_settings(full: Rendered, tmp_path: Path) -> None:
     (tmp_path / "postgresWorkerPassword").write_text("hunter2\n")
     (tmp_path / "kafkaPassword").write_text("hunter3\n")
+    (tmp_path / "fraudWebhookSecret").write_text("hunter4\n")
     environ = environment(full.containers()["worker"])
     settings = load_settings({n: v.replace(_SECRETS, str(tmp_path)) for n, v in environ.items()})
     assert settings.kafka.user == "shop"
@@ -252,6 +255,7 @@ async def node(stack: EmbeddedStack, blank_database: Database, tmp_path: Path) -
         "postgres-owner-password": passwords[_OWNER],
         "postgres-worker-password": passwords[_WORKER],
         "postgres-reader-password": passwords[_READER],
+        "postgres-desk-password": passwords[_DESK],
         "mongo-batch-url": passwords[_MONGO],
         "mongo-reader-url": passwords[_MONGO],
     }

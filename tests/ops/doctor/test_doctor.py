@@ -6,17 +6,24 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 
+import msgspec
 import pytest
 from confluent_kafka.admin import AdminClient
 from rich.console import Console
 
 from app.cli.status import view
+from app.fraud.editions import RuleDesk, load_rulebook
+from app.fraud.rulebook import Rulebook, RuleVersion
+from app.fraud.rules import NewCustomer, Velocity
 from app.kafka.admin import create_topics
 from app.ops.doctor.checks import _check, run_checks
 from app.ops.doctor.kafka import KafkaState, check_kafka, check_ledger_against_kafka
 from app.ops.doctor.postgres import PostgresState, check_postgres
+from app.ops.doctor.rules import check_retention
 from app.ops.status.collect import Status, collect_status
+from app.postgres.connections import connect_desk
 from app.settings import KafkaSettings, Settings
 from app.topics import CART_EVENTS, DEAD_LETTERS, TOPICS, TRANSACTIONS
 from tests.ops.conftest import Shop
@@ -46,6 +53,7 @@ _MISFITS: tuple[tuple[dict[str, str], tuple[str, ...]], ...] = (
     ({"POSTGRES_DATABASE": "nowhere"}, ('"nowhere" does not exist', "GLOBALMART_POSTGRES_DATABASE")),
     ({"POSTGRES_OWNER_PASSWORD": "no"}, ("refuses", "GLOBALMART_POSTGRES_OWNER_PASSWORD")),
     ({"POSTGRES_WORKER_PASSWORD": "no"}, ("refuses", "GLOBALMART_POSTGRES_WORKER_PASSWORD")),
+    ({"POSTGRES_DESK_PASSWORD": "no"}, ("refuses", "GLOBALMART_POSTGRES_DESK_PASSWORD")),
     ({"POSTGRES_READER_PASSWORD": ""}, ("GLOBALMART_POSTGRES_READER_PASSWORD is not set", "globalmart init")),
     ({"MONGO_URL": ""}, ("GLOBALMART_MONGO_URL is not set",)),
     (
@@ -63,6 +71,47 @@ async def test_settings_that_do_not_fit(shop: Shop) -> None:
     for (changed, parts), found in zip(_MISFITS, answers, strict=True):
         assert len(found) == 1, (changed, found)
         assert [part for part in parts if part not in found[0]] == [], changed
+
+
+def test_a_rule_that_looks_back_further_than_orders_are_kept_is_found() -> None:
+    known = NewCustomer(id="newcomer", name="Newcomer", above=Decimal("30.00"))
+    hourly = Velocity(id="hourly", name="Hourly", more_than=2, seconds=3_600)
+    book = Rulebook(1, (RuleVersion(known, 1), RuleVersion(hourly, 1)))
+    (finding,) = check_retention(book, 90)
+    assert "newcomer: these look back up to 365 days" in str(finding) and "keep orders for 366 days" in str(finding)
+    assert not finding.is_note
+    assert [*check_retention(book, 365), *check_retention(book, None)] == []
+    paused = RuleVersion(msgspec.structs.replace(known, state="paused"), 2)
+    assert list(check_retention(Rulebook(2, (paused,)), 1)) == []
+
+
+async def test_thresholds_that_differ_from_the_rules_are_noted(shop: Shop) -> None:
+    desk = await connect_desk(shop.settings().postgres, "test")
+    try:
+        rules = RuleDesk(desk, "ann")
+        book = await load_rulebook(desk)
+        for rule_id, changes in (
+            ("high_value", {"above": Decimal("750.50")}),
+            ("rapid_transactions", {"seconds": 600}),
+        ):
+            version = book.version_of(rule_id)
+            assert version is not None
+            await rules.set_rule(msgspec.structs.replace(version.rule, **changes), "changed")
+    finally:
+        await desk.close()
+    notes = await run_checks(shop.settings(ANOMALY_UNUSUAL_QUANTITY="12"))
+    assert [finding.is_note for finding in notes] == [True] * 3
+    for finding, parts in zip(
+        notes,
+        (
+            ("high_value compares with 750.50 (version 2), GLOBALMART_ANOMALY_HIGH_VALUE is 5000.00; ", "rules set"),
+            ("unusual_quantity compares with 10 (version 1), GLOBALMART_ANOMALY_UNUSUAL_QUANTITY is 12",),
+            ("rapid_transactions is another rule than the guide's now (version 2)", "says nothing of it"),
+        ),
+        strict=True,
+    ):
+        assert [part for part in parts if part not in str(finding)] == []
+    assert await _found(shop, ANOMALY_HIGH_VALUE="750.5") == [str(notes[2])]
 
 
 async def test_a_wrong_password_of_mongodb(shop: Shop) -> None:
@@ -95,6 +144,14 @@ _CHANGES = (
     (
         "REVOKE UPDATE ON stream_progress FROM globalmart_worker",
         ("globalmart_worker may not update stream_progress", "grant it again"),
+    ),
+    (
+        "GRANT INSERT ON transactions TO globalmart_desk",
+        ("globalmart_desk may write transactions", "REVOKE INSERT, UPDATE ON transactions FROM globalmart_desk"),
+    ),
+    (
+        "REVOKE INSERT ON fraud_labels FROM globalmart_desk",
+        ("globalmart_desk may not insert into fraud_labels", "grant it again"),
     ),
     (
         "REVOKE SELECT ON transactions FROM globalmart_reader",
@@ -179,6 +236,7 @@ def test_clocks_and_versions() -> None:
     [
         ({}, 0, "all is well: settings, stores"),
         ({"POSTGRES_READER_PASSWORD": "no"}, 1, "problem: PostgreSQL at"),
+        ({"ANOMALY_HIGH_VALUE": "10"}, 0, "note: Rules: high_value compares with 5000.00"),
         ({"KAFKA_PARTITIONS": "many"}, 1, "problem: GLOBALMART_KAFKA_PARTITIONS"),
     ],
 )

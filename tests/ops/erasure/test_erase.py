@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from itertools import count
@@ -15,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.errors import LakeError, RecountError
+from app.fraud.editions import ListEntry, RuleDesk
+from app.fraud.rules import Listed, Velocity
 from app.ops.replay.replay import replay_kafka
 from app.published_run import visible
 from app.settings import Settings
@@ -26,8 +29,9 @@ from batch.sources import LAKE_TABLES
 from compose.embedded.stack import EmbeddedStack
 from tests.faults.processes import ROOT
 from tests.faults.world import World
-from tests.ops.dead_letters.refused import deliver, globalmart
+from tests.ops.dead_letters.refused import deliver, globalmart, order
 from tests.ops.erasure.forgotten import TODAY, USER, fill_lake, order_of_user, past, places, publish, repeated
+from tests.reconcile.stream.stores import delete_head
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.warehouses import Warehouse, warehouse_named
 
@@ -69,8 +73,9 @@ def user_comes_again(world: World) -> AbstractAsyncContextManager[None]:
 def lake_equals_postgres(world: World, lake: Path) -> bool:
     """Whether the next extract would find no day changed that it had read."""
     manifest = Lake(str(lake)).read_manifest()
+    newest = max(day for days in manifest.tables.values() for day in days)  # another day may have begun
     with open_snapshot(Settings(world.environment()).postgres) as snapshot:
-        prints = {source.name: snapshot.day_checksums(source, TODAY) for source in LAKE_TABLES.values()}
+        prints = {source.name: snapshot.day_checksums(source, newest) for source in LAKE_TABLES.values()}
     return all(
         known.summary == prints[name][day] for name, days in manifest.tables.items() for day, known in days.items()
     )
@@ -190,4 +195,96 @@ async def test_a_killed_erasure_is_finished_by_the_next(world: World, tmp_path: 
     history = pq.read_table(next((lake / "segment_history").rglob("*.parquet")), partitioning=None)
     assert history.num_rows == 2
     assert not list(lake.rglob("*.crc"))
+    assert worker.exit_code is None, worker.tail()
+
+
+_JUDGED_NAMES: Final = """
+SELECT 'anomaly' AS what, rule_id, user_id, suppressed FROM transaction_anomalies WHERE rule_id IN ('fast', 'stolen')
+UNION ALL SELECT 'shadow', rule_id, user_id, false FROM shadow_anomalies
+UNION ALL SELECT 'verdict', '', user_id, false FROM verdicts"""
+
+
+async def desk_of_the_user(world: World) -> None:
+    """Lists with the user and with a card, and a rule whose repeats are suppressed."""
+    watched = Listed(id="watched", name="Watched", field="user_id", list="watched", state="shadow")
+    stolen = Listed(id="stolen", name="Stolen", field="card", list="cards", effect="block", state="active")
+    shared = Listed(id="shared", name="Shared", field="session_id", list="cards", state="shadow")
+    fast = Velocity(id="fast", name="Fast", more_than=1, seconds=86_400, cooldown_minutes=9_000, state="active")
+    owner = await world.owner()
+    try:
+        desk = RuleDesk(owner, "ann")
+        for name, values in (("watched", ["ada", USER]), ("cards", ["c1", "s1"])):
+            await desk.make_list(name, "made")
+            await desk.put_entries(name, [ListEntry(value) for value in values], "added")
+        for rule in (watched, stolen, shared, fast):
+            await desk.set_rule(rule, "made")
+    finally:
+        await owner.close()
+
+
+async def judged_names(world: World) -> Counter[tuple[str, str, bool, bool]]:
+    """What was raised of whom: (what, rule, whether it is the user's, whether it repeats another)."""
+    rows = await world.sql(_JUDGED_NAMES)
+    return Counter((row[0], row[1], row[2] in (USER,) or row[2].startswith("erased-"), row[3]) for row in rows)
+
+
+async def test_what_a_user_raised_is_renamed_and_rules_go_on_as_before(
+    world: World, tmp_path: Path, warehouse: Warehouse
+) -> None:
+    """Cards and sessions are on lists as they were sent, the user under the new name; repeats stay repeats."""
+    worker = world.worker()
+    await desk_of_the_user(world)
+    orders = [order_of_user(f"e{number}", card="c1", session_id="s1") for number in range(3)]
+    await deliver(world, [*orders, order_of_user("other", card="c2"), order("a", card="c1"), order("b", card="c2")])
+    expected: Counter[tuple[str, str, bool, bool]] = Counter(
+        {
+            ("anomaly", "stolen", True, False): 3,
+            ("anomaly", "stolen", False, False): 1,
+            ("anomaly", "fast", True, False): 1,
+            ("anomaly", "fast", True, True): 2,
+            ("anomaly", "fast", False, False): 1,
+            ("shadow", "watched", True, False): 4,
+            ("shadow", "watched", False, False): 2,
+            ("shadow", "shared", True, False): 3,
+            ("verdict", "", True, False): 4,
+            ("verdict", "", False, False): 2,
+        }
+    )
+    assert await judged_names(world) == expected
+
+    result = await erase(world, tmp_path / "lake", "--dry-run", "--json")
+    counted = json.loads(result.stdout)["rows"]
+    judged = {"transaction_anomalies": 6, "verdicts": 4, "shadow_anomalies": 7, "fraud_list_entries": 1}
+    assert {name: counted[name] for name in judged} == judged
+    async with user_comes_again(world):
+        result = await erase(world, tmp_path / "lake", "--json")
+    assert result.exit_code == 0, result.output
+    assert {name: rows for name, rows in json.loads(result.stdout)["rows"].items() if name in judged} != {}
+    await world.exact()
+    assert await places(world, tmp_path / "lake", warehouse) == set()
+
+    before = await judged_names(world)
+    await deliver(world, [order_of_user("later", card="c1", session_id="s1"), order("c", card="c2")])
+    assert await judged_names(world) - before == Counter(
+        {
+            ("anomaly", "stolen", True, False): 1,
+            ("anomaly", "fast", True, True): 1,
+            ("anomaly", "fast", False, True): 1,
+            ("shadow", "watched", True, False): 1,
+            ("shadow", "watched", False, False): 1,
+            ("shadow", "shared", True, False): 1,
+            ("verdict", "", True, False): 1,
+            ("verdict", "", False, False): 1,
+        }
+    )
+    await world.exact()
+
+    # Kafka forgets what was sent: what the lists said of it is only known from what is stored
+    for (topic, partition), end in (await world.ledger()).items():
+        await asyncio.to_thread(delete_head, world.bootstrap, topic, partition, end)
+    report = await world.recount()
+    assert report.agrees, report.mismatches
+    assert report.lost_ranges
+    await world.execute("UPDATE verdicts SET risk_score = risk_score - 1 WHERE transaction_id = 'later'")
+    assert (await world.recount()).kinds["verdict"] == 1
     assert worker.exit_code is None, worker.tail()

@@ -149,3 +149,10 @@ ANOMALY_ROWS: Final[list[tuple[Any, ...]]] = [
         Decimal(5),
     ),
 ]
+
+#: transaction_id, severity, weight and so score, partition, offset, and of its reason name, measure and threshold.
+JUDGED_ROWS: Final[list[tuple[Any, ...]]] = [
+    ("t2", "high", 40, 0, 1, "High value", "9000.00", "5000.00"),
+    ("t3", "medium", 30, 0, 6, "Unusual quantity", "12", "10"),
+    ("r5", "medium", 30, 0, 13, "Rapid transactions", "6", "5"),
+]

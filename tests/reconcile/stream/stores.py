@@ -9,7 +9,15 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from app.topics import ANOMALIES, DEAD_LETTERS, TOPICS
-from tests.reconcile.stream.scripted import ANOMALY_ROWS, KAFKA_TIME, LEDGER_ROWS, TRANSACTION_ROWS, Sent, at
+from tests.reconcile.stream.scripted import (
+    ANOMALY_ROWS,
+    JUDGED_ROWS,
+    KAFKA_TIME,
+    LEDGER_ROWS,
+    TRANSACTION_ROWS,
+    Sent,
+    at,
+)
 from tests.support.waiting import PATIENCE_SECONDS
 
 PARTITIONS: Final = 2
@@ -103,6 +111,37 @@ async def fill(connection: Any, records: list[Sent], cluster: str) -> None:
             "sum(total_amount) FROM transactions GROUP BY 1, 2, 3"
         )
     await _fill_outbox(connection, records)
+    await _fill_desk(connection)
+
+
+async def _fill_desk(connection: Any) -> None:
+    """What came of the orders by edition 1, which is migrated: every verdict has one reason and opens a case."""
+    await connection.execute("INSERT INTO judged_from VALUES ('transactions', 0, 0, 1), ('transactions', 1, 0, 1)")
+    for row, judged in zip(ANOMALY_ROWS, JUDGED_ROWS, strict=True):
+        name, user, amount, _, rule, description, time, _ = row
+        _, severity, weight, partition, offset, title, measure, threshold = judged
+        reason = {
+            "rule_id": rule,
+            "rule_version": 1,
+            "name": title,
+            "severity": severity,
+            "weight": weight,
+            "measure": measure,
+            "threshold": threshold,
+            "description": description,
+            "suppressed": False,
+        }
+        await connection.execute(
+            "INSERT INTO verdicts (transaction_id, user_id, amount, event_time, detected_at, edition, risk_score, "
+            "action, severity, reasons, source_partition, source_offset) "
+            "VALUES ($1, $2, $3, $4, now(), 1, $5, 'review', $6, $7, $8, $9)",
+            *(name, user, amount, time, weight, severity, json.dumps([reason]), partition, offset),
+        )
+        await connection.execute(
+            "INSERT INTO cases (transaction_id, severity, amount, event_time, opened_at) "
+            "VALUES ($1, $2, $3, $4, now())",
+            *(name, severity, amount, time),
+        )
 
 
 def _label(name: str) -> str:
@@ -118,9 +157,12 @@ async def _insert(connection: Any, table: str, rows: list[tuple[Any, ...]]) -> N
 async def _fill_outbox(connection: Any, records: list[Sent]) -> None:
     await connection.executemany(
         "INSERT INTO transaction_anomalies (transaction_id, user_id, amount, anomaly_score, "
-        "anomaly_type, description, event_time, threshold, detected_at, position) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), $9)",
-        [(*row, position) for position, row in enumerate(ANOMALY_ROWS, 1)],
+        "anomaly_type, description, event_time, threshold, detected_at, position, severity, source_partition, "
+        "source_offset) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), $9, $10, $11, $12)",
+        [
+            (*row, position, judged[1], *judged[3:5])
+            for position, (row, judged) in enumerate(zip(ANOMALY_ROWS, JUDGED_ROWS, strict=True), 1)
+        ],
     )
     dead = dead_letters(records)
     await connection.executemany(
@@ -147,8 +189,11 @@ def publish(bootstrap: str, records: list[Sent]) -> None:
     """The copies of anomalies and dead letters; one of each is sent twice."""
     producer = Producer({"bootstrap.servers": bootstrap})
     names = ("transaction_id", "user_id", "amount", "anomaly_score", "anomaly_type", "description")
-    for row in [*ANOMALY_ROWS, ANOMALY_ROWS[0]]:
-        fields = dict(zip((*names, "event_time", "threshold"), map(str, row), strict=True))
+    rows = [*zip(ANOMALY_ROWS, JUDGED_ROWS, strict=True)]
+    for row, (_, severity, weight, *_) in [*rows, rows[0]]:
+        fields: dict[str, Any] = dict(zip((*names, "event_time", "threshold"), map(str, row), strict=True))
+        fields |= {"rule_version": 1, "severity": severity, "suppressed": False}
+        fields |= {"risk_score": weight, "action": "review"}
         producer.produce(ANOMALIES, json.dumps(fields), f"{row[0]}:{row[4]}")
     dead = dead_letters(records)
     for record in [*dead, dead[0]]:

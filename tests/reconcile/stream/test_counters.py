@@ -2,33 +2,49 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.reconcile.stream.counters import PartitionCounters
+from app.reconcile.stream.editions import Editions, RuleVersion
 from app.reconcile.stream.expected_store import ExpectedStore
 from app.reconcile.stream.json_values import SECOND_US
+from app.reconcile.stream.judged_again import JudgedAgain
 from app.reconcile.stream.validation import Event
-from app.settings import AnomalySettings
 from app.topics import PRODUCT_VIEWS, TRANSACTIONS
+
+_PARAMETERS: dict[str, dict[str, Any]] = {
+    "high_value": {"kind": "amount", "above": "5000.00"},
+    "unusual_quantity": {"kind": "quantity", "at_least": 10},
+    "rapid_transactions": {"kind": "velocity", "more_than": 5, "seconds": 60},
+}
+#: The guide's three rules, without their weights and severities.
+GUIDE = Editions(
+    {1: (30, 80)},
+    [
+        RuleVersion(name, 1, 1, rank, {"name": name, "state": "active"} | parameters)
+        for rank, (name, parameters) in enumerate(_PARAMETERS.items())
+    ],
+)
 
 
 def order(name: str, second: float, amount: str = "1.00", *, user: str = "u", quantity: int = 1) -> Event:
     time_us = int(second * SECOND_US)
-    values = (name, user, time_us, Decimal(amount), None, None, None, quantity, None, None)
+    values = (name, user, time_us, Decimal(amount), None, None, None, quantity, *[None] * 6)
     return Event(values, time_us, False, False)
 
 
 def counters(topic: str = TRANSACTIONS) -> PartitionCounters:
-    return PartitionCounters(topic, 0, lateness_seconds=600, anomaly=AnomalySettings())
+    return PartitionCounters(topic, 0, lateness_seconds=600, judge=JudgedAgain(0, GUIDE))
 
 
 def raised(folder: Path, *orders: Event) -> list[tuple[str, str, str]]:
     """(transaction, type, score) of the anomalies of orders accepted in this sequence."""
     with ExpectedStore(60, 30, folder) as expected_store:
         line = counters()
-        for event in orders:
-            line.accept(event)
+        for offset, event in enumerate(orders):
+            line.accept(event, offset)
         line.flush(expected_store)
         return [(a.transaction_id, a.anomaly_type, a.score) for a in expected_store.anomalies()]
 
@@ -46,7 +62,7 @@ def raised(folder: Path, *orders: Event) -> list[tuple[str, str, str]]:
 def test_watermark_and_lateness(seconds: list[float], late: int, watermark: float) -> None:
     line = counters(PRODUCT_VIEWS)
     for second in seconds:
-        line.accept(Event((), int(second * SECOND_US), False, False))
+        line.accept(Event((), int(second * SECOND_US), False, False), 0)
     assert line.counters["late"] == late
     assert line.watermark_us == watermark * SECOND_US
 

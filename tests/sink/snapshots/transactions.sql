@@ -1,8 +1,8 @@
-CREATE TEMPORARY TABLE stage_transactions (transaction_id TEXT, user_id TEXT, timestamp TIMESTAMPTZ, amount_cents BIGINT, category TEXT, country TEXT, payment_method TEXT, quantity INTEGER, product_id TEXT, session_id TEXT, source_offset BIGINT) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE stage_transactions (transaction_id TEXT, user_id TEXT, timestamp TIMESTAMPTZ, amount_cents BIGINT, category TEXT, country TEXT, payment_method TEXT, quantity INTEGER, product_id TEXT, session_id TEXT, card TEXT, device TEXT, ip TEXT, email TEXT, source_offset BIGINT) ON COMMIT DELETE ROWS;
 
 WITH accepted AS (
-    INSERT INTO transactions (transaction_id, user_id, timestamp, total_amount, category, country, payment_method, quantity, product_id, session_id, source_offset, source_partition)
-    SELECT s.transaction_id, s.user_id, s.timestamp, s.amount_cents * 0.01, s.category, s.country, s.payment_method, s.quantity, s.product_id, s.session_id, s.source_offset, s.source_partition FROM (SELECT *, $1::INTEGER AS source_partition FROM stage_transactions) AS s
+    INSERT INTO transactions (transaction_id, user_id, timestamp, total_amount, category, country, payment_method, quantity, product_id, session_id, card, device, ip, email, source_offset, source_partition)
+    SELECT s.transaction_id, s.user_id, s.timestamp, s.amount_cents * 0.01, s.category, s.country, s.payment_method, s.quantity, s.product_id, s.session_id, s.card, s.device, s.ip, s.email, s.source_offset, s.source_partition FROM (SELECT *, $1::INTEGER AS source_partition FROM stage_transactions) AS s
     ORDER BY s.transaction_id COLLATE "C", s.source_partition, s.source_offset
     ON CONFLICT (transaction_id) DO NOTHING
     RETURNING source_partition, timestamp, total_amount, category, country
@@ -78,13 +78,13 @@ WITH accepted AS (
 )
 SELECT count(*) FROM accepted;
 
-SELECT s.source_partition, s.source_offset, ROW(s.user_id, s.timestamp, s.amount_cents * 0.01, s.category, s.country, s.payment_method, s.quantity, s.product_id, s.session_id) IS DISTINCT FROM ROW(t.user_id, t.timestamp, t.total_amount, t.category, t.country, t.payment_method, t.quantity, t.product_id, t.session_id) AS conflicting
+SELECT s.source_partition, s.source_offset, ROW(s.user_id, s.timestamp, s.amount_cents * 0.01, s.category, s.country, s.payment_method, s.quantity, s.product_id, s.session_id, s.card, s.device, s.ip, s.email) IS DISTINCT FROM ROW(t.user_id, t.timestamp, t.total_amount, t.category, t.country, t.payment_method, t.quantity, t.product_id, t.session_id, t.card, t.device, t.ip, t.email) AS conflicting
 FROM (SELECT *, $1::INTEGER AS source_partition FROM stage_transactions) AS s JOIN transactions t ON t.transaction_id = s.transaction_id
 WHERE t.source_partition <> s.source_partition OR t.source_offset <> s.source_offset;
 
 WITH accepted AS (
-    INSERT INTO transactions (transaction_id, user_id, timestamp, total_amount, category, country, payment_method, quantity, product_id, session_id, source_offset, source_partition)
-    SELECT s.transaction_id, s.user_id, s.timestamp, s.amount_cents * 0.01, s.category, s.country, s.payment_method, s.quantity, s.product_id, s.session_id, s.source_offset, s.source_partition FROM unnest($3::TEXT[], $4::TEXT[], $5::TIMESTAMPTZ[], $6::BIGINT[], $7::TEXT[], $8::TEXT[], $9::TEXT[], $10::INTEGER[], $11::TEXT[], $12::TEXT[], $13::BIGINT[], $1::INTEGER[]) AS s (transaction_id, user_id, timestamp, amount_cents, category, country, payment_method, quantity, product_id, session_id, source_offset, source_partition)
+    INSERT INTO transactions (transaction_id, user_id, timestamp, total_amount, category, country, payment_method, quantity, product_id, session_id, card, device, ip, email, source_offset, source_partition)
+    SELECT s.transaction_id, s.user_id, s.timestamp, s.amount_cents * 0.01, s.category, s.country, s.payment_method, s.quantity, s.product_id, s.session_id, s.card, s.device, s.ip, s.email, s.source_offset, s.source_partition FROM unnest($3::TEXT[], $4::TEXT[], $5::TIMESTAMPTZ[], $6::BIGINT[], $7::TEXT[], $8::TEXT[], $9::TEXT[], $10::INTEGER[], $11::TEXT[], $12::TEXT[], $13::TEXT[], $14::TEXT[], $15::TEXT[], $16::TEXT[], $17::BIGINT[], $1::INTEGER[]) AS s (transaction_id, user_id, timestamp, amount_cents, category, country, payment_method, quantity, product_id, session_id, card, device, ip, email, source_offset, source_partition)
     ORDER BY s.transaction_id COLLATE "C", s.source_partition, s.source_offset
     ON CONFLICT (transaction_id) DO NOTHING
     RETURNING source_partition, timestamp, total_amount, category, country
@@ -160,7 +160,7 @@ WITH accepted AS (
 )
 SELECT count(*) FROM accepted;
 
-SELECT s.source_partition, s.source_offset, ROW(s.user_id, s.timestamp, s.amount_cents * 0.01, s.category, s.country, s.payment_method, s.quantity, s.product_id, s.session_id) IS DISTINCT FROM ROW(t.user_id, t.timestamp, t.total_amount, t.category, t.country, t.payment_method, t.quantity, t.product_id, t.session_id) AS conflicting
-FROM unnest($2::TEXT[], $3::TEXT[], $4::TIMESTAMPTZ[], $5::BIGINT[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::INTEGER[], $10::TEXT[], $11::TEXT[], $12::BIGINT[], $1::INTEGER[]) AS s (transaction_id, user_id, timestamp, amount_cents, category, country, payment_method, quantity, product_id, session_id, source_offset, source_partition) JOIN transactions t ON t.transaction_id = s.transaction_id
+SELECT s.source_partition, s.source_offset, ROW(s.user_id, s.timestamp, s.amount_cents * 0.01, s.category, s.country, s.payment_method, s.quantity, s.product_id, s.session_id, s.card, s.device, s.ip, s.email) IS DISTINCT FROM ROW(t.user_id, t.timestamp, t.total_amount, t.category, t.country, t.payment_method, t.quantity, t.product_id, t.session_id, t.card, t.device, t.ip, t.email) AS conflicting
+FROM unnest($2::TEXT[], $3::TEXT[], $4::TIMESTAMPTZ[], $5::BIGINT[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::INTEGER[], $10::TEXT[], $11::TEXT[], $12::TEXT[], $13::TEXT[], $14::TEXT[], $15::TEXT[], $16::BIGINT[], $1::INTEGER[]) AS s (transaction_id, user_id, timestamp, amount_cents, category, country, payment_method, quantity, product_id, session_id, card, device, ip, email, source_offset, source_partition) JOIN transactions t ON t.transaction_id = s.transaction_id
 WHERE t.source_partition <> s.source_partition OR t.source_offset <> s.source_offset;
 

@@ -1,0 +1,1 @@
+"""Tests rules on stored orders: what they would have raised, exactly as the stream would have judged."""

@@ -1,0 +1,93 @@
+"""Lists over HTTP: made, filled, paged, emptied."""
+
+from datetime import timedelta
+from typing import Any
+
+from tests.api.desk import clerks, problem
+from tests.api.shop import store
+from tests.sink.chunk_slices import NOON, order
+from tests.support.databases import Database
+
+STOLEN = {"id": "stolen_card", "name": "Stolen", "kind": "list", "field": "card", "list": "stolen", "effect": "block"}
+
+
+async def test_a_value_counts_from_the_next_order_until_it_expires(database: Database) -> None:
+    async with clerks(database) as (reader, ann, bo):
+        entries = [{"value": "c1", "note": "reported"}, {"value": "c2", "expires_at": "2026-03-01T12:00:00Z"}]
+        body = {"entries": entries, "reason": "chargebacks"}
+        assert "there is no list stolen" in problem(await ann.ask("POST", "/lists/stolen", body), 404)["detail"]
+        made = await ann.ask("POST", "/lists/stolen", body, create="true")
+        assert made.status_code == 200, made.text
+        assert (await bo.ask("POST", "/rules", {**STOLEN, "state": "active"})).status_code == 201
+        rows = [order(0, card="c1"), order(1, card="c2"), order(2, card="c2", timestamp=NOON - timedelta(minutes=1))]
+        await store(database, rows)
+        assert [row["transaction_id"] for row in await _blocked(database)] == ["t000000", "t000002"]
+        removed = await ann.ask("DELETE", "/lists/stolen", {"values": ["c1", "never there"], "reason": "found"})
+        told = removed.json()
+        assert (removed.status_code, told["changed"], told["unchanged"]) == (200, 1, 1)
+        again = await ann.ask("DELETE", "/lists/stolen", {"values": ["c1"], "reason": "once more"})
+        assert again.json() == {**told, "changed": 0}
+        await store(database, [order(3, card="c1")], start=3)
+        assert len(await _blocked(database)) == 2
+        got = await reader.get("/lists/stolen")
+    assert [(one["value"], one["author"], one["reason"]) for one in got["entries"]] == [("c2", "ann", "chargebacks")]
+    assert got["entries"][0]["expires_at"] == "2026-03-01T12:00:00Z"
+
+
+async def _blocked(database: Database) -> list[Any]:
+    return await database.fetch("SELECT transaction_id FROM verdicts WHERE action = 'block' ORDER BY source_offset")
+
+
+async def test_a_list_is_paged_by_its_values(database: Database) -> None:
+    values = sorted(f"v{n:03}-é" for n in range(25))
+    async with clerks(database, NOON) as (reader, ann, _):
+        body = {"entries": [{"value": value} for value in reversed(values)]}
+        await ann.ask("POST", "/lists/many", body, create="true")
+        past = {"entries": [{"value": values[0], "expires_at": "2026-03-01T13:00:00+01:00"}]}
+        await ann.ask("POST", "/lists/many", past)
+        found, query = [], {"limit": 7}
+        while True:
+            page = await reader.get("/lists/many", **query)
+            found += [entry["value"] for entry in page["entries"]]
+            if page["next_cursor"] is None:
+                break
+            query["cursor"] = page["next_cursor"]
+        (one,) = (await reader.get("/lists"))["lists"]
+        for wrong in ("x", page["next_cursor"] or query["cursor"]):
+            problem(await reader.ask("GET", "/lists/other", cursor=wrong), 422)
+        problem(await reader.ask("GET", "/lists/other"), 404)
+    assert found == values
+    assert (one["name"], one["entries"], one["expired"]) == ("many", 25, 1)
+
+
+async def test_what_cannot_be_on_a_list_is_named(database: Database) -> None:
+    refused: tuple[tuple[str, Any, str], ...] = (
+        ("/lists/Stolen%20Cards", {"entries": [{"value": "c1"}]}, "is no name"),
+        ("/lists/stolen", {"entries": [{"value": ""}]}, "value"),
+        ("/lists/stolen", {"entries": [{"value": "a\0b"}]}, "NUL"),
+        ("/lists/stolen", {"entries": [{"value": "c1", "note": "\0"}]}, "NUL"),
+        ("/lists/stolen", {"entries": [{"value": "c1", "expires_at": 1_762_041_600}]}, "expires_at"),
+        ("/lists/stolen", {"entries": [{"value": "c1", "expires_at": "2026-03-01"}]}, "not a day"),
+        ("/lists/stolen", {"entries": [{"value": "c1", "until": "x"}]}, "until"),
+        ("/lists/stolen", {"entries": []}, "entries"),
+        ("/lists/stolen", {"entries": [{"value": "c1"}], "reason": "\0"}, "reason"),
+    )
+    async with clerks(database) as (reader, ann, _):
+        for path, body, fix in refused:
+            told = problem(await ann.ask("POST", f"{path}?create=true", body), 422)
+            assert fix in told["detail"], (body, told)
+        assert (await reader.get("/lists"))["lists"] == []
+    assert await database.fetch("SELECT 1 FROM fraud_editions WHERE edition > 1") == []
+
+
+async def test_a_thousand_values_of_any_length_are_one_request(database: Database) -> None:
+    values = [f"{n:04}".ljust(100, "x") for n in range(1_000)]
+    entries = [{"value": value, "expires_at": "2026-12-31T00:00:00Z", "note": "chargeback"} for value in values]
+    async with clerks(database) as (reader, ann, _):
+        added = await ann.ask("POST", "/lists/stolen", {"entries": entries}, create="true")
+        assert (added.status_code, added.json()["changed"]) == (200, 1_000), added.text
+        told = problem(await ann.ask("POST", "/lists/stolen", {"entries": entries * 2}), 413)
+        assert "send it in parts, or raise GLOBALMART_API_BODY_MAX_BYTES" in told["detail"]
+        removed = await ann.ask("DELETE", "/lists/stolen", {"values": values})
+        assert removed.json()["lists"][0]["entries"] == 0
+        assert (await reader.get("/lists"))["lists"] == removed.json()["lists"]
