@@ -15,7 +15,7 @@ from starlette.routing import Match
 from api.responses import to_json
 from api.stores import StoreDownError
 from app.errors import GlobalMartError
-from app.fraud.errors import InvalidRuleError, UnknownNameError, VersionConflictError
+from app.fraud.errors import InvalidRuleError, TakenNameError, UnknownNameError, VersionConflictError
 
 MEDIA_TYPE: Final = "application/problem+json"
 #: A message of the desk that begins with the field.
@@ -84,6 +84,7 @@ def install(app: FastAPI, retry_after_seconds: int) -> None:
     app.add_exception_handler(StoreDownError, store_down)
     app.add_exception_handler(ProblemError, _known)
     app.add_exception_handler(InvalidRuleError, _invalid_change)
+    app.add_exception_handler(TakenNameError, _taken)
     app.add_exception_handler(UnknownNameError, _unknown)
     app.add_exception_handler(VersionConflictError, _conflict)
     app.add_exception_handler(RequestValidationError, _invalid_request)
@@ -109,6 +110,10 @@ async def _invalid_change(_: Request, error: Exception) -> Response:
     found = _OF_FIELD.fullmatch(str(error))
     errors = [{"field": found["field"], "message": found["message"]}] if found else []
     return problem(422, str(error), errors=errors)
+
+
+async def _taken(_: Request, error: Exception) -> Response:
+    return problem(409, str(error))
 
 
 async def _unknown(_: Request, error: Exception) -> Response:

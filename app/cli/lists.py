@@ -24,7 +24,7 @@ from app.cli.desk import (
 from app.fraud import catalogue
 from app.fraud.editions import EntriesSet, ListEntry, RuleDesk
 from app.fraud.errors import UnknownNameError
-from app.fraud.rulebook import MAX_LIST_ENTRIES
+from app.fraud.rulebook import MAX_LIST_ENTRIES, Rulebook
 from app.fraud.sheets import read_entries
 from app.settings import load_settings
 
@@ -63,6 +63,7 @@ def show(
     name: Name,
     after: Annotated[str, typer.Option("--after", help="Page: values that follow this one.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=MAX_LIST_ENTRIES, help="Page: how many.")] = 50,
+    search: Annotated[str, typer.Option("--search", help="Only values that contain this, in any case.")] = "",
     as_json: Json = False,
 ) -> None:
     """Show the values of a list by pages, and who added each when and why.
@@ -70,7 +71,7 @@ def show(
     Example: globalmart lists show stolen_cards --limit 100
     """
     with refusals_explained():
-        found = asyncio.run(_entries(name, after, limit))
+        found = asyncio.run(_entries(name, after, limit, search))
     following = found[-1]["value"] if len(found) == limit else None
     if as_json:
         print_json({"name": name, "entries": found, "next_after": following})
@@ -84,6 +85,17 @@ def show(
     console.print(table)
     if following is not None:
         console.print(f"more: --after {escape(following)}", style="dim", highlight=False, soft_wrap=True)
+
+
+@lists.command()
+def new(name: Name, reason: Reason = "", as_json: Json = False) -> None:
+    """Make an empty list, so that a rule can name it.
+
+    Example: globalmart lists new stolen_cards --reason "a rule is to come"
+    """
+    with refusals_explained():
+        book = asyncio.run(_make(name, reason))
+    _say(EntriesSet(book, 0, 0, 0), name, as_json)
 
 
 @lists.command()
@@ -141,7 +153,7 @@ def import_command(
 
 def _say(found: EntriesSet, name: str, as_json: bool) -> None:
     book, count = found.book, len(found.book.lists[name])
-    figures = {"changed": found.changed, "unchanged": found.unchanged}
+    figures = {"changed": found.changed, "added": found.added, "unchanged": found.unchanged}
     if as_json:
         print_json({"edition": book.edition, "list": name, "entries": count, **figures})
     else:
@@ -154,11 +166,16 @@ async def _listed() -> list[dict[str, Any]]:
         return [dict(row) for row in await catalogue.lists(connection, datetime.now(UTC))]
 
 
-async def _entries(name: str, after: str, limit: int) -> list[dict[str, Any]]:
+async def _make(name: str, reason: str) -> Rulebook:
+    async with desk_connection(load_settings()) as connection:
+        return await RuleDesk(connection, author()).make_list(name, reason)
+
+
+async def _entries(name: str, after: str, limit: int, search: str) -> list[dict[str, Any]]:
     async with desk_connection(load_settings()) as connection:
         if not await catalogue.list_exists(connection, name):
             raise UnknownNameError(f"there is no list {name}; `globalmart lists list` lists them")
-        return [dict(row) for row in await catalogue.entries(connection, name, after, limit)]
+        return [dict(row) for row in await catalogue.entries(connection, name, after, limit, search)]
 
 
 async def _put(name: str, entries: Sequence[ListEntry], reason: str, *, create: bool) -> EntriesSet:

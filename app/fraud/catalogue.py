@@ -53,7 +53,7 @@ FROM fraud_lists made JOIN fraud_editions USING (edition) LEFT JOIN (
 _LIST_EXISTS: Final = "SELECT EXISTS (SELECT FROM fraud_lists WHERE list = $1)"
 _LIST_ENTRIES: Final = f"""
 SELECT value, expires_at, note, author, reason, created_at AS added_at FROM (
-    SELECT * {_PRESENT} AND list = $1 AND value > $2 ORDER BY value LIMIT $3
+    SELECT * {_PRESENT} AND list = $1 AND value > $2 AND strpos(lower(value), lower($4)) > 0 ORDER BY value LIMIT $3
 ) AS page JOIN fraud_editions USING (edition) ORDER BY value"""
 
 
@@ -103,9 +103,9 @@ async def list_exists(source: Source, name: str) -> bool:
     return bool(found)
 
 
-async def entries(source: Source, name: str, after: str, limit: int) -> Sequence[asyncpg.Record]:
-    """Returns up to `limit` values of a list that follow one, by their letters."""
-    return await source.fetch(_LIST_ENTRIES, name, after, limit)
+async def entries(source: Source, name: str, after: str, limit: int, search: str = "") -> Sequence[asyncpg.Record]:
+    """Returns up to `limit` values of a list that follow one, by their letters, and contain `search` in any case."""
+    return await source.fetch(_LIST_ENTRIES, name, after, limit, search)
 
 
 def _shown(row: asyncpg.Record) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import msgspec
 
 from app.domain.timestamps import EPOCH, MICROSECOND
 from app.fraud import catalogue
-from app.fraud.errors import InvalidRuleError, UnknownNameError, VersionConflictError
+from app.fraud.errors import InvalidRuleError, TakenNameError, UnknownNameError, VersionConflictError
 from app.fraud.rulebook import (
     FIRST_EDITION,
     MAX_LIST_ENTRIES,
@@ -28,7 +28,7 @@ from app.fraud.rulebook import (
     missing_lists,
 )
 from app.fraud.rules import AnyRule, ListName, State, definition_of, parse_rule
-from app.fraud.texts import MAX_NOTE, MAX_REASON, checked_text
+from app.fraud.texts import MAX_NOTE, MAX_REASON, MAX_VALUE, checked_text
 
 NEWEST: Final = "SELECT max(edition) FROM fraud_editions"
 _EDITION: Final = "SELECT edition, review_from, block_from FROM fraud_editions WHERE edition = $1"
@@ -90,11 +90,15 @@ class RulesSet(NamedTuple):
 
 
 class EntriesSet(NamedTuple):
-    """What became of values of a list, by their number; `book` is the newest rulebook, whoever made it."""
+    """What became of values of a list, by their number; `book` is the newest rulebook, whoever made it.
+
+    Of those that were `changed`, so many were `added`.
+    """
 
     book: Rulebook
     changed: int
     unchanged: int
+    added: int
 
 
 async def newest_edition(connection: asyncpg.Connection) -> int:
@@ -236,12 +240,12 @@ class RuleDesk:
             return await load_rulebook(self._connection, edition, book)
 
     async def make_list(self, name: str, reason: str) -> Rulebook:
-        """Makes an empty list; raises InvalidRuleError for a name that is not allowed or taken."""
+        """Makes an empty list; raises InvalidRuleError for a name that is not allowed, TakenNameError."""
         _check_list_name(name)
         async with self._connection.transaction():
             book = await self._locked()
             if name in book.lists:
-                raise InvalidRuleError(f"the list {name} exists already")
+                raise TakenNameError(f"there is a list {name} already; add values to it, or choose another name")
             edition = await self._next(book, reason)
             await self._connection.execute(_INSERT_LIST, name, edition)
             return await load_rulebook(self._connection, edition, book)
@@ -278,6 +282,7 @@ class RuleDesk:
                 raise UnknownNameError(
                     f"there is no list {name}; the lists are {', '.join(sorted(book.lists)) or 'none'}"
                 )
+            before = len(book.lists.get(name, {}))
             after = len(book.lists.get(name, {}).keys() | unique.keys()) if present else 0
             if after > MAX_LIST_ENTRIES:
                 raise InvalidRuleError(f"the list {name} would have {after:,} values; {MAX_LIST_ENTRIES:,} are allowed")
@@ -288,7 +293,8 @@ class RuleDesk:
                     await self._connection.execute(_INSERT_LIST, name, edition)
                 await self._insert_entries(name, edition, changed, present=present)
                 book = await load_rulebook(self._connection, edition, book)
-        return EntriesSet(book, len(changed), len(unique) - len(changed))
+        added = max(len(book.lists[name]) - before, 0)
+        return EntriesSet(book, len(changed), len(unique) - len(changed), added)
 
     async def _differing(self, name: str, unique: Mapping[str, ListEntry], *, present: bool) -> list[ListEntry]:
         """The entries that are not on the list as they should be; to remove, those that are on it."""
@@ -386,6 +392,6 @@ def _check_list_name(name: str) -> None:
 
 def checked_value(value: str) -> str:
     """Returns the value of a list; raises InvalidRuleError for one that cannot be on a list."""
-    if not 1 <= len(value) <= 100 or "\0" in value:
-        raise InvalidRuleError("value: a value of a list has 1 to 100 characters, none of them NUL")
+    if not 1 <= len(value) <= MAX_VALUE or "\0" in value:
+        raise InvalidRuleError(f"value: a value of a list has 1 to {MAX_VALUE} characters, none of them NUL")
     return value

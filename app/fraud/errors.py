@@ -7,6 +7,10 @@ class InvalidRuleError(GlobalMartError):
     """A rule, list, threshold, case or label that is not valid; the text names the field and the fix."""
 
 
+class TakenNameError(InvalidRuleError):
+    """A list of this name exists already."""
+
+
 class UnknownNameError(GlobalMartError):
     """No rule, list, case or order has this name."""
 

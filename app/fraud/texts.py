@@ -7,6 +7,8 @@ from app.fraud.errors import InvalidRuleError
 MAX_REASON: Final = 500
 MAX_NOTE: Final = 2_000
 MAX_NAME: Final = 100
+#: Characters of a value of a list.
+MAX_VALUE: Final = 100
 
 
 def checked_text(field: str, text: str, longest: int, shortest: int = 0) -> str:

@@ -34,6 +34,55 @@ async def test_a_value_counts_from_the_next_order_until_it_expires(database: Dat
     assert got["entries"][0]["expires_at"] == "2026-03-01T12:00:00Z"
 
 
+async def test_an_empty_list_is_made_once(database: Database) -> None:
+    async with clerks(database, NOON) as (reader, ann, bo):
+        told = problem(await reader.ask("POST", "/lists", {"name": "stolen"}), 403)
+        assert "analyst" in told["detail"]
+        made = await ann.ask("POST", "/lists", {"name": "stolen", "reason": "cards"})
+        assert made.status_code == 201, made.text
+        assert (made.json()["entries"], made.json()["author"], made.json()["reason"]) == (0, "ann", "cards")
+        told = problem(await bo.ask("POST", "/lists", {"name": "stolen"}), 409)
+        assert "there is a list stolen already" in told["detail"]
+        told = problem(await ann.ask("POST", "/lists", {"name": "Stolen Cards"}), 422)
+        assert "lower-case letters, digits and _" in told["detail"]
+        assert (await reader.get("/lists"))["lists"] == [made.json()]
+        assert (await reader.get("/lists/stolen"))["entries"] == []
+        assert (await bo.ask("POST", "/rules", STOLEN)).status_code == 201
+
+
+async def test_what_is_added_is_told_from_what_is_changed(database: Database) -> None:
+    async with clerks(database) as (_, ann, __):
+        first = await ann.ask("POST", "/lists/stolen", {"entries": [{"value": "a"}, {"value": "b"}]}, create="true")
+        again = {"entries": [{"value": "a"}, {"value": "b", "note": "known"}, {"value": "c"}]}
+        second = await ann.ask("POST", "/lists/stolen", again)
+        third = await ann.ask("DELETE", "/lists/stolen", {"values": ["a", "x"]})
+        fourth = await ann.ask("POST", "/lists/stolen", {"entries": [{"value": "a"}]})
+    figures = [[answer.json()[name] for name in ("changed", "added", "unchanged")] for answer in (first, second, third)]
+    assert figures == [[2, 2, 0], [2, 1, 1], [1, 0, 1]]
+    assert fourth.json()["added"] == 1
+
+
+async def test_values_are_searched_in_any_case_and_page_by_page(database: Database) -> None:
+    values = [f"Card-{n:02}-%_" for n in range(12)] + ["other", "CARDINAL"]
+    async with clerks(database) as (reader, ann, _):
+        await ann.ask("POST", "/lists/many", {"entries": [{"value": value} for value in values]}, create="true")
+        found, query = [], {"search": "card", "limit": 5}
+        while True:
+            page = await reader.get("/lists/many", **query)
+            found += [entry["value"] for entry in page["entries"]]
+            if page["next_cursor"] is None:
+                break
+            query["cursor"] = page["next_cursor"]
+        told = problem(await reader.ask("GET", "/lists/many", cursor=query["cursor"], search="other"), 422)
+        assert "belongs to other parameters" in told["detail"]
+        # What means something to LIKE does not here.
+        assert len((await reader.get("/lists/many", search="%_"))["entries"]) == 12
+        assert (await reader.get("/lists/many", search="0%"))["entries"] == []
+        problem(await reader.ask("GET", "/lists/many", search="x" * 101), 422)
+        problem(await reader.ask("GET", "/lists/many", search="\0"), 422)
+    assert sorted(found) == sorted([*values[:12], "CARDINAL"])
+
+
 async def _blocked(database: Database) -> list[Any]:
     return await database.fetch("SELECT transaction_id FROM verdicts WHERE action = 'block' ORDER BY source_offset")
 

@@ -165,7 +165,7 @@ async def test_lists_are_filled_shown_and_emptied(command: CommandLine, database
         b'\xef\xbb\xbfvalue,note,expires_at\r\nc2,"found, again",\r\n\r\nc3,,2099-01-01T12:00:00+01:00\r\n'
     )
     found = await _document(command, "lists", "import", "stolen", str(sheet), "--reason", "from the bank")
-    assert found == {"edition": 3, "list": "stolen", "entries": 3, "changed": 2, "unchanged": 0}
+    assert found == {"edition": 3, "list": "stolen", "entries": 3, "changed": 2, "added": 1, "unchanged": 0}
     page = await _document(command, "lists", "show", "stolen", "--limit", "2")
     assert [(entry["value"], entry["expires_at"], entry["note"]) for entry in page["entries"]] == [
         ("c1", "2026-03-01T00:00:00Z", "lost, perhaps"),
@@ -175,12 +175,21 @@ async def test_lists_are_filled_shown_and_emptied(command: CommandLine, database
     assert (last["value"], last["expires_at"], last["author"]) == ("c3", "2099-01-01T11:00:00Z", AUTHOR)
     assert "from the bank" in await _done(command, "lists", "show", "stolen")
     assert "more: --after c1" in await _done(command, "lists", "show", "stolen", "--limit", "1")
+    (found,) = (await _document(command, "lists", "show", "stolen", "--search", "C2"))["entries"]
+    assert found["value"] == "c2"
     removed = await _done(command, "lists", "remove", "stolen", "c1", "c9")
     assert removed == "edition 4: the list stolen has 2 values; as they were: 1\n"
     assert set((await _book(database)).lists["stolen"]) == {"c2", "c3"}
     (one,) = (await _document(command, "lists", "list"))["lists"]
     assert (one["name"], one["entries"], one["expired"]) == ("stolen", 2, 0)
     assert await _done(command, "rules", "set", "-", text=json.dumps(WATCH)) == "edition 5: made watched\n"
+
+
+async def test_an_empty_list_is_made_once(command: CommandLine, database: Database) -> None:
+    assert await _done(command, "lists", "new", "stolen") == "edition 2: the list stolen has 0 values\n"
+    assert "there is a list stolen already" in await _refused(command, "lists", "new", "stolen")
+    assert "lower-case letters, digits and _" in await _refused(command, "lists", "new", "Stolen")
+    assert (await _book(database)).edition == 2
 
 
 async def test_lines_of_a_list_that_are_not_valid_are_named(command: CommandLine, database: Database) -> None:

@@ -89,8 +89,8 @@ async def test_values_that_are_as_they_should_be_make_no_edition(database: Datab
         made = await desk.put_entries("stolen", entries, "reported", create=True)
         assert (made.book.edition, made.changed, made.unchanged) == (2, 2, 0)
         again = await desk.put_entries("stolen", [*entries, entries[0]], "reported again")
-        assert again == (made.book, 0, 2)
-        assert await desk.remove_entries("stolen", ["never there"], "found") == (made.book, 0, 1)
+        assert again == (made.book, 0, 2, 0)
+        assert await desk.remove_entries("stolen", ["never there"], "found") == (made.book, 0, 1, 0)
         assert await load_rulebook(owner) == made.book
         later = await desk.put_entries("stolen", [entries[0], ListEntry("c2", note="thrice")], "another note")
         assert (later.book.edition, later.changed, later.unchanged) == (3, 1, 1)
