@@ -116,7 +116,7 @@ def _refusal(response: httpx.Response) -> DashboardError:
     match response.status_code:
         case httpx.codes.PRECONDITION_FAILED:
             return ConflictError(str(detail))
-        case httpx.codes.CONFLICT | httpx.codes.UNPROCESSABLE_ENTITY:
+        case httpx.codes.CONFLICT | httpx.codes.REQUEST_ENTITY_TOO_LARGE | httpx.codes.UNPROCESSABLE_ENTITY:
             return RefusedError(str(detail))
         case httpx.codes.FORBIDDEN:
             return ForbiddenError(str(detail))

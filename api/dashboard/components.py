@@ -30,6 +30,9 @@ _CALM: Final = """
 [data-testid="stMainBlockContainer"] { padding-top: 2.6rem; padding-bottom: 3rem; max-width: 1440px; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 [data-testid="stMetricValue"] * { white-space: normal; overflow-wrap: anywhere; }
+[data-testid="stTable"] :is(th, td) * { white-space: normal !important; }
+[data-testid="stTable"] td * { overflow-wrap: anywhere !important; }
+[data-testid="stTable"] td:not([style*="right"]) > div { min-width: 3.2rem; }
 [class*="st-key-live"] [data-stale="true"] { opacity: 1 !important; }
 </style>
 """
@@ -42,6 +45,8 @@ class Column:
     field: str
     heading: str
     written: Callable[[Any], str] = formatting.word
+    #: False for one that only the file has.
+    shown: bool = True
 
     def value(self, row: Mapping[str, Any]) -> Any:
         """Returns the value to sort by; for a missing one its word if there is one, else None."""
@@ -137,8 +142,32 @@ def choice(label: str, names: Mapping[str, str], key: str, **more: Any) -> str |
     return chosen
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], file_name: str, key: str) -> None:
-    """Shows rows as a table with exact values, and a CSV download."""
+def table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], file_name: str, key: str, *, wrapped: bool = False
+) -> None:
+    """Shows rows as a table with exact values, and a CSV download.
+
+    One that is `wrapped` breaks its texts rather than cut them, and cannot be sorted.
+    """
+    shown = [column for column in columns if column.shown]
+    if wrapped:
+        _wrapped(rows, shown)
+    else:
+        _scrolled(rows, shown, key)
+    st.download_button(
+        "Download CSV",
+        to_csv(rows, columns),
+        file_name,
+        "text/csv",
+        type="tertiary",
+        icon=":material/download:",
+        on_click="ignore",
+        key=f"{key} csv",
+        help="The rows above with exact decimals",
+    )
+
+
+def _scrolled(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], key: str) -> None:
     frame = pd.DataFrame(
         [[column.value(row) for column in columns] for row in rows],
         columns=pd.Index([column.heading for column in columns]),
@@ -152,17 +181,20 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], file_nam
         placeholder=formatting.NOTHING,
         height="content" if len(rows) <= _ROWS_AT_ONCE else _SCROLLED_PIXELS,
     )
-    st.download_button(
-        "Download CSV",
-        to_csv(rows, columns),
-        file_name,
-        "text/csv",
-        type="tertiary",
-        icon=":material/download:",
-        on_click="ignore",
-        key=f"{key} csv",
-        help="The rows above with exact decimals",
-    )
+
+
+def _wrapped(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
+    cells = {column.heading: [_markdown(column, row) for row in rows] for column in columns}
+    numbers: dict[Any, Any] = {
+        column.heading: column.written for column in columns if all(type(row[column.field]) is int for row in rows)
+    }
+    st.table(pd.DataFrame(cells).style.format(numbers), border="horizontal", hide_index=True)
+
+
+def _markdown(column: Column, row: Mapping[str, Any]) -> int | str:
+    """A number as it is, so that it stands on the right; any other value as it is written, as Markdown."""
+    value = row[column.field]
+    return value if type(value) is int else formatting.plain(column.written(value))
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> bytes:

@@ -13,7 +13,7 @@ from api.dashboard.client import ApiClient
 from api.dashboard.errors import ApiUnavailableError, NotPublishedError, StoreDownError
 from api.dashboard.page import Page
 from api.dashboard.palette import Palette, palette
-from api.dashboard.views import anomalies, cases, customers, operations, overview, products, rules, trends
+from api.dashboard.views import anomalies, cases, customers, lists, operations, overview, products, rules, trends
 from app.settings import Settings, load_settings
 
 
@@ -38,6 +38,7 @@ VIEWS: Final = (
     View("anomalies", "Anomalies", ":material/notification_important:", anomalies.show),
     View("cases", "Cases", ":material/assignment_late:", cases.show),
     View("rules", "Rules", ":material/rule:", rules.show),
+    View("lists", "Lists", ":material/list_alt:", lists.show),
     View("operations", "Operations", ":material/settings_heart:", operations.show),
 )
 

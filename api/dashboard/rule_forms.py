@@ -8,6 +8,8 @@ from typing import Any, Final
 import streamlit as st
 
 _TRAITS: Final = ("country", "category", "payment_method", "product_id", "session_id", "card", "device", "ip", "email")
+#: What can be compared with a list.
+LISTED: Final = ("user_id", *_TRAITS)
 #: Parameters that are asked for as text and have to be numbers.
 _AMOUNTS: Final = ("above", "below", "deviations")
 STATES: Final = {"active": "Active", "shadow": "Shadow", "paused": "Paused"}
@@ -122,7 +124,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         "On a list",
         "A value of the order is on a list; an allow list keeps the other rules from counting.",
         (
-            Parameter("field", "Value", _one_of("user_id", *_TRAITS)),
+            Parameter("field", "Value", _one_of(*LISTED)),
             Parameter("list", "List", _text("stolen")),
             Parameter("effect", "Effect", _one_of("watch", "block", "allow")),
         ),
@@ -145,7 +147,7 @@ def ask(kind: str, lists: Sequence[str] = ()) -> dict[str, Any]:
         for parameter in KINDS[kind].parameters:
             key = f"{kind} {parameter.name}"
             if parameter.name == "list":
-                none = "none yet: make one by `globalmart lists add`"
+                none = "none yet: make one on the page Lists"
                 definition["list"] = st.selectbox(parameter.label, lists, key=key, placeholder=none) or ""
             else:
                 definition[parameter.name] = parameter.ask(parameter.label, key)
@@ -191,7 +193,7 @@ def faults(definition: Mapping[str, Any]) -> list[str]:
         if not definition[name].strip()
     ]
     if definition.get("list") == "":
-        found.append("**There is no list.** Make one first: `globalmart lists add stolen_cards c7f3 --create`")
+        found.append("**There is no list.** Make one first on the page Lists.")
     texts = [
         (parameter.label, definition[parameter.name])
         for parameter in KINDS[definition["kind"]].parameters

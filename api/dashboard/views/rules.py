@@ -12,18 +12,20 @@ from api.dashboard import components, formatting, rule_forms
 from api.dashboard.client import Answer
 from api.dashboard.page import Page
 
+#: Where the id of a rule that was just made is kept until it is shown.
+_NEW: Final = "new rule"
 _TESTED_DAYS: Final = timedelta(days=30)
 _RULES: Final = (
-    components.Column("id", "Rule"),
-    components.Column("name", "Name"),
-    components.Column("kind", "Kind", lambda kind: _kind_title(kind)),
+    components.Column("name", "Rule"),
     components.Column("state", "State", lambda state: rule_forms.STATES.get(state, state)),
-    components.Column("severity", "Severity"),
-    components.Column("weight", "Weight", formatting.number),
     components.Column("raised_24h", "Raised in 24 h", formatting.number),
     components.Column("raised_total", "Raised", formatting.number),
     components.Column("shadow_total", "In shadow", formatting.number),
-    components.Column("version", "Version", formatting.number),
+    components.Column("id", "Id", shown=False),
+    components.Column("kind", "Kind", lambda kind: _kind_title(kind), shown=False),
+    components.Column("severity", "Severity", shown=False),
+    components.Column("weight", "Weight", formatting.number, shown=False),
+    components.Column("version", "Version", formatting.number, shown=False),
 )
 _VERSIONS: Final = (
     components.Column("version", "Version", formatting.number),
@@ -68,14 +70,29 @@ def show(page: Page) -> None:
         answer = page.client.get("rules")
         rules: Sequence[Mapping[str, Any]] = answer["rules"]
         _cards(answer, rules)
-        components.table(rules, _RULES, "rules.csv", "rules")
+        if rules:
+            components.table(rules, _RULES, "rules.csv", "rules", wrapped=True)
+        else:
+            components.empty(
+                "There is no rule yet, so every order is let through.",
+                "Make one below, or set the starter rules: `globalmart rules set --starter --create-lists`.",
+            )
         _thresholds(page)
-        titles = {rule["id"]: f"{rule['name']} ({rule['id']})" for rule in rules}
-        chosen = st.selectbox("Look at", list(titles), format_func=titles.__getitem__, key="rule")
-        if chosen is not None:
-            _rule(page, page.client.one("rules", chosen).content)
+        if rules:
+            _look_at(page, rules)
     with components.explained(page.shown_errors):
         _new(page)
+
+
+def _look_at(page: Page, rules: Sequence[Mapping[str, Any]]) -> None:
+    """Shows the chosen rule; one that was just made is chosen."""
+    titles = {rule["id"]: f"{rule['name']} ({rule['id']})" for rule in rules}
+    new = st.session_state.pop(_NEW, None)
+    if new in titles:
+        st.session_state["rule"] = new
+    chosen = st.selectbox("Look at", list(titles), format_func=titles.__getitem__, key="rule")
+    if chosen is not None:
+        _rule(page, page.client.one("rules", chosen).content)
 
 
 def _kind_title(kind: str) -> str:
@@ -106,7 +123,11 @@ def _thresholds(page: Page) -> None:
     with st.expander("Change from which score an order is reviewed or blocked"), components.explained():
         now = page.client.get("thresholds").content
         with st.form("thresholds", border=False):
-            st.caption("The weights of the rules that an order raises add up to its score, 100 at most.")
+            st.caption(
+                "The weights of the rules that an order raises add up to its score, 100 at most. From the first limit "
+                "on the order becomes a case, which somebody has to look at; from the second on its verdict is "
+                "to block it, too. Below both it is let through."
+            )
             review, block = st.columns(2)
             scores = {
                 "review_from": int(review.number_input("Review from", 1, 100, now["review_from"])),
@@ -203,7 +224,8 @@ def _new(page: Page) -> None:
     if added and not faults:
         with components.explained():
             made = page.client.change("POST", "rules", {**definition, "state": "shadow", "reason": reason})
-            st.toast(f"{formatting.plain(definition['name'])} runs in shadow.")
+            st.session_state[_NEW] = made["id"]
+            st.toast(f"{formatting.plain(definition['name'])} runs in shadow and is shown above.")
             _warn(made["warning"])
             st.rerun()
 

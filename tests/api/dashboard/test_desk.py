@@ -1,4 +1,4 @@
-"""Cases and Rules in a real browser, as somebody would who knows fraud and not this program."""
+"""Cases, Rules and Lists in a real browser, as somebody would who knows fraud and not this program."""
 
 import asyncio
 import re
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from compose.embedded.stack import EmbeddedStack
-from tests.api.dashboard.browsing import browser, card, open_page, settled, site_over
+from tests.api.dashboard.browsing import PHONE, browser, card, open_page, settled, site_over
 from tests.api.dashboard.running import served_in_thread
 from tests.api.shop import store
 from tests.sink.chunk_slices import order
@@ -19,6 +19,17 @@ from tests.support.databases import Database, own_database
 from tests.support.waiting import wait_until
 
 _NOW = datetime.now(UTC)
+_LAPTOP: ViewportSize = {"width": 1280, "height": 1000}
+#: Cells that reach over their table's frame, and what is wider than the page.
+_CUT = """() => {
+    const cells = [...document.querySelectorAll('[data-testid=stTable] :is(td, th, p)')];
+    const right = element => element.getBoundingClientRect().right;
+    const cut = cells.filter(cell => right(cell) > right(cell.closest('[data-testid=stTable]')) + 1);
+    const found = cut.map(cell => cell.innerText);
+    const page = document.querySelector('[data-testid=stMain]');
+    if (page.scrollWidth > page.clientWidth) found.push(`a page of ${page.scrollWidth}`);
+    return found;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +78,9 @@ def _press(button: Locator) -> None:
     button.click()
 
 
-def _choose(tab: Page, label: str, option: str) -> None:
+def _choose(tab: Page, label: str, option: str, title: str = "Rules") -> None:
     """Opens a list and takes an option; one that closes, because the page is drawn or moves, is opened again."""
-    settled(tab, "Rules")
+    settled(tab, title)
     box = tab.get_by_test_id("stSelectbox").filter(has_text=label).locator("input")
     box.scroll_into_view_if_needed()
     choice = tab.get_by_role("option", name=re.compile(option))
@@ -94,7 +105,7 @@ def test_a_rule_is_tested_run_in_shadow_and_activated(site: str, tab: Page, desk
     expect(tab.get_by_text("High value transaction: $9123.45").first).to_be_attached()
     _press(_button(tab, "Run in shadow").last)
     expect(card(tab, "In shadow")).to_have_text("1")
-    _choose(tab, "Look at", "Large orders")
+    expect(tab.get_by_role("heading", name="Large orders")).to_be_visible()
     expect(_button(tab, "Activate")).to_be_enabled()
     tab.get_by_label("Reason", exact=True).first.fill("it finds what we look for")
     _press(_button(tab, "Activate"))
@@ -169,3 +180,87 @@ def test_what_somebody_else_changed_is_told(site: str, tab: Page, desk: tuple[Da
     assert answer.status_code == httpx.codes.OK, answer.text
     _press(_button(tab, "Pause"))
     expect(tab.get_by_text("is at version 2, not 1")).to_be_visible()
+
+
+def _row(tab: Page, value: str) -> Locator:
+    return tab.get_by_role("row").filter(has=tab.get_by_text(value, exact=True))
+
+
+def _take_off(tab: Page, value: str) -> None:
+    """Chooses a value to remove, and asks for it: the page then asks whether it is meant."""
+    settled(tab, "Lists")
+    expect(tab.get_by_test_id("stMultiSelect")).to_have_count(1)
+    box = tab.get_by_test_id("stMultiSelect").locator("input")
+    box.scroll_into_view_if_needed()
+    choice = tab.get_by_role("option", name=value, exact=True)
+
+    def opened() -> bool:
+        box.click()
+        tab.wait_for_timeout(500)
+        return choice.is_visible()
+
+    wait_until(opened)
+    choice.click()
+    tab.keyboard.press("Escape")
+    _press(_button(tab, "Remove …"))
+
+
+def test_a_list_is_made_filled_and_a_value_taken_off(site: str, tab: Page, desk: tuple[Database, str]) -> None:
+    open_page(tab, f"{site}/lists", "Lists")
+    expect(tab.get_by_text("There is no list yet.")).to_be_visible()
+    tab.get_by_label("Name of the list", exact=True).fill("stolen_cards")
+    _choose(tab, "Field of the order", "^card$", "Lists")
+    _press(_button(tab, "Make the list"))
+    expect(tab.get_by_text("The list stolen_cards is made")).to_be_visible()
+    expect(tab.get_by_text("orders whose card is on it get 100 points")).to_be_visible()
+    harmless, long = "<img src=x onerror=document.title='hurt'>", "x" * 200
+    tab.get_by_label("Values, one per line", exact=True).fill(f"c7f3\n{harmless}\n{long}\n  9a01  \n\n")
+    tab.get_by_label("Note", exact=True).fill("*reported* stolen")
+    _press(_button(tab, "Add to the list"))
+    expect(tab.get_by_text("3 values added.")).to_be_visible()
+    expect(tab.get_by_text("has 200 characters, 100 at most are allowed")).to_be_visible()
+    expect(tab.get_by_label("Values, one per line", exact=True)).to_have_value(long)
+    expect(_row(tab, harmless)).to_contain_text("*reported* stolen")
+    assert "hurt" not in tab.title()
+    _take_off(tab, "c7f3")
+    expect(tab.get_by_text("The next orders are no longer compared with them")).to_be_visible()
+    _press(_button(tab, "Remove 1 value"))
+    expect(tab.get_by_text("1 value removed.")).to_be_visible()
+    expect(_row(tab, "c7f3")).to_have_count(0)
+    entries = httpx.get(f"{desk[1]}/api/v1/lists/stolen_cards").json()["entries"]
+    assert [entry["value"] for entry in entries] == ["9a01", harmless]
+
+
+def test_a_value_that_somebody_else_took_off_is_told(site: str, tab: Page, desk: tuple[Database, str]) -> None:
+    place = f"{desk[1]}/api/v1/lists/shared"
+    answer = httpx.post(place, params={"create": "true"}, json={"entries": [{"value": "c1"}, {"value": "c2"}]})
+    assert answer.status_code == httpx.codes.OK, answer.text
+    open_page(tab, f"{site}/lists", "Lists")
+    _choose(tab, "Look at", "shared", "Lists")
+    expect(_row(tab, "c1")).to_be_visible()
+    _take_off(tab, "c1")
+    expect(_button(tab, "Remove 1 value")).to_be_visible()
+    assert httpx.request("DELETE", place, json={"values": ["c1"]}).status_code == httpx.codes.OK
+    _press(_button(tab, "Remove 1 value"))
+    expect(tab.get_by_text("1 had been removed by somebody else")).to_be_visible()
+    expect(_row(tab, "c1")).to_have_count(0)
+    expect(tab.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_long_names_and_values_are_whole_on_a_phone_too(site: str, tab: Page, desk: tuple[Database, str]) -> None:
+    name, value = "l" * 50, "x" * 100
+    body = {"entries": [{"value": value, "note": "n" * 300}, {"value": "erased-0123"}]}
+    answer = httpx.post(f"{desk[1]}/api/v1/lists/{name}", params={"create": "true"}, json=body)
+    assert answer.status_code == httpx.codes.OK, answer.text
+    rule = {"kind": "amount", "id": "wordy", "name": f"{'w' * 60} {'v' * 39}", "above": "90000.00"}
+    assert httpx.post(f"{desk[1]}/api/v1/rules", json=rule).status_code == httpx.codes.CREATED
+    for viewport in (PHONE, _LAPTOP):
+        tab.set_viewport_size(viewport)
+        open_page(tab, f"{site}/rules", "Rules")
+        expect(tab.get_by_role("columnheader", name="In shadow")).to_be_visible()
+        assert tab.evaluate(_CUT) == []
+        open_page(tab, f"{site}/lists", "Lists")
+        _choose(tab, "Look at", name, "Lists")
+        expect(_row(tab, value)).to_be_visible()
+        expect(tab.get_by_text("erased-0123 (an erased user)").first).to_be_visible()
+        assert tab.evaluate(_CUT) == []

@@ -31,6 +31,7 @@ async def test_empty_stores(database: Database, monkeypatch: pytest.MonkeyPatch)
         "anomalies": "No anomalies.",
         "cases": "No cases.",
         "rules": "No labels of these days.",
+        "lists": "There is no list yet.",
         "operations": "Run `globalmart worker`",
     }
     assert set(expected) == {view.path for view in VIEWS}

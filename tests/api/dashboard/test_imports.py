@@ -15,6 +15,7 @@ _KNOWN = (
     "app.domain.anomalies",
     "app.domain.money",
     "app.domain.names",
+    "app.domain.pseudonyms",
     "app.domain.timestamps",
 )
 _CLIENTS = {"httpx", "requests", "urllib3", "aiohttp", "asyncpg", "motor", "pymongo"}
