@@ -157,7 +157,7 @@ def remove(client: ApiClient, name: str, shown: Sequence[str], place: str) -> No
 @st.dialog("Remove from the list?")
 def _confirm(client: ApiClient, name: str, values: Sequence[str], key: str) -> None:
     count = formatting.counted(len(values), "value")
-    head = f"{count} of {formatting.plain(name)}. The next orders are no longer compared with them."
+    head = f"{count} of {formatting.plain(name)} will no longer be compared with orders:"
     st.markdown(_named(head, [_short(value) for value in values]))
     st.text_input(_WHY, max_chars=MAX_REASON, key="removal reason")
     if st.button(f"Remove {count}", type="primary", on_click=_removed, args=(client, name, values, key)):

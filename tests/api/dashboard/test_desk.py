@@ -223,7 +223,7 @@ def test_a_list_is_made_filled_and_a_value_taken_off(site: str, tab: Page, desk:
     expect(_row(tab, harmless)).to_contain_text("*reported* stolen")
     assert "hurt" not in tab.title()
     _take_off(tab, "c7f3")
-    expect(tab.get_by_text("The next orders are no longer compared with them")).to_be_visible()
+    expect(tab.get_by_text("1 value of stolen_cards will no longer be compared")).to_be_visible()
     _press(_button(tab, "Remove 1 value"))
     expect(tab.get_by_text("1 value removed.")).to_be_visible()
     expect(_row(tab, "c7f3")).to_have_count(0)
