@@ -101,7 +101,11 @@ def _figure(api: Dashboard, view: str) -> tuple[str, str]:
         case "rules":
             states = [rule["state"] for rule in api.answer("rules")["rules"]]
             return "Active rules", formatting.number(states.count("active"))
-    return "Workers", "0"
+        case "lists":
+            return "Lists", formatting.number(len(api.answer("lists")["lists"]))
+        case "operations":
+            return "Workers", "0"
+    raise AssertionError(f"no figure of {view} is named")
 
 
 def test_a_page_is_opened_by_its_address_and_goes_back(site: str, tab: Page, address: str) -> None:
