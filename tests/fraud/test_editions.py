@@ -11,7 +11,7 @@ import pytest
 from app.domain.timestamps import EPOCH, MICROSECOND
 from app.errors import SettingsError
 from app.fraud.editions import ListEntry, RuleDesk, ensure_first_edition, load_rulebook, rewrite_lists
-from app.fraud.errors import InvalidRuleError, UnknownNameError, VersionConflictError
+from app.fraud.errors import InvalidRuleError, TakenNameError, UnknownNameError, VersionConflictError
 from app.fraud.rules import Amount, Listed
 from app.postgres.migrate import migrate
 from app.settings import AnomalySettings, Settings
@@ -148,7 +148,7 @@ async def test_what_is_refused_changes_nothing(database: Database) -> None:
         with pytest.raises(InvalidRuleError, match="review_from not above block_from"):
             await desk.set_thresholds(80, 30, "")
         await desk.make_list("stolen", "")
-        with pytest.raises(InvalidRuleError, match="exists already"):
+        with pytest.raises(TakenNameError, match="there is a list stolen already"):
             await desk.make_list("stolen", "")
         with pytest.raises(InvalidRuleError, match="1 to 100 characters"):
             await desk.put_entries("stolen", [ListEntry("")], "")

@@ -173,6 +173,9 @@ def test_a_case_is_worked_and_the_rules_precision_follows(site: str, tab: Page, 
 def test_what_somebody_else_changed_is_told(site: str, tab: Page, desk: tuple[Database, str], tmp_path: Path) -> None:
     open_page(tab, f"{site}/rules", "Rules")
     _choose(tab, "Look at", "Unusual quantity")
+    # The rule has to be on the page as it was: the page of the former rule has the same buttons.
+    expect(tab.get_by_role("heading", name="Unusual quantity")).to_be_visible()
+    settled(tab, "Rules")
     expect(_button(tab, "Pause")).to_be_enabled()
     answer = httpx.patch(
         f"{desk[1]}/api/v1/rules/unusual_quantity", json={"weight": 35, "reason": "x"}, headers={"If-Match": '"1"'}
