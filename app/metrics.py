@@ -119,7 +119,7 @@ class SalesMetrics:
 
 
 class SinkMetrics:
-    """Commits to PostgreSQL, the outbox and the webhook."""
+    """Commits to PostgreSQL."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         make = _Factory(registry)
@@ -150,6 +150,19 @@ class SinkMetrics:
         self.sink_failures = make.counter(
             "globalmart_sink_failures", "Failed attempts to commit a chunk, by kind of error.", "topic", "error"
         )
+        self.end_to_end_seconds = BulkHistogram(
+            "globalmart_end_to_end_seconds",
+            "Time from the producer's send to this worker's clock after COMMIT.",
+            _LATENCY_BOUNDS,
+        )
+        registry.register(self.end_to_end_seconds)
+
+
+class DeliveryMetrics:
+    """What leaves PostgreSQL again: the outbox's copies and the webhook's cases."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        make = _Factory(registry)
         self.outbox_published = make.counter(
             "globalmart_outbox_published", "Rows copied to their Kafka topic.", "stream"
         )
@@ -164,15 +177,9 @@ class SinkMetrics:
         self.webhook_waiting = make.gauge(
             "globalmart_webhook_waiting_cases", "Cases that the webhook has not told yet; of the worker that tells."
         )
-        self.end_to_end_seconds = BulkHistogram(
-            "globalmart_end_to_end_seconds",
-            "Time from the producer's send to this worker's clock after COMMIT.",
-            _LATENCY_BOUNDS,
-        )
-        registry.register(self.end_to_end_seconds)
 
 
-class WorkerMetrics(StreamMetrics, SalesMetrics, SinkMetrics):
+class WorkerMetrics(StreamMetrics, SalesMetrics, SinkMetrics, DeliveryMetrics):
     """All metrics of a worker."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -180,3 +187,4 @@ class WorkerMetrics(StreamMetrics, SalesMetrics, SinkMetrics):
         StreamMetrics.__init__(self, registry)
         SalesMetrics.__init__(self, registry)
         SinkMetrics.__init__(self, registry)
+        DeliveryMetrics.__init__(self, registry)

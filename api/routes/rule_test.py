@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from api.dependencies import UsesServices
-from api.desk import CHANGE_PROBLEMS, require_json
+from api.desk import CHANGE_PROBLEMS, Body, require_json
 from api.keys import Analyst
 from api.parameters import no_parameters
 from api.problems import documented
@@ -27,10 +27,8 @@ def _instant(value: object) -> datetime:
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
-class RuleTest(BaseModel):
+class RuleTest(Body):
     """A draft, or the id of a rule that exists, and the range [from, to) of event time."""
-
-    model_config = ConfigDict(extra="forbid")
 
     rule: dict[str, Any] | Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")] = Field(
         examples=[{"id": "large", "name": "Large", "kind": "amount", "above": "1000.00", "weight": 40}]
