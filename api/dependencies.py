@@ -8,15 +8,15 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
+from api.api_metrics import ApiMetrics
 from api.cache import Cache
 from api.desk import Desk
 from api.keys import KeyRing
-from api.metrics import ApiMetrics
-from api.postgres import Database
+from api.postgres_reader import Database
 from api.rule_tester import RuleTester
+from api.run_follower import Warehouse
 from api.sse import Notifications
 from api.stores import Store
-from api.warehouse import Warehouse
 from app.settings import ApiSettings
 
 #: Answers of the current second: all countries, and those that are looked at.

@@ -12,7 +12,7 @@ import asyncpg
 from fastapi import Depends, Header, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from api.postgres import is_down
+from api.postgres_reader import is_down
 from api.problems import ProblemError, documented, invalid
 from api.stores import StoreDownError
 from app.domain.timestamps import TimestampError, as_utc, parse_timestamp

@@ -6,7 +6,7 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.metrics import ApiMetrics
+from api.api_metrics import ApiMetrics
 from api.problems import problem
 from app.settings import ApiSettings
 

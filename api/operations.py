@@ -9,10 +9,10 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
-from api.mongo import Find
-from api.postgres import Database
+from api.mongo_reader import Find
+from api.postgres_reader import Database
+from api.run_follower import Warehouse
 from api.stores import StoreDownError
-from api.warehouse import Warehouse
 from app.domain.quantiles import quantile
 from app.postgres.heartbeats import SELECT_ALIVE
 from app.prometheus import disk_of

@@ -15,7 +15,7 @@ from starlette.routing import Match
 from api.responses import to_json
 from api.stores import StoreDownError
 from app.errors import GlobalMartError
-from app.fraud.errors import InvalidRuleError, TakenNameError, UnknownNameError, VersionConflictError
+from app.fraud.rule_errors import InvalidRuleError, TakenNameError, UnknownNameError, VersionConflictError
 
 MEDIA_TYPE: Final = "application/problem+json"
 #: A message of the desk that begins with the field.

@@ -10,9 +10,9 @@ from typing import Any, Final
 import asyncpg
 from fastapi.responses import StreamingResponse
 
-from api.metrics import ApiMetrics
+from api.api_metrics import ApiMetrics
 from api.middleware import HEAD_ONLY
-from api.postgres import Database, is_down
+from api.postgres_reader import Database, is_down
 from api.queries import anomalies
 from api.responses import to_json
 from api.stores import StoreDownError

@@ -12,6 +12,10 @@ class SettingsError(GlobalMartError):
     """A setting is missing, malformed or unknown; the message names the variable and the fix."""
 
 
+class JavaMissingError(SettingsError):
+    """No Java is installed that is new enough; the message lists what was found, and the fix."""
+
+
 class SchemaError(GlobalMartError):
     """The database's schema version is not that of this program."""
 

@@ -8,7 +8,7 @@ from typing import Final
 from app.domain.timestamps import TimestampError, parse_date
 from app.errors import GlobalMartError, LockHeldError, SettingsError
 from app.settings import load_settings
-from batch.catalogue import JOBS
+from batch.mart_catalogue import JOBS
 from batch.nightly import Job, run_batch, yesterday
 
 _CODES: Final = {LockHeldError: 75, SettingsError: 2}

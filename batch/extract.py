@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from app.errors import LakeError
 from batch.lake import Lake
 from batch.manifest import DayChecksum, LakeDay, Manifest
-from batch.snapshot import Snapshot
+from batch.postgres_snapshot import Snapshot
 from batch.sources import LAKE_TABLES, LakeTable
 
 Report = Callable[[str], None]

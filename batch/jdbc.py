@@ -16,8 +16,8 @@ from pyspark.sql import functions as f
 
 from app.domain.timestamps import midnight
 from app.settings import PostgresSettings
-from batch.postgres import encryption, reader_password
-from batch.snapshot import Snapshot
+from batch.adbc import encryption, reader_password
+from batch.postgres_snapshot import Snapshot
 from batch.sources import LakeTable
 
 _MICROSECOND: Final = timedelta(microseconds=1)

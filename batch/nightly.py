@@ -11,25 +11,25 @@ from bson.decimal128 import Decimal128
 from pyspark.sql import SparkSession
 
 from app.settings import Settings
-from batch.catalogue import JOBS
+from batch.adbc import batch_lock, require_lock
 from batch.compute import PreviousRun, compute
-from batch.errors import logged, translate_errors
 from batch.extract import extract
 from batch.jdbc import JdbcReader
 from batch.lake import Lake
 from batch.manifest import Manifest
 from batch.mart import Mart
+from batch.mart_catalogue import JOBS
 from batch.marts.customer_segments import CUSTOMER_SEGMENTS
-from batch.metrics import write_metrics
 from batch.night_size import NightSize
-from batch.postgres import batch_lock, require_lock
+from batch.postgres_snapshot import open_snapshot
 from batch.publish import Computed, Publisher, Staged, now_utc
 from batch.quality import Bounds, check_freshness
+from batch.run_errors import logged, translate_errors
+from batch.run_metrics import write_metrics
 from batch.segment_history import previous_segments, store_segments
 from batch.session import spark_session
-from batch.snapshot import open_snapshot
 from batch.sources import LAKE_TABLES
-from batch.warehouse import (
+from batch.warehouse_writer import (
     Run,
     drop_unused,
     last_runs,

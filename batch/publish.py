@@ -20,7 +20,7 @@ from app.domain.timestamps import midnight
 from app.errors import PublishError
 from batch.frames import within_days
 from batch.mart import Mart
-from batch.warehouse import OPEN, Document, Run, collection_name, day_digests, published, switch
+from batch.warehouse_writer import OPEN, Document, Run, collection_name, day_digests, published, switch
 from batch.writers import Write
 
 Report = Callable[[str], None]

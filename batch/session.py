@@ -12,7 +12,7 @@ from typing import Final
 from pyspark.sql import SparkSession
 
 from app.settings import BatchSettings
-from batch.java import provide_java
+from batch.spark_java import provide_java
 
 #: For a job of minutes: the serial collector.
 _LOCAL_JAVA: Final = "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=240m"

@@ -17,7 +17,7 @@ from pyspark.sql.types import StructType
 
 from app.settings import BatchSettings
 from batch.julian_calendar import before_conversion
-from batch.warehouse import Target
+from batch.warehouse_writer import Target
 
 #: Inserts all rows, the number of which is given, into the named collection; fails on an existing key.
 Write = Callable[[DataFrame, str, int], None]

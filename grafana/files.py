@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from app.settings import Settings
 from grafana.alerts import rule_groups
 from grafana.boards import BOARDS
-from grafana.monitoring import alertmanager_config, prometheus_config
+from grafana.prometheus_config import alertmanager_config, prometheus_config
 from grafana.provisioning import dashboard_provider, data_sources
 
 _HEAD = (

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from compose.embedded.postgres import SUPERUSER
+from compose.embedded.postgres_server import SUPERUSER
 from compose.embedded.stack import EmbeddedStack, remove_stack
 from tests.support.scheduling import LongestFirst
 

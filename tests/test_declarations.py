@@ -16,9 +16,9 @@ from app.fraud.rules import KIND_NAMES, KINDS, ListedField, Trait
 from app.generator.malformed import malformed_kinds
 from app.generator.writer import forgiven_kinds
 from app.ops.retention.retention import first_day_kept
-from app.reconcile.stream import editions as recount_rules
+from app.reconcile.stream import edition_records as recount_rules
 from app.reconcile.stream import judged_again as recount_judge
-from app.reconcile.stream import validation as recount
+from app.reconcile.stream import record_validation as recount
 from app.settings import AnomalySettings, Settings
 from app.sink.stateful_rules import STATEFUL_RULES, new_states
 from app.sink.tables import STORED_TOPICS

@@ -6,7 +6,7 @@ from pyspark.errors import PySparkException
 from app.errors import LakeError, PublishError, text_of
 from app.published_run import cause_of
 from app.settings import Settings
-from batch.errors import translate_errors
+from batch.run_errors import translate_errors
 
 
 class _SilentError(PySparkException):

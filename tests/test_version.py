@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from api.app import create_app
+from api.application import create_app
 from app import __version__
 from app.cli import main
 from app.settings import Settings

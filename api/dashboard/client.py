@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from api.dashboard.errors import (
+from api.dashboard.api_errors import (
     ApiUnavailableError,
     BusyError,
     ConflictError,

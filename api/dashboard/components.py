@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from api.dashboard import formatting
-from api.dashboard.errors import (
+from api.dashboard.api_errors import (
     ApiUnavailableError,
     ConflictError,
     DashboardError,

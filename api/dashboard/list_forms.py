@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 import streamlit as st
 
 from api.dashboard import components, formatting, rule_forms
+from api.dashboard.api_errors import DashboardError
 from api.dashboard.client import ApiClient
-from api.dashboard.errors import DashboardError
 
 #: Characters of a value, a note and a reason.
 MAX_VALUE: Final = 100

@@ -7,10 +7,10 @@ from typing import Final
 
 import streamlit as st
 
-from api.dashboard import components, filters
+from api.dashboard import components, sidebar
 from api.dashboard.address import read_address
+from api.dashboard.api_errors import ApiUnavailableError, NotPublishedError, StoreDownError
 from api.dashboard.client import ApiClient
-from api.dashboard.errors import ApiUnavailableError, NotPublishedError, StoreDownError
 from api.dashboard.page import Page
 from api.dashboard.palette import Palette, palette
 from api.dashboard.views import anomalies, cases, customers, lists, operations, overview, products, rules, trends
@@ -52,7 +52,7 @@ def show(landing: str = "overview") -> None:
     menu = {st.Page(_nothing, title=v.title, icon=v.icon, url_path=v.path, default=v.path == landing): v for v in VIEWS}
     view = menu[st.navigation(list(menu))]
     address = read_address(view.path)
-    chosen = filters.choose(client, address, datetime.now(UTC))
+    chosen = sidebar.choose(client, address, datetime.now(UTC))
     page = Page(client, address, chosen, settings.dashboard.refresh_seconds)
     components.heading(view.title)
     misread = st.empty()

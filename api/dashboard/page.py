@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from api.dashboard.address import Address
+from api.dashboard.api_errors import DashboardError
 from api.dashboard.client import ApiClient
-from api.dashboard.errors import DashboardError
-from api.dashboard.filters import Filters
+from api.dashboard.sidebar import Filters
 
 
 @dataclass(frozen=True, slots=True)

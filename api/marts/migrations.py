@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from api.mongo import Find
-from api.published_run import PublishedRun
+from api.mongo_reader import Find
+from api.run_reader import PublishedRun
 from app.published_run import Document
 
 MART: Final = "segment_migrations"

@@ -7,9 +7,9 @@ served: a server without a suitable index sorts a country's products for each of
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from api.mongo import Find
-from api.published_run import PublishedRun
+from api.mongo_reader import Find
 from api.responses import average
+from api.run_reader import PublishedRun
 from app.published_run import Document
 
 MART: Final = "product_performance"

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from api.published_run import PublishedRun
 from api.responses import average, ratio
+from api.run_reader import PublishedRun
 from app.published_run import Document
 
 MART: Final = "customer_segments"

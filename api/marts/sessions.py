@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from api.dates import DAY, Period, time_ranges
-from api.published_run import PublishedRun
+from api.run_reader import PublishedRun
 from app.published_run import Document
 
 MART: Final = "fact_sessions"

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from api.cursors import Place
 from api.dates import Period
-from api.mongo import Find
-from api.published_run import PublishedRun
+from api.mongo_reader import Find
+from api.run_reader import PublishedRun
 from app.published_run import Document
 
 MART: Final = "sales_trends"

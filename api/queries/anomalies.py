@@ -7,7 +7,7 @@ import asyncpg
 
 from api.cursors import Place
 from api.dates import Period
-from api.postgres import Database
+from api.postgres_reader import Database
 
 _COLUMNS: Final = (
     "id, transaction_id, user_id, anomaly_type, anomaly_score, amount, detected_at, description, "

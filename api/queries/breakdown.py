@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from api.dates import DAY, HOUR, MINUTE, WEEK, Period, TimeRange, time_ranges
-from api.postgres import Database
+from api.postgres_reader import Database
 from api.queries.sales import Totals
 from api.responses import SUM_TYPE
 

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import asyncpg
 import orjson
 
-from api.postgres import Database
+from api.postgres_reader import Database
 from app.domain.money import cents_of
 from app.domain.timestamps import EPOCH, MICROSECOND
 from app.fraud.cases import STATUSES

@@ -5,7 +5,7 @@ from typing import Any, Final
 import asyncpg
 
 from api.dates import Period
-from api.postgres import Database
+from api.postgres_reader import Database
 from api.responses import SUM_TYPE, ratio
 
 _SHARE_PLACES: Final = 4

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 
 from api.dates import DAY, HOUR, MINUTE, Period, TimeRange, time_ranges
-from api.postgres import Database
+from api.postgres_reader import Database
 from api.responses import SUM_TYPE
 
 _NAMES: Final = """

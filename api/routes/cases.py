@@ -17,7 +17,7 @@ from api.queries.cases import Sort
 from api.responses import Amount, cacheable_response, example, versioned_response
 from api.routes.transactions import Order
 from app.fraud.cases import CaseChange, Status, change_case
-from app.fraud.errors import UnknownNameError
+from app.fraud.rule_errors import UnknownNameError
 from app.fraud.rules import Severity
 from app.fraud.texts import MAX_NAME, MAX_NOTE
 

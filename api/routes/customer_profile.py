@@ -10,11 +10,11 @@ from api.dependencies import Services, UsesServices
 from api.marts import segments
 from api.parameters import Name, no_parameters
 from api.problems import ProblemError, documented
-from api.published_run import PublishedRun
 from api.queries import anomalies, sales
 from api.responses import Amount, cacheable_response, example
 from api.routes.anomalies import Anomaly, shown
 from api.routes.transactions import Order
+from api.run_reader import PublishedRun
 from api.stores import StoreDownError
 
 router = APIRouter(prefix="/customers", tags=["customers"], responses=documented(404))

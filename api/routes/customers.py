@@ -11,8 +11,8 @@ from api.marts import migrations, segments
 from api.parameters import Country, no_parameters
 from api.parameters import Query as Parameters
 from api.problems import documented
-from api.published_run import PublishedRun
 from api.responses import Amount, cacheable_response, example
+from api.run_reader import PublishedRun
 
 router = APIRouter(prefix="/customers", tags=["customers"], responses=documented(404))
 

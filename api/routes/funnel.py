@@ -10,8 +10,8 @@ from api.dependencies import UsesServices
 from api.marts import sessions
 from api.parameters import Country, PeriodQuery
 from api.problems import documented
-from api.published_run import PublishedRun
 from api.responses import Amount, cacheable_response, example, ratio
+from api.run_reader import PublishedRun
 
 router = APIRouter(prefix="/funnel", tags=["funnel"], responses=documented(404))
 

@@ -15,7 +15,7 @@ from api.problems import documented, invalid
 from api.responses import cacheable_response, example, uncached_response
 from app.fraud import catalogue
 from app.fraud.editions import EntriesSet, ListEntry, RuleDesk
-from app.fraud.errors import UnknownNameError
+from app.fraud.rule_errors import UnknownNameError
 from app.fraud.texts import MAX_NOTE, MAX_VALUE
 
 router = APIRouter(prefix="/lists", tags=["lists"])

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from api.dependencies import UsesServices
 from api.parameters import Country, no_parameters
 from api.parameters import Query as Parameters
-from api.postgres import Database
+from api.postgres_reader import Database
 from api.queries import sales
 from api.responses import Amount, example, uncached_response
 

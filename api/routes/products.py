@@ -11,8 +11,8 @@ from api.dependencies import UsesServices
 from api.marts import products
 from api.parameters import Category, Country, LimitQuery
 from api.problems import documented
-from api.published_run import PublishedRun
 from api.responses import Amount, cacheable_response, example
+from api.run_reader import PublishedRun
 
 router = APIRouter(prefix="/products", tags=["products"], responses=documented(404))
 

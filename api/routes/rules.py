@@ -17,7 +17,7 @@ from api.responses import Amount, cacheable_response, example, versioned_respons
 from app.fraud import catalogue
 from app.fraud.backtest.sample import warning_of
 from app.fraud.editions import RuleDesk
-from app.fraud.errors import UnknownNameError, VersionConflictError
+from app.fraud.rule_errors import UnknownNameError, VersionConflictError
 from app.fraud.rules import KIND_NAMES, SEVERITIES, AnyRule, parse_rule
 from app.fraud.texts import MAX_REASON, checked_text
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from api.dates import Period
 from api.dependencies import Services, UsesServices
 from api.parameters import Country, PeriodQuery
-from api.postgres import Database
+from api.postgres_reader import Database
 from api.problems import invalid
 from api.queries import sales
 from api.queries.breakdown import Group, Lines, breakdown, in_order, merged, past_days

@@ -12,8 +12,8 @@ from api.dependencies import UsesServices
 from api.marts import trends
 from api.parameters import Country, PageQuery
 from api.problems import documented
-from api.published_run import PublishedRun
 from api.responses import Amount, cacheable_response, example
+from api.run_reader import PublishedRun
 from app.published_run import Document
 
 router = APIRouter(prefix="/trends", tags=["trends"], responses=documented(404))

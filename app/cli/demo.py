@@ -40,6 +40,6 @@ def demo(
 
     Example: globalmart demo --duration 60
     """
-    from compose.demo.run import run
+    from compose.demo.demo import run
 
     raise typer.Exit(run(duration_seconds=duration, fresh=not keep, rush=rush))

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from app.cli.exits import print_error
 from app.errors import SettingsError
-from app.fraud.errors import InvalidRuleError, UnknownNameError
+from app.fraud.rule_errors import InvalidRuleError, UnknownNameError
 from app.fraud.texts import MAX_NAME
 from app.postgres.connections import connect_desk, translate_errors
 from app.postgres.migrate import require_schema

@@ -19,9 +19,9 @@ from app.cli.exits import print_error
 from app.cli.generate_progress import ProgressView
 from app.generator.attacks_truth import Tell, TruthFile
 from app.generator.csv_format import CsvError
+from app.generator.job_run import RunLimits, lines, run_job, summary
 from app.generator.jobs import Job, JobError
 from app.generator.request import FileRequest, Request, make_job, parse_columns, parse_filters, parse_length, parse_time
-from app.generator.run import RunLimits, lines, run_job, summary
 from app.generator.sender import DeliveryError
 from app.settings import GeneratorSettings, Settings, load_settings
 

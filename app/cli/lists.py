@@ -23,7 +23,7 @@ from app.cli.desk import (
 )
 from app.fraud import catalogue
 from app.fraud.editions import EntriesSet, ListEntry, RuleDesk
-from app.fraud.errors import UnknownNameError
+from app.fraud.rule_errors import UnknownNameError
 from app.fraud.rulebook import MAX_LIST_ENTRIES, Rulebook
 from app.fraud.sheets import read_entries
 from app.settings import load_settings

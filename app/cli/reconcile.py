@@ -14,10 +14,10 @@ from rich.table import Table
 
 from app.cli.dates import day_option
 from app.cli.exits import exits_while_locked
-from app.reconcile.serving.check import Api, check_api
+from app.reconcile.serving.api_check import Api, check_api
 from app.reconcile.stream.recount import reconcile
 from app.reconcile.stream.report import COUNTERS, ReconcileReport, TableFigures
-from app.reconcile.warehouse.check import check_warehouse, segments_line, warehouse_table
+from app.reconcile.warehouse.warehouse_check import check_warehouse, segments_line, warehouse_table
 from app.settings import Settings, load_settings
 
 if TYPE_CHECKING:

@@ -82,7 +82,7 @@ def _restore(settings: Settings, first: date, last: date) -> bool:
 def _import(
     settings: Settings, days: tuple[date, date] | None, files: list[Path] | None, topic: str, wait_seconds: float
 ) -> bool:
-    from app.ops.lake import lake_location
+    from app.ops.lake_access import lake_location
     from app.ops.replay.from_files import lake_batches, parquet_batches
     from app.ops.replay.replay import replay_batches
 

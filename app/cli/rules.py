@@ -27,7 +27,7 @@ from app.cli.exits import print_warning
 from app.fraud import catalogue
 from app.fraud.backtest.sample import warning_of
 from app.fraud.editions import RuleDesk, RulesSet, load_rulebook
-from app.fraud.errors import UnknownNameError
+from app.fraud.rule_errors import UnknownNameError
 from app.fraud.rulebook import Rulebook
 from app.fraud.rules import AnyRule, State, parse_rules
 from app.fraud.starter_rules import starter_rules

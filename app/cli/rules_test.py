@@ -22,7 +22,7 @@ from app.cli.exits import print_warning
 from app.errors import SettingsError
 from app.fraud.backtest.question import Question
 from app.fraud.backtest.sample import look
-from app.fraud.errors import InvalidRuleError
+from app.fraud.rule_errors import InvalidRuleError
 from app.fraud.rules import AnyRule, parse_rule
 from app.postgres.connections import connect_reader, translate_errors
 from app.settings import Settings, load_settings
@@ -109,7 +109,7 @@ def _print_look(found: Mapping[str, Any]) -> None:
 
 
 def _ask(settings: Settings, rule: str, base: Question, max_orders: int | None) -> dict[str, Any]:
-    from app.ops.rule_test.run import ask_history
+    from app.ops.rule_test.process_pool import ask_history
 
     drafts, rule_ids = _asked(rule)
     question = Question(base.start, base.end, drafts, rule_ids, lists_now=base.lists_now)

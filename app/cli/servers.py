@@ -41,7 +41,7 @@ def api(log_level: Annotated[str, typer.Option(help="debug, info, warning or err
 
     Example: GLOBALMART_API_PORT=8080 globalmart api
     """
-    from api.app import create_app
+    from api.application import create_app
     from api.serving import ApiServer
 
     settings = load_settings()
@@ -116,7 +116,7 @@ def dashboard() -> None:
 
     Example: GLOBALMART_DASHBOARD_PORT=8600 globalmart dashboard
     """
-    from api.dashboard.serving import command
+    from api.dashboard.streamlit_command import command
 
     settings = load_settings()
     own = settings.dashboard

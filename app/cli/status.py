@@ -23,7 +23,7 @@ from app.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from app.ops.status.collect import Run, Runs, Status, TopicState
-    from app.ops.status.ledger import Ledger
+    from app.ops.status.postgres_state import Ledger
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 

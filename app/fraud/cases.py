@@ -7,8 +7,8 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import asyncpg
 
-from app.fraud.errors import InvalidRuleError, UnknownNameError, VersionConflictError
 from app.fraud.labels import Label, OrderLabel, store_labels
+from app.fraud.rule_errors import InvalidRuleError, UnknownNameError, VersionConflictError
 from app.fraud.texts import MAX_NAME, MAX_NOTE, checked_text
 
 Status: TypeAlias = Literal["open", "confirmed", "dismissed"]

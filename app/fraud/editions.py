@@ -15,7 +15,7 @@ import msgspec
 
 from app.domain.timestamps import EPOCH, MICROSECOND
 from app.fraud import catalogue
-from app.fraud.errors import InvalidRuleError, TakenNameError, UnknownNameError, VersionConflictError
+from app.fraud.rule_errors import InvalidRuleError, TakenNameError, UnknownNameError, VersionConflictError
 from app.fraud.rulebook import (
     FIRST_EDITION,
     MAX_LIST_ENTRIES,

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 import asyncpg
 
-from app.fraud.errors import InvalidRuleError
+from app.fraud.rule_errors import InvalidRuleError
 from app.fraud.texts import checked_text
 
 Label: TypeAlias = Literal["fraud", "legitimate"]

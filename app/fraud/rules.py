@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 
 from app.domain.money import MAX_AMOUNT_CENTS, cents_of, decimal_from_cents, plain_amount
 from app.events.topics.declaration import MAX_QUANTITY
-from app.fraud.errors import InvalidRuleError
+from app.fraud.rule_errors import InvalidRuleError
 
 MAX_WINDOW_SECONDS: Final = 86_400
 #: How far back `new_customer`, `new_category` and `deviation` look.

@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 
 from app.domain.timestamps import TimestampError, parse_instant
 from app.fraud.editions import ListEntry, checked_value
-from app.fraud.errors import InvalidRuleError
 from app.fraud.labels import OrderLabel, checked_label
+from app.fraud.rule_errors import InvalidRuleError
 from app.fraud.texts import MAX_NOTE, checked_text
 
 Read = TypeVar("Read")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.fraud.errors import InvalidRuleError
+from app.fraud.rule_errors import InvalidRuleError
 
 MAX_REASON: Final = 500
 MAX_NOTE: Final = 2_000

@@ -28,7 +28,7 @@ from app.settings.services import (
     DemoSettings,
     MonitoringSettings,
 )
-from app.settings.stores import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
+from app.settings.store_settings import GeneralSettings, KafkaSettings, MongoSettings, PostgresSettings
 from app.settings.stream import AnomalySettings, FraudSettings, RetentionSettings, StreamSettings, WorkerSettings
 
 logger = logging.getLogger(__name__)

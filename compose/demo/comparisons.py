@@ -12,11 +12,11 @@ from rich.table import Table
 from app.errors import EmbeddedStackError, RecountError, text_of
 from app.patience import PATIENCE_SECONDS
 from app.reconcile.comparison import Comparison
-from app.reconcile.serving.check import API, Api, check_api
-from app.reconcile.warehouse.check import WarehouseReport, check_warehouse
+from app.reconcile.serving.api_check import API, Api, check_api
+from app.reconcile.warehouse.warehouse_check import WarehouseReport, check_warehouse
 from app.settings import Settings
 from app.terminal import figures_table
-from compose.demo.nightly import NightlyRun, run_nightly
+from compose.demo.batch_process import NightlyRun, run_nightly
 from compose.demo.processes import Processes
 
 

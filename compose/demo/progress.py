@@ -18,12 +18,12 @@ from rich.text import Text
 from app.errors import EmbeddedStackError
 from app.patience import PATIENCE_SECONDS
 from app.settings import KafkaSettings
+from compose.demo.batch_process import NightlyRun
 from compose.demo.figures import Figures, FiguresReader, FirstFigures, Latency, read_latency, read_metrics
-from compose.demo.nightly import NightlyRun
 from compose.demo.processes import Processes
-from compose.embedded import mongo
+from compose.embedded import mongo_server
 from compose.embedded.ports import LOOPBACK
-from compose.embedded.postgres import DATABASE, OWNER
+from compose.embedded.postgres_server import DATABASE, OWNER
 from compose.embedded.stack import EmbeddedStack
 
 _UPDATE_SECONDS: Final = 1.0
@@ -37,7 +37,7 @@ def addresses(stack: EmbeddedStack, processes: Processes) -> Table:
     table.add_row("REST API", processes.api_url, f"{processes.api_url}/docs")
     table.add_row("Kafka", stack.kafka.bootstrap, stack.kafka.description)
     table.add_row("PostgreSQL", f"{LOOPBACK}:{stack.postgres.port}", f"database {DATABASE}")
-    table.add_row("MongoDB", f"{LOOPBACK}:{stack.mongo.port}", f"database {mongo.DATABASE}")
+    table.add_row("MongoDB", f"{LOOPBACK}:{stack.mongo.port}", f"database {mongo_server.DATABASE}")
     table.add_row("worker metrics", f"http://{LOOPBACK}:{processes.metrics_port}/metrics", "")
     table.add_row("logs", str(stack.var_dir / "logs"), "")
     return table

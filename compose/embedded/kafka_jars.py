@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.errors import EmbeddedStackError, text_of
-from compose.embedded.java import Java
+from app.java import Java
 
 _PINS_FILE: Final = Path(__file__).with_name("kafka_jars.json")
 _MAVEN_GOAL: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"

@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final
 
-from app.errors import EmbeddedStackError
+from app.errors import EmbeddedStackError, JavaMissingError
+from app.java import find_java
 from app.patience import ANSWER_SECONDS
-from compose.embedded.java import find_java
 from compose.embedded.ports import choose_port
-from compose.embedded.postgres import wheel_programs
+from compose.embedded.postgres_server import wheel_programs
 from compose.embedded.process import find_unprivileged_user
 
 SERVICES: Final = ("kafka", "postgres", "mongo")
@@ -49,7 +49,7 @@ def find_problems(var_dir: Path, services: Collection[str] = SERVICES, *, java_n
 def _problem(check: Callable[[], object]) -> Iterator[str]:
     try:
         check()
-    except EmbeddedStackError as problem:
+    except (EmbeddedStackError, JavaMissingError) as problem:
         yield str(problem)
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from app.errors import EmbeddedStackError
-from compose.embedded import kafka, mongo, postgres, preflight
+from app.errors import EmbeddedStackError, JavaMissingError
+from app.java import find_java
+from compose.embedded import kafka_broker, mongo_server, postgres_server, preflight
 from compose.embedded.guard import Guard
-from compose.embedded.java import find_java
-from compose.embedded.kafka import BrokerServer, KafkaServer, TansuServer
+from compose.embedded.kafka_broker import BrokerServer, KafkaServer, TansuServer
 from compose.embedded.kafka_jars import ensure_jars
-from compose.embedded.mongo import MongoServer
+from compose.embedded.mongo_server import MongoServer
 from compose.embedded.ports import LOOPBACK, choose_port
-from compose.embedded.postgres import PostgresServer, load_passwords, remove_home
+from compose.embedded.postgres_server import PostgresServer, load_passwords, remove_home
 from compose.embedded.process import ServerProcess
 from compose.embedded.server import EmbeddedServer, Report, Workspace
 
@@ -26,9 +26,9 @@ def make_server(
 ) -> EmbeddedServer:
     """Creates the server of kafka, postgres or mongo, not started yet, on its usual port or a free one."""
     makers: dict[str, tuple[int, Callable[[int], EmbeddedServer]]] = {
-        "kafka": (kafka.GUIDE_PORT, lambda port: _broker(workspace, port, allow_memory_broker)),
-        "postgres": (postgres.GUIDE_PORT, lambda port: PostgresServer(workspace, port, passwords)),
-        "mongo": (mongo.GUIDE_PORT, lambda port: MongoServer(workspace, port, passwords)),
+        "kafka": (kafka_broker.GUIDE_PORT, lambda port: _broker(workspace, port, allow_memory_broker)),
+        "postgres": (postgres_server.GUIDE_PORT, lambda port: PostgresServer(workspace, port, passwords)),
+        "mongo": (mongo_server.GUIDE_PORT, lambda port: MongoServer(workspace, port, passwords)),
     }
     guide_port, make = makers[service]
     return make(choose_port(guide_port if preferred_port else None))
@@ -39,10 +39,10 @@ def _broker(workspace: Workspace, port: int, allow_memory_broker: bool) -> Broke
     try:
         java = find_java()
         jars = ensure_jars(java, workspace.report)
-    except EmbeddedStackError as error:
+    except (EmbeddedStackError, JavaMissingError) as error:
         if not allow_memory_broker:
             raise
-        workspace.report(f"{error}\n{kafka.MEMORY_WARNING}")
+        workspace.report(f"{error}\n{kafka_broker.MEMORY_WARNING}")
         return TansuServer(workspace, port)
     return KafkaServer(workspace, port, java, jars)
 
@@ -128,8 +128,8 @@ class EmbeddedStack:
             variables |= {
                 "GLOBALMART_POSTGRES_HOST": LOOPBACK,
                 "GLOBALMART_POSTGRES_PORT": str(self.postgres.port),
-                "GLOBALMART_POSTGRES_DATABASE": postgres.DATABASE,
-                "GLOBALMART_POSTGRES_OWNER_USER": postgres.OWNER,
+                "GLOBALMART_POSTGRES_DATABASE": postgres_server.DATABASE,
+                "GLOBALMART_POSTGRES_OWNER_USER": postgres_server.OWNER,
                 "GLOBALMART_POSTGRES_OWNER_PASSWORD": self._passwords["postgres_owner"],
                 "GLOBALMART_POSTGRES_WORKER_USER": "globalmart_worker",
                 "GLOBALMART_POSTGRES_WORKER_PASSWORD": self._passwords["postgres_worker"],
@@ -140,7 +140,7 @@ class EmbeddedStack:
             }
         if "mongo" in self._servers:
             variables["GLOBALMART_MONGO_URL"] = self.mongo.url
-            variables["GLOBALMART_MONGO_DATABASE"] = mongo.DATABASE
+            variables["GLOBALMART_MONGO_DATABASE"] = mongo_server.DATABASE
             variables["GLOBALMART_BATCH_LAKE"] = str(self.var_dir / _LAKE)
         return variables
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from api.app import create_app, utc_now
+from api.application import create_app, utc_now
 from api.serving import ApiServer
 from app.settings import Settings
 from compose.embedded.ports import LOOPBACK

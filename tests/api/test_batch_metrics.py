@@ -6,8 +6,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.metrics import BatchCollector
-from batch.metrics import write_metrics
+from api.api_metrics import BatchCollector
+from batch.run_metrics import write_metrics
 from tests.api.serving import api_over
 from tests.support.databases import Database
 

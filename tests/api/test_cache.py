@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from api.app import create_app
+from api.application import create_app
 from api.cache import Cache
 from api.stores import StoreDownError
 from tests.api.serving import answered, client_of

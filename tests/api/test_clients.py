@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.app import create_app
+from api.application import create_app
 from api.keys import hash_of, new_key
 from tests.api.serving import served, with_api
 from tests.api.shop import Shop, revenue

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.async_api import Route, async_playwright, expect
 
-from api.app import create_app
+from api.application import create_app
 from api.keys import hash_of, new_key
 from tests.api.serving import served, with_api
 from tests.api.shop import store

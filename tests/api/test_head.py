@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.app import create_app
+from api.application import create_app
 from tests.api.serving import api_over, served
 from tests.api.shop import Shop
 

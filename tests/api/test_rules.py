@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from api.app import create_app
+from api.application import create_app
 from api.keys import hash_of
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.tables import STORED_TOPICS

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import asyncpg
 import httpx
 
-from api.app import create_app
+from api.application import create_app
 from app.postgres.connections import ANOMALIES_NUMBERED
 from compose.embedded.stack import EmbeddedStack
 from tests.api.serving import served, with_api

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from app.settings import BatchSettings
 from batch.session import spark_session
-from batch.warehouse import Document
+from batch.warehouse_writer import Document
 from compose.embedded.stack import EmbeddedStack
 from tests.batch.nights import Nights, variables_of_a_night
 from tests.support.databases import Database, database

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from app.cli import main
 from app.settings import BatchSettings
 from batch import nightly
-from batch.warehouse import Target
+from batch.warehouse_writer import Target
 from batch.writers import Write, writer
 
 

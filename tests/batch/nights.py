@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from app.settings import Settings
 from batch.nightly import Job, Outcome, run_batch
 from batch.sources import LAKE_TABLES, LakeTable
-from batch.warehouse import POINTER, RUNS, Document, visible
+from batch.warehouse_writer import POINTER, RUNS, Document, visible
 from tests.batch.generated import Row, Shop
 from tests.support.databases import Database
 from tests.support.waiting import PATIENT

@@ -9,7 +9,7 @@ import bson
 import pytest
 from pyspark.sql import SparkSession
 
-from batch.catalogue import MARTS
+from batch.mart_catalogue import MARTS
 from tests.batch.cluster import run_on, standalone_cluster, submit
 from tests.batch.generated import make_shop
 from tests.batch.nights import Nights

@@ -14,7 +14,7 @@ from pymongo import MongoClient
 
 from app.errors import LakeError, LockHeldError, PublishError
 from batch.sources import LAKE_TABLES
-from batch.warehouse import Document
+from batch.warehouse_writer import Document
 from compose.embedded.stack import EmbeddedStack
 from tests.batch import oracle
 from tests.batch.generated import Row, Shop, make_shop

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
-from batch.postgres import batch_lock
+from batch.adbc import batch_lock
 from tests.batch.generated import make_shop
 from tests.batch.nights import Nights, plain_environment
 from tests.support.waiting import wait_until

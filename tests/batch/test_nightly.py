@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from app.errors import LockHeldError, QualityError
+from batch.adbc import batch_lock
 from batch.lake import Lake
-from batch.postgres import batch_lock
 from batch.sources import LAKE_TABLES
 from tests.batch import expected
 from tests.batch.generated import Row, Shop, make_shop

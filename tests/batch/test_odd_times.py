@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import pytest
 
-from api.app import create_app
+from api.application import create_app
 from app.errors import LakeError
 from app.topics import TRANSACTIONS
 from batch.extract import extract
 from batch.lake import Lake
-from batch.snapshot import open_snapshot
+from batch.postgres_snapshot import open_snapshot
 from batch.sources import LAKE_TABLES
 from compose.embedded.stack import EmbeddedStack
 from tests.api.serving import answered, client_of

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from api.app import create_app
+from api.application import create_app
 from tests.api.serving import answered, client_of
 from tests.batch.generated import make_shop
 from tests.batch.nights import Nights

@@ -8,7 +8,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from api.app import create_app
+from api.application import create_app
 from app.events.topics.transactions import TransactionRow
 from tests.api.serving import answered, client_of
 from tests.api.shop import store

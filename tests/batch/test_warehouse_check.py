@@ -7,8 +7,8 @@ import pytest
 from bson.decimal128 import Decimal128
 
 from app.errors import RecountError
-from app.reconcile.warehouse.check import check_warehouse
 from app.reconcile.warehouse.stored_totals import CUSTOMERS
+from app.reconcile.warehouse.warehouse_check import check_warehouse
 from app.settings import Settings
 from compose.embedded.stack import EmbeddedStack
 from tests.batch.generated import make_shop

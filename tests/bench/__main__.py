@@ -20,7 +20,7 @@ from app.errors import GlobalMartError
 from app.postgres.migrate import migrate
 from app.settings import load_settings
 from compose.embedded.ports import choose_port
-from compose.embedded.postgres import SUPERUSER
+from compose.embedded.postgres_server import SUPERUSER
 from compose.embedded.stack import EmbeddedStack
 from tests.bench import plain_faust
 from tests.bench.api.part import run_api

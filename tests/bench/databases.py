@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from compose.embedded.postgres import OWNER, SUPERUSER, PostgresServer
+from compose.embedded.postgres_server import OWNER, SUPERUSER, PostgresServer
 
 
 async def fresh_database(postgres: PostgresServer, name: str, template: str) -> None:

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from app.fraud.backtest.question import Question
 from app.fraud.rules import Amount, AnyRule, Deviation, NewCustomer, Velocity
-from app.ops.rule_test.run import ask_history
+from app.ops.rule_test.process_pool import ask_history
 from app.postgres.connections import connect_owner
 from app.postgres.migrate import migrate
 from app.settings import Settings

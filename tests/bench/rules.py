@@ -36,7 +36,7 @@ from app.fraud.rules import (
 from app.postgres.migrate import migrate
 from app.settings import load_settings
 from compose.embedded.ports import choose_port
-from compose.embedded.postgres import OWNER, SUPERUSER
+from compose.embedded.postgres_server import OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack
 from tests.bench.databases import fresh_database
 from tests.bench.environments import LEDGER, WORKER, child_environment

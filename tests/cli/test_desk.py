@@ -16,7 +16,7 @@ from app.fraud.starter_rules import STARTER_LIST, starter_rules
 from app.generator.attacks_truth import FRAUD, Truth, TruthFile
 from app.postgres.connections import connect_desk
 from compose.embedded.stack import EmbeddedStack
-from tests.ops.rule_test.test_run import store
+from tests.ops.rule_test.test_process_pool import store
 from tests.support.command_line import CommandLine
 from tests.support.databases import Database, database
 

@@ -13,10 +13,10 @@ from dotenv import dotenv_values
 from pymongo.uri_parser import parse_uri
 
 from app.cli.commands import COMMANDS
-from app.ops.lake import lake_location
+from app.ops.lake_access import lake_location
 from app.settings import ENV_FILE_VARIABLE, ENV_PREFIX, Settings, documented_settings
 from batch.session import executor_memory
-from grafana.monitoring import prometheus_config
+from grafana.prometheus_config import prometheus_config
 from grafana.provisioning import grafana_environment
 from tests.compose.docker_stack import COMPOSE_FILE, PROJECT, DockerStack, compose, copy_of_the_project, resolved
 from tests.support.command_line import options_of

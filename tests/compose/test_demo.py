@@ -18,12 +18,12 @@ import pytest
 from app.cli.reconcile import compare_layers
 from app.domain.anomalies import ANOMALY_TYPES
 from app.reconcile.comparison import Comparison
-from app.reconcile.serving.check import expected_answers
+from app.reconcile.serving.api_check import expected_answers
 from app.reconcile.warehouse.stored_totals import SEGMENT_NAMES, open_auditor
 from app.settings import Settings, load_settings
 from app.topics import SOURCE_TOPICS
+from compose.demo.demo import SERVICES
 from compose.demo.processes import Processes
-from compose.demo.run import SERVICES
 from compose.embedded.stack import EmbeddedStack, remove_stack
 from tests.api.dashboard.page_reader import page_reader, read_pages
 from tests.api.dashboard.page_texts import pages

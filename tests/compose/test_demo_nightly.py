@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from app.errors import EmbeddedStackError
-from compose.demo.nightly import NightlyRun, run_nightly
+from compose.demo.batch_process import NightlyRun, run_nightly
 from compose.embedded.guard import Guard
 from compose.embedded.process import ServerProcess
 

@@ -41,14 +41,14 @@ _LEFT_OUT: Final = ("scipy", "autograd", "dill")
 
 #: What the demo starts, each in a process of its own.
 _DEMO: Final = (
-    "compose.demo.run",
+    "compose.demo.demo",
     "app.cli",
     "app.worker",
-    "app.generator.run",
+    "app.generator.job_run",
     "app.ops.doctor.checks",
     "app.ops.retention.maintain",
     "app.reconcile",
-    "api.app",
+    "api.application",
     "api.dashboard.main",
     "batch.nightly",
     "streamlit.web.cli",

@@ -10,13 +10,13 @@ from typing import Final
 import asyncpg
 import pytest
 
+from app.java import find_java
 from app.postgres.connections import connect_desk, connect_owner, connect_reader, connect_worker
 from app.postgres.migrate import known_migrations, migrate
 from app.settings import PostgresSettings
-from compose.embedded.java import find_java
 from compose.embedded.kafka_jars import ensure_jars
 from compose.embedded.ports import LOOPBACK
-from compose.embedded.postgres import DATABASE, OWNER, SUPERUSER
+from compose.embedded.postgres_server import DATABASE, OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack, remove_stack
 from tests.compose.docker_stack import PROJECT, DockerStack
 from tests.support.command_line import options_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import load_settings
-from compose.demo.monitoring import start_grafana
+from compose.demo.observability import start_grafana
 from compose.embedded.stack import EmbeddedStack
 from grafana.provisioning import grafana_environment
 

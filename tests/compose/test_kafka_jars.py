@@ -2,7 +2,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from compose.embedded.java import find_java
+from app.java import find_java
 from compose.embedded.kafka_jars import differences, ensure_jars, pins
 
 

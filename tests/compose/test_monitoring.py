@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from app.settings import load_settings
-from compose.demo.monitoring import start_monitoring
+from compose.demo.observability import start_monitoring
 from compose.embedded.stack import EmbeddedStack
 
 

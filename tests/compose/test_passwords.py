@@ -2,7 +2,7 @@ import json
 import stat
 from pathlib import Path
 
-from compose.embedded.postgres import ROLES, load_passwords
+from compose.embedded.postgres_server import ROLES, load_passwords
 
 
 def test_passwords_are_random_private_and_kept(tmp_path: Path) -> None:

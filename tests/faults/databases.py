@@ -7,7 +7,7 @@ import asyncpg
 
 from app.postgres.migrate import migrate
 from app.settings import PostgresSettings
-from compose.embedded.postgres import OWNER, SUPERUSER
+from compose.embedded.postgres_server import OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack
 from tests.support.waiting import PATIENT
 

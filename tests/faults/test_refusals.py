@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from compose.embedded.postgres import OWNER
+from compose.embedded.postgres_server import OWNER
 from tests.faults import topics
 from tests.faults.processes import WorkerProcess
 from tests.faults.world import World

@@ -5,7 +5,7 @@ import signal
 import time
 from typing import Final
 
-from compose.embedded.kafka import KafkaServer
+from compose.embedded.kafka_broker import KafkaServer
 from compose.embedded.ports import choose_port
 from tests.faults.world import World
 

@@ -11,7 +11,7 @@ import pytest
 from app.domain.timestamps import EPOCH, MICROSECOND
 from app.errors import SettingsError
 from app.fraud.editions import ListEntry, RuleDesk, ensure_first_edition, load_rulebook, rewrite_lists
-from app.fraud.errors import InvalidRuleError, TakenNameError, UnknownNameError, VersionConflictError
+from app.fraud.rule_errors import InvalidRuleError, TakenNameError, UnknownNameError, VersionConflictError
 from app.fraud.rules import Amount, Listed
 from app.postgres.migrate import migrate
 from app.settings import AnomalySettings, Settings

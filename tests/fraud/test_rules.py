@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.fraud.errors import InvalidRuleError
+from app.fraud.rule_errors import InvalidRuleError
 from app.fraud.rules import KIND_NAMES, definition_of, parse_rule, rule_from
 from tests.fraud.kinds import EVERY_KIND
 

@@ -17,8 +17,8 @@ import pytest
 
 from app.postgres.connections import connect_owner, connect_reader
 from app.settings import Settings
-from batch.metrics import write_metrics
-from compose.demo.monitoring import start_prometheus
+from batch.run_metrics import write_metrics
+from compose.demo.observability import start_prometheus
 from compose.embedded.monitoring import answers
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.process import ServerProcess

@@ -16,7 +16,7 @@ import yaml
 from app.settings import Settings
 from compose.embedded.monitoring import answers
 from compose.embedded.ports import LOOPBACK, choose_port
-from grafana.monitoring import alertmanager_config
+from grafana.prometheus_config import alertmanager_config
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 Server = TypeVar("Server", bound=socketserver.BaseServer)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app import __version__
-from compose.embedded.java import find_java
+from app.java import find_java
 from compose.embedded.kafka_jars import ensure_jars
 from compose.embedded.stack import remove_stack
 from tests.compose.docker_stack import PROJECT

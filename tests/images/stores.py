@@ -13,7 +13,7 @@ from pymongo import MongoClient
 
 from app.cli.init import with_secrets
 from compose.embedded.ports import LOOPBACK
-from compose.embedded.postgres import OWNER, SUPERUSER
+from compose.embedded.postgres_server import OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack
 from tests.compose.docker_stack import copy_of_the_project
 from tests.images.container import Place

@@ -6,12 +6,12 @@ from itertools import count
 import pytest
 from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
+from app.java import find_java
 from compose.embedded.guard import Guard
-from compose.embedded.java import find_java
-from compose.embedded.kafka import KafkaServer, SecureListener
+from compose.embedded.kafka_broker import KafkaServer, SecureListener
 from compose.embedded.kafka_jars import ensure_jars
 from compose.embedded.ports import LOOPBACK, choose_port
-from compose.embedded.postgres import remove_home
+from compose.embedded.postgres_server import remove_home
 from compose.embedded.server import Workspace
 from compose.embedded.stack import EmbeddedStack
 from tests.security.authority import Certificates, issue

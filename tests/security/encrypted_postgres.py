@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from compose.embedded.ports import LOOPBACK, choose_port
-from compose.embedded.postgres import OWNER, SUPERUSER, PostgresServer, load_passwords
+from compose.embedded.postgres_server import OWNER, SUPERUSER, PostgresServer, load_passwords
 from compose.embedded.server import Workspace
 from tests.security.authority import Certificates
 

@@ -7,7 +7,7 @@ import pytest
 from pymongo.errors import ServerSelectionTimeoutError
 
 from app.settings import MongoSettings
-from batch.warehouse import open_warehouse
+from batch.warehouse_writer import open_warehouse
 from compose.embedded.stack import EmbeddedStack, remove_stack
 from tests.security.authority import Certificates
 from tests.security.terminator import TlsTerminator, terminating

@@ -15,8 +15,8 @@ from app.reconcile.stream.snapshot import open_snapshot
 from app.security import librdkafka_options
 from app.settings import PostgresSettings, Settings
 from app.topics import SOURCE_TOPICS, TOPICS
+from batch.adbc import encryption
 from batch.jdbc import JdbcReader
-from batch.postgres import encryption
 from compose.embedded.stack import EmbeddedStack
 from tests.security.authority import Certificates
 from tests.security.commands import globalmart

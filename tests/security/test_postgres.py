@@ -7,7 +7,7 @@ import pytest
 from app.errors import SettingsError
 from app.postgres.connections import connect_worker, reader_pool
 from app.settings import PostgresSettings
-from batch.postgres import connect as connect_batch
+from batch.adbc import connect as connect_batch
 from compose.embedded.stack import EmbeddedStack
 from tests.security.authority import Certificates
 from tests.security.encrypted_postgres import CERTIFIED, ELSEWHERE, EncryptedPostgres

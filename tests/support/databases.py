@@ -15,7 +15,7 @@ from app.postgres.connections import connect_owner, connect_reader, connect_work
 from app.postgres.migrate import migrate
 from app.settings import PostgresSettings, Settings
 from app.sink.tables import StoredTopic
-from compose.embedded.postgres import OWNER, SUPERUSER
+from compose.embedded.postgres_server import OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack
 from tests.support.waiting import PATIENCE_SECONDS, PATIENT
 

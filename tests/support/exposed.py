@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 
 from prometheus_client import CollectorRegistry, Metric
 
-from api.metrics import ApiMetrics, BatchCollector
+from api.api_metrics import ApiMetrics, BatchCollector
 from app.metrics import WorkerMetrics
 from app.prometheus import register_process
-from batch.metrics import write_metrics
+from batch.run_metrics import write_metrics
 
 _RUN = {
     "job": "nightly",

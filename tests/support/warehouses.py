@@ -17,9 +17,9 @@ from pymongo.database import Database as MongoDatabase
 
 from app.domain.timestamps import midnight
 from app.published_run import OPEN, RUNS, Document
-from batch.catalogue import MARTS
 from batch.mart import Mart
-from batch.warehouse import collection_name, drop_unused, published, switch
+from batch.mart_catalogue import MARTS
+from batch.warehouse_writer import collection_name, drop_unused, published, switch
 from compose.embedded.stack import EmbeddedStack
 from tests.support.databases import Database
 

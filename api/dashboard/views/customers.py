@@ -8,8 +8,8 @@ from typing import Any, Final
 import streamlit as st
 
 from api.dashboard import components, formatting, rfm_charts
+from api.dashboard.api_errors import NotFoundError, StoreDownError
 from api.dashboard.client import Answer
-from api.dashboard.errors import NotFoundError, StoreDownError
 from api.dashboard.page import Page
 
 _SEGMENTS: Final = (

@@ -7,8 +7,8 @@ from typing import Any, Final
 import streamlit as st
 
 from api.dashboard import charts, components, formatting
+from api.dashboard.api_errors import StoreDownError
 from api.dashboard.client import Answer
-from api.dashboard.errors import StoreDownError
 from api.dashboard.page import Page
 
 _BARS: Final = 8

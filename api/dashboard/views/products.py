@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import streamlit as st
 
-from api.dashboard import charts, components, filters, formatting
-from api.dashboard.errors import DashboardError
+from api.dashboard import charts, components, formatting, sidebar
+from api.dashboard.api_errors import DashboardError
 from api.dashboard.page import Page
 
 _BARS: Final = 15
@@ -65,12 +65,12 @@ def _category(page: Page) -> str | None:
         known = None
     chosen = st.selectbox(
         "Category",
-        filters.options(known or (), "category", page.address),
+        sidebar.options(known or (), "category", page.address),
         key="category",
         format_func=lambda name: name or "All categories",
         bind="query-params",
     )
-    return filters.named(chosen, known, "category", page.address)
+    return sidebar.named(chosen, known, "category", page.address)
 
 
 def _show(products: Sequence[Mapping[str, Any]], group: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from app.domain.money import decimal_from_cents
 from app.domain.names import name_or_unknown
 from app.fraud.backtest.question import Question
-from app.fraud.backtest.replay import Finding
+from app.fraud.backtest.unit_judge import Finding
 
 EXAMPLES: Final = 10
 #: A rule that raises on so many orders of the last day floods whoever looks at cases.

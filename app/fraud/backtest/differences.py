@@ -10,8 +10,8 @@ import asyncpg
 from app.domain.money import decimal_from_cents
 from app.fraud.backtest.parts import collect
 from app.fraud.backtest.question import Prepared, Question, prepare
-from app.fraud.backtest.replay import Finding
 from app.fraud.backtest.stored_orders import Unit, units_of
+from app.fraud.backtest.unit_judge import Finding
 
 _START: Final = datetime(1, 1, 1, tzinfo=UTC)
 _END: Final = datetime(9999, 12, 31, tzinfo=UTC)

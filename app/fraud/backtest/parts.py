@@ -12,8 +12,8 @@ import asyncpg
 from app.events.topics.transactions import TransactionRow
 from app.fraud.backtest.answer import Known, Stored, Tally, answer
 from app.fraud.backtest.question import Prepared, Question
-from app.fraud.backtest.replay import Finding, replay
 from app.fraud.backtest.stored_orders import Unit
+from app.fraud.backtest.unit_judge import Finding, replay
 
 _ANOMALIES: Final = """
 SELECT transaction_id, array_agg(anomaly_type ORDER BY anomaly_type) AS rules FROM transaction_anomalies

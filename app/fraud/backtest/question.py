@@ -9,7 +9,7 @@ import asyncpg
 
 from app.domain.timestamps import EPOCH, MICROSECOND
 from app.fraud.editions import load_rulebook
-from app.fraud.errors import InvalidRuleError, UnknownNameError
+from app.fraud.rule_errors import InvalidRuleError, UnknownNameError
 from app.fraud.rulebook import MINUTE_SECONDS, Rulebook, RuleVersion, is_of_the_minute, missing_lists
 from app.fraud.rules import AnyRule, Listed, State, parse_rule
 

@@ -21,7 +21,7 @@ from app.ops.backup.pg_tools import program, run
 from app.postgres.connections import connect_owner
 from app.postgres.migrate import ensure_roles, migrate, require_schema
 from app.settings import PostgresSettings, Settings
-from batch.postgres import batch_lock
+from batch.adbc import batch_lock
 
 MANIFEST: Final = "manifest.json"
 POSTGRES_FILE: Final = "postgres.dump"

@@ -7,8 +7,8 @@ from typing import Final
 
 from app.errors import GlobalMartError
 from app.ops.doctor.findings import Finding, from_error
-from app.ops.doctor.kafka import KafkaState, check_kafka, check_ledger_against_kafka, collect_kafka
-from app.ops.doctor.postgres import PostgresState, check_postgres, collect_postgres
+from app.ops.doctor.kafka_checks import KafkaState, check_kafka, check_ledger_against_kafka, collect_kafka
+from app.ops.doctor.postgres_checks import PostgresState, check_postgres, collect_postgres
 from app.ops.status.collect import open_database
 from app.published_run import POINTER
 from app.settings import MongoSettings, Settings

@@ -17,16 +17,16 @@ from app.errors import GlobalMartError, StoreUnavailableError, text_of
 from app.ops.dead_letters.repository import only_replay
 from app.ops.erasure.table_eraser import DeadLetterEraser, Reached, TableEraser
 from app.ops.erasure.warehouse_eraser import count_documents, count_files, erase_from_lake, erase_from_warehouse
-from app.ops.lake import open_lake, require_published_lake
+from app.ops.lake_access import open_lake, require_published_lake
 from app.ops.lock import exclusive_owner
 from app.ops.retention.maintain import vacuum
 from app.ops.retention.topic_retention import TopicRetention, topic_retention
 from app.published_run import Document
 from app.settings import Settings
 from app.topics import ANOMALIES, DEAD_LETTERS, USER_TOPICS
+from batch.adbc import batch_lock, require_lock
 from batch.lake import Lake
-from batch.postgres import batch_lock, require_lock
-from batch.warehouse import drop_unused, open_warehouse, settle_dead_runs
+from batch.warehouse_writer import drop_unused, open_warehouse, settle_dead_runs
 
 _TOPICS: Final = {*USER_TOPICS, ANOMALIES, DEAD_LETTERS}
 _ELSEWHERE: Final = (

@@ -54,7 +54,7 @@ class ImportResult:
 
 def lake_batches(location: str, first: date, last: date) -> Iterator[RowBatch]:
     """Yields the lake's rows of the UTC days first to last in batches; raises LakeError if there is no lake."""
-    from app.ops.lake import filled_lake
+    from app.ops.lake_access import filled_lake
     from batch.sources import LAKE_TABLES
 
     lake = filled_lake(location)

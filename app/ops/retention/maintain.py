@@ -9,12 +9,12 @@ import asyncpg
 from pymongo.errors import OperationFailure, PyMongoError
 
 from app.errors import text_of
-from app.ops.lake import open_lake
+from app.ops.lake_access import open_lake
 from app.ops.lock import exclusive_owner
 from app.ops.retention.retention import Archive, Deleted, delete_days, first_day_kept
 from app.ops.retention.topic_retention import TopicRetention, set_retention, topic_retention
 from app.settings import MongoSettings, Settings
-from batch.warehouse import open_warehouse
+from batch.warehouse_writer import open_warehouse
 
 _SIZES: Final = """
 SELECT c.relname AS name, greatest(c.reltuples, 0)::BIGINT AS rows,

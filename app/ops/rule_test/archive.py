@@ -57,7 +57,7 @@ async def open_archive(connection: asyncpg.Connection, prepared: Prepared, locat
     if floor is None or prepared.reads_from >= floor:
         return Archive()
     try:
-        from app.ops.lake import filled_lake
+        from app.ops.lake_access import filled_lake
 
         lake = filled_lake(location)
     except (LakeError, ModuleNotFoundError) as error:
@@ -121,7 +121,7 @@ def _membership(archive: Archive, unit: Unit, partitions: int) -> Callable[[str]
 
 
 def _rows(archive: Archive, names: set[str]) -> Iterator[TransactionRow]:
-    from app.ops.lake import filled_lake
+    from app.ops.lake_access import filled_lake
     from batch.sources import LAKE_TABLES
 
     lake, source = filled_lake(archive.location), LAKE_TABLES[TRANSACTIONS]

@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 
 from app.errors import GlobalMartError, SettingsError, StoreUnavailableError, text_of
 from app.kafka.offsets import RecordPosition, end_offsets
-from app.ops.status.ledger import Ledger, LedgerReader
+from app.ops.status.postgres_state import Ledger, LedgerReader
 from app.prometheus import disk_of
 from app.published_run import CURRENT, POINTER, RUNS, cause_of
 from app.settings import MongoSettings, Settings

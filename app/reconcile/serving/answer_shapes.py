@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from app.reconcile.comparison import Row, named
-from app.reconcile.stream.validation import COLUMNS
+from app.reconcile.stream.record_validation import COLUMNS
 from app.topics import TRANSACTIONS
 
 EVERYWHERE: Final = "everywhere"

@@ -10,7 +10,7 @@ import asyncpg
 
 from app.errors import RecountError
 from app.reconcile.serving.answer_shapes import EVERYWHERE, GROUPS, TRENDS, shaped
-from app.reconcile.stream.editions import GUIDE_RULES
+from app.reconcile.stream.edition_records import GUIDE_RULES
 from app.reconcile.warehouse.stored_totals import counted
 from app.reconcile.warehouse.trend_periods import trend
 

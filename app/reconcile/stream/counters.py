@@ -8,7 +8,7 @@ from typing import Any
 from app.reconcile.stream.expected_store import ExpectedStore
 from app.reconcile.stream.json_values import SECOND_US
 from app.reconcile.stream.judged_again import JudgedAgain, Judgement, Order
-from app.reconcile.stream.validation import COLUMNS, Event
+from app.reconcile.stream.record_validation import COLUMNS, Event
 from app.topics import TRANSACTIONS
 
 

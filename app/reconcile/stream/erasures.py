@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from app.kafka.reader import Record
 from app.reconcile.stream.json_values import MalformedError, parse
-from app.reconcile.stream.validation import COLUMNS, Event
+from app.reconcile.stream.record_validation import COLUMNS, Event
 
 #: Fields whose pseudonyms follow from the erased user's key.
 _KEYED: Final = ("session_id", "card", "device", "ip", "email")

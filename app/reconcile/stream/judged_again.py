@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final, NamedTuple
 
 from app.errors import RecountError
-from app.reconcile.stream.editions import SENT_FIELDS, Edition, Editions, RuleVersion
+from app.reconcile.stream.edition_records import SENT_FIELDS, Edition, Editions, RuleVersion
 from app.reconcile.stream.expected_store import Anomaly, Shadow, Verdict
 from app.reconcile.stream.snapshot import Counted
 

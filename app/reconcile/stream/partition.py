@@ -11,14 +11,12 @@ from typing import Any, Final
 
 from app.kafka.reader import KafkaReader, Record
 from app.reconcile.stream.counters import PartitionCounters
-from app.reconcile.stream.editions import Editions
+from app.reconcile.stream.edition_records import Editions
 from app.reconcile.stream.erasures import NO_DELETION, Deletion, Erasures
 from app.reconcile.stream.expected_store import ExpectedStore
 from app.reconcile.stream.json_values import show_timestamp, stored_kafka_us
 from app.reconcile.stream.judged_again import Known
-from app.reconcile.stream.report import LostRange, ReconcileReport
-from app.reconcile.stream.snapshot import ByOffset, DeadRow, Snapshot, StoredRow, dead_rows
-from app.reconcile.stream.validation import (
+from app.reconcile.stream.record_validation import (
     COLUMNS,
     IDENTITY,
     REJECTED_BY_DATABASE,
@@ -28,6 +26,8 @@ from app.reconcile.stream.validation import (
     Rules,
     validate,
 )
+from app.reconcile.stream.report import LostRange, ReconcileReport
+from app.reconcile.stream.snapshot import ByOffset, DeadRow, Snapshot, StoredRow, dead_rows
 
 
 @dataclass(slots=True)

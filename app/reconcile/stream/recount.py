@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.kafka.reader import KafkaReader
+from app.reconcile.stream.anomaly_copies import Outbox
 from app.reconcile.stream.counters import PartitionCounters
-from app.reconcile.stream.editions import MINUTE_US, Editions, wrong_ranges
+from app.reconcile.stream.edition_records import MINUTE_US, Editions, wrong_ranges
 from app.reconcile.stream.erasures import NO_DELETION, Deletion, Erasures
 from app.reconcile.stream.expected_store import ExpectedStore
 from app.reconcile.stream.json_values import show_timestamp, to_us
 from app.reconcile.stream.judged_again import JudgedAgain, Known
 from app.reconcile.stream.judgements import compare_judgements
-from app.reconcile.stream.outbox import Outbox
 from app.reconcile.stream.partition import PartitionRecount, RecountContext
+from app.reconcile.stream.record_validation import Rules
 from app.reconcile.stream.report import COUNTERS, LostRange, ReconcileReport
 from app.reconcile.stream.sales import LiveFigures, compare_live, compare_slots, compare_windows
 from app.reconcile.stream.snapshot import LedgerRow, Snapshot, open_snapshot
-from app.reconcile.stream.validation import Rules
 from app.security import librdkafka_options
 from app.settings import Settings
 from app.topics import SOURCE_TOPICS, TRANSACTIONS

@@ -8,10 +8,10 @@ import asyncpg
 
 from app.errors import RecountError, text_of
 from app.postgres.connections import connect_auditor
-from app.reconcile.stream.editions import READ, Editions, editions_of
+from app.reconcile.stream.edition_records import READ, Editions, editions_of
 from app.reconcile.stream.erasures import Deletion, Erasures, Pseudonym
 from app.reconcile.stream.json_values import show_timestamp
-from app.reconcile.stream.validation import COLUMNS, IDENTITY
+from app.reconcile.stream.record_validation import COLUMNS, IDENTITY
 from app.settings import PostgresSettings
 
 #: asyncpg's raw timestamps count microseconds from this instant, 2000-01-01.

@@ -12,7 +12,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from api.app import create_app
+from api.application import create_app
 from api.serving import ApiServer
 from app.settings import Settings
 from compose.embedded.ports import LOOPBACK

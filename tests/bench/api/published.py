@@ -13,7 +13,7 @@ from pymongo import MongoClient
 
 from app.published_run import Document
 from app.settings import Settings
-from batch.warehouse import published
+from batch.warehouse_writer import published
 from tests.bench.api.stored import CATEGORIES, COUNTRIES
 from tests.support.warehouses import Warehouse
 

@@ -14,7 +14,7 @@ from app.postgres.migrate import migrate
 from app.settings import Settings
 from batch.extract import extract
 from batch.lake import Lake
-from batch.snapshot import open_snapshot
+from batch.postgres_snapshot import open_snapshot
 from batch.sources import LAKE_TABLES, LakeTable
 from compose.embedded.stack import EmbeddedStack
 from tests.bench.nightly.measuring import Spent, measured

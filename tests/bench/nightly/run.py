@@ -28,17 +28,17 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
 from app.settings import BatchSettings
-from batch.catalogue import MARTS
 from batch.compute import PreviousRun, compute
 from batch.lake import Lake
 from batch.manifest import Manifest
+from batch.mart_catalogue import MARTS
 from batch.night_size import NightSize
 from batch.publish import Computed, versioned, with_identity
 from batch.quality import Bounds
 from batch.segment_history import previous_segments
 from batch.session import spark_session
 from batch.sources import LAKE_TABLES
-from batch.warehouse import Target
+from batch.warehouse_writer import Target
 from batch.writers import writer
 from tests.bench.nightly.acknowledging import acknowledging_server
 from tests.bench.nightly.duck import duckdb_marts

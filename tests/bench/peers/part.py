@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import asyncpg
 
+from app.java import find_java
 from app.settings import load_settings
-from compose.embedded.java import find_java
 from compose.embedded.kafka_jars import pins
 from compose.embedded.server import Report
 from compose.embedded.stack import EmbeddedStack

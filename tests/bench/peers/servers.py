@@ -13,7 +13,7 @@ from app.kafka.admin import create_topics
 from app.postgres.migrate import migrate
 from app.settings import load_settings
 from compose.embedded.ports import choose_port
-from compose.embedded.postgres import SUPERUSER
+from compose.embedded.postgres_server import SUPERUSER
 from compose.embedded.server import Report
 from compose.embedded.stack import EmbeddedStack
 from tests.bench.databases import fresh_database

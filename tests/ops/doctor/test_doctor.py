@@ -19,9 +19,9 @@ from app.fraud.rulebook import Rulebook, RuleVersion
 from app.fraud.rules import NewCustomer, Velocity
 from app.kafka.admin import create_topics
 from app.ops.doctor.checks import _check, run_checks
-from app.ops.doctor.kafka import KafkaState, check_kafka, check_ledger_against_kafka
-from app.ops.doctor.postgres import PostgresState, check_postgres
-from app.ops.doctor.rules import check_retention
+from app.ops.doctor.kafka_checks import KafkaState, check_kafka, check_ledger_against_kafka
+from app.ops.doctor.postgres_checks import PostgresState, check_postgres
+from app.ops.doctor.rule_checks import check_retention
 from app.ops.status.collect import Status, collect_status
 from app.postgres.connections import connect_desk
 from app.settings import KafkaSettings, Settings

@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, TRANSACTIONS
 from batch.extract import extract
 from batch.lake import Lake
-from batch.snapshot import open_snapshot
+from batch.postgres_snapshot import open_snapshot
 from tests.faults.load import Sent
 from tests.faults.world import World
 from tests.ops.dead_letters.refused import order

@@ -22,9 +22,9 @@ from app.ops.replay.replay import replay_kafka
 from app.published_run import visible
 from app.settings import Settings
 from app.topics import PRODUCT_VIEWS
+from batch.adbc import batch_lock
 from batch.lake import Lake
-from batch.postgres import batch_lock
-from batch.snapshot import open_snapshot
+from batch.postgres_snapshot import open_snapshot
 from batch.sources import LAKE_TABLES
 from compose.embedded.stack import EmbeddedStack
 from tests.faults.processes import ROOT

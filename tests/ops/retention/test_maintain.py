@@ -11,7 +11,7 @@ from app.settings import Settings
 from app.topics import PRODUCT_VIEWS, SYSTEM_METRICS
 from batch.extract import extract
 from batch.lake import Lake
-from batch.snapshot import open_snapshot
+from batch.postgres_snapshot import open_snapshot
 from tests.faults import topics
 from tests.faults.load import Sent
 from tests.faults.world import World

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from compose.embedded.stack import EmbeddedStack
-from tests.ops.rule_test.test_run import orders, store
+from tests.ops.rule_test.test_process_pool import orders, store
 from tests.support.command_line import CommandLine
 from tests.support.databases import Database
 

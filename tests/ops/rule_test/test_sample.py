@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from app.fraud.backtest import sample
 from app.fraud.rules import Amount, AnyRule, NewCustomer, Velocity
 from tests.fraud.kinds import EVERY_KIND
-from tests.ops.rule_test.test_run import ask, store
+from tests.ops.rule_test.test_process_pool import ask, store
 from tests.support.databases import Database
 
 ALL = Amount(id="all", name="All", above=Decimal("0.01"))

@@ -10,7 +10,7 @@ import pytest
 from app.postgres.migrate import migrate
 from app.reconcile.stream.report import ReconcileReport
 from app.settings import Settings
-from compose.embedded.postgres import OWNER, SUPERUSER
+from compose.embedded.postgres_server import OWNER, SUPERUSER
 from compose.embedded.stack import EmbeddedStack
 from tests.reconcile.stream import stores
 from tests.reconcile.stream.scripted import Sent, script

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from app.kafka.reader import Record
-from app.reconcile.stream.validation import Rules
+from app.reconcile.stream.record_validation import Rules
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SYSTEM_METRICS, TRANSACTIONS
 
 TIME: Final = "2025-12-01T12:00:00Z"

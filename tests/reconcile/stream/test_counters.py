@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from app.reconcile.stream.counters import PartitionCounters
-from app.reconcile.stream.editions import Editions, RuleVersion
+from app.reconcile.stream.edition_records import Editions, RuleVersion
 from app.reconcile.stream.expected_store import ExpectedStore
 from app.reconcile.stream.json_values import SECOND_US
 from app.reconcile.stream.judged_again import JudgedAgain
-from app.reconcile.stream.validation import Event
+from app.reconcile.stream.record_validation import Event
 from app.topics import PRODUCT_VIEWS, TRANSACTIONS
 
 _PARAMETERS: dict[str, dict[str, Any]] = {

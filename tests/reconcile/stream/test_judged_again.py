@@ -11,7 +11,7 @@ import pytest
 from app.events.decoding import EPOCH, MICROSECOND
 from app.events.topics.transactions import TransactionRow
 from app.fraud.rules import Amount, AnyRule, Listed, definition_of
-from app.reconcile.stream.editions import Editions, Entry, Judged, RuleVersion, editions_of, wrong_ranges
+from app.reconcile.stream.edition_records import Editions, Entry, Judged, RuleVersion, editions_of, wrong_ranges
 from app.reconcile.stream.expected_store import Verdict
 from app.reconcile.stream.judged_again import JudgedAgain, Judgement, Known, Order
 from app.reconcile.stream.snapshot import Counted, open_snapshot

@@ -12,7 +12,7 @@ import pytest
 
 from app.events.decoding import EPOCH, MICROSECOND, Decoder, TimeLimits
 from app.kafka.reader import Record as RecountRecord
-from app.reconcile.stream.validation import COLUMNS, RejectedError, Rules, validate
+from app.reconcile.stream.record_validation import COLUMNS, RejectedError, Rules, validate
 from app.topics import SOURCE_TOPICS, SOURCES, TRANSACTIONS
 from tests.events.records import Record
 from tests.reconcile.stream.examples import KEYS, TIME_MS, VALID

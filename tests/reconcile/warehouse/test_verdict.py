@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from app.errors import EmbeddedStackError
-from app.reconcile.warehouse.check import WarehouseReport, segments_line, warehouse_table
 from app.reconcile.warehouse.stored_totals import CUSTOMERS, DAYS, SEGMENT_NAMES
-from compose.demo.run import run
+from app.reconcile.warehouse.warehouse_check import WarehouseReport, segments_line, warehouse_table
+from compose.demo.demo import run
 
 _DAY = date(2025, 12, 7)
 _STORED = {

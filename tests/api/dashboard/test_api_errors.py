@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from api.dashboard import errors
+from api.dashboard import api_errors
 from api.dashboard.client import ApiClient
 from api.dashboard.navigation import VIEWS
 from api.keys import hash_of, new_key
@@ -118,7 +118,7 @@ async def test_a_key_that_is_used_up(database: Database) -> None:
     settings = with_api(database.settings, key_hashes=hash_of(key), **limits)
     with served_in_thread(settings) as url, _client(url, api_key=key) as client:
         client.get("dimensions")
-        with pytest.raises(errors.BusyError, match="too many requests") as caught:
+        with pytest.raises(api_errors.BusyError, match="too many requests") as caught:
             client.get("dimensions")
     assert "GLOBALMART_API_KEY_RATE_PER_SECOND" in caught.value.fix
 
@@ -132,15 +132,19 @@ def test_an_address_the_api_refuses(dashboard: Dashboard) -> None:
 
 def test_what_the_api_refuses(address: str) -> None:
     with _client(address) as client:
-        with pytest.raises(errors.RejectedError, match="refuses limit"):
+        with pytest.raises(api_errors.RejectedError, match="refuses limit"):
             client.get("anomalies", limit=0)
-        with pytest.raises(errors.NotFoundError):
+        with pytest.raises(api_errors.NotFoundError):
             client.one("transactions", "a/b?c")
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, "<html>"), (502, "<html>"), (404, "<html>"), (500, "{}")])
 def test_something_else_at_the_address(status: int, body: str) -> None:
-    with _answering(status, body) as url, _client(url) as client, pytest.raises(errors.UnexpectedAnswerError) as caught:
+    with (
+        _answering(status, body) as url,
+        _client(url) as client,
+        pytest.raises(api_errors.UnexpectedAnswerError) as caught,
+    ):
         client.get("dimensions")
     assert str(status) in caught.value.what
 
@@ -149,7 +153,7 @@ def test_a_silent_address_is_given_up() -> None:
     with (
         _answering(200, "{}", silent=True) as url,
         _client(url, api_timeout_seconds=0.2) as client,
-        pytest.raises(errors.ApiUnavailableError),
+        pytest.raises(api_errors.ApiUnavailableError),
     ):
         client.get("dimensions")
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from app.domain.anomalies import ANOMALY_TYPES
 from app.reconcile.comparison import Comparison
 from app.reconcile.stream.report import ReconcileReport
-from app.reconcile.warehouse.check import WarehouseReport
+from app.reconcile.warehouse.warehouse_check import WarehouseReport
 from app.terminal import figures_table
 from compose.demo.figures import Figures, Latency
 

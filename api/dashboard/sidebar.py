@@ -9,8 +9,8 @@ import streamlit as st
 
 from api.dashboard import formatting
 from api.dashboard.address import Address
+from api.dashboard.api_errors import DashboardError
 from api.dashboard.client import ApiClient
-from api.dashboard.errors import DashboardError
 from api.dashboard.period import DEFAULT_PRESET, LAST_HOUR, Days, Hour, Period
 from app.domain.names import name_or_unknown
 from app.domain.timestamps import TimestampError, parse_date

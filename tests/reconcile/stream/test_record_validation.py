@@ -11,7 +11,7 @@ from app.events.topics.product_views import ProductViewEvent
 from app.events.topics.system_metrics import SystemMetricEvent
 from app.kafka.reader import Record
 from app.reconcile.stream.json_values import to_us
-from app.reconcile.stream.validation import COLUMNS, Event, RejectedError, Rules, validate
+from app.reconcile.stream.record_validation import COLUMNS, Event, RejectedError, Rules, validate
 from app.topics import CART_EVENTS, PRODUCT_VIEWS, SOURCE_TOPICS, SYSTEM_METRICS, TRANSACTIONS
 from tests.reconcile.stream.examples import KEYS, RULES, TIME_MS, VALID, encode, literal, record
 

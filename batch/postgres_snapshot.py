@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from app.errors import LakeError
 from app.settings import PostgresSettings
+from batch.adbc import connect
 from batch.manifest import DayChecksum
-from batch.postgres import connect
 from batch.sources import LakeTable
 
 

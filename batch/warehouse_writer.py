@@ -21,8 +21,8 @@ from app.domain.timestamps import midnight
 from app.errors import PublishError, SettingsError
 from app.published_run import CURRENT, OPEN, POINTER, RUNS, Document, visible
 from app.settings import MongoSettings
-from batch.catalogue import MARTS
 from batch.mart import Mart
+from batch.mart_catalogue import MARTS
 
 __all__ = ["OPEN", "POINTER", "RUNS", "Document", "visible"]
 

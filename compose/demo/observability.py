@@ -15,7 +15,7 @@ from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack
 from grafana.alerts import rule_groups
 from grafana.files import as_yaml
-from grafana.monitoring import RULES_FILE, prometheus_config
+from grafana.prometheus_config import RULES_FILE, prometheus_config
 from grafana.provisioning import grafana_environment
 
 _SCRAPE_SECONDS: Final = 5

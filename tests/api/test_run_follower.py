@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from api.mongo import Find, Mongo, ReadingLostError
-from api.published_run import PublishedRun
+from api.mongo_reader import Find, Mongo, ReadingLostError
+from api.run_follower import Warehouse as Reader
+from api.run_reader import PublishedRun
 from api.stores import StoreDownError
-from api.warehouse import Warehouse as Reader
 from app.ops.erasure.erasure import erase
 from batch.lake import Lake
 from batch.manifest import Manifest

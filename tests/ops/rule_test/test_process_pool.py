@@ -13,9 +13,9 @@ from app.domain.timestamps import midnight
 from app.errors import LakeError
 from app.events.topics.transactions import TransactionRow
 from app.fraud.backtest.question import Question
-from app.fraud.errors import InvalidRuleError, UnknownNameError
+from app.fraud.rule_errors import InvalidRuleError, UnknownNameError
 from app.fraud.rules import Amount, Listed, NewCategory, NewCustomer, Quantity
-from app.ops.rule_test.run import TooManyOrdersError, ask_history
+from app.ops.rule_test.process_pool import TooManyOrdersError, ask_history
 from batch.lake import Lake
 from batch.manifest import DayChecksum, LakeDay, Manifest
 from batch.sources import LAKE_TABLES

@@ -16,7 +16,7 @@ from app.reconcile.comparison import FAILURES, Account, Comparison
 from app.reconcile.serving.answer_shapes import EVERYWHERE, GROUPS, TRENDS, shaped
 from app.reconcile.serving.postgres_answers import StoredAnswers, stored_answers
 from app.reconcile.serving.warehouse_answers import published_answers
-from app.reconcile.stream.editions import GUIDE_RULES
+from app.reconcile.stream.edition_records import GUIDE_RULES
 from app.reconcile.warehouse.published_documents import open_published
 from app.reconcile.warehouse.stored_totals import open_auditor
 from app.settings import Settings

@@ -12,7 +12,7 @@ import asyncpg
 
 from app.domain.timestamps import EPOCH, MICROSECOND
 from app.events.topics.transactions import TransactionRow
-from app.fraud.backtest.editions import judges_of
+from app.fraud.backtest.judged_ranges import judges_of
 from app.fraud.backtest.question import Prepared
 from app.fraud.backtest.stored_orders import Unit, read_orders
 from app.fraud.judging import Judge, Raised

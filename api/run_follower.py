@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Final, TypeVar
 
 from api.cache import Cache
-from api.mongo import NAME, Mongo, ReadingLostError
-from api.published_run import PublishedRun, RunPointer
+from api.mongo_reader import NAME, Mongo, ReadingLostError
+from api.run_reader import PublishedRun, RunPointer
 from api.stores import StoreDownError
 from app.errors import text_of
 from app.published_run import CURRENT, POINTER

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from batch.warehouse import Document
+from batch.warehouse_writer import Document
 
 
 class BatchMetrics:

@@ -12,8 +12,8 @@ from app.errors import SettingsError
 from app.fraud.rulebook import Rulebook
 from app.kafka.offsets import RecordPosition
 from app.ops.doctor.findings import Finding, from_error
-from app.ops.doctor.rules import check_retention, check_thresholds, read_rulebook
-from app.ops.status.ledger import Waiting, read_waiting
+from app.ops.doctor.rule_checks import check_retention, check_thresholds, read_rulebook
+from app.ops.status.postgres_state import Waiting, read_waiting
 from app.postgres.connections import connect_desk, connect_owner, connect_reader, connect_worker, translate_errors
 from app.postgres.migrate import known_migrations
 from app.settings import PostgresSettings, Settings

@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 from app.errors import LakeError, StoreUnavailableError, text_of
 from app.settings import BatchSettings, Settings
 from batch.lake import Lake
-from batch.warehouse import open_warehouse, published
+from batch.warehouse_writer import open_warehouse, published
 
 _FIX: Final = (
     f"set {BatchSettings.variable('lake')} to the batch's, or run this command where it is; in the Docker stack: "

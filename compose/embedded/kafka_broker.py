@@ -17,8 +17,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from app.errors import EmbeddedStackError
+from app.java import Java
 from app.patience import LOOK_SECONDS
-from compose.embedded.java import Java
 from compose.embedded.kafka_jars import pins
 from compose.embedded.ports import LOOPBACK, choose_port, is_listening
 from compose.embedded.server import EmbeddedServer, Workspace

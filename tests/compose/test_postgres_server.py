@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from app.errors import EmbeddedStackError
-from compose.embedded import postgres
+from compose.embedded import postgres_server
 from compose.embedded.ports import LOOPBACK, choose_port
 from compose.embedded.stack import EmbeddedStack, remove_stack
 from tests.support.waiting import PATIENCE_SECONDS
@@ -51,7 +51,7 @@ async def test_data_survive_a_kill_a_restart_and_the_stack(var_dir: Path) -> Non
 
 async def test_a_wrong_password_is_refused(stack: EmbeddedStack) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(host=LOOPBACK, port=stack.postgres.port, user=postgres.OWNER, password="guess")
+        await asyncpg.connect(host=LOOPBACK, port=stack.postgres.port, user=postgres_server.OWNER, password="guess")
 
 
 async def test_a_server_that_cannot_start_shows_its_log(var_dir: Path) -> None:
@@ -78,7 +78,7 @@ def test_nothing_is_left_after_the_stack(var_dir: Path) -> None:
 def test_the_guides_port_is_used_only_where_it_is_free(var_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server((LOOPBACK, choose_port())) as other:
         taken = other.getsockname()[1]
-        monkeypatch.setattr(postgres, "GUIDE_PORT", taken)
+        monkeypatch.setattr(postgres_server, "GUIDE_PORT", taken)
         with EmbeddedStack(var_dir, services=("postgres",)) as stack:
             assert stack.postgres.port != taken
 
@@ -86,5 +86,5 @@ def test_the_guides_port_is_used_only_where_it_is_free(var_dir: Path, monkeypatc
 def test_the_password_file_opens_psql(stack: EmbeddedStack) -> None:
     assert stack.postgres.psql.exists()
     host, port, _, user, password = stack.postgres.password_file.read_text().strip().split(":")
-    assert (host, port, user) == (LOOPBACK, str(stack.postgres.port), postgres.OWNER)
+    assert (host, port, user) == (LOOPBACK, str(stack.postgres.port), postgres_server.OWNER)
     assert password in stack.postgres.dsn()

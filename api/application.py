@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from prometheus_client import CollectorRegistry
 
 from api import problems
+from api.api_metrics import ApiMetrics, BatchCollector
 from api.cache import Cache
 from api.dependencies import Services
 from api.desk import Desk
@@ -21,10 +22,9 @@ from api.docs import describe, serve_docs
 from api.keys import KeyRing, require_key, require_key_or_ticket
 from api.marts import products as product_mart
 from api.marts import segments, sessions
-from api.metrics import ApiMetrics, BatchCollector
 from api.middleware import BodyLimit, HeadLikeGet, Measured
-from api.mongo import Mongo
-from api.postgres import Database
+from api.mongo_reader import Mongo
+from api.postgres_reader import Database
 from api.routes import (
     anomalies,
     cases,
@@ -45,8 +45,8 @@ from api.routes import (
     trends,
 )
 from api.rule_tester import RuleTester
+from api.run_follower import Prepare, Warehouse
 from api.sse import Notifications
-from api.warehouse import Prepare, Warehouse
 from app import __version__
 from app.postgres.connections import connect_reader, reader_pool
 from app.prometheus import register_process

@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.java import find_java
 from app.kafka.admin import create_topics
 from app.patience import ANSWER_SECONDS
 from app.postgres.migrate import migrate
 from app.reconcile.stream.recount import reconcile
-from app.reconcile.warehouse.check import segments_line, warehouse_table
+from app.reconcile.warehouse.warehouse_check import segments_line, warehouse_table
 from app.settings import (
     ApiSettings,
     BatchSettings,
@@ -31,16 +32,15 @@ from app.settings import (
     load_settings,
     secret_variables,
 )
+from compose.demo.batch_process import NightlyRun
 from compose.demo.comparisons import Comparisons, api_table
+from compose.demo.demo_report import checks_table, demo_report, latency_line, report_table, write_report
 from compose.demo.figures import FirstFigures, read_buckets, read_metrics, read_settled_live_figures
-from compose.demo.monitoring import start_monitoring
-from compose.demo.nightly import NightlyRun
+from compose.demo.observability import start_monitoring
 from compose.demo.pace import DAY_CURVE_DEPTH, live_options
 from compose.demo.processes import Processes
 from compose.demo.progress import Progress, addresses, import_line, psql_line
-from compose.demo.report import checks_table, demo_report, latency_line, report_table, write_report
 from compose.demo.signals import Interrupts, signals_unwind
-from compose.embedded.java import find_java
 from compose.embedded.stack import EmbeddedStack
 
 SERVICES: Final = ("kafka", "postgres", "mongo")

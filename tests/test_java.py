@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import EmbeddedStackError
-from compose.embedded.java import OLDEST_VERSION, find_java, first_usable
+from app.errors import JavaMissingError
+from app.java import OLDEST_VERSION, find_java, first_usable
 
 
 def _fake_java(folder: Path, version: str) -> Path:
@@ -16,14 +16,14 @@ def _fake_java(folder: Path, version: str) -> Path:
 def test_an_old_java_is_passed_over(tmp_path: Path) -> None:
     old, older = _fake_java(tmp_path, "11.0.2"), _fake_java(tmp_path, "1.8.0_392")
     new = _fake_java(tmp_path, "21.0.1")
-    found = first_usable([old, older, tmp_path / "absent", new])
-    assert (found.executable, found.version) == (new, 21)
+    found = first_usable([("JAVA_HOME", old), ("JAVA_HOME", older), ("PATH", tmp_path / "absent"), ("PATH", new)])
+    assert (found.source, found.executable, found.version) == ("PATH", new, 21)
 
 
 def test_a_missing_java_is_named_with_the_fix(tmp_path: Path) -> None:
     old = _fake_java(tmp_path, "1.8.0_392")
-    with pytest.raises(EmbeddedStackError) as raised:
-        first_usable([old, tmp_path / "absent"])
+    with pytest.raises(JavaMissingError) as raised:
+        first_usable([("JAVA_HOME", old), ("PATH", tmp_path / "absent")])
     message = str(raised.value)
     assert f"Java {OLDEST_VERSION} or newer is missing" in message
     assert f"{old} (Java 8)" in message

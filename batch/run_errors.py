@@ -12,7 +12,7 @@ from app.errors import LakeError, PublishError, text_of
 from app.published_run import cause_of
 from app.settings import MongoSettings, PostgresSettings
 from batch.publish import now_utc
-from batch.warehouse import Run
+from batch.warehouse_writer import Run
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, Self, TypeVar
 
 from api.cache import Cache
-from api.mongo import Find, Mongo
+from api.mongo_reader import Find, Mongo
 from api.problems import ProblemError
 from app.published_run import Document, visible
 
