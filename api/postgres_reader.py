@@ -1,12 +1,12 @@
 """PostgreSQL for the API: short reads on a pool, and one error when it is down."""
 
-import asyncio
 import logging
 from typing import Any, Final
 
 import asyncpg
 
 from api.stores import StoreDownError
+from app.postgres.connections import POSTGRES_FAILURES
 
 logger = logging.getLogger(__name__)
 
@@ -45,5 +45,4 @@ def is_down(error: Exception) -> bool:
     """Whether an error is caused by the store's state, not by the query."""
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "")[:2] in _DOWN_CLASSES
-    kinds = (OSError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-    return isinstance(error, kinds)
+    return isinstance(error, POSTGRES_FAILURES)

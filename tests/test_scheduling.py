@@ -20,7 +20,7 @@ def test_the_longest_begin_first() -> None:
     nodes = [
         "tests/domain/test_money.py::test_x",
         "tests/faults/test_kills.py::test_x",
-        "tests/batch/test_java.py::test_x",
+        "tests/batch/test_spark_java.py::test_x",
     ]
     scopes = sorted(map(scope_of, nodes), key=place_of)
     assert scopes == ["batch: other processes", "faults/test_kills.py::test_x", "domain/test_money.py"]

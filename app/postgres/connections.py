@@ -14,6 +14,9 @@ from app.settings import PostgresSettings
 
 #: Channel notified by the commit that makes new positions of anomalies visible.
 ANOMALIES_NUMBERED: Final = "globalmart_anomalies"
+#: What asyncpg raises when the server refuses, ends or loses a session; an internal error where it ended between two
+#: statements and the end was only half read.
+POSTGRES_FAILURES: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _DAY_SECONDS: Final = 86_400.0
 #: Limit of one statement of the desk, and of its wait for another change.
 _DESK_SECONDS: Final = 15.0
@@ -43,7 +46,7 @@ def translate_errors(settings: PostgresSettings) -> Iterator[None]:
         raise StoreUnavailableError(
             f"{place} does not exist ({text_of(error)}); create it or correct {variable}"
         ) from error
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except POSTGRES_FAILURES as error:
         raise StoreUnavailableError(
             f"{place} does not answer ({text_of(error)}); start it or correct GLOBALMART_POSTGRES_HOST and _PORT"
         ) from error

@@ -6,8 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-import asyncpg
-
+from app.postgres.connections import POSTGRES_FAILURES
 from tests.faults import databases
 from tests.faults.topics import Partition
 from tests.faults.world import World
@@ -15,13 +14,6 @@ from tests.faults.world import World
 _SAMPLE_SECONDS: Final = 0.1
 _QUERY: Final = "SELECT topic, partition, next_offset FROM stream_progress"
 _ANSWER_SECONDS: Final = 2.0
-_UNREACHABLE: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
 
 Ledger = dict[Partition, int]
 
@@ -91,7 +83,7 @@ class Gauge:
             recovery.look(begun, now, ledger, busy)
 
     async def _sample(self) -> Ledger | None:
-        with suppress(*_UNREACHABLE):
+        with suppress(*POSTGRES_FAILURES):
             async with asyncio.timeout(_ANSWER_SECONDS):
                 if self._connection is None:
                     self._connection = await databases.connect(self._world.stack, self._world.database)

@@ -49,15 +49,21 @@ def _unless_gone(answer: Any) -> None:
 
 
 def set_topic(bootstrap: str, topic: str, **settings: str) -> None:
-    """Change settings of a topic; `__` in a name stands for a dot."""
-    entries = [
-        ConfigEntry(name.replace("__", "."), value, incremental_operation=AlterConfigOpType.SET)
-        for name, value in settings.items()
-    ]
+    """Change settings of a topic and wait until a broker tells them; `__` in a name stands for a dot."""
+    wanted = {name.replace("__", "."): value for name, value in settings.items()}
+    entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in wanted.items()]
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
     admin = admin_client(bootstrap)
     for answer in admin.incremental_alter_configs([resource]).values():
         answer.result(PATIENCE_SECONDS)
+
+    def told() -> bool:
+        """The controller has the change at once, a broker answers from its copy."""
+        asked = ConfigResource(ResourceType.TOPIC, topic)
+        found = admin.describe_configs([asked])[asked].result(PATIENCE_SECONDS)
+        return all(found[name].value == value for name, value in wanted.items())
+
+    wait_until(told, lambda: f"Kafka does not tell {wanted} of {topic}")
 
 
 def end_offsets(bootstrap: str, partitions: int = PARTITIONS) -> dict[Partition, int]:

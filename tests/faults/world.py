@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from app.postgres.connections import connect_owner
+from app.postgres.connections import POSTGRES_FAILURES, connect_owner
 from app.reconcile.stream.recount import reconcile
 from app.reconcile.stream.report import ReconcileReport
 from app.settings import Settings
@@ -28,7 +28,6 @@ ARMED: Final = "tests.faults.armed_worker"
 _POLL_SECONDS: Final = 0.1
 #: A load that is so far ahead of the ledger waits: a slow machine would get more than it can ever work off.
 _AHEAD_RECORDS: Final = 30_000
-_AWAY: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class World:
@@ -120,7 +119,7 @@ class World:
             committed = 0
             for burst in bursts:
                 while self.sender.sent - committed > _AHEAD_RECORDS and not over.is_set():
-                    with suppress(*_AWAY):
+                    with suppress(*POSTGRES_FAILURES):
                         committed = await self.committed()
                     await asyncio.sleep(pause_seconds)
                 self.sender.send(list(burst))

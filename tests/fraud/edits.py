@@ -7,18 +7,18 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-import asyncpg
 import msgspec
 
 from app.errors import StoreUnavailableError
 from app.fraud.editions import ListEntry, RuleDesk
 from app.fraud.rules import AnyRule, Listed, Where
+from app.postgres.connections import POSTGRES_FAILURES
 from tests.fraud.kinds import EVERY_KIND
 
 _TRUSTED: Final = Listed(id="trusted", name="Trusted", field="user_id", list="trusted", effect="allow")
 _SEEN: Final = Listed(id="seen", name="Seen", field="session_id", list="seen", effect="block")
 RULES: Final[tuple[AnyRule, ...]] = (*EVERY_KIND, _TRUSTED, _SEEN)
-_AWAY: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, StoreUnavailableError)
+_AWAY: Final = (*POSTGRES_FAILURES, StoreUnavailableError)
 
 
 class Editor:

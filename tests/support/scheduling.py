@@ -32,7 +32,7 @@ _TOGETHER: Final = {
         "batch/test_read_by_the_api.py",
         "batch/test_ecom.py",
         "batch/test_older_lake.py",
-        "batch/test_java.py",
+        "batch/test_spark_java.py",
     ),
 }
 #: Folders whose tests are long and share nothing: each goes wherever there is time.

@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 import asyncpg
 
 from app.errors import RecountError, text_of
-from app.postgres.connections import connect_auditor
+from app.postgres.connections import POSTGRES_FAILURES, connect_auditor
 from app.reconcile.stream.edition_records import READ, Editions, editions_of
 from app.reconcile.stream.erasures import Deletion, Erasures, Pseudonym
 from app.reconcile.stream.json_values import show_timestamp
@@ -203,7 +203,7 @@ async def open_snapshot(settings: PostgresSettings) -> AsyncIterator[Snapshot]:
                 yield Snapshot(connection)
         finally:
             await connection.close()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except POSTGRES_FAILURES as error:
         raise RecountError(f"PostgreSQL: {text_of(error)}; check GLOBALMART_POSTGRES_*") from error
 
 

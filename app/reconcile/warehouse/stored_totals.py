@@ -13,7 +13,7 @@ from typing import Final
 import asyncpg
 
 from app.errors import RecountError, text_of
-from app.postgres.connections import connect_auditor
+from app.postgres.connections import POSTGRES_FAILURES, connect_auditor
 from app.settings import PostgresSettings
 
 #: Figures by check and, within it, by day, country, category or segment.
@@ -49,7 +49,7 @@ async def open_auditor(settings: PostgresSettings) -> AsyncIterator[asyncpg.Conn
             yield connection
         finally:
             await connection.close()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except POSTGRES_FAILURES as error:
         raise RecountError(f"PostgreSQL: {text_of(error)}; check GLOBALMART_POSTGRES_*") from error
 
 

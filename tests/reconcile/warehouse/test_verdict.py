@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from app.errors import EmbeddedStackError
+from app.errors import JavaMissingError
 from app.reconcile.warehouse.stored_totals import CUSTOMERS, DAYS, SEGMENT_NAMES
 from app.reconcile.warehouse.warehouse_check import WarehouseReport, segments_line, warehouse_table
 from compose.demo.demo import run
@@ -75,5 +75,5 @@ def test_a_demo_without_java_says_so_before_it_starts_anything(monkeypatch: pyte
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(EmbeddedStackError, match="Java 17 or newer is missing"):
+    with pytest.raises(JavaMissingError, match="Java 17 or newer is missing"):
         run()
