@@ -1,4 +1,4 @@
-"""A name of a module stands for one thing: it is used again only where a room shows the same subject."""
+"""A name of a module means one thing: it is used again only where a room shows the same subject."""
 
 from collections import defaultdict
 from pathlib import Path

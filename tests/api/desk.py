@@ -49,5 +49,5 @@ def problem(answer: httpx.Response, status: int) -> Mapping[str, Any]:
     """The problem of an answer with this status."""
     assert answer.status_code == status, (answer.status_code, answer.text)
     assert answer.headers["content-type"] == "application/problem+json"
-    told: Mapping[str, Any] = answer.json()
-    return told
+    body: Mapping[str, Any] = answer.json()
+    return body

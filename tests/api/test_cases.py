@@ -124,8 +124,8 @@ async def test_a_decision_is_noted_labels_the_order_and_makes_a_version(database
         taken = await ann.ask("PATCH", "/cases/1", {"assignee": "ann"}, if_match='"1"')
         assert (taken.status_code, taken.headers["ETag"]) == (200, '"2"')
         assert [case["case_id"] for case in await _all(reader, assignee="ann")] == [1]
-        told = problem(await bo.ask("PATCH", "/cases/1", {"status": "dismissed"}, if_match='"1"'), 412)
-        assert told["current_version"] == 2
+        reply = problem(await bo.ask("PATCH", "/cases/1", {"status": "dismissed"}, if_match='"1"'), 412)
+        assert reply["current_version"] == 2
         decided = await ann.ask(
             "PATCH", "/cases/1", {"status": "confirmed", "note": "card reported stolen"}, if_match='"2"'
         )

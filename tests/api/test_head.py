@@ -99,7 +99,7 @@ async def test_a_stream_asked_for_by_head_does_not_stay_open(shop: Shop) -> None
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-async def test_other_methods_are_told_what_there_is(shop: Shop, method: str) -> None:
+async def test_other_methods_are_answered_with_what_there_is(shop: Shop, method: str) -> None:
     async with api_over(shop.database) as client:
         refused = await client.request(method, f"{_V1}/dimensions")
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")

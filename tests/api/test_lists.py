@@ -23,10 +23,10 @@ async def test_a_value_counts_from_the_next_order_until_it_expires(database: Dat
         await store(database, rows)
         assert [row["transaction_id"] for row in await _blocked(database)] == ["t000000", "t000002"]
         removed = await ann.ask("DELETE", "/lists/stolen", {"values": ["c1", "never there"], "reason": "found"})
-        told = removed.json()
-        assert (removed.status_code, told["changed"], told["unchanged"]) == (200, 1, 1)
+        reply = removed.json()
+        assert (removed.status_code, reply["changed"], reply["unchanged"]) == (200, 1, 1)
         again = await ann.ask("DELETE", "/lists/stolen", {"values": ["c1"], "reason": "once more"})
-        assert again.json() == {**told, "changed": 0}
+        assert again.json() == {**reply, "changed": 0}
         await store(database, [order(3, card="c1")], start=3)
         assert len(await _blocked(database)) == 2
         got = await reader.get("/lists/stolen")
@@ -36,21 +36,21 @@ async def test_a_value_counts_from_the_next_order_until_it_expires(database: Dat
 
 async def test_an_empty_list_is_made_once(database: Database) -> None:
     async with clerks(database, NOON) as (reader, ann, bo):
-        told = problem(await reader.ask("POST", "/lists", {"name": "stolen"}), 403)
-        assert "analyst" in told["detail"]
+        reply = problem(await reader.ask("POST", "/lists", {"name": "stolen"}), 403)
+        assert "analyst" in reply["detail"]
         made = await ann.ask("POST", "/lists", {"name": "stolen", "reason": "cards"})
         assert made.status_code == 201, made.text
         assert (made.json()["entries"], made.json()["author"], made.json()["reason"]) == (0, "ann", "cards")
-        told = problem(await bo.ask("POST", "/lists", {"name": "stolen"}), 409)
-        assert "there is a list stolen already" in told["detail"]
-        told = problem(await ann.ask("POST", "/lists", {"name": "Stolen Cards"}), 422)
-        assert "lower-case letters, digits and _" in told["detail"]
+        reply = problem(await bo.ask("POST", "/lists", {"name": "stolen"}), 409)
+        assert "there is a list stolen already" in reply["detail"]
+        reply = problem(await ann.ask("POST", "/lists", {"name": "Stolen Cards"}), 422)
+        assert "lower-case letters, digits and _" in reply["detail"]
         assert (await reader.get("/lists"))["lists"] == [made.json()]
         assert (await reader.get("/lists/stolen"))["entries"] == []
         assert (await bo.ask("POST", "/rules", STOLEN)).status_code == 201
 
 
-async def test_what_is_added_is_told_from_what_is_changed(database: Database) -> None:
+async def test_what_is_added_differs_from_what_is_changed(database: Database) -> None:
     async with clerks(database) as (_, ann, __):
         first = await ann.ask("POST", "/lists/stolen", {"entries": [{"value": "a"}, {"value": "b"}]}, create="true")
         again = {"entries": [{"value": "a"}, {"value": "b", "note": "known"}, {"value": "c"}]}
@@ -73,8 +73,8 @@ async def test_values_are_searched_in_any_case_and_page_by_page(database: Databa
             if page["next_cursor"] is None:
                 break
             query["cursor"] = page["next_cursor"]
-        told = problem(await reader.ask("GET", "/lists/many", cursor=query["cursor"], search="other"), 422)
-        assert "belongs to other parameters" in told["detail"]
+        reply = problem(await reader.ask("GET", "/lists/many", cursor=query["cursor"], search="other"), 422)
+        assert "belongs to other parameters" in reply["detail"]
         # What means something to LIKE does not here.
         assert len((await reader.get("/lists/many", search="%_"))["entries"]) == 12
         assert (await reader.get("/lists/many", search="0%"))["entries"] == []
@@ -123,8 +123,8 @@ async def test_what_cannot_be_on_a_list_is_named(database: Database) -> None:
     )
     async with clerks(database) as (reader, ann, _):
         for path, body, fix in refused:
-            told = problem(await ann.ask("POST", f"{path}?create=true", body), 422)
-            assert fix in told["detail"], (body, told)
+            reply = problem(await ann.ask("POST", f"{path}?create=true", body), 422)
+            assert fix in reply["detail"], (body, reply)
         assert (await reader.get("/lists"))["lists"] == []
     assert await database.fetch("SELECT 1 FROM fraud_editions WHERE edition > 1") == []
 
@@ -135,8 +135,8 @@ async def test_a_thousand_values_of_any_length_are_one_request(database: Databas
     async with clerks(database) as (reader, ann, _):
         added = await ann.ask("POST", "/lists/stolen", {"entries": entries}, create="true")
         assert (added.status_code, added.json()["changed"]) == (200, 1_000), added.text
-        told = problem(await ann.ask("POST", "/lists/stolen", {"entries": entries * 2}), 413)
-        assert "send it in parts, or raise GLOBALMART_API_BODY_MAX_BYTES" in told["detail"]
+        reply = problem(await ann.ask("POST", "/lists/stolen", {"entries": entries * 2}), 413)
+        assert "send it in parts, or raise GLOBALMART_API_BODY_MAX_BYTES" in reply["detail"]
         removed = await ann.ask("DELETE", "/lists/stolen", {"values": values})
         assert removed.json()["lists"][0]["entries"] == 0
         assert (await reader.get("/lists"))["lists"] == removed.json()["lists"]

@@ -73,11 +73,11 @@ async def test_who_only_reads_may_not_ask_for_a_test(database: Database) -> None
     """A test keeps every core busy for minutes, and one at a time runs."""
     body = {"rule": RULE, **RANGE}
     async with clerks(database) as (reader, ann, _):
-        told = problem(await reader.ask("POST", "/rules/test", body), 403)
-        assert told["detail"].endswith("this needs the role analyst")
+        reply = problem(await reader.ask("POST", "/rules/test", body), 403)
+        assert reply["detail"].endswith("this needs the role analyst")
         assert (await ann.ask("POST", "/rules/test", body)).status_code == 200
-        told = problem(await ann.ask("POST", "/rules/test", body, limit=1), 422)
-        assert [error["field"] for error in told["errors"]] == ["limit"]
+        reply = problem(await ann.ask("POST", "/rules/test", body, limit=1), 422)
+        assert [error["field"] for error in reply["errors"]] == ["limit"]
 
 
 async def test_a_page_of_another_origin_cannot_ask(database: Database) -> None:

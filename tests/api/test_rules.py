@@ -62,9 +62,9 @@ async def test_a_rule_that_would_raise_most_orders_is_warned_of(database: Databa
         made = exact(await bo.ask("POST", "/rules", CHEAP))
         assert made["warning"].startswith("it would raise 90.0 % of 10 orders of the 24 hours to ")
         assert "warning" not in await reader.get("/rules/cheap")
-        for change, told in (({"above": "30.00"}, False), ({"above": "1.00"}, True), ({"state": "paused"}, False)):
+        for change, warned in (({"above": "30.00"}, False), ({"above": "1.00"}, True), ({"state": "paused"}, False)):
             changed = exact(await bo.ask("PATCH", "/rules/cheap", change, if_match="*"))
-            assert (changed["warning"] is not None) is told, change
+            assert (changed["warning"] is not None) is warned, change
 
 
 async def test_a_change_needs_the_version_that_was_read(database: Database) -> None:
@@ -76,9 +76,9 @@ async def test_a_change_needs_the_version_that_was_read(database: Database) -> N
         first = await bo.ask("PATCH", "/rules/high_value", {"weight": 50, "reason": "more"}, if_match='"1"')
         assert (first.status_code, first.headers["ETag"]) == (200, '"2"')
         second = await bo.ask("PATCH", "/rules/high_value", {"weight": 60}, if_match='"1"')
-        told = problem(second, 412)
-        assert (told["current_version"], second.headers["ETag"]) == (2, '"2"')
-        assert "read it again" in told["detail"]
+        reply = problem(second, 412)
+        assert (reply["current_version"], second.headers["ETag"]) == (2, '"2"')
+        assert "read it again" in reply["detail"]
         whichever = await bo.ask("PATCH", "/rules/high_value", {"weight": 70}, if_match="*")
         assert whichever.status_code == 200
         got = await reader.get("/rules/high_value")
@@ -115,9 +115,9 @@ REFUSED: tuple[tuple[Any, str, str], ...] = (
 async def test_what_is_no_rule_is_named_and_changes_nothing(database: Database) -> None:
     async with clerks(database) as (reader, _, bo):
         for body, field, fix in REFUSED:
-            told = problem(await bo.ask("POST", "/rules", body), 422)
-            assert fix in told["detail"], (body, told)
-            assert [each["field"] for each in told["errors"]] == ([field] if field else []), (body, told)
+            reply = problem(await bo.ask("POST", "/rules", body), 422)
+            assert fix in reply["detail"], (body, reply)
+            assert [each["field"] for each in reply["errors"]] == ([field] if field else []), (body, reply)
         for changes, fix in (
             ({}, "nothing is to change"),
             ({"id": "other"}, "never changes"),
@@ -149,8 +149,8 @@ async def test_thresholds(database: Database) -> None:
         assert await reader.get("/thresholds") == changed.json()
         await bo.ask("POST", "/rules", CHEAP)
         assert await reader.get("/thresholds") == changed.json() | {"edition": 3}, "a rule changes no threshold"
-        told = problem(await bo.ask("PATCH", "/thresholds", {**stricter, "block_from": 90}, if_match='"1"'), 412)
-        assert told["current_version"] == 2
+        reply = problem(await bo.ask("PATCH", "/thresholds", {**stricter, "block_from": 90}, if_match='"1"'), 412)
+        assert reply["current_version"] == 2
         same = await bo.ask("PATCH", "/thresholds", stricter, if_match=changed.headers["ETag"])
         assert (same.json()["edition"], same.headers["ETag"]) == (3, '"2"'), "what is so already makes no edition"
         back = await bo.ask("PATCH", "/thresholds", {"review_from": 30, "block_from": 80}, if_match="*")
@@ -180,8 +180,8 @@ async def test_roles(database: Database) -> None:
                 if rank >= needed:
                     assert answer.status_code in (200, 201, 404), answer.text
                 else:
-                    told = problem(answer, 403)["detail"]
-                    assert ("has the role" in told) and f"needs the role {('analyst', 'admin')[needed - 1]}" in told
+                    reply = problem(answer, 403)["detail"]
+                    assert ("has the role" in reply) and f"needs the role {('analyst', 'admin')[needed - 1]}" in reply
         for clerk in people:
             for path in ("/rules", "/lists", "/cases", "/thresholds", "/rules/high_value/performance"):
                 await clerk.get(path)
@@ -250,8 +250,8 @@ async def test_without_its_login_the_api_reads(database: Database) -> None:
     settings.postgres = settings.postgres.model_copy(update={"desk_password": None})
     async with client_of(create_app(settings)) as client:
         assert (await client.get(f"{V1}/rules")).status_code == 200
-        told = problem(await client.post(f"{V1}/rules", json=CHEAP), 503)
-    assert "GLOBALMART_POSTGRES_DESK_PASSWORD is not set" in told["detail"]
+        reply = problem(await client.post(f"{V1}/rules", json=CHEAP), 503)
+    assert "GLOBALMART_POSTGRES_DESK_PASSWORD is not set" in reply["detail"]
 
 
 async def test_a_change_that_waits_for_another_one_gives_up(database: Database) -> None:
@@ -262,8 +262,8 @@ async def test_a_change_that_waits_for_another_one_gives_up(database: Database) 
         transaction = owner.transaction()
         await transaction.start()
         await owner.execute("SELECT pg_advisory_xact_lock(7116021904)")
-        told = problem(await client.post(f"{V1}/rules", json=CHEAP), 503)
-        assert told["store"] == "postgresql"
+        reply = problem(await client.post(f"{V1}/rules", json=CHEAP), 503)
+        assert reply["store"] == "postgresql"
         await transaction.rollback()
         assert (await client.post(f"{V1}/rules", json=CHEAP)).status_code == 201
 

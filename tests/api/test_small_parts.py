@@ -88,7 +88,7 @@ def _status(ring: KeyRing, key: str | None) -> int:
     return 200
 
 
-def test_without_hashes_everybody_is_let_in() -> None:
+def test_without_hashes_everybody_is_admitted() -> None:
     assert _status(KeyRing((), 1, 1, lambda: 0.0), None) == 200
 
 
@@ -111,7 +111,7 @@ def test_an_entry_that_is_no_key_is_named_and_not_shown(entry: str) -> None:
     assert digest not in str(refused.value)
 
 
-def test_only_known_keys_are_let_in() -> None:
+def test_only_known_keys_are_admitted() -> None:
     key = new_key()
     ring = KeyRing(keys_of(hash_of(key)), 1, 5, lambda: 0.0)
     tried = [key, None, "", hash_of(key), key + "x"]

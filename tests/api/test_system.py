@@ -63,11 +63,11 @@ async def test_pages_of_other_origins_only_by_setting(database: Database) -> Non
     async with api_over(database) as client:
         assert "access-control-allow-origin" not in (await client.get(SALES, headers=headers)).headers
     async with api_over(database, cors_origins="https://shop.example") as client:
-        let_in = await client.get(SALES, headers=headers)
+        admitted = await client.get(SALES, headers=headers)
         asked = {"Access-Control-Request-Method": "GET", **headers}
         asked["Access-Control-Request-Headers"] = "X-API-Key"
         preflight = await client.options(SALES, headers=asked)
-    assert let_in.headers["access-control-allow-origin"] == "https://shop.example"
+    assert admitted.headers["access-control-allow-origin"] == "https://shop.example"
     assert preflight.status_code == 200
 
 

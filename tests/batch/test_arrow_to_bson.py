@@ -35,7 +35,7 @@ def test_a_decimal_keeps_value_and_scale(kind: pa.DataType, texts: list[str]) ->
     assert [str(value) for value in _stored([Decimal(text) for text in texts], kind)] == texts
 
 
-def test_nulls_change_nothing_beside_them() -> None:
+def test_nulls_change_no_neighbour() -> None:
     texts = ["92233720368547758.07", None, "-0.01", None, "92233720368547758.08"]
     for part in (texts, texts[:2], texts[1:4], texts[3:]):
         values = [None if text is None else Decimal(text) for text in part]

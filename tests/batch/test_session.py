@@ -5,7 +5,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 
-def test_native_libraries_are_unpacked_beside_the_data(spark: SparkSession, tmp_path: Path) -> None:
+def test_native_libraries_are_unpacked_next_to_the_data(spark: SparkSession, tmp_path: Path) -> None:
     """/tmp may forbid to run what is in it, as a container's does by default."""
     java = spark.sparkContext._jvm
     assert java is not None

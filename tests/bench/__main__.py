@@ -38,7 +38,7 @@ from tests.bench.rules import RULES, print_rules, run_rules
 from tests.bench.slow_machine import slow_machine
 
 _REPORT = Path("var/bench.json")
-#: The guide's databases are a network away; the machine on which this was too slow had a third of this one's speed.
+#: The guide's databases are behind a network; the machine on which this was too slow had a third of this one's speed.
 _NETWORK_SECONDS = 0.001
 _TIMES_SLOWER = 3.3
 

@@ -1,7 +1,7 @@
 """What rules cost: the worker's events per second on one backlog, by the guide's three, all kinds, and each kind alone.
 
 Every rule is active, with limits that ordinary orders seldom reach, so that the cost is that of looking and not of
-storing. A kind is measured beside the guide's three. Latency at the guide's rates follows, without and with all kinds.
+storing. A kind is measured with the guide's three. Latency at the guide's rates follows, without and with all kinds.
 """
 
 import asyncio
@@ -82,7 +82,7 @@ RULES: Final[Mapping[str, AnyRule]] = {
 
 
 def rule_sets(kinds: Sequence[str] = tuple(RULES)) -> dict[str, list[AnyRule]]:
-    """Returns the rules beside the guide's three, by contender."""
+    """Returns the rules added to the guide's three, by contender."""
     return {GUIDE: [], ALL_KINDS: list(RULES.values()), **{kind: [RULES[kind]] for kind in kinds}}
 
 

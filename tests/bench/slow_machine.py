@@ -15,7 +15,7 @@ _LOOK_SECONDS: Final = 0.25
 
 @contextmanager
 def slow_machine(times_slower: float) -> Iterator[None]:
-    """Stops the children of this process, and theirs, for the time that a machine so many times slower would lack."""
+    """Stops the children of this process, and theirs, for the time that a machine so many times slower needs on top."""
     ended = threading.Event()
     thread = threading.Thread(target=_slow_down, args=(1 / times_slower, ended), name="slow machine")
     thread.start()

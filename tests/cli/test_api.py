@@ -36,9 +36,9 @@ def test_a_new_key_is_printed_with_its_hash(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_key_of_a_role_is_printed_with_the_entry_to_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert _ends(["api-key", "new", "--name", "ann", "--role", "analyst"]) == 0
-    told = dict(re.findall(r"^(\w+) +(\S+)$", capsys.readouterr().out, re.M))
-    assert told["entry"] == f"ann:analyst:{hash_of(told['key'])}"
-    assert [(key.name, key.role) for key in keys_of(told["entry"])] == [("ann", "analyst")]
+    printed = dict(re.findall(r"^(\w+) +(\S+)$", capsys.readouterr().out, re.M))
+    assert printed["entry"] == f"ann:analyst:{hash_of(printed['key'])}"
+    assert [(key.name, key.role) for key in keys_of(printed["entry"])] == [("ann", "analyst")]
     for wrong, fix in (
         (["--role", "admin"], "add --name"),
         (["--name", "a b"], "1 to 50 letters"),
@@ -75,7 +75,7 @@ def test_what_it_cannot_start_without_is_named(
     assert f"{missing} is not set" in capsys.readouterr().err
 
 
-async def test_it_serves_until_it_is_told_to_stop(stack: EmbeddedStack, database: Database) -> None:
+async def test_it_serves_until_it_is_stopped(stack: EmbeddedStack, database: Database) -> None:
     port = choose_port()
     environ = (
         os.environ
@@ -89,9 +89,9 @@ async def test_it_serves_until_it_is_told_to_stop(stack: EmbeddedStack, database
         _wait_healthy(process, f"http://{LOOPBACK}:{port}/health")
     finally:
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=PATIENCE_SECONDS)
-    assert "Application shutdown complete" in told
-    assert "Traceback" not in told
+        _, printed = process.communicate(timeout=PATIENCE_SECONDS)
+    assert "Application shutdown complete" in printed
+    assert "Traceback" not in printed
 
 
 def _wait_healthy(process: subprocess.Popen[str], address: str) -> None:

@@ -41,17 +41,17 @@ def _refused(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> st
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert "Traceback" not in told
-    return told
+    printed = capsys.readouterr().err
+    assert "Traceback" not in printed
+    return printed
 
 
 @pytest.mark.parametrize("call", _DAYS + _TIMES, ids=" ".join)
 def test_what_is_no_date_is_wrong_usage(call: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
     for text in _NEITHER:
-        told = _refused([*call, text], capsys)
-        assert call[-1] in told, text
-        assert "write a date such as 2025-12-01" in told, text
+        printed = _refused([*call, text], capsys)
+        assert call[-1] in printed, text
+        assert "write a date such as 2025-12-01" in printed, text
 
 
 @pytest.mark.parametrize("call", _DAYS, ids=" ".join)

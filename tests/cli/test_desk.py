@@ -97,8 +97,8 @@ async def test_thresholds_are_shown_and_changed(command: CommandLine, database: 
     assert said == shown.format(2, 30, 90)
     again = await _document(command, "rules", "thresholds", "--review-from", "30")
     assert again == {"edition": 2, "review_from": 30, "block_from": 90}
-    told = await _refused(command, "rules", "thresholds", "--review-from", "95")
-    assert "review_from not above block_from" in told
+    printed = await _refused(command, "rules", "thresholds", "--review-from", "95")
+    assert "review_from not above block_from" in printed
     (row,) = await database.fetch("SELECT author, reason FROM fraud_editions WHERE edition = 2")
     assert tuple(row) == (AUTHOR, "too many calls")
 
@@ -113,8 +113,8 @@ async def test_a_rule_of_most_orders_is_set_with_a_warning(command: CommandLine,
     assert done.stderr == f"warning: every: {sampled['warning']}\n"
     assert list((await _document(command, "rules", "activate", "every"))["warnings"]) == ["every"]
     assert (await _document(command, "rules", "pause", "every"))["warnings"] == {}
-    told = await _refused(command, "rules", "test", "-", "--sample", "--from", "2026-03-01", text=json.dumps(every))
-    assert "give --from and --to, or --sample alone" in told
+    printed = await _refused(command, "rules", "test", "-", "--sample", "--from", "2026-03-01", text=json.dumps(every))
+    assert "give --from and --to, or --sample alone" in printed
 
 
 async def test_a_definition_that_is_shown_can_be_edited_and_set(command: CommandLine, database: Database) -> None:

@@ -50,7 +50,7 @@ def taken() -> Iterator[int]:
         ("dead-letters", "list"),
     ],
 )
-def test_a_database_that_is_away_is_named(
+def test_a_database_that_is_down_is_named(
     arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
     monkeypatch.chdir(str(tmp_path))

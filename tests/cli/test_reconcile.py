@@ -64,7 +64,7 @@ def test_report_as_json() -> None:
     assert document["lost_ranges"] == [{"topic": "transactions", "partition": 3, "start": 0, "end": 10}]
 
 
-def test_a_store_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_store_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GLOBALMART_ENV_FILE", "")
     monkeypatch.setenv("GLOBALMART_POSTGRES_HOST", "127.0.0.1")

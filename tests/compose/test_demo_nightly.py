@@ -47,13 +47,13 @@ def test_what_a_run_says_is_shown_and_a_second_run_shows_its_own(script: _Script
         ]
 
 
-def test_a_run_that_fails_is_told_with_the_end_of_its_log(script: _Script) -> None:
+def test_a_run_that_fails_is_reported_with_the_end_of_its_log(script: _Script) -> None:
     script.code = 75
     with pytest.raises(EmbeddedStackError, match=r"exit code 75(.|\n)*published 2025-12-07-1"):
         run_nightly(script, _DAY, Console(quiet=True))
 
 
-def test_a_run_beside_the_traffic_tells_how_it_stands_until_it_ends(script: _Script) -> None:
+def test_a_run_during_the_traffic_says_how_far_it_is_until_it_ends(script: _Script) -> None:
     console = Console(width=80)
     with console.capture() as shown:
         run = NightlyRun(script, _DAY, console)

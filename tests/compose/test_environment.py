@@ -109,7 +109,7 @@ def test_the_demo_needs_nothing_of_the_developers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "environ", "told"),
+    ("config", "environ", "expected"),
     [
         ("global.index-url='https://mirror/simple'", {}, {"UV_DEFAULT_INDEX": "https://mirror/simple"}),
         (
@@ -128,8 +128,8 @@ def test_the_demo_needs_nothing_of_the_developers(tmp_path: Path) -> None:
         ("", {"UV_DEFAULT_INDEX": "https://own"}, {"UV_DEFAULT_INDEX": "https://own"}),
     ],
 )
-def test_uv_is_told_what_pip_is_configured_for(config: str, environ: dict[str, str], told: dict[str, str]) -> None:
-    assert uv_environment(config, environ) == {"UV_INDEX_STRATEGY": "unsafe-best-match", **told}
+def test_uv_gets_what_pip_is_configured_for(config: str, environ: dict[str, str], expected: dict[str, str]) -> None:
+    assert uv_environment(config, environ) == {"UV_INDEX_STRATEGY": "unsafe-best-match", **expected}
 
 
 class _Index:

@@ -42,7 +42,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program
 
 
-def test_it_is_told_its_addresses_its_dashboards_and_the_reader(
+def test_it_gets_its_addresses_its_dashboards_and_the_reader(
     stack: EmbeddedStack, tmp_path: Path, stand_in: Path
 ) -> None:
     settings = load_settings(stack.environment())

@@ -91,7 +91,7 @@ def test_the_images_end_as_a_user_without_rights() -> None:
 
 @pytest.mark.parametrize("image", ["app", "batch"])
 def test_our_own_code_is_the_last_layer(image: str) -> None:
-    """So a changed line makes that layer anew, and no layer of packages."""
+    """So a changed line rebuilds that layer, and no layer of packages."""
     stage = _TEXT.split(f"\nFROM runtime AS {image}\n")[1].split("\nFROM ")[0]
     copies = re.findall(r"^COPY (.+)$", stage, re.M)
     assert copies[0].startswith(f"--from={image}-packages ")

@@ -108,7 +108,7 @@ def test_every_reason_of_decoding_is_reached() -> None:
     assert {reason for _, reason in REFUSED} == set(Reason) - elsewhere
 
 
-def test_a_record_without_a_kafka_timestamp_is_told_as_one() -> None:
+def test_a_record_without_a_kafka_timestamp_is_named_as_one() -> None:
     decoder = Decoder(transactions.TOPIC, LIMITS)
     (letter,) = decoder.decode([Record(order(), timestamp=-1)]).dead_letters
     assert letter.reason is Reason.NO_KAFKA_TIMESTAMP
@@ -225,7 +225,7 @@ def test_without_a_retention_the_past_is_open() -> None:
     assert _reason(decoder, Record(order(timestamp="1970-01-01T00:00:00Z"))) is None
 
 
-def test_forgiven_records_are_told_by_offset() -> None:
+def test_forgiven_records_are_named_by_offset() -> None:
     values = [
         order(),
         order(total_amount=1.005),

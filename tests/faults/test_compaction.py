@@ -31,7 +31,7 @@ _EAGER: Final = {
 
 @pytest.fixture
 def own_topics(world: World) -> Iterator[World]:
-    """The next world makes the topics anew."""
+    """The next world makes the topics again."""
     yield world
     topics.delete_topics(world.bootstrap)
 
@@ -43,12 +43,12 @@ async def test_a_worker_refuses_to_start_and_doctor_and_migrate_say_why(own_topi
     worker = world.worker()
     await world.until(lambda: worker.exit_code is not None)
     assert worker.exit_code != 0
-    told = f"product_views has cleanup.policy={policy}"
-    assert told in worker.log()
+    problem = f"product_views has cleanup.policy={policy}"
+    assert problem in worker.log()
     assert "set cleanup.policy=delete on product_views" in worker.log()
     findings = [str(one) for one in await run_checks(Settings(world.environment()))]
-    assert [one for one in findings if told in one and "cleanup.policy=delete" in one], findings
-    with pytest.raises(KafkaTopicError, match=f"{told}, so Kafka deletes records; set"):
+    assert [one for one in findings if problem in one and "cleanup.policy=delete" in one], findings
+    with pytest.raises(KafkaTopicError, match=f"{problem}, so Kafka deletes records; set"):
         create_topics(world.bootstrap, topics.PARTITIONS, 1, 48.0)
     topics.set_topic(world.bootstrap, PRODUCT_VIEWS, cleanup__policy="delete")
     assert create_topics(world.bootstrap, topics.PARTITIONS, 1, 48.0) == []
@@ -77,7 +77,7 @@ async def test_a_topic_of_copies_that_compacts_is_named(own_topics: World) -> No
 
 
 def _send_orders(world: World, first: int, count: int) -> None:
-    """Three orders of each user, so that two of three are compacted away."""
+    """Three orders of each user, so that compaction deletes two of three."""
     for number in range(first, first + count):
         user = f"user-{number % (_ORDERS // 3)}"
         event = _order(f"order-{number}") | {"user_id": user, "total_amount": "1.00"}
@@ -99,7 +99,7 @@ async def _until_half_are_gone(world: World) -> None:
         await asyncio.sleep(2.0)
 
 
-async def test_what_was_compacted_away_is_counted_as_gone(own_topics: World) -> None:
+async def test_what_was_compacted_is_counted_as_gone(own_topics: World) -> None:
     world = own_topics
     _send_orders(world, 0, _ORDERS)
     worker = world.worker()

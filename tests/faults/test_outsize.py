@@ -1,4 +1,4 @@
-"""A refused record that is too large for the topic of its copies: told, and no other copy waits for it."""
+"""A refused record that is too large for the topic of its copies: reported, and no other copy waits for it."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def _limit(bootstrap: str, topic: str, limit: int) -> None:
 
 @pytest.fixture
 def narrow(world: World) -> Iterator[World]:
-    """Topics with Kafka's own limit; the next world makes them anew."""
+    """Topics with Kafka's own limit; the next world makes them again."""
     for topic in (TRANSACTIONS, DEAD_LETTERS):
         _limit(world.bootstrap, topic, _LIMIT)
     yield world

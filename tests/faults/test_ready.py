@@ -1,4 +1,4 @@
-"""`/ready` of a real worker: not before it has its partitions, and not while a store is away."""
+"""`/ready` of a real worker: not before it has its partitions, and not while a store is down."""
 
 import asyncio
 import urllib.error
@@ -69,7 +69,7 @@ async def test_it_lives_while_it_waits_for_kafka(world: World) -> None:
     assert worker.process.exit_code is None
 
 
-async def test_it_is_not_ready_while_postgres_is_away(world: World) -> None:
+async def test_it_is_not_ready_while_postgres_is_down(world: World) -> None:
     postgres = world.stack.postgres
     await asyncio.to_thread(postgres.stop)
     try:

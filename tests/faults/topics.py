@@ -49,7 +49,7 @@ def _unless_gone(answer: Any) -> None:
 
 
 def set_topic(bootstrap: str, topic: str, **settings: str) -> None:
-    """Change settings of a topic and wait until a broker tells them; `__` in a name stands for a dot."""
+    """Change settings of a topic and wait until a broker answers with them; `__` in a name is a dot."""
     wanted = {name.replace("__", "."): value for name, value in settings.items()}
     entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in wanted.items()]
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
@@ -57,13 +57,13 @@ def set_topic(bootstrap: str, topic: str, **settings: str) -> None:
     for answer in admin.incremental_alter_configs([resource]).values():
         answer.result(PATIENCE_SECONDS)
 
-    def told() -> bool:
+    def visible() -> bool:
         """The controller has the change at once, a broker answers from its copy."""
         asked = ConfigResource(ResourceType.TOPIC, topic)
         found = admin.describe_configs([asked])[asked].result(PATIENCE_SECONDS)
         return all(found[name].value == value for name, value in wanted.items())
 
-    wait_until(told, lambda: f"Kafka does not tell {wanted} of {topic}")
+    wait_until(visible, lambda: f"Kafka does not answer with {wanted} of {topic}")
 
 
 def end_offsets(bootstrap: str, partitions: int = PARTITIONS) -> dict[Partition, int]:

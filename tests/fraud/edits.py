@@ -18,7 +18,7 @@ from tests.fraud.kinds import EVERY_KIND
 _TRUSTED: Final = Listed(id="trusted", name="Trusted", field="user_id", list="trusted", effect="allow")
 _SEEN: Final = Listed(id="seen", name="Seen", field="session_id", list="seen", effect="block")
 RULES: Final[tuple[AnyRule, ...]] = (*EVERY_KIND, _TRUSTED, _SEEN)
-_AWAY: Final = (*POSTGRES_FAILURES, StoreUnavailableError)
+_DOWN: Final = (*POSTGRES_FAILURES, StoreUnavailableError)
 
 
 class Editor:
@@ -75,7 +75,7 @@ class Editor:
 
         async def go_on() -> None:
             while True:
-                with suppress(*_AWAY):
+                with suppress(*_DOWN):
                     connection = await connect()
                     try:
                         await self.change(connection)

@@ -1,4 +1,4 @@
-"""Editions: every change makes one, nothing is lost of those before, and two people are told of each other."""
+"""Editions: every change makes one, nothing is lost of those before, and of two people the second is refused."""
 
 import asyncio
 from dataclasses import replace
@@ -74,12 +74,12 @@ async def test_every_edition_stays_as_it_was(database: Database) -> None:
         assert [await load_rulebook(owner, book.edition) for book in books] == books
         for base in books:
             assert [await load_rulebook(owner, book.edition, base) for book in books] == books
-        told = await owner.fetch("SELECT author, reason FROM fraud_editions ORDER BY edition")
+        editions = await owner.fetch("SELECT author, reason FROM fraud_editions ORDER BY edition")
     expires_us = (NOON - EPOCH) // MICROSECOND
     assert books[2].lists == {"stolen": {"c1": expires_us, "c2": None}}
     assert books[4].lists == {"stolen": {"c1": expires_us}}
     assert [(v.rule.id, v.version) for v in books[-1].rules][3] == ("cheap", 2)
-    assert [tuple(row) for row in told][1:3] == [("ann", "for cards"), ("ann", "reported")]
+    assert [tuple(row) for row in editions][1:3] == [("ann", "for cards"), ("ann", "reported")]
 
 
 async def test_values_that_are_as_they_should_be_make_no_edition(database: Database) -> None:
@@ -115,7 +115,7 @@ async def test_lists_that_were_rewritten_are_read_again(database: Database) -> N
     assert (after.edition, after.lists) == (edition, {"known": {"erased-1": None}})
 
 
-async def test_the_second_of_two_people_is_told(database: Database) -> None:
+async def test_the_second_of_two_people_is_refused(database: Database) -> None:
     async with database.owner() as one, database.owner() as two:
         outcomes = await asyncio.gather(
             *(

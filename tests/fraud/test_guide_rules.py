@@ -13,7 +13,7 @@ from app.settings import AnomalySettings
 from tables.user_histories import UserHistories
 from tests.sink.chunk_slices import order
 
-Told = tuple[int, str, Decimal, Decimal, str]
+RaisedAnomaly = tuple[int, str, Decimal, Decimal, str]
 One = tuple[int, int, int]
 
 
@@ -21,7 +21,7 @@ def _judge(settings: AnomalySettings) -> Judge:
     return Judge(Rulebook(1, tuple(RuleVersion(rule, 1) for rule in guide_rules(settings))))
 
 
-def _raised(judge: Judge, measures: list[One]) -> list[Told]:
+def _raised(judge: Judge, measures: list[One]) -> list[RaisedAnomaly]:
     """What orders of these cents, quantities and recent orders raise."""
     rows = [order(n, amount_cents=cents, quantity=quantity) for n, (cents, quantity, _) in enumerate(measures)]
     orders = Orders(rows, rows, [0] * len(rows), [recent for _, _, recent in measures])
@@ -32,15 +32,15 @@ def _raised(judge: Judge, measures: list[One]) -> list[Told]:
     ]
 
 
-def _high(score: str, amount: str) -> Told:
+def _high(score: str, amount: str) -> RaisedAnomaly:
     return (0, "high_value", Decimal(score), Decimal("5000.00"), f"High value transaction: ${amount}")
 
 
-def _bulk(score: str, items: int) -> Told:
+def _bulk(score: str, items: int) -> RaisedAnomaly:
     return (0, "unusual_quantity", Decimal(score), Decimal(10), f"Unusual quantity: {items} items")
 
 
-def _rapid(score: str, events: int) -> Told:
+def _rapid(score: str, events: int) -> RaisedAnomaly:
     return (0, "rapid_transactions", Decimal(score), Decimal(5), f"Rapid transactions: {events} in 60 seconds")
 
 
@@ -60,13 +60,13 @@ def _rapid(score: str, events: int) -> Told:
         ((1_000_000, 25, 12), [_high("2.0000", "10000.00"), _bulk("2.5000", 25), _rapid("2.4000", 12)]),
     ],
 )
-def test_edges_scores_and_texts(one: One, raised: list[Told]) -> None:
+def test_edges_scores_and_texts(one: One, raised: list[RaisedAnomaly]) -> None:
     assert _raised(_judge(AnomalySettings()), [one]) == raised
 
 
 @pytest.mark.parametrize(("cents", "score"), [(500_025, "1.0001"), (500_024, "1.0000"), (500_075, "1.0002")])
 def test_scores_are_rounded_half_up(cents: int, score: str) -> None:
-    assert [told[2] for told in _raised(_judge(AnomalySettings()), [(cents, 1, 1)])] == [Decimal(score)]
+    assert [one[2] for one in _raised(_judge(AnomalySettings()), [(cents, 1, 1)])] == [Decimal(score)]
 
 
 @given(
@@ -90,13 +90,13 @@ def test_rules_agree_with_the_contract(
         )
         if holds
     }
-    assert {told[1]: told[2] for told in _raised(judge, [(cents, quantity, recent)])} == expected
+    assert {one[1]: one[2] for one in _raised(judge, [(cents, quantity, recent)])} == expected
 
 
 def test_a_chunk_is_judged_place_by_place() -> None:
     chunk = [(100, 1, 1), (500_001, 1, 2), (100, 10, 3), (500_001, 10, 6)]
     judge = _judge(AnomalySettings())
-    assert sorted(told[:2] for told in _raised(judge, chunk)) == [
+    assert sorted(one[:2] for one in _raised(judge, chunk)) == [
         (1, "high_value"),
         (2, "unusual_quantity"),
         (3, "high_value"),

@@ -34,7 +34,7 @@ def test_every_kind_has_a_rule_here() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({}, "kind: Object missing required field `kind`; the kinds are amount, quantity"),
         (AMOUNT | {"kind": "weather"}, "kind: Invalid value 'weather'; the kinds are amount, quantity"),
@@ -72,10 +72,10 @@ def test_every_kind_has_a_rule_here() -> None:
         ),
     ],
 )
-def test_an_invalid_rule_is_refused_with_its_field(values: dict[str, Any], told: str) -> None:
+def test_an_invalid_rule_is_refused_with_its_field(values: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidRuleError, match=r"\S") as refusal:
         parse_rule(json.dumps(values))
-    assert told in str(refusal.value)
+    assert message in str(refusal.value)
     with pytest.raises(InvalidRuleError):
         rule_from(values)
 

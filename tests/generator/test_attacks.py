@@ -1,4 +1,4 @@
-"""Injected attacks and look-alikes: repeatable, by their shares, told truly, and without effect on other traffic."""
+"""Injected attacks and look-alikes: repeatable, by their shares, labelled, and without effect on other traffic."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ def week(tell: Tell | None, rates: Rates = ORDERS) -> list[Record]:
 def attacked() -> tuple[list[TransactionRow], dict[str, Truth]]:
     """Orders by the second, and what they are."""
     truth: dict[str, Truth] = {}
-    records = week(lambda order, _, told: truth.update({order: told}))
+    records = week(lambda order, _, injected: truth.update({order: injected}))
     return decode(TRANSACTIONS, records).rows, truth
 
 
@@ -46,9 +46,9 @@ def campaigns(attacked: tuple[list[TransactionRow], dict[str, Truth]], name: str
     rows, truth = attacked
     found: defaultdict[int, list[TransactionRow]] = defaultdict(list)
     for row in rows:
-        told = truth.get(row.transaction_id)
-        if told is not None and told.attack == name:
-            found[told.campaign].append(row)
+        injected = truth.get(row.transaction_id)
+        if injected is not None and injected.attack == name:
+            found[injected.campaign].append(row)
     assert len(found) > 3
     return list(found.values())[:-2]
 
@@ -58,28 +58,28 @@ def minutes(rows: list[TransactionRow]) -> float:
     return (max(times) - min(times)).total_seconds() / 60
 
 
-def test_every_injected_order_is_told_of_once_with_its_label(
+def test_every_injected_order_is_reported_once_with_its_label(
     attacked: tuple[list[TransactionRow], dict[str, Truth]],
 ) -> None:
     rows, truth = attacked
     assert truth.keys() <= {row.transaction_id for row in rows}
     labels = {kind.name: FRAUD for kind in ATTACKS} | {kind.name: LEGITIMATE for kind in LOOKALIKES}
-    assert {told.attack: told.label for told in truth.values()} == labels
+    assert {injected.attack: injected.label for injected in truth.values()} == labels
 
 
 def test_attacks_and_lookalikes_have_their_shares(attacked: tuple[list[TransactionRow], dict[str, Truth]]) -> None:
     rows, truth = attacked
     others = len(rows) - len(truth)
-    labels = Counter(told.label for told in truth.values())
+    labels = Counter(injected.label for injected in truth.values())
     assert labels[FRAUD] == pytest.approx(0.05 * others, rel=0.3)
     assert labels[LEGITIMATE] == pytest.approx(0.05 * others, rel=0.3)
 
 
 def test_the_same_seed_gives_the_same_attacks() -> None:
-    told: list[list[object]] = [[], []]
-    first, second = (week(lambda *one, to=to: to.append(one), Rates(0.01, 0, 0, 0)) for to in told)
+    truths: list[list[object]] = [[], []]
+    first, second = (week(lambda *one, to=to: to.append(one), Rates(0.01, 0, 0, 0)) for to in truths)
     assert first == second
-    assert told[0] == told[1]
+    assert truths[0] == truths[1]
 
 
 def test_other_traffic_is_the_same_but_for_its_ids() -> None:

@@ -92,6 +92,6 @@ def test_a_delimiter_that_is_named_wins(tmp_path: Path) -> None:
         read(tmp_path, text)
 
 
-def test_whitespace_stands_for_any_run_of_spaces(tmp_path: Path) -> None:
+def test_whitespace_is_any_run_of_spaces(tmp_path: Path) -> None:
     text = f"{HEADER}\n ann   2025-01-01\t1 \n".replace(",", " ")
     assert read(tmp_path, text, CsvFormat({}, "whitespace")).report.total == 1

@@ -97,7 +97,7 @@ def test_a_new_row_on_top_leaves_the_ids_of_the_others(tmp_path: Path) -> None:
 
 
 def test_derived_ids_are_of_the_columns_that_are_read(tmp_path: Path) -> None:
-    """Another column beside them, or another order of the columns, changes no id."""
+    """One more column, or another order of the columns, changes no id."""
     plain = read(tmp_path, f"{HEADER}\nann,2025-01-01,5.00\n").ids
     more = read(tmp_path, "notes,total_amount,timestamp,user_id\nx,5.00,2025-01-01,ann\n").ids
     other = read(tmp_path, f"{HEADER}\nann,2025-01-01,5.01\n").ids
@@ -154,7 +154,7 @@ def test_nothing_is_sent_when_all_rows_are_bad(tmp_path: Path) -> None:
         read(tmp_path, text, skip_bad=True)
 
 
-def test_what_skipped_rows_are_worth_is_told(tmp_path: Path) -> None:
+def test_what_skipped_rows_are_worth_is_reported(tmp_path: Path) -> None:
     text = f"{HEADER}\nann,2025-01-01,-1.50\n,2025-01-01,2.25\nbob,2025-01-01,7\n"
     with pytest.raises(CsvError, match=r"1 orders with a sum of 7.00 .*without the 0.75"):
         read(tmp_path, text)
@@ -178,7 +178,7 @@ def test_a_list_of_refused_rows_does_not_outlive_the_next_import(tmp_path: Path)
     assert not refused.exists()
 
 
-def test_a_list_that_cannot_be_written_is_named_beside_what_is_wrong(tmp_path: Path) -> None:
+def test_a_list_that_cannot_be_written_is_named_with_what_is_wrong(tmp_path: Path) -> None:
     path = write(tmp_path, "", "file") / "refused.csv"
     with pytest.raises(CsvError, match=r"(?s)line 3: .*negative.*--refused-file"):
         read(tmp_path, f"{HEADER}\nbob,2025-01-01,1\nann,2025-01-01,-1\n", refused_file=path)
@@ -266,11 +266,11 @@ def test_repeated_ids_stop_the_import_with_the_money_at_stake(tmp_path: Path) ->
     for skip_bad in (False, True):
         with pytest.raises(CsvError) as stopped:
             read(tmp_path, LINES, skip_bad=skip_bad)
-        told = str(stopped.value)
-        assert "nothing was sent" in told
-        assert "2 rows have the id of an earlier row, 2 with other content (5.00)" in told
-        assert "o1: lines 2, 4, 5" in told
-        assert "--same-id add" in told
+        message = str(stopped.value)
+        assert "nothing was sent" in message
+        assert "2 rows have the id of an earlier row, 2 with other content (5.00)" in message
+        assert "o1: lines 2, 4, 5" in message
+        assert "--same-id add" in message
     twice = f"{LINES.splitlines()[0]}\n{LINES.splitlines()[1]}\n{LINES.splitlines()[1]}\n"
     with pytest.raises(CsvError, match=r"1 identical \(5.00\)"):
         read(tmp_path, twice)
@@ -309,7 +309,7 @@ def test_a_refund_within_an_order_is_taken_off(tmp_path: Path) -> None:
 
 
 def test_an_order_with_a_refused_line_is_refused_whole(tmp_path: Path) -> None:
-    """An order that lacks a line would be sent with another sum than the file's."""
+    """An order without one of its lines would be sent with another sum than the file's."""
     text = f"transaction_id,{HEADER}\no1,ann,2025-01-01,5\no1,ann,2025-01-01,five\no2,bob,2025-01-01,7\n"
     found = read(tmp_path, text, ADD, skip_bad=True)
     assert (found.ids, found.report.refused.total()) == (["o2"], 2)

@@ -69,7 +69,7 @@ def test_without_it_the_message_names_the_next_step(
 
 
 def test_an_import_that_is_interrupted_does_not_end_well(tmp_path: Path, unused_tcp_port: int) -> None:
-    """Kafka is away here; the orders wait for it until the stop."""
+    """Kafka is down here; the orders wait for it until the stop."""
     rows = "".join(f"user{n},2025-01-01,{n}\n" for n in range(1, 50))
     (tmp_path / "shop.csv").write_text(f"{HEADER}\n{rows}")
     bootstrap = {"GLOBALMART_KAFKA_BOOTSTRAP": f"127.0.0.1:{unused_tcp_port}"}

@@ -91,7 +91,7 @@ def test_the_format_is_suggested(tmp_path: Path, dates: list[str], advice: str) 
         read(tmp_path, text)
 
 
-def test_what_a_zone_did_is_told(tmp_path: Path) -> None:
+def test_what_a_zone_did_is_reported(tmp_path: Path) -> None:
     text = f"{HEADER}\nann,2023-03-26 02:30,1\nann,2023-10-29 02:30,2\n"
     notes = read(tmp_path, text, CsvFormat({}, timezone="Europe/Berlin")).report.notes
     assert [note.split(":")[0] for note in notes] == [

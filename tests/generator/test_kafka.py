@@ -130,7 +130,7 @@ def test_an_unreachable_broker_is_waited_for_and_reported(unused_tcp_port: int) 
     assert "Kafka at 127.0.0.1" in messages[0]
 
 
-def test_what_cannot_be_delivered_is_told_loudly(unused_tcp_port: int) -> None:
+def test_what_cannot_be_delivered_is_reported_loudly(unused_tcp_port: int) -> None:
     sender = KafkaSender(config(f"127.0.0.1:{unused_tcp_port}"), silent, lambda: True)
     sender.send([Record(TRANSACTIONS, b"k", b"v", 0)] * 3, 1)
     with pytest.raises(DeliveryError, match="3 records were not delivered"):

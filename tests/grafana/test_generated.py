@@ -55,7 +55,7 @@ def test_the_committed_files_are_those_of_the_builders() -> None:
         assert committed == text, f"{name} is stale: run `make dashboards`"
 
 
-def test_nothing_else_is_committed_beside_them() -> None:
+def test_nothing_else_is_committed_with_them() -> None:
     made = {name for name, _ in generated_files(Settings({}))}
     for folder in ("dashboards", "provisioning", "alertmanager"):
         found = {str(p.relative_to(FOLDER)) for p in (FOLDER / folder).rglob("*") if p.is_file()}

@@ -2,7 +2,7 @@
 
     python -m tests.images [--keep]
 
-Needs root: namespaces, mounts, and buildah where no engine runs. `make images` installs what it needs beside Python.
+Needs root: namespaces, mounts, and buildah where no engine runs. `make images` installs what it needs besides Python.
 Exit code 1 when anything is not as it has to be, or too large.
 """
 
@@ -50,16 +50,16 @@ _CONTEXT: Final = (
 _PROGRAMS: Final = ("unshare", "nsenter", "mount", "tini-static")
 _BUILDAH_PROGRAMS: Final = ("buildah", "debootstrap")
 
-#: What an image may add to its base, in millions of bytes, and what a changed line may make anew.
+#: What an image may add to its base, in millions of bytes, and what a changed line may rebuild.
 LIMITS_MB: Final[Mapping[str, float]] = {"app": 600.0, "batch": 1300.0}
-_MOST_ANEW_MB: Final = 20.0
+_MOST_REBUILT_MB: Final = 20.0
 #: One line of each that people change most often, and that belongs in no layer of packages.
 _CHANGES: Final[Mapping[str, str]] = {"app/topics.py": "\n# A changed line.\n", "README.md": "\nA changed line.\n"}
 
 
 @dataclass(frozen=True, slots=True)
-class Anew:
-    """What a changed line makes anew of one image."""
+class Rebuilt:
+    """What a changed line rebuilds of one image."""
 
     file: str
     seconds: float
@@ -115,7 +115,7 @@ def _remove(folder: Path) -> None:
 
 
 def _build(engine: Client | Buildah, folder: Path, report: Report) -> dict[str, Any]:
-    """Both images, their layers, and what a changed line makes anew."""
+    """Both images, their layers, and what a changed line rebuilds."""
     context = folder / "context"
     context.mkdir()
     for name in _CONTEXT:
@@ -128,15 +128,15 @@ def _build(engine: Client | Buildah, folder: Path, report: Report) -> dict[str, 
         seconds = _build_seconds(engine, context, target, _tag(target), base)
         found = _layers(engine, _tag(target), folder)
         own = as_data(added(found, base_layers))
-        anew = [asdict(one) for one in _changed(engine, context, target, base, found, folder)]
-        built[target] = {"seconds": round(seconds, 1), "above_base": own, "anew": anew}
-        _judge(target, own["mb"], anew, report)
+        rebuilt = [asdict(one) for one in _changed(engine, context, target, base, found, folder)]
+        built[target] = {"seconds": round(seconds, 1), "above_base": own, "rebuilt": rebuilt}
+        _judge(target, own["mb"], rebuilt, report)
     return built
 
 
 def _changed(
     engine: Client | Buildah, context: Path, target: str, base: str, former: list[Layer], folder: Path
-) -> list[Anew]:
+) -> list[Rebuilt]:
     """Change one line after the other, build, and compare; the context is left as it was."""
     found = []
     tag = f"{_tag(target)}-changed"
@@ -149,16 +149,16 @@ def _changed(
         finally:
             file.write_text(before, encoding="utf-8")
         new = added(_layers(engine, tag, folder), former)
-        found.append(Anew(name, round(seconds, 1), len(new), as_data(new)["mb"]))
+        found.append(Rebuilt(name, round(seconds, 1), len(new), as_data(new)["mb"]))
         engine.remove(tag)
     return found
 
 
-def _judge(target: str, mb: float, anew: list[dict[str, Any]], report: Report) -> None:
+def _judge(target: str, mb: float, rebuilt: list[dict[str, Any]], report: Report) -> None:
     report.check(mb <= LIMITS_MB[target], f"{target}: {mb} MB above its base")
-    for one in anew:
-        small = one["layers"] == 1 and one["mb"] <= _MOST_ANEW_MB
-        report.check(small, f"{target}: a changed line of {one['file']} makes {one} anew")
+    for one in rebuilt:
+        small = one["layers"] == 1 and one["mb"] <= _MOST_REBUILT_MB
+        report.check(small, f"{target}: a changed line of {one['file']} rebuilds {one}")
 
 
 def _layers(engine: Client | Buildah, tag: str, folder: Path) -> list[Layer]:
@@ -174,9 +174,9 @@ def _run_in_a_network_of_its_own(engine: Client | Buildah, folder: Path, report:
     """The services listen on every address, as in the stack; here nobody else is in their network."""
     with ExitStack() as stack:
         images = {_tag(target): asdict(stack.enter_context(engine.open(_tag(target)))) for target in LIMITS_MB}
-        told = folder / "opened.json"
-        told.write_text(json.dumps(images, default=str), encoding="utf-8")
-        command = [sys.executable, "-m", "tests.images", "--inside", str(told)]
+        opened = folder / "opened.json"
+        opened.write_text(json.dumps(images, default=str), encoding="utf-8")
+        command = [sys.executable, "-m", "tests.images", "--inside", str(opened)]
         done = subprocess.run(in_a_network_of_its_own(command), check=False)
     result = folder / "seen.json"
     if not result.exists():
@@ -187,12 +187,12 @@ def _run_in_a_network_of_its_own(engine: Client | Buildah, folder: Path, report:
     return seen
 
 
-def _run(folder: Path, told: Path) -> int:
+def _run(folder: Path, opened: Path) -> int:
     """The part inside: servers, services, and what was seen of them."""
     loopback_up()
     images = {
         tag: Image(**{**fields, "rootfs": Path(fields["rootfs"])})
-        for tag, fields in json.loads(told.read_text(encoding="utf-8")).items()
+        for tag, fields in json.loads(opened.read_text(encoding="utf-8")).items()
     }
     report = Report(_say)
     init = Path(shutil.which("tini-static") or "")

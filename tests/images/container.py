@@ -107,18 +107,18 @@ class Container:
             timeout=seconds,
             check=False,
         )
-        told = done.stdout + done.stderr
+        output = done.stdout + done.stderr
         with self._log.open("a") as log:
-            log.write(f"$ {' '.join(command)}\n{told}")
-        return done.returncode, told
+            log.write(f"$ {' '.join(command)}\n{output}")
+        return done.returncode, output
 
     def wait_healthy(self, seconds: float = 900) -> float:
         """Seconds from the start until the service's own check holds; raises RuntimeError with its last words."""
         while True:
-            code, told = self.run(*self.service.health)
+            code, output = self.run(*self.service.health)
             if code == 0:
                 return time.monotonic() - self.started
-            self._still_there(seconds, told)
+            self._still_there(seconds, output)
             time.sleep(0.5)
 
     def wait_said(self, text: str, seconds: float = 3600) -> None:
@@ -159,11 +159,11 @@ class Container:
             self._process.wait()
         self.memory.close()
 
-    def _still_there(self, seconds: float, told: str) -> None:
+    def _still_there(self, seconds: float, output: str) -> None:
         waited = time.monotonic() - self.started
         if self.exit_code is not None or waited > seconds:
             state = "still runs" if self.exit_code is None else f"ended with {self.exit_code}"
-            raise RuntimeError(f"{self.service.name} {state} after {waited:.0f} s: {told[-1500:]}")
+            raise RuntimeError(f"{self.service.name} {state} after {waited:.0f} s: {output[-1500:]}")
 
     def _first_process(self) -> int:
         """The container's process 1, seen from outside; its launcher has it as its only child."""

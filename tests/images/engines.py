@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from tests.images.container import Image
 
 _BASE: Final = "localhost/globalmart-base"
-#: What the official Python image has beside the system, and our Dockerfile uses.
+#: What the official Python image has besides the system, and our Dockerfile uses.
 _BASE_PACKAGES: Final = ("ca-certificates", "python3", "python3-venv")
 _BASE_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -61,7 +61,7 @@ class Client:
 
     @property
     def name(self) -> str:
-        return _told(self._program, "--version")
+        return _output_of(self._program, "--version")
 
     def base(self, dockerfile: Path) -> str:
         """The Dockerfile's own, pulled."""
@@ -94,10 +94,10 @@ class Client:
 
     @contextmanager
     def open(self, tag: str) -> Iterator[Image]:
-        said = json.loads(_told(self._program, "inspect", "--type", "image", tag))[0]["Config"]
+        said = json.loads(_output_of(self._program, "inspect", "--type", "image", tag))[0]["Config"]
         rootfs = self._folder / "exported" / tag.replace("/", "-").replace(":", "-")
         rootfs.mkdir(parents=True)
-        container = _told(self._program, "create", tag)
+        container = _output_of(self._program, "create", tag)
         try:
             with subprocess.Popen([self._program, "export", container], stdout=subprocess.PIPE) as export:
                 subprocess.run(
@@ -133,7 +133,7 @@ class Buildah:
 
     @property
     def name(self) -> str:
-        return f"{_told('buildah', '--version')}, isolation chroot"
+        return f"{_output_of('buildah', '--version')}, isolation chroot"
 
     def base(self, dockerfile: Path) -> str:
         """The same Debian as the Dockerfile's own base, with Debian's Python; made once."""
@@ -167,10 +167,10 @@ class Buildah:
 
     @contextmanager
     def open(self, tag: str) -> Iterator[Image]:
-        said = json.loads(_told(*self._program, "inspect", "--type", "image", tag))["OCIv1"]["config"]
-        container = _told(*self._program, "from", "--pull-never", tag)
+        said = json.loads(_output_of(*self._program, "inspect", "--type", "image", tag))["OCIv1"]["config"]
+        container = _output_of(*self._program, "from", "--pull-never", tag)
         try:
-            yield _image(Path(_told(*self._program, "mount", container)), said)
+            yield _image(Path(_output_of(*self._program, "mount", container)), said)
         finally:
             _run(*self._program, "rm", container)
 
@@ -200,7 +200,7 @@ class Buildah:
         (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
         for folder in ("var/cache/apt/archives", "var/lib/apt/lists"):
             shutil.rmtree(root / folder)
-        container = _told(*self._program, "from", "scratch")
+        container = _output_of(*self._program, "from", "scratch")
         try:
             _run(*self._program, "copy", "--quiet", container, str(root), "/")
             _run(*self._program, "config", "--env", f"PATH={_BASE_PATH}", container)
@@ -237,8 +237,8 @@ def _authorities() -> str | None:
 def _mirror(suite: str) -> str | None:
     """Where apt on this machine finds this Debian's packages; debootstrap has a default of its own."""
     wanted = "$(SITE) $(RELEASE) $(COMPONENT)"
-    told = _told("apt-get", "indextargets", "--format", wanted, "Created-By: Packages")
-    places = [line.split() for line in told.splitlines()]
+    output = _output_of("apt-get", "indextargets", "--format", wanted, "Created-By: Packages")
+    places = [line.split() for line in output.splitlines()]
     return next((place[0] for place in places if place[1:] == [suite, "main"]), None)
 
 
@@ -252,7 +252,7 @@ def _run(*command: str, environ: Mapping[str, str] | None = None) -> None:
     subprocess.run(command, env={**os.environ, **(environ or {})}, check=True)
 
 
-def _told(*command: str) -> str:
+def _output_of(*command: str) -> str:
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.strip()
 

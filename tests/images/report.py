@@ -27,18 +27,18 @@ class Report:
     def add(self, service: str, what: str, **figures: Any) -> None:
         """One line of the report."""
         self.entries.append({"service": service, "what": what, **figures})
-        told = ", ".join(f"{name} {value}" for name, value in figures.items())
-        self.say(f"  {service}: {what}: {told}")
+        output = ", ".join(f"{name} {value}" for name, value in figures.items())
+        self.say(f"  {service}: {what}: {output}")
 
     def ran(self, container: Container, what: str, *command: str, code: int = 0, **how: Any) -> str:
         """A command in a container, as `docker exec` runs it; what it printed."""
         started = time.monotonic()
-        found, told = container.run(*command, **how)
+        found, output = container.run(*command, **how)
         seconds = round(time.monotonic() - started, 1)
         self.add(container.service.name, what, exit_code=found, seconds=seconds)
-        self.check(found == code, f"{container.service.name}: {what} ended with {found}: {told[-800:]}")
-        self.check("Traceback" not in told, f"{container.service.name}: {what} ends in a traceback")
-        return told
+        self.check(found == code, f"{container.service.name}: {what} ended with {found}: {output[-800:]}")
+        self.check("Traceback" not in output, f"{container.service.name}: {what} ends in a traceback")
+        return output
 
     def stopped(self, container: Container, what: str = "stopped") -> None:
         """SIGTERM, the seconds to the end, and the most memory it had."""

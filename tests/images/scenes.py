@@ -127,10 +127,10 @@ class FirstDay:
 
     def _without_packages(self, api: Container) -> None:
         """What the image of the stream has no packages for says so, and where they are."""
-        told = self._report.ran(api, "backup where its packages are not", "globalmart", "backup", "/tmp/b", code=1)
-        self._report.check("globalmart-maintain" in told, "api: backup does not say where it works")
-        told = self._report.ran(api, "demo in an image", "globalmart", "demo", code=1)
-        self._report.check("globalmart[embedded]" in told, "api: demo does not say what it lacks")
+        output = self._report.ran(api, "backup where its packages are not", "globalmart", "backup", "/tmp/b", code=1)
+        self._report.check("globalmart-maintain" in output, "api: backup does not say where it works")
+        output = self._report.ran(api, "demo in an image", "globalmart", "demo", code=1)
+        self._report.check("globalmart[embedded]" in output, "api: demo does not say what is missing")
 
     def _settle(self) -> None:
         """Until the worker has stored every record."""
@@ -159,11 +159,11 @@ class FirstDay:
         for container, code in ((api, 126), (batch, 0)):
             self._report.ran(container, "starts a program in /tmp", "sh", "-c", run_of_tmp, code=code)
             self._report.ran(container, "writes into its root", "sh", "-c", "echo > /opt/x", code=2)
-            told = self._report.ran(
+            output = self._report.ran(
                 container, "rights", "sh", "-c", "id -u; grep -E 'CapEff|CapBnd|NoNewPrivs' /proc/self/status"
             )
             wanted = ["10001", "CapEff:0000000000000000", "CapBnd:0000000000000000", "NoNewPrivs:1"]
-            found = ["".join(line.split()) for line in told.splitlines()]
+            found = ["".join(line.split()) for line in output.splitlines()]
             self._report.check(found == wanted, f"{container.service.name}: its rights are {found}")
 
     def _answers_after_the_night(self) -> None:
@@ -196,8 +196,8 @@ class FirstDay:
             GLOBALMART_POSTGRES_DATABASE="restored", GLOBALMART_MONGO_DATABASE="restored_dw"
         )
         command = ("globalmart", "restore", f"{_LAKE}/backups/{folder.name}")
-        told = self._once(service.running(*command), "restore").log
-        self._report.check("equal to the backup" in told, "maintain: restored is not what was backed up")
+        output = self._once(service.running(*command), "restore").log
+        self._report.check("equal to the backup" in output, "maintain: restored is not what was backed up")
 
     def _backups(self) -> Path:
         return self._stores.place.volumes["lake"] / "backups"

@@ -68,5 +68,5 @@ def test_layers_and_what_a_change_adds(tmp_path: Path) -> None:
     before = _archive(tmp_path / "1.tar", {"base": base, "one": b"1"}, ["FROM", "COPY"])
     after = _archive(tmp_path / "2.tar", {"base": base, "two": b"2" * 1_500_000}, ["FROM", "COPY"])
     assert layers(before)[0] == Layer("sha256:base", 3_000_000, "FROM")
-    anew = added(layers(after), layers(before))
-    assert as_data(anew) == {"mb": 1.5, "layers": [{"mb": 1.5, "step": "COPY"}]}
+    rebuilt = added(layers(after), layers(before))
+    assert as_data(rebuilt) == {"mb": 1.5, "layers": [{"mb": 1.5, "step": "COPY"}]}

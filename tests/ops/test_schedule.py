@@ -76,12 +76,12 @@ class _Run:
 
     def __init__(self, tmp_path: Path, command: str, clock: Callable[[], datetime]) -> None:
         self.state = State(tmp_path / "state.json")
-        self.told: list[str] = []
+        self.lines: list[str] = []
         self._timer = DailyTimer(
             ["sh", "-c", command],
             _AT,
             self.state,
-            self.told.append,
+            self.lines.append,
             pace=Pace(_LOCKED, poll_seconds=0.05, locked_seconds=0.1),
             now=clock,
         )
@@ -91,7 +91,7 @@ class _Run:
         running = asyncio.create_task(self._timer.run())
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not holds():
-            assert time.monotonic() < deadline, self.told
+            assert time.monotonic() < deadline, self.lines
             assert not running.done()
             await asyncio.sleep(0.02)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -103,11 +103,11 @@ async def test_the_first_start_waits_for_its_time(tmp_path: Path) -> None:
     run = _Run(tmp_path, f"echo once >> {ran}", clock)
 
     def next_day() -> bool:
-        if run.told and clock.now < _DUE + timedelta(days=1):
+        if run.lines and clock.now < _DUE + timedelta(days=1):
             assert not ran.exists()
-            assert run.told == ["next run at 2026-03-05 02:15 UTC"]
+            assert run.lines == ["next run at 2026-03-05 02:15 UTC"]
             clock.now = _DUE + timedelta(days=1)
-        return "next run at 2026-03-06 02:15 UTC" in run.told
+        return "next run at 2026-03-06 02:15 UTC" in run.lines
 
     await run.until(next_day)
     assert ran.read_text() == "once\n"
@@ -117,7 +117,7 @@ async def test_missed_days_make_one_run_at_the_start(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     run = _Run(tmp_path, f"echo once >> {ran}; exit 1", _Clock())
     run.state.write(Handled(_DUE - timedelta(days=5), 1, ended=True))
-    await run.until(lambda: any("exit code 1" in line for line in run.told) and len(run.told) > 2)
+    await run.until(lambda: any("exit code 1" in line for line in run.lines) and len(run.lines) > 2)
     assert ran.read_text() == "once\n", "a failure waits for its next time"
     assert run.state.read(otherwise=_DUE) == Handled(_DUE, 1, ended=True)
 
@@ -126,7 +126,7 @@ async def test_a_locked_command_is_tried_again(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     run = _Run(tmp_path, f"echo once >> {ran}; test $(wc -l < {ran}) = 5 || exit {_LOCKED}", _Clock())
     run.state.write(Handled(_DUE - timedelta(days=1), 1, ended=True))
-    await run.until(lambda: run.state.read(otherwise=_DUE).ended and len(run.told) > 5)
+    await run.until(lambda: run.state.read(otherwise=_DUE).ended and len(run.lines) > 5)
     assert len(ran.read_text().splitlines()) == 5, "more often than a run that is killed"
 
 
@@ -155,17 +155,17 @@ def test_the_command_line_runs_what_it_is_given_and_says_so(tmp_path: Path) -> N
         stdout=subprocess.PIPE,
         text=True,
     )
-    told: list[str] = []
+    lines: list[str] = []
     assert process.stdout is not None
     for line in process.stdout:
-        told.append(line)
+        lines.append(line)
         if "ended with exit code" in line:
             break
     process.terminate()
     rest, _ = process.communicate(timeout=_PATIENCE_SECONDS)
     assert process.returncode == 0, rest
-    assert "settings: ended with exit code 0" in told[-1]
-    assert any("GLOBALMART_KAFKA" in line for line in told)
+    assert "settings: ended with exit code 0" in lines[-1]
+    assert any("GLOBALMART_KAFKA" in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ async def test_anomalies_of_before_the_desk_have_their_rules_severity(
 
 
 async def _nothing(*_: object) -> None:
-    """Stands for what came with the desk."""
+    """In place of what came with the desk."""
 
 
 async def test_nothing_is_migrated_under_running_workers(database: Database) -> None:

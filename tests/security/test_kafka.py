@@ -90,7 +90,7 @@ async def test_confluent_clients_name_the_setting(
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
-async def test_the_right_password_is_let_in(secure_kafka: SecureShop, mechanism: str) -> None:
+async def test_the_right_password_is_admitted(secure_kafka: SecureShop, mechanism: str) -> None:
     await _recount(secure_kafka.settings(mechanism=mechanism))
 
 

@@ -145,7 +145,7 @@ PROVOKED: list[tuple[Provoke, Failure]] = [
 ]
 
 
-async def test_real_failures_are_told_apart(database: Database) -> None:
+async def test_real_failures_are_distinguished(database: Database) -> None:
     found = {}
     for provoke, _ in PROVOKED:
         with pytest.raises(Exception) as caught:

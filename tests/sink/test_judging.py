@@ -91,7 +91,7 @@ async def test_memory_and_database_agree_with_a_naive_oracle(
 
 
 async def test_a_change_judges_the_next_chunk_of_every_partition(database: Database) -> None:
-    """One worker, two connections: neither is told, both judge by the newest edition; its first offset is stored."""
+    """One worker, two connections: unasked, both judge by the newest edition; its first offset is stored."""
     cheap = Amount(id="cheap", name="Cheap", above=Decimal("10.00"), state="active")
     detector = detector_of_tests()
     async with database.worker(TRANSACTIONS) as one, database.worker(TRANSACTIONS) as two:
@@ -140,8 +140,8 @@ async def test_a_verdict_has_score_action_and_reasons(database: Database) -> Non
     async with database.worker(TRANSACTIONS) as connection:
         await Sink(connection, detector=detector_of_tests()).commit(work_of(rows))
     verdicts = await database.fetch("SELECT * FROM verdicts ORDER BY source_offset")
-    told = [(v["source_offset"], v["risk_score"], v["action"], v["severity"], v["edition"]) for v in verdicts]
-    assert told == [(0, 70, "review", "high", 6), (1, 40, "review", "high", 6), (2, 50, "block", "medium", 6)]
+    judged = [(v["source_offset"], v["risk_score"], v["action"], v["severity"], v["edition"]) for v in verdicts]
+    assert judged == [(0, 70, "review", "high", 6), (1, 40, "review", "high", 6), (2, 50, "block", "medium", 6)]
     reasons = json.loads(verdicts[0]["reasons"])
     assert [(one["rule_id"], one["measure"], one["threshold"], one["weight"]) for one in reasons] == [
         ("high_value", "9000.00", "5000.00", 40),

@@ -85,7 +85,7 @@ async def test_another_connection_takes_what_fills_a_transaction() -> None:
     assert commits.groups[2:] == [[(4, 30), (5, 30)]]
 
 
-async def test_a_large_chunk_is_committed_alone_beside_others() -> None:
+async def test_a_large_chunk_is_committed_alone_among_others() -> None:
     commits = Commits()
     async with started(3, commits) as (workers, _):
         for partition, size in ((0, 200), (1, 1), (2, 300), (0, 1)):

@@ -10,7 +10,7 @@ def _series(registry: CollectorRegistry) -> dict[tuple[str, ...], float]:
     return {tuple(sample.labels.values()): sample.value for sample in family.samples}
 
 
-def test_a_partition_given_away_is_shown_no_longer() -> None:
+def test_a_revoked_partition_is_shown_no_longer() -> None:
     registry = CollectorRegistry()
     shown = ReplacingGauge(Gauge("lag", "Text.", ["topic", "partition"], registry=registry))
     shown.show({("transactions", "0"): 5, ("transactions", "1"): 7})

@@ -51,7 +51,7 @@ async def _until(port: HealthPort, path: str, answer: tuple[int, str]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_worker_that_lacks_nothing_is_ready() -> None:
+async def test_a_worker_that_has_everything_is_ready() -> None:
     async with _World().port() as port:
         assert await _get(port, "/health") == (200, "ok\n")
         assert await _get(port, "/ready") == (200, "ok\n")

@@ -84,7 +84,7 @@ async def test_rows_of_workers_long_gone_are_removed(database: Database) -> None
     await worker.stop()
 
 
-async def test_a_database_that_is_away_harms_nothing(database: Database) -> None:
+async def test_a_database_that_is_down_harms_nothing(database: Database) -> None:
     nowhere = database.postgres.model_copy(update={"port": choose_port()})
     worker = _beating(nowhere, {})
     await worker.start()

@@ -45,6 +45,6 @@ def test_one_that_is_never_opened_is_found() -> None:
     assert found == Stall("a", 61)
 
 
-def test_a_partition_that_went_away_and_came_back_has_its_time_again(watchdog: Watchdog[str]) -> None:
+def test_a_partition_that_was_revoked_and_came_back_has_its_time_again(watchdog: Watchdog[str]) -> None:
     assert watchdog.stall({}, 1050, NEVER) is None
     assert watchdog.stall({"a": Position(5, 1)}, 1100, NEVER) is None

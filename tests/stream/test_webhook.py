@@ -30,10 +30,10 @@ SECRET = "the receiver knows it"
 
 @dataclass
 class Receiver:
-    """Keeps what it is told; answers each request with the next of `statuses`, then with 204."""
+    """Keeps what it receives; answers each request with the next of `statuses`, then with 204."""
 
     statuses: list[int] = field(default_factory=list)
-    told: list[dict[str, Any]] = field(default_factory=list)
+    received: list[dict[str, Any]] = field(default_factory=list)
     refused: int = 0
     url: str = ""
 
@@ -46,7 +46,7 @@ class Receiver:
         if self.statuses:
             self.refused += 1
             return web.Response(status=self.statuses.pop(0), headers={"Location": "/elsewhere"})
-        self.told.append(orjson.loads(body))
+        self.received.append(orjson.loads(body))
         return web.Response(status=204)
 
 
@@ -89,15 +89,15 @@ async def _cases(database: Database, first: int, count: int, **fields: Any) -> N
         await Sink(connection, detector=AnomalyDetector(lambda: NOON)).commit(work_of(rows))
 
 
-async def test_each_case_is_told_signed_and_in_order(database: Database, receiver: Receiver) -> None:
+async def test_each_case_is_sent_signed_and_in_order(database: Database, receiver: Receiver) -> None:
     await _cases(database, 0, 3)
     async with _telling(database, receiver.url):
-        await until(lambda: len(receiver.told) == 3)
+        await until(lambda: len(receiver.received) == 3)
         await _cases(database, 3, 2)
-        await until(lambda: len(receiver.told) == 5)
-    assert [told["transaction_id"] for told in receiver.told] == [f"t{n:06}" for n in range(5)]
-    assert [told["position"] for told in receiver.told] == [1, 2, 3, 4, 5]
-    first = receiver.told[0]
+        await until(lambda: len(receiver.received) == 5)
+    assert [received["transaction_id"] for received in receiver.received] == [f"t{n:06}" for n in range(5)]
+    assert [received["position"] for received in receiver.received] == [1, 2, 3, 4, 5]
+    first = receiver.received[0]
     assert (first["type"], first["user_id"], first["amount"], first["action"]) == (
         "case.opened",
         "ada",
@@ -107,25 +107,25 @@ async def test_each_case_is_told_signed_and_in_order(database: Database, receive
     assert [reason["rule_id"] for reason in first["reasons"]] == ["high_value"]
 
 
-async def test_a_receiver_that_fails_is_told_again_and_nobody_overtakes(database: Database, receiver: Receiver) -> None:
+async def test_a_receiver_that_fails_gets_it_again_and_nobody_overtakes(database: Database, receiver: Receiver) -> None:
     receiver.statuses = [500, 404, 302]
     await _cases(database, 0, 2)
     async with _telling(database, receiver.url) as metrics:
-        await until(lambda: len(receiver.told) == 2)
+        await until(lambda: len(receiver.received) == 2)
         assert metrics.registry.get_sample_value("globalmart_webhook_failures_total") == 3
         assert metrics.registry.get_sample_value("globalmart_webhook_told_total") == 2
-    assert [told["position"] for told in receiver.told] == [1, 2] and receiver.refused == 3
+    assert [received["position"] for received in receiver.received] == [1, 2] and receiver.refused == 3
 
 
 async def test_the_position_survives_a_restart(database: Database, receiver: Receiver) -> None:
     await _cases(database, 0, 2)
     async with _telling(database, receiver.url):
-        await until(lambda: len(receiver.told) == 2)
+        await until(lambda: len(receiver.received) == 2)
     await _cases(database, 2, 1)
     async with _telling(database, receiver.url), _telling(database, receiver.url):
-        await until(lambda: len(receiver.told) == 3)
+        await until(lambda: len(receiver.received) == 3)
         await asyncio.sleep(0.5)
-    assert [told["position"] for told in receiver.told] == [1, 2, 3]
+    assert [received["position"] for received in receiver.received] == [1, 2, 3]
 
 
 async def test_a_receiver_that_is_down_delays_and_loses_nothing(database: Database, receiver: Receiver) -> None:
@@ -134,7 +134,7 @@ async def test_a_receiver_that_is_down_delays_and_loses_nothing(database: Databa
         await until(lambda: (metrics.registry.get_sample_value("globalmart_webhook_failures_total") or 0) >= 2)
         assert metrics.registry.get_sample_value("globalmart_webhook_waiting_cases") == 2
     async with _telling(database, receiver.url):
-        await until(lambda: len(receiver.told) == 2)
+        await until(lambda: len(receiver.received) == 2)
 
 
 async def test_the_log_shows_no_secret_of_the_address(
@@ -161,14 +161,14 @@ async def test_cases_below_the_severity_are_passed_over(database: Database, rece
     async with database.worker(STORED_TOPICS["transactions"]) as connection:
         await Sink(connection, detector=AnomalyDetector(lambda: NOON)).commit(work_of(rows))
     async with _telling(database, receiver.url, "high"):
-        await until(lambda: len(receiver.told) == 1)
+        await until(lambda: len(receiver.received) == 1)
 
-        async def all_told() -> bool:
+        async def all_sent() -> bool:
             (row,) = await database.fetch("SELECT numbered_position, told_position FROM webhook_progress")
             return tuple(row) == (3, 3)
 
-        await until(all_told)
-    assert [told["transaction_id"] for told in receiver.told] == ["t000001"]
+        await until(all_sent)
+    assert [received["transaction_id"] for received in receiver.received] == ["t000001"]
 
 
 def test_a_url_needs_a_secret() -> None:

@@ -156,7 +156,7 @@ def _order_now(shown: Shop, number: int, **fields: object) -> None:
         executor.submit(asyncio.run, store(shown.database, [one], start=offset)).result()
 
 
-def test_a_store_that_is_down_is_told_and_its_return_noticed(site: str, tab: Page, stack: EmbeddedStack) -> None:
+def test_a_store_that_is_down_is_shown_and_its_return_noticed(site: str, tab: Page, stack: EmbeddedStack) -> None:
     alert = tab.get_by_test_id("stAlertContentError")
     stack.postgres.stop()
     try:

@@ -111,9 +111,9 @@ def test_a_rule_is_tested_run_in_shadow_and_activated(site: str, tab: Page, desk
     _press(_button(tab, "Activate"))
     expect(card(tab, "Active rules")).to_have_text("4")
     expect(tab.get_by_test_id("stException")).to_have_count(0)
-    told = httpx.get(f"{desk[1]}/api/v1/rules/large_orders").json()
-    assert (told["state"], told["version"]) == ("active", 2)
-    assert told["versions"][0]["reason"] == "it finds what we look for"
+    rule = httpx.get(f"{desk[1]}/api/v1/rules/large_orders").json()
+    assert (rule["state"], rule["version"]) == ("active", 2)
+    assert rule["versions"][0]["reason"] == "it finds what we look for"
 
 
 def test_a_rule_that_is_not_valid_is_explained(site: str, tab: Page) -> None:
@@ -139,7 +139,7 @@ def test_scores_of_review_and_block_are_changed(site: str, tab: Page, desk: tupl
     assert httpx.get(f"{desk[1]}/api/v1/thresholds").json()["block_from"] == 90
 
 
-def test_a_rule_that_would_raise_nothing_is_told_what_to_do(site: str, tab: Page) -> None:
+def test_a_rule_that_would_raise_nothing_says_what_to_do(site: str, tab: Page) -> None:
     open_page(tab, f"{site}/rules", "Rules")
     tab.get_by_label("Id", exact=True).fill("huge_orders")
     tab.get_by_label("Name", exact=True).fill("Huge orders")
@@ -170,7 +170,7 @@ def test_a_case_is_worked_and_the_rules_precision_follows(site: str, tab: Page, 
     assert [case["assignee"] for case in history] == ["ann"]
 
 
-def test_what_somebody_else_changed_is_told(site: str, tab: Page, desk: tuple[Database, str], tmp_path: Path) -> None:
+def test_what_somebody_else_changed_is_shown(site: str, tab: Page, desk: tuple[Database, str], tmp_path: Path) -> None:
     open_page(tab, f"{site}/rules", "Rules")
     _choose(tab, "Look at", "Unusual quantity")
     # The rule has to be on the page as it was: the page of the former rule has the same buttons.
@@ -234,7 +234,7 @@ def test_a_list_is_made_filled_and_a_value_taken_off(site: str, tab: Page, desk:
     assert [entry["value"] for entry in entries] == ["9a01", harmless]
 
 
-def test_a_value_that_somebody_else_took_off_is_told(site: str, tab: Page, desk: tuple[Database, str]) -> None:
+def test_a_value_that_somebody_else_removed_is_named(site: str, tab: Page, desk: tuple[Database, str]) -> None:
     place = f"{desk[1]}/api/v1/lists/shared"
     answer = httpx.post(place, params={"create": "true"}, json={"entries": [{"value": "c1"}, {"value": "c2"}]})
     assert answer.status_code == httpx.codes.OK, answer.text

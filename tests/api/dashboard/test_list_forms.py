@@ -82,7 +82,7 @@ def test_a_list_is_made_with_its_rule_filled_and_searched(dashboard: Dashboard) 
     assert "There is no value." not in messages(page), "it was said once"
 
 
-def test_a_name_that_is_taken_or_no_name_is_told(dashboard: Dashboard) -> None:
+def test_a_name_that_is_taken_or_no_name_is_refused(dashboard: Dashboard) -> None:
     _made(dashboard, "taken")
     page = _made(dashboard, "taken")
     assert "there is a list taken already" in _said(page)
@@ -135,7 +135,7 @@ async def test_of_too_many_values_the_rest_stays(database: Database, monkeypatch
         assert "Values 1 to 50 of" in messages(page)
 
 
-async def test_an_api_that_goes_away_keeps_what_was_pasted(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_api_that_fails_keeps_what_was_pasted(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     settings, port = database.settings, choose_port()
     with leading_to(f"http://{LOOPBACK}:{port}", monkeypatch) as dashboard:
         with served_in_thread(settings, port):

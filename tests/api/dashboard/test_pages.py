@@ -82,7 +82,7 @@ def test_the_last_hour_is_that_of_the_api(dashboard: Dashboard) -> None:
     assert not page.error
 
 
-def test_hours_stand_beside_the_mean_of_the_week_before(dashboard: Dashboard) -> None:
+def test_hours_are_compared_with_the_mean_of_the_week_before(dashboard: Dashboard) -> None:
     page = dashboard.opened(period="Between two days", days=["2026-02-20", "2026-02-21"])
     assert "the mean of the same hours of the 7 days before" in messages(page)
     (figure,) = (spec for spec in _figures(page) if len(spec["data"]) == 2)

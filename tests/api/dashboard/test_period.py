@@ -78,7 +78,7 @@ def test_what_there_is_only_by_day_is_that_of_the_days_the_hour_lies_in(now: dat
         (Hour.last(NOW), "minute"),
     ],
 )
-def test_a_bar_stands_for_a_day_an_hour_or_a_minute(days: Days | Hour, unit: str) -> None:
+def test_a_bar_is_a_day_an_hour_or_a_minute(days: Days | Hour, unit: str) -> None:
     assert days.unit == unit
 
 

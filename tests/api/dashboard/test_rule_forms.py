@@ -27,7 +27,7 @@ def test_a_form_asks_for_every_parameter(kind: type[Rule]) -> None:
     assert {parameter.name for parameter in asked} == parameters
 
 
-def test_a_rule_is_told_in_words() -> None:
+def test_a_rule_is_described_in_words() -> None:
     definition = {
         "kind": "amount",
         "above": "600.00",
@@ -65,7 +65,7 @@ async def test_without_rules_it_is_said_what_that_means(database: Database, monk
     assert not page.error
 
 
-async def test_scores_that_somebody_else_changed_are_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_scores_that_somebody_else_changed_are_shown(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     with served_in_thread(database.settings) as url, leading_to(url, monkeypatch) as dashboard:
         page = dashboard.opened("rules")
         async with database.owner() as owner:

@@ -48,14 +48,14 @@ async def _judge_live(database: Database, orders: LabOrders) -> None:
 
 async def test_performance_says_what_the_laboratory_says(database: Database) -> None:
     orders = make_orders(lab_settings(7, 6_000, 1_500))
-    told = judged(rulebook_of(starter_rules()), orders).report()
-    assert len(told["rules"]) >= 6
+    report = judged(rulebook_of(starter_rules()), orders).report()
+    assert len(report["rules"]) >= 6
     await _judge_live(database, orders)
     async with clerks(database) as (reader, _, _):
-        for rule_id, figures in told["rules"].items():
+        for rule_id, figures in report["rules"].items():
             said = exact(await reader.ask("GET", f"/rules/{rule_id}/performance"))
             (version,) = said["versions"]
-            assert said["fraud_in_period"] == told["fraud_orders"]
+            assert said["fraud_in_period"] == report["fraud_orders"]
             shares = {name: float(version[name]) for name in ("precision", "recall")}
             money = {name: f"{version[name]:.2f}" for name in ("money_caught", "money_wrongly_stopped")}
             counts = {name: version[name] for name in ("raised", "fraud", "legitimate")}

@@ -39,7 +39,7 @@ async def replays_in_kafka(world: World) -> Counter[str]:
     return found
 
 
-async def test_letters_are_listed_shown_corrected_and_put_back_once(world: World) -> None:
+async def test_letters_are_listed_shown_corrected_and_sent_again_once(world: World) -> None:
     worker = world.worker()
     broken = Sent(TRANSACTIONS, b"bob", b'{"transaction_id": \xff')
     records = [order("good"), order("words", total_amount="ten"), broken]

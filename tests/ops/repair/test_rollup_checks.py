@@ -34,7 +34,7 @@ def variables(stack: EmbeddedStack, database: Database, step: int = 30) -> dict[
 
 
 @pytest.mark.parametrize("step", [30, 7, 5_400, 86_400])
-async def test_everything_is_summed_anew_from_the_rows(stack: EmbeddedStack, database: Database, step: int) -> None:
+async def test_everything_is_summed_again_from_the_rows(stack: EmbeddedStack, database: Database, step: int) -> None:
     settings = Settings(variables(stack, database, step))
 
     async def run(*, apply: bool) -> Repair:

@@ -114,9 +114,9 @@ async def test_editions_of_every_kind_are_judged_as_the_worker_did(database: Dat
     ]
     assert [tuple(row) for row in await database.fetch(_SHADOWS)] == shadows
     verdicts = [_plain(one) for judgement in found for one in judgement.verdicts]
-    told = [(*row[:5], json.loads(row[5]), row[6]) for row in await database.fetch(_VERDICTS)]
-    assert told == verdicts
-    assert {one[3] for one in told} == {"allow", "review", "block"}
+    kept = [(*row[:5], json.loads(row[5]), row[6]) for row in await database.fetch(_VERDICTS)]
+    assert kept == verdicts
+    assert {one[3] for one in kept} == {"allow", "review", "block"}
 
 
 def _plain(one: Verdict) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ def forgotten(source: list[Sent], stack: EmbeddedStack) -> None:
     stores.delete_head(stack.kafka.bootstrap, SYSTEM_METRICS, 0, 2)
 
 
-async def test_rows_stand_for_the_records(world: World) -> None:
+async def test_rows_replace_the_records(world: World) -> None:
     report = await reconcile(world.settings)
     assert messages(report) == []
     assert (report.agrees, report.complete) == (True, False)

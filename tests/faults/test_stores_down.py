@@ -13,7 +13,7 @@ _ASKING: Final = "Unable to update metadata"
 _REVOKING: Final = "Revoking previously assigned partitions"
 
 
-async def test_postgres_is_away_for_ten_seconds(world: World) -> None:
+async def test_postgres_is_down_for_ten_seconds(world: World) -> None:
     postgres = world.stack.postgres
     async with world.load():
         worker = world.worker()
@@ -113,7 +113,7 @@ async def test_postgres_comes_back_in_the_middle_of_a_rebalance(world: World) ->
     assert [waiting.exit_code, frozen.exit_code] == [None, None]
 
 
-async def test_a_stop_while_both_stores_are_away_ends_soon(world: World) -> None:
+async def test_a_stop_while_both_stores_are_down_ends_soon(world: World) -> None:
     async with world.load():
         worker = world.worker(WORKER_STOP_SECONDS="10")
         await world.consuming(worker)
