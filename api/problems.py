@@ -136,7 +136,7 @@ async def _http(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> set[str]:
     """All methods of an address; the framework names those of one route alone.
 
-    An address that stands for itself, such as /rules/test, is not also one of a rule.
+    An address with a route of its own, such as /rules/test, is not also one of a rule.
     """
     matching = [
         route

@@ -172,10 +172,13 @@ class DeliveryMetrics:
             "stream",
             "left_out",
         )
-        self.webhook_told = make.counter("globalmart_webhook_told", "Cases that the webhook's receiver accepted.")
-        self.webhook_failures = make.counter("globalmart_webhook_failures", "Failed attempts to tell the webhook.")
+        self.webhook_delivered = make.counter(
+            "globalmart_webhook_delivered", "Cases that the webhook's receiver accepted."
+        )
+        self.webhook_failures = make.counter("globalmart_webhook_failures", "Failed attempts to send to the webhook.")
         self.webhook_waiting = make.gauge(
-            "globalmart_webhook_waiting_cases", "Cases that the webhook has not told yet; of the worker that tells."
+            "globalmart_webhook_waiting_cases",
+            "Cases that the webhook has not sent yet; of the worker that sends them.",
         )
 
 

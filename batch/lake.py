@@ -1,7 +1,7 @@
 """The Parquet lake: one file per table and UTC day, and a manifest that lists the valid ones.
 
 A file is written under a new name and is valid from the moment the manifest names it, so a killed run does not change
-the lake. The manifest is replaced atomically. A file that is older than a field of its topic lacks it.
+the lake. The manifest is replaced atomically. A file that is older than a field of its topic does not have it.
 """
 
 import uuid

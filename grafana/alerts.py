@@ -121,9 +121,9 @@ def _shop(settings: AlertSettings) -> Iterator[Alert]:
         f"sum by (instance) (increase(globalmart_webhook_failures_total{_FIVE})) > 0",
         settings.hold_minutes,
         WARNING,
-        "New cases are not told",
+        "New cases are not sent",
         "The webhook of {{ $labels.instance }} failed {{ $value | humanize }} times in 5 minutes. Nothing is lost: "
-        "it tells again.",
+        "it tries again.",
     )
     yield Alert(
         "RevenueDrop",

@@ -38,7 +38,7 @@ LABELS: dict[str, tuple[str, ...]] = {
     "globalmart_sink_failures": ("topic", "error"),
     "globalmart_outbox_published": ("stream",),
     "globalmart_outbox_left_out": ("stream", "left_out"),
-    "globalmart_webhook_told": (),
+    "globalmart_webhook_delivered": (),
     "globalmart_webhook_failures": (),
     "globalmart_webhook_waiting_cases": (),
     "globalmart_system_metric": ("host", "component", "metric"),

@@ -36,13 +36,13 @@ class Lines(NamedTuple):
 
     values: list[str]
     refused: list[str]
-    told: list[str]
+    faults: list[str]
 
 
 def read_lines(text: str) -> Lines:
     """Reads a value per line, without the spaces around it; empty lines are left out."""
     values: dict[str, None] = {}
-    refused, told = [], []
+    refused, faults = [], []
     for number, line in enumerate(text.splitlines(), 1):
         value = line.strip()
         fault = f"has {len(value):,} characters, {MAX_VALUE} at most are allowed" if len(value) > MAX_VALUE else ""
@@ -50,10 +50,10 @@ def read_lines(text: str) -> Lines:
             fault = "has a NUL character"
         if fault:
             refused.append(value)
-            told.append(f"Line {number:,}, {_short(value)}, {fault}.")
+            faults.append(f"Line {number:,}, {_short(value)}, {fault}.")
         elif value:
             values[value] = None
-    return Lines(list(values), refused, told)
+    return Lines(list(values), refused, faults)
 
 
 def add(client: ApiClient, name: str, today: date) -> None:
@@ -93,15 +93,15 @@ def _added(client: ApiClient, name: str, form: str) -> None:
     if not lines.refused and not rest:
         state[f"{form} note"], state[f"{form} expiry"], state[f"{form} reason"] = "", None, ""
     said: list[_Said] = [(st.success, _what_became(sent.figures))] if sent.number else []
-    if lines.told:
-        head = f"**{formatting.counted(len(lines.told), 'line')} refused.** Correct them in the field above."
-        said.append((st.warning, _named(head, lines.told)))
+    if lines.faults:
+        head = f"**{formatting.counted(len(lines.faults), 'line')} refused.** Correct them in the field above."
+        said.append((st.warning, _named(head, lines.faults)))
     if sent.number and rest:
         left = "1 value was not added and is" if len(rest) == 1 else f"{len(rest):,} values were not added and are"
         said.append((st.warning, f"**Then it stopped.** {left} still in the field above."))
     if sent.failure is not None:
         said.append((components.show_error, sent.failure))
-    if not lines.values and not lines.told:
+    if not lines.values and not lines.faults:
         said.append((st.error, "**There is no value.** Write one per line."))
     state[f"{form} said"] = said
 
@@ -134,12 +134,12 @@ def _parts(entries: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[st
 
 
 def _what_became(done: Mapping[str, int]) -> str:
-    told = [f"{formatting.counted(done['added'], 'value')} added"]
+    parts = [f"{formatting.counted(done['added'], 'value')} added"]
     if changed := done["changed"] - done["added"]:
-        told.append(f"{formatting.number(changed)} on the list before, changed")
+        parts.append(f"{formatting.number(changed)} on the list before, changed")
     if done["unchanged"]:
-        told.append(f"{formatting.number(done['unchanged'])} on the list before, as given")
-    return f"{'; '.join(told)}."
+        parts.append(f"{formatting.number(done['unchanged'])} on the list before, as given")
+    return f"{'; '.join(parts)}."
 
 
 def remove(client: ApiClient, name: str, shown: Sequence[str], place: str) -> None:
@@ -176,8 +176,8 @@ def _removed(client: ApiClient, name: str, values: Sequence[str], key: str) -> N
         return
     gone = done["unchanged"]
     others = f" {formatting.number(gone)} had been removed by somebody else." if gone else ""
-    told = f"{formatting.counted(done['changed'], 'value')} removed.{others}"
-    state[f"remove {name} said"] = [(st.success, told)]
+    result = f"{formatting.counted(done['changed'], 'value')} removed.{others}"
+    state[f"remove {name} said"] = [(st.success, result)]
     state[key] = []
 
 
@@ -214,8 +214,8 @@ def _made(client: ApiClient, review_from: int) -> None:
         if effect != _NO_RULE:
             rule = _rule(name, effect, state["new list field"], review_from)
             client.change("POST", "rules", {**rule, "reason": reason})
-            told = f"The rule {formatting.plain(rule['id'])} runs in shadow. Activate it on the page Rules."
-            said.append((st.success, told))
+            result = f"The rule {formatting.plain(rule['id'])} runs in shadow. Activate it on the page Rules."
+            said.append((st.success, result))
     except DashboardError as error:
         said += [(st.warning, "Its rule is not made; make it on the page Rules.")] if said else []
         said.append((components.show_error, error))

@@ -214,8 +214,8 @@ def in_words(definition: Mapping[str, Any]) -> list[str]:
     labels = {parameter.name: parameter.label for parameter in kind.parameters} if kind else {}
     lines = [f"{label[:1].upper()}{label[1:]}: {definition[name]}" for name, label in labels.items()]
     for name, value in definition.get("where", {}).items():
-        told = ", ".join(map(str, value)) if isinstance(value, list) else value
-        lines.append(f"Only where {name.replace('_', ' ')}: {told}")
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        lines.append(f"Only where {name.replace('_', ' ')}: {shown}")
     quiet = definition["cooldown_minutes"]
     lines.append(f"Weight in the risk score: {definition['weight']}; severity {definition['severity']}")
     return lines + ([f"Quiet for so many minutes after it: {quiet}"] if quiet else [])

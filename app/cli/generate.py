@@ -17,7 +17,7 @@ from rich.console import Console
 from app.cli import generate_options as options
 from app.cli.exits import print_error
 from app.cli.generate_progress import ProgressView
-from app.generator.attacks_truth import Tell, TruthFile
+from app.generator.attacks_truth import OnInjected, TruthFile
 from app.generator.csv_format import CsvError
 from app.generator.job_run import RunLimits, lines, run_job, summary
 from app.generator.jobs import Job, JobError
@@ -86,9 +86,9 @@ def _generate(given: Mapping[str, Any], truth: Path | None, summary_file: Path |
     settings.generator = _overridden(settings.generator, given)
     with _usage_errors():
         request = _request(given)
-    with _truth(truth) as tell:
+    with _truth(truth) as on_injected:
         with _usage_errors():
-            job = make_job(request, settings, datetime.now(UTC), _say, tell)
+            job = make_job(request, settings, datetime.now(UTC), _say, on_injected)
         if request.file.check_only:
             _print_check(job)
             return
@@ -168,13 +168,13 @@ def _print_check(job: Job) -> None:
 
 
 @contextmanager
-def _truth(path: Path | None) -> Iterator[Tell]:
-    """Yields what injected orders are told to: the file, if there is one."""
+def _truth(path: Path | None) -> Iterator[OnInjected]:
+    """Yields what is called with each injected order: it writes to the file, if there is one."""
     if path is None:
         yield lambda *_: None
         return
     with path.open("w", newline="") as file:
-        yield TruthFile(file).tell
+        yield TruthFile(file).add
 
 
 def _say(text: str) -> None:

@@ -48,7 +48,7 @@ def _print(done: "MaintenanceResult", dry_run: bool) -> None:
         hours, wanted = topic.found_ms / 3_600_000, topic.wanted_ms / 3_600_000
         word = "should be" if dry_run else "now"
         change = "" if hours == wanted else f" {word} {wanted:g} h"
-        change += f", {word} compressed by {COMPRESSION}" if topic.lacks_compression else ""
+        change += f", {word} compressed by {COMPRESSION}" if topic.needs_compression else ""
         console.print(f"topic {topic.topic}: {hours:g} h{change}", highlight=False)
     if done.mongo:
         console.print(done.mongo, markup=False)

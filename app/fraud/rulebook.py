@@ -45,7 +45,7 @@ class RuleVersion:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """Everything that a verdict depends on beside the records: one edition, never changed.
+    """Everything that a verdict depends on besides the records: one edition, never changed.
 
     `rules` are in the order in which they were first made, paused ones included.
     """

@@ -17,8 +17,8 @@ class Truth(NamedTuple):
     campaign: int
 
 
-#: Told of every injected order when it is sent: its id, its time (RFC 3339) and the truth.
-Tell = Callable[[str, str, Truth], None]
+#: Called with every injected order when it is sent: its id, its time (RFC 3339) and the truth.
+OnInjected = Callable[[str, str, Truth], None]
 
 
 class TruthFile:
@@ -28,6 +28,6 @@ class TruthFile:
         self._writer = csv.writer(file, lineterminator="\n")
         self._writer.writerow(COLUMNS)
 
-    def tell(self, transaction_id: str, event_time: str, truth: Truth) -> None:
+    def add(self, transaction_id: str, event_time: str, truth: Truth) -> None:
         """Writes an order."""
         self._writer.writerow((transaction_id, truth.label, event_time, truth.attack))

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from app.errors import GlobalMartError
-from app.generator.attacks_truth import Tell
+from app.generator.attacks_truth import OnInjected
 from app.generator.csv_report import ImportReport
 from app.generator.csv_spool import CsvSource
 from app.generator.mix import Rates
@@ -70,11 +70,17 @@ def configured_rates(settings: Settings, factor: float) -> Rates:
 
 
 def live_job(
-    settings: Settings, rates: Rates, start_us: int, *, flat_out: bool, day_curve: bool, tell: Tell | None = None
+    settings: Settings,
+    rates: Rates,
+    start_us: int,
+    *,
+    flat_out: bool,
+    day_curve: bool,
+    on_injected: OnInjected | None = None,
 ) -> Job:
     """Return traffic as of now; flat out it plays at a rate no machine keeps up with.
 
-    With `tell`, here as in the other jobs, there are attacks, and it is told of their orders.
+    With `on_injected`, here as in the other jobs, there are attacks, and it is called with their orders.
     """
     if rates.total <= 0:
         raise JobError("every rate is 0: nothing to send; raise a rate or --rate")
@@ -82,7 +88,7 @@ def live_job(
         rates = rates.scaled(max(1.0, _FLAT_OUT_RATE / rates.total))
     depth = settings.generator.day_curve_depth if day_curve else 0.0
     name = _name(settings, "live", start_us, rates)
-    traffic = _traffic(settings, Plan(rates, start_us, None, depth, name), tell)
+    traffic = _traffic(settings, Plan(rates, start_us, None, depth, name), on_injected)
     speed = None if flat_out else 1.0
     return Job("live", name, traffic, start_us, FOREVER_US, speed, True, True)
 
@@ -94,19 +100,19 @@ def simulated_job(
     seconds: float | None,
     *,
     record_now: bool,
-    tell: Tell | None = None,
+    on_injected: OnInjected | None = None,
 ) -> Job:
     """Return live traffic as it would be from a fixed time on, played flat out in its own time."""
     if rates.total <= 0:
         raise JobError("every rate is 0: nothing to send; raise a rate or --rate")
     end_us = FOREVER_US if seconds is None else start_us + int(seconds * 1_000_000)
     name = _name(settings, "simulated", start_us, rates)
-    traffic = _traffic(settings, Plan(rates, start_us, None, 0.0, name), tell)
+    traffic = _traffic(settings, Plan(rates, start_us, None, 0.0, name), on_injected)
     return Job("simulated", name, traffic, start_us, end_us, None, False, record_now)
 
 
 def backfill_job(
-    settings: Settings, length: timedelta, end_us: int, *, record_now: bool, tell: Tell | None = None
+    settings: Settings, length: timedelta, end_us: int, *, record_now: bool, on_injected: OnInjected | None = None
 ) -> Job:
     """Return a history up to an end, with the other topics in proportion to the orders."""
     rates = configured_rates(settings, 1.0)
@@ -117,7 +123,7 @@ def backfill_job(
     start_us = end_us - length // timedelta(microseconds=1)
     name = _name(settings, "backfill", start_us, end_us, rates)
     plan = Plan(rates, start_us, end_us, settings.generator.day_curve_depth, name)
-    traffic = _traffic(settings, plan, tell)
+    traffic = _traffic(settings, plan, on_injected)
     return Job("backfill", name, traffic, start_us, end_us, None, False, record_now)
 
 
@@ -134,6 +140,6 @@ def _name(settings: Settings, *circumstances: object) -> str:
     return run_id(settings.generator.seed, shape, *circumstances)
 
 
-def _traffic(settings: Settings, plan: Plan, tell: Tell | None) -> Traffic:
+def _traffic(settings: Settings, plan: Plan, on_injected: OnInjected | None) -> Traffic:
     shop = build_shop(settings.generator, settings.anomaly)
-    return Traffic(shop, plan, settings.generator, settings.anomaly, settings.stream, tell)
+    return Traffic(shop, plan, settings.generator, settings.anomaly, settings.stream, on_injected)

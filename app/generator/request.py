@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.domain.timestamps import EPOCH, MICROSECOND, TimestampError, parse_instant
 from app.events.decoding import TimeLimits
-from app.generator.attacks_truth import Tell
+from app.generator.attacks_truth import OnInjected
 from app.generator.csv_amounts import COMMA, POINT
 from app.generator.csv_format import (
     MAPPABLE,
@@ -167,25 +167,32 @@ class Request:
 
 
 def make_job(
-    request: Request, settings: Settings, now: datetime, say: Say = lambda _: None, tell: Tell = lambda *_: None
+    request: Request,
+    settings: Settings,
+    now: datetime,
+    say: Say = lambda _: None,
+    on_injected: OnInjected = lambda *_: None,
 ) -> Job:
-    """Return the job, its file read and checked; raises JobError or CsvError. `tell` is told of injected orders."""
+    """Returns the job, its file read and checked; raises JobError or CsvError.
+
+    `on_injected` is called with injected orders.
+    """
     rates = configured_rates(settings, request.rate)
-    attacks = tell if request.attacks else None
+    attacks = on_injected if request.attacks else None
     if request.file.wanted:
         return _file_job(request, settings, now, say)
     if request.backfill is not None:
         end_us = microseconds(request.until or now)
         # Kafka deletes by a record's own timestamp: one that old would go before it is consumed.
         record_now = request.record_now is not False
-        return backfill_job(settings, request.backfill, end_us, record_now=record_now, tell=attacks)
+        return backfill_job(settings, request.backfill, end_us, record_now=record_now, on_injected=attacks)
     if request.start is not None:
         start_us = microseconds(request.start)
         record_now = bool(request.record_now)
-        return simulated_job(settings, rates, start_us, request.seconds, record_now=record_now, tell=attacks)
+        return simulated_job(settings, rates, start_us, request.seconds, record_now=record_now, on_injected=attacks)
     flat_out, day_curve = request.flat_out, request.day_curve
     start_us = microseconds(now)
-    return live_job(settings, rates, start_us, flat_out=flat_out, day_curve=day_curve, tell=attacks)
+    return live_job(settings, rates, start_us, flat_out=flat_out, day_curve=day_curve, on_injected=attacks)
 
 
 def _file_job(request: Request, settings: Settings, now: datetime, say: Say) -> Job:

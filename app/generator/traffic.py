@@ -12,7 +12,7 @@ from typing import Final
 
 from app.generator.arrivals import NEVER_US, Arrivals, DayCurve
 from app.generator.attacks import Attacks
-from app.generator.attacks_truth import Tell
+from app.generator.attacks_truth import OnInjected
 from app.generator.mix import Rates, solve_mix
 from app.generator.planned_event import Fault, FaultInjector, Hosts, PlannedEvent
 from app.generator.record import Counts, Ids, Record
@@ -57,11 +57,11 @@ class Traffic:
         settings: GeneratorSettings,
         anomaly: AnomalySettings,
         stream: StreamSettings,
-        tell: Tell | None = None,
+        on_injected: OnInjected | None = None,
     ) -> None:
         """The run id is the seed of the random numbers.
 
-        With `tell` there are attacks, and it is told of their orders.
+        With `on_injected` there are attacks, and it is called with their orders.
         """
         rng = self._rng = Random(plan.run_id)
         burst_size = mean_burst_size(anomaly.rapid_transactions)
@@ -79,9 +79,9 @@ class Traffic:
         self._visits = Arrivals(curve, rng, mix.rate, plan.start_us - lead_us)
         self._hosts = Hosts(faults, rng)
         self._measurements = Arrivals(curve, rng, plan.rates.system_metrics, plan.start_us)
-        orders = plan.rates.transactions if tell is not None else 0.0
+        orders = plan.rates.transactions if on_injected is not None else 0.0
         self._attacks = Attacks(shop, settings, ids, curve, orders, (plan.run_id, plan.start_us))
-        self._tell = tell
+        self._on_injected = on_injected
         self._writer = Writer(self.counts, stream.future_tolerance_seconds * 1_000_000, rng)
         self._repeat_after_us = _REPEAT_AFTER_US * pace
         #: Time in microseconds, sequence number, event, and the record to repeat if it was sent before.
@@ -107,8 +107,8 @@ class Traffic:
                 yield self._writer.repeat(event, sent_before, stamp_us)
                 continue
             record = self._writer.write(event, sent_us, stamp_us)
-            if event.truth is not None and self._tell is not None:
-                self._tell(event.fields["transaction_id"], event.fields["timestamp"], event.truth)
+            if event.truth is not None and self._on_injected is not None:
+                self._on_injected(event.fields["transaction_id"], event.fields["timestamp"], event.truth)
             if event.fault is Fault.DUPLICATE or event.fault is Fault.CONFLICTING:
                 pause_us = self._rng.expovariate(1.0) * self._repeat_after_us
                 self._push(at_us + 1 + int(pause_us), event, record)

@@ -99,13 +99,13 @@ class AnomalySettings(SettingsGroup):
 
 
 class FraudSettings(SettingsGroup):
-    """The webhook that is told of new cases; rules are data, changed by `globalmart rules`."""
+    """The webhook that gets new cases; rules are data, changed by `globalmart rules`."""
 
     GROUP: ClassVar[str] = "FRAUD_"
-    webhook_url: str = setting("", "address that is told of every new case by a POST; unset tells nobody")
+    webhook_url: str = setting("", "address that gets every new case by a POST; unset sends none")
     webhook_secret: SecretStr | None = setting(None, "secret that signs these requests (GlobalMart-Signature)")
     webhook_severity: Literal["low", "medium", "high", "critical"] = setting(
-        "low", "lowest severity of cases that are told"
+        "low", "lowest severity of cases that are sent"
     )
     webhook_timeout_seconds: float = setting(10.0, "how long an answer may take", unit="s", gt=0)
     webhook_retry_max_seconds: float = setting(60.0, "longest pause between attempts", unit="s", gt=0)

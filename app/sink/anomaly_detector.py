@@ -355,8 +355,8 @@ async def _counted_before(
 
 def _reasons_json(verdict: Verdict) -> str:
     """The reasons as they are stored and served: numbers are texts, so that nobody rounds them."""
-    told = [(reason.raised, reason.suppressed, True) for reason in verdict.reasons]
-    told += [(raised, False, False) for raised in verdict.allowed_by]
+    reasons = [(reason.raised, reason.suppressed, True) for reason in verdict.reasons]
+    reasons += [(raised, False, False) for raised in verdict.allowed_by]
     return orjson.dumps(
         [
             {
@@ -370,7 +370,7 @@ def _reasons_json(verdict: Verdict) -> str:
                 "description": raised.description,
                 "suppressed": suppressed,
             }
-            for raised, suppressed, counts in told
+            for raised, suppressed, counts in reasons
         ]
     ).decode()
 

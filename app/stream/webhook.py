@@ -1,4 +1,4 @@
-"""The webhook: tells of new cases in the order of their commits, at least once, with a signed request for each.
+"""The webhook: sends new cases in the order of their commits, at least once, with a signed request for each.
 
 Cases commit out of the order of their ids, so one worker at a time numbers committed ones; the progress in PostgreSQL
 survives restarts. A receiver that fails or is slow delays later cases, and nothing else of the worker.
@@ -31,9 +31,9 @@ EVENT: Final = "case.opened"
 logger = get_logger(__name__)
 _POLL_SECONDS: Final = 1.0
 _NUMBERED_AT_ONCE: Final = 1_000
-#: Few: what is read is told as it was, even if its user is erased meanwhile.
+#: Few: what is read is sent as it was, even if its user is erased meanwhile.
 _READ_AT_ONCE: Final = 20
-#: Any constant; the worker whose session holds the lock tells. It is released with the session.
+#: Any constant; the worker whose session holds the lock sends. It is released with the session.
 _ADVISORY_LOCK: Final = 7_116_021_909
 _TAKE_TURN: Final = "SELECT pg_try_advisory_lock($1)"
 _NUMBER: Final = """
@@ -59,7 +59,7 @@ _SKIP: Final = """
 UPDATE webhook_progress SET told_position = numbered_position, updated_at = CURRENT_TIMESTAMP
 WHERE told_position < numbered_position AND NOT EXISTS (
     SELECT FROM cases WHERE position > told_position AND severity = ANY($1::TEXT[]))"""
-_TOLD: Final = """
+_DELIVERED: Final = """
 UPDATE webhook_progress SET told_position = $1, updated_at = CURRENT_TIMESTAMP WHERE told_position < $1"""
 _WAITING: Final = "SELECT numbered_position - told_position FROM webhook_progress"
 
@@ -96,7 +96,7 @@ def message(row: Any) -> bytes:
 
 
 class Webhook(Service):
-    """Runs in every worker if a URL is set; the advisory lock allows one at a time to tell."""
+    """Runs in every worker if a URL is set; the advisory lock allows one at a time to send."""
 
     abstract = False
 
@@ -119,7 +119,7 @@ class Webhook(Service):
         self._connection = SinkConnection(lambda: connect_worker(postgres, "globalmart-worker webhook"))
 
     async def on_stop(self) -> None:
-        """Closes the connection; a case whose answer was not seen is told again."""
+        """Closes the connection; a case whose answer was not seen is sent again."""
         await self._connection.close()
 
     @Service.task
@@ -131,12 +131,12 @@ class Webhook(Service):
             backoff = Backoff(self._retry_max_seconds)
             while not self.should_stop:
                 try:
-                    if not await self._tell_batch(session):
+                    if not await self._send_batch(session):
                         await asyncio.sleep(_POLL_SECONDS)
                     backoff = Backoff(self._retry_max_seconds)
                 except DeliveryError as error:
                     self._metrics.webhook_failures.inc()
-                    logger.warning("the webhook failed, telling again: %s", error)
+                    logger.warning("the webhook failed, retrying: %s", error)
                     await backoff.pause()
                 except Exception as error:
                     self._connection.discard()
@@ -145,8 +145,8 @@ class Webhook(Service):
                     logger.warning("the webhook cannot read its cases, retrying: %r", error)
                     await backoff.pause()
 
-    async def _tell_batch(self, session: aiohttp.ClientSession) -> bool:
-        """Tells the next cases; returns False if there is none, or if another worker tells."""
+    async def _send_batch(self, session: aiohttp.ClientSession) -> bool:
+        """Sends the next cases; returns False if there is none, or if another worker sends them."""
         connection = await self._connection.get()
         if not await self._has_turn(connection):
             return False
@@ -158,8 +158,8 @@ class Webhook(Service):
             if self.should_stop:
                 return False
             await self._deliver(session, message(row))
-            await connection.execute(_TOLD, row["position"])
-            self._metrics.webhook_told.inc()
+            await connection.execute(_DELIVERED, row["position"])
+            self._metrics.webhook_delivered.inc()
         self._metrics.webhook_waiting.set(await connection.fetchval(_WAITING))
         return bool(rows)
 

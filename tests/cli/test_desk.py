@@ -240,7 +240,7 @@ async def test_labels_are_stored_once_and_counted(command: CommandLine, database
 
 async def test_the_generators_truth_is_a_file_of_labels(command: CommandLine) -> None:
     truth = io.StringIO()
-    TruthFile(truth).tell("order", "2026-03-03T10:00:00.123+00:00", Truth(FRAUD, "card_testing", 1))
+    TruthFile(truth).add("order", "2026-03-03T10:00:00.123+00:00", Truth(FRAUD, "card_testing", 1))
     counts = await _document(command, "labels", "import", "-", text=truth.getvalue())
     assert counts == {"stored": 1, "repeated": 0, "without_order": 1}
 

@@ -11,7 +11,7 @@ import pytest
 
 from app.events.topics.transactions import TransactionRow
 from app.generator.attacks_kinds import ATTACKS, LOOKALIKES
-from app.generator.attacks_truth import FRAUD, LEGITIMATE, Tell, Truth, TruthFile
+from app.generator.attacks_truth import FRAUD, LEGITIMATE, OnInjected, Truth, TruthFile
 from app.generator.fingerprints import Fingerprints
 from app.generator.jobs import JobError
 from app.generator.mix import Rates
@@ -26,10 +26,10 @@ WEEK_SECONDS = 7 * 86_400
 ORDERS = Rates(0.05, 0.0, 0.0, 0.0)
 
 
-def week(tell: Tell | None, rates: Rates = ORDERS) -> list[Record]:
+def week(on_injected: OnInjected | None, rates: Rates = ORDERS) -> list[Record]:
     """The orders of a week, 30,000 without the injected ones."""
     config = settings(**NO_FAULTS, **NO_ANOMALIES, attack_share=0.05, lookalike_share=0.05)
-    traffic = Traffic(shop(config), Plan(rates, START_US, None, 0.0, "run"), config, ANOMALY, STREAM, tell)
+    traffic = Traffic(shop(config), Plan(rates, START_US, None, 0.0, "run"), config, ANOMALY, STREAM, on_injected)
     return list(traffic.records(START_US + WEEK_SECONDS * 1_000_000, 0, None))
 
 
@@ -172,7 +172,7 @@ def test_a_customer_has_two_cards_a_phone_and_a_laptop_and_changing_addresses() 
 
 def test_the_truth_is_a_file_that_labels_are_imported_from() -> None:
     file = io.StringIO()
-    TruthFile(file).tell("t-1", "2026-01-01T00:00:00.000000Z", Truth(FRAUD, "card_testing", 3))
+    TruthFile(file).add("t-1", "2026-01-01T00:00:00.000000Z", Truth(FRAUD, "card_testing", 3))
     assert list(csv.DictReader(io.StringIO(file.getvalue()))) == [
         {
             "transaction_id": "t-1",

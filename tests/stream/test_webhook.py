@@ -113,7 +113,7 @@ async def test_a_receiver_that_fails_gets_it_again_and_nobody_overtakes(database
     async with _telling(database, receiver.url) as metrics:
         await until(lambda: len(receiver.received) == 2)
         assert metrics.registry.get_sample_value("globalmart_webhook_failures_total") == 3
-        assert metrics.registry.get_sample_value("globalmart_webhook_told_total") == 2
+        assert metrics.registry.get_sample_value("globalmart_webhook_delivered_total") == 2
     assert [received["position"] for received in receiver.received] == [1, 2] and receiver.refused == 3
 
 

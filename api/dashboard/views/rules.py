@@ -188,8 +188,8 @@ def _change_state(page: Page, rule: Mapping[str, Any]) -> None:
     with components.explained():
         change = {"state": pressed[0], "reason": reason}
         made = page.client.change("PATCH", f"rules/{rule['id']}", change, version)
-        told = {"active": "is active", "shadow": "runs in shadow", "paused": "is paused"}[pressed[0]]
-        st.toast(f"{formatting.plain(rule['name'])} {told}.", icon=":material/check:")
+        state = {"active": "is active", "shadow": "runs in shadow", "paused": "is paused"}[pressed[0]]
+        st.toast(f"{formatting.plain(rule['name'])} {state}.", icon=":material/check:")
         _warn(made["warning"])
         st.rerun()
 
@@ -262,8 +262,8 @@ def _show_test(found: Mapping[str, Any]) -> None:
         st.markdown("**Labelled orders**")
         components.table(_confusion(labels), _CONFUSION, "labelled.csv", "labelled")
     if found["overlap"]:
-        told = ", ".join(f"{formatting.plain(one['rule_id'])} ({one['orders']})" for one in found["overlap"])
-        st.caption(f"Orders that other rules raised, too: {told}.")
+        others = ", ".join(f"{formatting.plain(one['rule_id'])} ({one['orders']})" for one in found["overlap"])
+        st.caption(f"Orders that other rules raised, too: {others}.")
     if found["examples"]:
         st.markdown("**Examples**")
         components.table(found["examples"], _EXAMPLES, "examples.csv", "examples")

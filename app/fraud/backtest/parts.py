@@ -28,7 +28,7 @@ SELECT label, count(*) AS orders FROM order_labels JOIN transactions t USING (tr
 WHERE t.timestamp >= $1 AND t.timestamp < $2 GROUP BY 1"""
 _COUNT: Final = "SELECT count(*) FROM transactions WHERE timestamp >= $1 AND timestamp < $2"
 
-#: Told how many orders more were judged.
+#: Called with how many orders more were judged.
 Progress = Callable[[int], None]
 
 

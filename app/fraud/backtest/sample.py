@@ -45,7 +45,7 @@ class Look(NamedTuple):
 async def warning_of(connection: asyncpg.Connection, rule: AnyRule) -> str | None:
     """Looks at the last day with a rule that was just set; returns what its author should know, None if nothing.
 
-    Whoever has set a rule is not told that it failed because the look does.
+    A rule that was set does not fail because the look does.
     """
     if rule.state == "paused":
         return None

@@ -71,7 +71,7 @@ class _Role:
 
 _WORKER: Final = _Role(_INSERTED, _UPDATED, writable=None, deletable=_DELETABLE)
 _READER: Final = _Role(hidden=_SECRET)
-#: Beside what it inherits from the reader.
+#: In addition to what it inherits from the reader.
 _DESK: Final = _Role(_DESK_ADDS, writable=_DESK_ADDS)
 
 

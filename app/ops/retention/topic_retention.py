@@ -33,19 +33,19 @@ class TopicRetention:
     compression: str = COMPRESSION
 
     @property
-    def lacks_compression(self) -> bool:
+    def needs_compression(self) -> bool:
         """Whether nobody has chosen a compression for the topic, as in topics made by earlier versions."""
         return self.compression == _NOT_CHOSEN
 
     @property
     def is_as_wanted(self) -> bool:
         """Whether there is nothing to set."""
-        return self.found_ms == self.wanted_ms and not self.lacks_compression
+        return self.found_ms == self.wanted_ms and not self.needs_compression
 
     @property
     def wanted_settings(self) -> dict[str, str]:
         """The topic's settings to set; a compression that somebody has chosen is not among them."""
-        compression = {COMPRESSION_TYPE: COMPRESSION} if self.lacks_compression else {}
+        compression = {COMPRESSION_TYPE: COMPRESSION} if self.needs_compression else {}
         return {_NAME: str(self.wanted_ms), **compression}
 
 

@@ -26,7 +26,7 @@ _DAY_SECONDS: Final = 86_400.0
 _LOOK_SECONDS: Final = 0.2
 _EXPORT: Final = "SELECT pg_export_snapshot()"
 
-#: Told how many of how many orders were judged.
+#: Called with how many of how many orders were judged.
 Report = Callable[[int, int], None]
 
 

@@ -51,10 +51,10 @@ def test_lines_are_values_without_what_is_around_them() -> None:
     read = list_forms.read_lines(f"\n a b \r\n\tc\n{longest}\na b\n{longest}x\nn\0l\n*{'y' * 200}")
     assert read.values == ["a b", "c", longest]
     assert read.refused == [f"{longest}x", "n\0l", f"*{'y' * 200}"]
-    assert [told.split(",")[0] for told in read.told] == ["Line 6", "Line 7", "Line 8"]
-    assert "has 101 characters, 100 at most" in read.told[0]
-    assert "has a NUL character" in read.told[1]
-    assert f"\\*{'y' * 38}…" in read.told[2]
+    assert [fault.split(",")[0] for fault in read.faults] == ["Line 6", "Line 7", "Line 8"]
+    assert "has 101 characters, 100 at most" in read.faults[0]
+    assert "has a NUL character" in read.faults[1]
+    assert f"\\*{'y' * 38}…" in read.faults[2]
 
 
 def test_a_list_is_made_with_its_rule_filled_and_searched(dashboard: Dashboard) -> None:

@@ -67,7 +67,7 @@ def make_orders(settings: Settings) -> LabOrders:
         timedelta(days=DAYS),
         end_us,
         record_now=False,
-        tell=lambda order, _, injected: truth.update({order: injected}),
+        on_injected=lambda order, _, injected: truth.update({order: injected}),
     )
     records: defaultdict[int, list[_KafkaRecord]] = defaultdict(list)
     for record in job.source.records(end_us, 0, None):
