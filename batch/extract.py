@@ -8,7 +8,6 @@ merged with the lake's by key.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -45,12 +44,11 @@ def extract(
     for source in LAKE_TABLES.values():
         checksums = snapshot.day_checksums(source, as_of)
         known = manifest.days(source.name)
-        archived = _archived(checksums, snapshot.deleted_before(source))
-        _require_no_losses(source, checksums, known, archived)
+        table = _TableExtract(lake, source, checksums, known, _archived(checksums, snapshot.deleted_before(source)))
+        table.require_no_losses()
         changed = {d: s for d, s in checksums.items() if full or d not in known or known[d].summary != s}
         for group in _groups(changed, group_rows):
-            read = _read_group(snapshot, lake, source, group, checksums, known, archived)
-            manifest = manifest.with_days(source.name, read)
+            manifest = manifest.with_days(source.name, table.write(snapshot, group))
             lake.write_manifest(manifest)
             days += len(group)
             rows += sum(checksums[day].rows for day in group)
@@ -63,19 +61,6 @@ def _archived(checksums: Mapping[date, DayChecksum], deleted_before: date | None
     """Returns days of which retention may have deleted rows: those before its limit, and the oldest in PostgreSQL."""
     oldest = min(checksums, default=None)
     return {day for day in checksums if day == oldest or (deleted_before and day < deleted_before)}
-
-
-def _require_no_losses(
-    source: LakeTable, checksums: Mapping[date, DayChecksum], known: Mapping[date, LakeDay], archived: set[date]
-) -> None:
-    """Raises LakeError if another day has lost rows."""
-    for day, found in sorted(checksums.items()):
-        if day not in archived and day in known and found.rows < known[day].summary.rows:
-            raise LakeError(
-                f"PostgreSQL has {found.rows:,} rows of {source.name} on {day}, the lake "
-                f"{known[day].summary.rows:,}: rows were deleted manually. Restore them, or delete "
-                f"day {day} from the lake's manifest to accept it"
-            )
 
 
 def _groups(changed: Mapping[date, DayChecksum], group_rows: int) -> Iterator[list[date]]:
@@ -93,23 +78,62 @@ def _groups(changed: Mapping[date, DayChecksum], group_rows: int) -> Iterator[li
         yield group
 
 
-def _read_group(
-    snapshot: Snapshot,
-    lake: Lake,
-    source: LakeTable,
-    group: list[date],
-    checksums: Mapping[date, DayChecksum],
-    known: Mapping[date, LakeDay],
-    archived: set[date],
-) -> dict[date, LakeDay]:
-    pieces = snapshot.tables(source, group[0], group[-1])
-    by_day: Iterable[tuple[date, Iterable[pa.Table]]] = (
-        [(group[0], pieces)] if len(group) == 1 else _split(source, pieces, group)
-    )
-    return {
-        day: _write_day(lake, source, day, rows, checksums[day], known.get(day), day in archived)
-        for day, rows in by_day
-    }
+@dataclass(frozen=True, slots=True)
+class _TableExtract:
+    """One table: PostgreSQL's checksums, the days the lake has, and those of which retention may have deleted rows."""
+
+    lake: Lake
+    source: LakeTable
+    checksums: Mapping[date, DayChecksum]
+    known: Mapping[date, LakeDay]
+    archived: set[date]
+
+    def require_no_losses(self) -> None:
+        """Raises LakeError if a day that is not archived has lost rows."""
+        for day, found in sorted(self.checksums.items()):
+            if day not in self.archived and day in self.known and found.rows < self.known[day].summary.rows:
+                raise LakeError(
+                    f"PostgreSQL has {found.rows:,} rows of {self.source.name} on {day}, the lake "
+                    f"{self.known[day].summary.rows:,}: rows were deleted manually. Restore them, or delete "
+                    f"day {day} from the lake's manifest to accept it"
+                )
+
+    def write(self, snapshot: Snapshot, group: list[date]) -> dict[date, LakeDay]:
+        """Writes consecutive days."""
+        pieces = snapshot.tables(self.source, group[0], group[-1])
+        by_day: Iterable[tuple[date, Iterable[pa.Table]]] = (
+            [(group[0], pieces)] if len(group) == 1 else _split(self.source, pieces, group)
+        )
+        return {day: self._write_day(day, rows) for day, rows in by_day}
+
+    def _write_day(self, day: date, pieces: Iterable[pa.Table]) -> LakeDay:
+        """Writes a day and compares it with PostgreSQL's checksum from the same snapshot."""
+        expected = self.checksums[day]
+        written = self._write_file(day, pieces)
+        if day in self.known and (written.summary != expected or day in self.archived):
+            written = self._write_file(day, self._merged(written.file, self.known[day].file))
+        if written.summary == expected or written.summary.rows > expected.rows:
+            return written
+        raise LakeError(
+            f"{self.source.name} of {day}: {written.summary} can be read, PostgreSQL's checksum "
+            f"is {expected}, and the lake does not have the rest. If the rows were deleted after their "
+            "retention, restore the lake they were extracted to"
+        )
+
+    def _write_file(self, day: date, pieces: Iterable[pa.Table]) -> LakeDay:
+        """Writes a new file and counts its rows."""
+        counted = DayChecksum(0, 0)
+        with self.lake.new_file(self.source, day) as file:
+            for piece in pieces:
+                file.write(piece)
+                counted = _add(counted, piece, self.source)
+        return LakeDay(counted, file.name)
+
+    def _merged(self, present_file: str, archived_file: str) -> list[pa.Table]:
+        """Returns PostgreSQL's rows, and those that only the lake has."""
+        present, archived = (self.lake.read_day(self.source, name) for name in (present_file, archived_file))
+        key = self.source.key
+        return [present, archived.filter(pc.invert(pc.is_in(archived[key], value_set=present[key])))]
 
 
 def _split(source: LakeTable, pieces: Iterable[pa.Table], group: list[date]) -> Iterator[tuple[date, list[pa.Table]]]:
@@ -122,45 +146,6 @@ def _split(source: LakeTable, pieces: Iterable[pa.Table], group: list[date]) -> 
         end = start + pc.sum(pc.equal(days, pa.scalar(day))).as_py() if len(days) else 0
         yield day, [table.slice(start, end - start)]
         start = end
-
-
-def _write_day(
-    lake: Lake,
-    source: LakeTable,
-    day: date,
-    pieces: Iterable[pa.Table],
-    expected: DayChecksum,
-    known: LakeDay | None,
-    archived: bool,
-) -> LakeDay:
-    """Writes a day and compares it with PostgreSQL's checksum from the same snapshot."""
-    counted = DayChecksum(0, 0)
-    with lake.new_file(source, day) as file:
-        for piece in pieces:
-            file.write(piece)
-            counted = _add(counted, piece, source)
-    written = LakeDay(counted, file.name)
-    if known is not None and (counted != expected or archived):
-        written = _merge_archived(lake, source, day, file.name, known)
-    if written.summary == expected or written.summary.rows > expected.rows:
-        return written
-    raise LakeError(
-        f"{source.name} of {day}: {written.summary} can be read, PostgreSQL's checksum "
-        f"is {expected}, and the lake does not have the rest. If the rows were deleted after their "
-        "retention, restore the lake they were extracted to"
-    )
-
-
-def _merge_archived(lake: Lake, source: LakeTable, day: date, name: str, known: LakeDay) -> LakeDay:
-    """Merges the rows that only the lake has; PostgreSQL's row wins if both have the key."""
-    present, archived = lake.read_day(source, name), lake.read_day(source, known.file)
-    gone = pc.invert(pc.is_in(archived[source.key], value_set=present[source.key]))
-    counted = DayChecksum(0, 0)
-    with lake.new_file(source, day) as file:
-        for piece in chain([present], [archived.filter(gone)]):
-            file.write(piece)
-            counted = _add(counted, piece, source)
-    return LakeDay(counted, file.name)
 
 
 def _add(counted: DayChecksum, piece: pa.Table, source: LakeTable) -> DayChecksum:

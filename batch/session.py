@@ -58,17 +58,8 @@ _OPTIONS: Final = {
 def spark_session(settings: BatchSettings, work_dir: Path, *, small: bool = False) -> Iterator[SparkSession]:
     """Starts a session with this project's options and stops it at the end; Spark spills to `work_dir`.
 
-    `small` is whether it is for a small night.
+    `small` is whether it is for a small night. Sets Spark's environment variables that are not set.
     """
-    spark = start_session(settings, work_dir, small=small)
-    try:
-        yield spark
-    finally:
-        spark.stop()
-
-
-def start_session(settings: BatchSettings, work_dir: Path, *, small: bool = False) -> SparkSession:
-    """Starts a session that its caller stops. Sets Spark's environment variables that are not set."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     provide_java(work_dir)
     builder = SparkSession.builder.appName("globalmart-batch")
@@ -86,7 +77,10 @@ def start_session(settings: BatchSettings, work_dir: Path, *, small: bool = Fals
         # Spark's handler first cancels jobs, and waits for an answer of a JVM that may be busy.
         signal.signal(signal.SIGINT, former)
     spark.sparkContext.setLogLevel("ERROR")
-    return spark
+    try:
+        yield spark
+    finally:
+        spark.stop()
 
 
 def connectors(settings: BatchSettings) -> list[str]:

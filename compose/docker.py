@@ -93,15 +93,10 @@ def _is_loopback(address: str) -> bool:
     return address == "localhost" or ip_address(address).is_loopback
 
 
-def require_free(ports: Collection[Published], compose_file: str) -> None:
-    """Raises DockerError that names every taken port, its service and the variable to change."""
-    variables = {int(target): name for name, target in _CONFIGURED.findall(compose_file)}
-    problems = list(_problems(ports, variables))
-    if problems:
-        raise DockerError("\n".join(problems))
-
-
-def _problems(ports: Collection[Published], variables: dict[int, str]) -> Iterator[str]:
+def _problems(ports: Collection[Published]) -> Iterator[str]:
+    """Yields every taken port with its service and the variable to change."""
+    configured = _CONFIGURED.findall(COMPOSE_FILE.read_text(encoding="utf-8"))
+    variables = {int(target): name for name, target in configured}
     for one in ports:
         error = _bind_error(one.address, one.port)
         place = f"{one.address}:{one.port}"
@@ -184,7 +179,8 @@ class Compose:
     def require_free_ports(self, resolved: str, running: "Running") -> None:
         """Raises DockerError that names every port used by another program."""
         wanted = [one for one in published(resolved) if (one.service, one.port) not in running.ports]
-        require_free(wanted, COMPOSE_FILE.read_text(encoding="utf-8"))
+        if problems := list(_problems(wanted)):
+            raise DockerError("\n".join(problems))
 
     def build(self) -> list[str]:
         """Returns the command that builds both images; it rebuilds only what has changed."""
@@ -206,12 +202,10 @@ class Compose:
         return self.command("down", "--remove-orphans", *more, profiles=PROFILES)
 
     def _output(self, *command: str) -> str:
-        done = subprocess.run(
-            command, env=self.environ, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False
-        )
-        if done.returncode:
-            raise DockerError(_last_line(done))
-        return done.stdout
+        code, output = _run(*command, environ=self.environ)
+        if code:
+            raise DockerError(output)
+        return output
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,34 +242,29 @@ def _version(program: Sequence[str]) -> tuple[int, ...]:
     """Returns the first two numbers of the version; nothing if the program is missing."""
     if shutil.which(program[0]) is None:
         return ()
-    try:
-        done = subprocess.run(
-            [*program, "version", "--short"], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return ()
-    found = re.match(r"v?(\d+)\.(\d+)", done.stdout.strip())
-    return (int(found[1]), int(found[2])) if found and done.returncode == 0 else ()
+    code, output = _run(*program, "version", "--short")
+    found = re.match(r"v?(\d+)\.(\d+)", output.strip())
+    return (int(found[1]), int(found[2])) if found and code == 0 else ()
 
 
 def _require_engine() -> None:
-    problem = _answers("docker", "info", "--format", "{{.ServerVersion}}")
-    if problem is not None:
+    code, problem = _run("docker", "info", "--format", "{{.ServerVersion}}")
+    if code:
         raise DockerError(
             f"Docker's engine does not answer: {problem}. Start it (systemctl start docker), or, if permission is "
             "denied, join the group docker"
         )
 
 
-def _answers(*command: str) -> str | None:
-    """Returns None if the command succeeds, else the last line of its output."""
+def _run(*command: str, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Returns a command's exit code and its output, or in one line why it failed."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False)
+        done = subprocess.run(
+            command, env=environ, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
-        return f"no answer within {_ANSWER_SECONDS:.0f} s"
-    return None if done.returncode == 0 else _last_line(done)
-
-
-def _last_line(done: "subprocess.CompletedProcess[str]") -> str:
+        return 1, f"no answer within {_ANSWER_SECONDS:.0f} s"
+    if done.returncode == 0:
+        return 0, done.stdout
     output = (done.stderr or done.stdout).strip()
-    return output.splitlines()[-1] if output else f"exit code {done.returncode}"
+    return done.returncode, output.splitlines()[-1] if output else f"exit code {done.returncode}"

@@ -38,13 +38,17 @@ _TAG: Final = "globalmart"
 _COLUMNS: Final = 24
 
 
-class SqlQuery(Dataquery):
-    """A query of Grafana's PostgreSQL data source, for which the SDK has no type."""
+class SqlQuery(Builder[Dataquery], Dataquery):
+    """A query of Grafana's PostgreSQL data source, for which the SDK has no type; it is its own builder."""
 
     def __init__(self, sql: str, shape: str) -> None:
         self.ref_id = ""
         self._sql = sql.strip()
         self._shape = shape
+
+    def build(self) -> Dataquery:
+        """Returns the query."""
+        return self
 
     def to_json(self) -> dict[str, object]:
         """Returns the query in Grafana's form."""
@@ -58,22 +62,14 @@ class SqlQuery(Dataquery):
         }
 
 
-class _Sql(Builder[Dataquery]):
-    def __init__(self, sql: str, shape: str) -> None:
-        self._query = SqlQuery(sql, shape)
-
-    def build(self) -> Dataquery:
-        return self._query
-
-
 def rows(sql: str) -> Query:
     """Returns a query for a table."""
-    return _Sql(sql, "table")
+    return SqlQuery(sql, "table")
 
 
 def series(sql: str) -> Query:
     """Returns a query for a time series: columns `time`, numbers, and optionally `metric`."""
-    return _Sql(sql, "time_series")
+    return SqlQuery(sql, "time_series")
 
 
 def over_time(promql: str, legend: str) -> Query:
@@ -171,7 +167,7 @@ def _numbered(queries: Sequence[Query]) -> list[Query]:
 
 
 def _source(queries: Sequence[Query]) -> DataSourceRef:
-    return POSTGRES if isinstance(queries[0], _Sql) else PROMETHEUS
+    return POSTGRES if isinstance(queries[0], SqlQuery) else PROMETHEUS
 
 
 class _Named(Builder[Dataquery]):

@@ -1,7 +1,7 @@
 """The only client of the REST API; numbers with a decimal point become Decimals, never floats."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -69,11 +69,11 @@ class ApiClient:
     def get(self, path: str, **query: object) -> Answer:
         """Returns the response to GET /api/v1/{path}; parameters that are None are omitted."""
         given = {name: str(value) for name, value in query.items() if value is not None}
-        return self._request(f"{_BASE}/{path}", given)
+        return self._answer(_fault, "GET", path, params=given)
 
     def one(self, path: str, identity: str) -> Answer:
         """Returns the response to GET /api/v1/{path}/{identity}; raises NotFoundError when there is none."""
-        return self._request(f"{_BASE}/{path}/{quote(identity, safe='')}", {})
+        return self._answer(_fault, "GET", f"{path}/{quote(identity, safe='')}")
 
     def change(self, method: str, path: str, content: Mapping[str, Any], version: int | None = None) -> Answer:
         """Returns the response to a POST, PATCH or DELETE of JSON; `version` is that of what is changed.
@@ -81,13 +81,7 @@ class ApiClient:
         Raises ConflictError when it has another version now, RefusedError for what is not valid.
         """
         headers = {} if version is None else {"If-Match": f'"{version}"'}
-        try:
-            response = self._http.request(method, f"{_BASE}/{path}", json=content, headers=headers)
-        except httpx.TransportError as error:
-            raise ApiUnavailableError(self.url) from error
-        if not response.is_success:
-            raise _refusal(response)
-        return Answer(_exact(response), _given_at(response))
+        return self._answer(_refusal, method, path, json=content, headers=headers)
 
     def pages(self, path: str, items: str, most: int, **query: object) -> Iterator[Answer]:
         """Yields the pages of a resource in order, up to `most` items."""
@@ -100,13 +94,15 @@ class ApiClient:
             if cursor is None:
                 return
 
-    def _request(self, path: str, query: Mapping[str, str]) -> Answer:
+    def _answer(
+        self, fault: Callable[[httpx.Response], DashboardError], method: str, path: str, **request: Any
+    ) -> Answer:
         try:
-            response = self._http.get(path, params=query)
+            response = self._http.request(method, f"{_BASE}/{path}", **request)
         except httpx.TransportError as error:
             raise ApiUnavailableError(self.url) from error
-        if response.status_code != httpx.codes.OK:
-            raise _fault(response)
+        if not response.is_success:
+            raise fault(response)
         return Answer(_exact(response), _given_at(response))
 
 

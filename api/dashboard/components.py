@@ -91,6 +91,13 @@ def card(label: str, value: str, delta: str | None = None, help: str | None = No
     )
 
 
+def cards(*figures: tuple[str, str, *tuple[str | None, ...]]) -> None:
+    """Shows figures in a row: of each its label, its value and, if there are any, a neutral note and a help text."""
+    for place, (label, value, *more) in zip(st.columns(len(figures)), figures, strict=True):
+        with place:
+            card(label, value, *more, calm=True)
+
+
 @contextmanager
 def explained(shown: dict[str, DashboardError] | None = None) -> Iterator[None]:
     """Shows an error message with its fix in place of the block's content when the API fails.

@@ -1,8 +1,8 @@
-"""The demo's last comparisons: the warehouse with PostgreSQL, then the API with both stores."""
+"""The demo's last comparisons, when no figure changes any more: the warehouse with PostgreSQL, the API with both."""
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,40 +20,32 @@ from compose.demo.batch_process import NightlyRun, run_nightly
 from compose.demo.processes import Processes
 
 
-@dataclass(frozen=True, slots=True)
-class Comparisons:
-    """Compares after the end of the traffic, when no figure changes any more."""
+def compare_warehouse(
+    processes: Processes, settings: Settings, console: Console, first: NightlyRun | None
+) -> WarehouseReport:
+    """Runs the batch up to and including today, after the first run, and compares what it publishes."""
+    as_of = datetime.now(UTC).date()
+    try:
+        if first is not None:
+            console.print("Waiting for the first batch", style="dim")
+            first.finish()
+        seconds = run_nightly(processes, as_of, console)
+        console.print(f"Comparing the warehouse with PostgreSQL up to and including {as_of}", style="dim")
+        report = replace(asyncio.run(check_warehouse(settings)), seconds=seconds)
+    except (EmbeddedStackError, RecountError) as error:
+        return WarehouseReport(as_of, failure=text_of(error))
+    if report.as_of != as_of:
+        return WarehouseReport(as_of, failure=f"the published run is of {report.as_of}, not of {as_of}")
+    return report
 
-    processes: Processes
-    settings: Settings
-    console: Console
 
-    def warehouse(self, first: NightlyRun | None) -> WarehouseReport:
-        """Runs the batch up to and including today, after the first run, and compares what it publishes."""
-        as_of = datetime.now(UTC).date()
-        try:
-            if first is not None:
-                self._say("Waiting for the first batch")
-                first.finish()
-            seconds = run_nightly(self.processes, as_of, self.console)
-            self._say(f"Comparing the warehouse with PostgreSQL up to and including {as_of}")
-            report = replace(asyncio.run(check_warehouse(self.settings)), seconds=seconds)
-        except (EmbeddedStackError, RecountError) as error:
-            return WarehouseReport(as_of, failure=text_of(error))
-        if report.as_of != as_of:
-            return WarehouseReport(as_of, failure=f"the published run is of {report.as_of}, not of {as_of}")
-        return report
-
-    def api(self) -> Comparison:
-        """Compares every answer of the API with the stores."""
-        self._say("Comparing every answer of the API with the stores")
-        try:
-            return asyncio.run(check_api(self.settings, Api(self.processes.api_url), PATIENCE_SECONDS))
-        except RecountError as error:
-            return Comparison(API, failure=text_of(error))
-
-    def _say(self, text: str) -> None:
-        self.console.print(text, style="dim", soft_wrap=True)
+def compare_api(api_url: str, settings: Settings, console: Console) -> Comparison:
+    """Compares every answer of the API with the stores."""
+    console.print("Comparing every answer of the API with the stores", style="dim")
+    try:
+        return asyncio.run(check_api(settings, Api(api_url), PATIENCE_SECONDS))
+    except RecountError as error:
+        return Comparison(API, failure=text_of(error))
 
 
 def api_table(report: Mapping[str, Any]) -> Table:

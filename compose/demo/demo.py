@@ -33,7 +33,7 @@ from app.settings import (
     secret_variables,
 )
 from compose.demo.batch_process import NightlyRun
-from compose.demo.comparisons import Comparisons, api_table
+from compose.demo.comparisons import api_table, compare_api, compare_warehouse
 from compose.demo.demo_report import checks_table, demo_report, latency_line, report_table, write_report
 from compose.demo.figures import FirstFigures, read_buckets, read_metrics, read_settled_live_figures
 from compose.demo.observability import start_monitoring
@@ -99,8 +99,8 @@ def _run(
     console.print("Recounting everything", style="dim")
     live = read_settled_live_figures(processes.metrics_port)
     recount = asyncio.run(reconcile(settings, live_tables=live))
-    comparisons = Comparisons(processes, settings, console)
-    warehouse, api = comparisons.warehouse(batch), comparisons.api()
+    warehouse = compare_warehouse(processes, settings, console, batch)
+    api = compare_api(processes.api_url, settings, console)
     report = demo_report(
         seconds, first.seconds, stack.kafka.description, progress.figures, progress.latency, recount, warehouse, api
     )

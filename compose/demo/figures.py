@@ -3,8 +3,6 @@
 import asyncio
 import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +19,7 @@ from app.patience import ANSWER_SECONDS, PATIENCE_SECONDS
 from app.reconcile.stream.sales import LiveFigures
 from app.settings import KafkaSettings
 from app.topics import SOURCE_TOPICS
-from compose.embedded.ports import LOOPBACK
+from compose.embedded.ports import LOOPBACK, fetch
 
 HISTOGRAM: Final = "globalmart_end_to_end_seconds"
 _WINDOW_END: Final = "globalmart_live_window_end_seconds"
@@ -60,11 +58,8 @@ class FirstFigures:
 
 def has_sales(api_url: str) -> bool:
     """Whether the API returns any sale."""
-    try:
-        with urllib.request.urlopen(f"{api_url}/api/v1/sales/metrics", timeout=ANSWER_SECONDS) as answer:
-            return int(json.load(answer)["total_transactions"]) > 0
-    except (OSError, urllib.error.URLError):
-        return False
+    answer = fetch(f"{api_url}/api/v1/sales/metrics", ANSWER_SECONDS)
+    return answer is not None and int(json.loads(answer)["total_transactions"]) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +73,8 @@ class Latency:
 
 def read_metrics(port: int) -> str | None:
     """Returns the worker's metrics page, None while it does not answer."""
-    try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=ANSWER_SECONDS) as answer:
-            return str(answer.read().decode())
-    except (OSError, urllib.error.URLError):
-        return None
+    page = fetch(f"http://{LOOPBACK}:{port}/metrics", ANSWER_SECONDS)
+    return None if page is None else page.decode()
 
 
 def read_latency(page: str, since: Mapping[float, float] | None = None) -> Latency:
@@ -166,40 +158,29 @@ class Figures:
         return sum(getattr(topic, name) for topic in self.topics.values())
 
 
-class FiguresReader:
-    """Reads Kafka and PostgreSQL; the connection belongs to its caller."""
-
-    def __init__(self, kafka: KafkaSettings, connection: asyncpg.Connection) -> None:
-        self._kafka = kafka
-        self._connection = connection
-
-    async def read(self) -> Figures:
-        """Reads the ledger first, then Kafka, so that the lag is never below zero."""
-        ledger = await self._connection.fetch(
-            "SELECT topic, partition, next_offset, stored, duplicates, dead_lettered, late FROM stream_progress"
-        )
-        anomalies = await self._connection.fetch(
-            "SELECT anomaly_type, count(*) AS found FROM transaction_anomalies "
-            "GROUP BY anomaly_type ORDER BY anomaly_type"
-        )
-        ends = await asyncio.to_thread(end_offsets, self._kafka, SOURCE_TOPICS)
-        return Figures(
-            {topic: _figures(topic, ledger, ends) for topic in SOURCE_TOPICS},
-            {row["anomaly_type"]: row["found"] for row in anomalies},
-            time.monotonic(),
-        )
+async def read_figures(kafka: KafkaSettings, connection: asyncpg.Connection) -> Figures:
+    """Reads the ledger in PostgreSQL first, then Kafka, so that the lag is never below zero."""
+    ledger = await connection.fetch(
+        "SELECT topic, partition, next_offset, stored, duplicates, dead_lettered, late FROM stream_progress"
+    )
+    anomalies = await connection.fetch(
+        "SELECT anomaly_type, count(*) AS found FROM transaction_anomalies GROUP BY anomaly_type ORDER BY anomaly_type"
+    )
+    ends = await asyncio.to_thread(end_offsets, kafka, SOURCE_TOPICS)
+    return Figures(
+        {topic: _figures(topic, ledger, ends) for topic in SOURCE_TOPICS},
+        {row["anomaly_type"]: row["found"] for row in anomalies},
+        time.monotonic(),
+    )
 
 
 def _figures(topic: str, ledger: list[asyncpg.Record], ends: Mapping[tuple[str, int], int]) -> TopicFigures:
     rows = {row["partition"]: row for row in ledger if row["topic"] == topic}
     partitions = {partition: end for (name, partition), end in ends.items() if name == topic}
-    return TopicFigures(
-        produced=sum(partitions.values()),
-        stored=sum(row["stored"] for row in rows.values()),
-        duplicates=sum(row["duplicates"] for row in rows.values()),
-        dead_lettered=sum(row["dead_lettered"] for row in rows.values()),
-        late=sum(row["late"] for row in rows.values()),
-        lag=sum(
-            end - (rows[partition]["next_offset"] if partition in rows else 0) for partition, end in partitions.items()
-        ),
+    counts = {
+        name: sum(row[name] for row in rows.values()) for name in ("stored", "duplicates", "dead_lettered", "late")
+    }
+    lag = sum(
+        end - (rows[partition]["next_offset"] if partition in rows else 0) for partition, end in partitions.items()
     )
+    return TopicFigures(produced=sum(partitions.values()), lag=lag, **counts)

@@ -2,8 +2,6 @@
 
 import signal
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Final
 from app.errors import EmbeddedStackError
 from app.patience import ANSWER_SECONDS, PATIENCE_SECONDS
 from app.settings import ApiSettings, DashboardSettings, DemoSettings
-from compose.embedded.ports import LOOPBACK, choose_port
+from compose.embedded.ports import LOOPBACK, choose_port, fetch
 from compose.embedded.process import ServerProcess
 from compose.embedded.stack import EmbeddedStack
 
@@ -52,28 +50,18 @@ class Processes:
         self._spawn(self.api, ["-m", "app.cli", "api"])
         self._spawn(self.dashboard, ["-m", "app.cli", "dashboard"])
         ready = f"http://{LOOPBACK}:{self.metrics_port}/ready"
-        self.worker.wait_until(lambda: _answers(ready), PATIENCE_SECONDS)
-        self.api.wait_until(lambda: _answers(f"{self.api_url}/health"), PATIENCE_SECONDS)
+        self.worker.wait_until(lambda: fetch(ready, ANSWER_SECONDS) is not None, PATIENCE_SECONDS)
+        self.api.wait_until(lambda: fetch(f"{self.api_url}/health", ANSWER_SECONDS) is not None, PATIENCE_SECONDS)
         self.dashboard.wait_until(self.dashboard_answers, PATIENCE_SECONDS)
 
     def dashboard_answers(self) -> bool:
         """Whether Streamlit reports that it is healthy."""
-        return _answers(f"{self.dashboard_url}/_stcore/health")
+        return fetch(f"{self.dashboard_url}/_stcore/health", ANSWER_SECONDS) is not None
 
     def start_history(self, settings: DemoSettings) -> None:
         """Starts sending the days before today; the process ends by itself."""
-        self._spawn(
-            self.history,
-            [
-                "-m",
-                "app.cli",
-                "generate",
-                "--backfill",
-                f"{settings.history_days}d",
-                "--orders-per-day",
-                str(settings.orders_per_day),
-            ],
-        )
+        days, orders = f"{settings.history_days}d", str(settings.orders_per_day)
+        self._spawn(self.history, ["-m", "app.cli", "generate", "--backfill", days, "--orders-per-day", orders])
 
     def history_is_sent(self) -> bool:
         """Whether the whole history is in Kafka; raises EmbeddedStackError with the log if it failed."""
@@ -108,11 +96,3 @@ class Processes:
 
     def _spawn(self, process: ServerProcess, arguments: list[str]) -> None:
         process.spawn([sys.executable, *arguments], cwd=_PROJECT, environ=self.environ)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False

@@ -19,7 +19,7 @@ from app.errors import EmbeddedStackError
 from app.patience import PATIENCE_SECONDS
 from app.settings import KafkaSettings
 from compose.demo.batch_process import NightlyRun
-from compose.demo.figures import Figures, FiguresReader, FirstFigures, Latency, read_latency, read_metrics
+from compose.demo.figures import Figures, FirstFigures, Latency, read_figures, read_latency, read_metrics
 from compose.demo.processes import Processes
 from compose.embedded import mongo_server
 from compose.embedded.ports import LOOPBACK
@@ -103,9 +103,8 @@ class Progress:
         self.figures = Figures({}, {}, time.monotonic())
 
     async def __aenter__(self) -> Self:
-        connection = await asyncpg.connect(self._stack.postgres.dsn())
-        self._resources.push_async_callback(connection.close)
-        self._reader = FiguresReader(self._kafka, connection)
+        self._connection = await asyncpg.connect(self._stack.postgres.dsn())
+        self._resources.push_async_callback(self._connection.close)
         self._live = self._resources.enter_context(Live(console=self._console, auto_refresh=False, transient=False))
         return self
 
@@ -150,7 +149,7 @@ class Progress:
                 )
 
     async def _update(self, batch_state: str = "") -> None:
-        before, self.figures = self.figures, await self._reader.read()
+        before, self.figures = self.figures, await read_figures(self._kafka, self._connection)
         page = await asyncio.to_thread(read_metrics, self._processes.metrics_port)
         if page is not None:
             self.latency = read_latency(page, self._since)

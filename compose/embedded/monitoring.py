@@ -6,13 +6,12 @@ Grafana's visitors are read-only; its addresses and secrets come from its enviro
 import os
 import secrets
 import shutil
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from app.patience import LOOK_SECONDS
-from compose.embedded.ports import LOOPBACK
+from compose.embedded.ports import LOOPBACK, fetch
 from compose.embedded.server import EmbeddedServer, Workspace
 
 PROMETHEUS_PORT: Final = 9090
@@ -57,16 +56,7 @@ class PrometheusServer(EmbeddedServer):
         self._process.spawn([str(self._program), *arguments], cwd=self._folder)
 
     def _answers(self) -> bool:
-        return answers(f"{self.url}/-/ready")
-
-
-def answers(url: str) -> bool:
-    """Whether the URL answers with success."""
-    try:
-        with urllib.request.urlopen(url, timeout=LOOK_SECONDS):
-            return True
-    except OSError:
-        return False
+        return fetch(f"{self.url}/-/ready", LOOK_SECONDS) is not None
 
 
 def find_grafana() -> Path | None:
@@ -118,7 +108,7 @@ class GrafanaServer(EmbeddedServer):
         }
 
     def _answers(self) -> bool:
-        return answers(f"{self.url}/api/health")
+        return fetch(f"{self.url}/api/health", LOOK_SECONDS) is not None
 
 
 def _home(program: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Loopback ports for the embedded servers.
+"""Loopback ports for the embedded servers, and what answers on them.
 
 A chosen port is free until its server listens, seconds later. Concurrent launchers must not choose the same one
 meanwhile, so each holds a lock on a file named after every port it chose, until it ends.
@@ -9,6 +9,8 @@ import os
 import random
 import socket
 import tempfile
+import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +44,16 @@ def is_listening(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def fetch(url: str, seconds: float) -> bytes | None:
+    """Returns the body of a successful answer; None if there is no such answer in time."""
+    try:
+        with urllib.request.urlopen(url, timeout=seconds) as answer:
+            body: bytes = answer.read()
+            return body
+    except (OSError, HTTPException):
+        return None
 
 
 def choose_port(preferred: int | None = None) -> int:

@@ -15,12 +15,12 @@ from typing import Any, Final
 import asyncpg
 import pytest
 
+from app.patience import LOOK_SECONDS
 from app.postgres.connections import connect_owner, connect_reader
 from app.settings import Settings
 from batch.run_metrics import write_metrics
 from compose.demo.observability import start_prometheus
-from compose.embedded.monitoring import answers
-from compose.embedded.ports import LOOPBACK, choose_port
+from compose.embedded.ports import LOOPBACK, choose_port, fetch
 from compose.embedded.process import ServerProcess
 from compose.embedded.stack import EmbeddedStack
 from tests.faults import databases, topics
@@ -138,7 +138,7 @@ def _started(world: World, folder: Path, children: list[ServerProcess]) -> Monit
     until(lambda: history.exit_code == 0, "the history is not sent")
     run("generate")
     api_url = f"http://{LOOPBACK}:{api_port}"
-    until(lambda: answers(f"{api_url}/api/v1/dimensions"), "the API does not answer")
+    until(lambda: fetch(f"{api_url}/api/v1/dimensions", LOOK_SECONDS) is not None, "the API does not answer")
     until(lambda: _figures_flow(monitored, api_url), "the traffic does not show in Prometheus")
     until(lambda: asyncio.run(_label(settings)), "no order of this hour is flagged")
     return monitored
@@ -146,7 +146,7 @@ def _started(world: World, folder: Path, children: list[ServerProcess]) -> Monit
 
 def _figures_flow(monitored: Monitored, api_url: str) -> bool:
     """Whether Prometheus has seen live traffic, all kinds of anomalies, and a busy API, twice."""
-    assert answers(f"{api_url}/api/v1/sales/metrics")
+    assert fetch(f"{api_url}/api/v1/sales/metrics", LOOK_SECONDS) is not None
     return all(
         monitored.value(promql) > 0
         for promql in (

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import yaml
 
+from app.patience import LOOK_SECONDS
 from app.settings import Settings
-from compose.embedded.monitoring import answers
-from compose.embedded.ports import LOOPBACK, choose_port
+from compose.embedded.ports import LOOPBACK, choose_port, fetch
 from grafana.prometheus_config import alertmanager_config
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -105,7 +105,7 @@ def _alertmanager(folder: Path, config: dict[str, Any]) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: answers(f"{url}/-/ready"))
+        wait_until(lambda: fetch(f"{url}/-/ready", LOOK_SECONDS) is not None)
         yield url
     finally:
         process.terminate()

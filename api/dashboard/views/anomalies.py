@@ -53,9 +53,8 @@ def _newest(page: Page, kind: str | None) -> None:
 
 def _show(found: Sequence[Mapping[str, Any]]) -> None:
     counts = Counter(each["anomaly_type"] for each in found)
-    for place, (kind, title) in zip(st.columns(len(_TYPES)), _TYPES.items(), strict=True):
-        with place:
-            components.card(title, formatting.number(counts[kind]), help="Among those shown below")
+    about = "Among those shown below"
+    components.cards(*((title, formatting.number(counts[kind]), None, about) for kind, title in _TYPES.items()))
     charts.draw(charts.dots(_dots(found)), "scatter", "Amounts of the anomalies over time", height=280)
     components.table(found, _COLUMNS, "anomalies.csv", "anomalies")
 

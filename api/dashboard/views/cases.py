@@ -59,15 +59,11 @@ def show(page: Page) -> None:
 
 
 def _cards(cases: Sequence[Mapping[str, Any]]) -> None:
-    first, second, third = st.columns(3)
-    with first:
-        shown = f"{_SHOWN} or more" if len(cases) == _SHOWN else formatting.number(len(cases))
-        components.card("Cases", shown)
-    with second:
-        components.card("Their amount", formatting.money(sum(case["amount"] for case in cases)))
-    with third:
-        grave = sum(case["severity"] in ("critical", "high") for case in cases)
-        components.card("High or critical", formatting.number(grave))
+    components.cards(
+        ("Cases", f"{_SHOWN} or more" if len(cases) == _SHOWN else formatting.number(len(cases))),
+        ("Their amount", formatting.money(sum(case["amount"] for case in cases))),
+        ("High or critical", formatting.number(sum(case["severity"] in ("critical", "high") for case in cases))),
+    )
 
 
 def _chosen(page: Page, cases: Sequence[Mapping[str, Any]]) -> None:
@@ -85,15 +81,12 @@ def _title(case: Mapping[str, Any]) -> str:
 def _case(page: Page, case: Mapping[str, Any]) -> None:
     ordered = formatting.shown_time(case["event_time"])
     components.section(f"Case {case['case_id']}", f"Order {formatting.plain(case['transaction_id'])} of {ordered} UTC")
-    figures = (
+    components.cards(
         ("Status", _STATUSES.get(case["status"], case["status"])),
         ("Order amount", formatting.money(case["amount"])),
         ("Risk score", formatting.number(case["risk_score"])),
         ("Verdict", formatting.word(case["action"])),
     )
-    for place, (label, value) in zip(st.columns(len(figures)), figures, strict=True):
-        with place:
-            components.card(label, value)
     st.markdown("**Why**")
     for reason in case["reasons"]:
         st.markdown(_reason(reason))

@@ -58,14 +58,11 @@ def _segments(page: Page, answer: Answer) -> None:
     customers = sum(s["customer_count"] for s in segments)
     value = sum((s["total_value"] for s in segments), Decimal(0))
     best = next((s for s in segments if s["segment_name"] == "Champions"), None)
-    first, second, third = st.columns(3)
-    with first:
-        components.card("Customers", formatting.number(customers))
-    with second:
-        components.card("Total value", formatting.money(value))
-    with third:
-        share = best["total_value"] / value if best and value else None
-        components.card("Share of Champions", formatting.percent(share))
+    components.cards(
+        ("Customers", formatting.number(customers)),
+        ("Total value", formatting.money(value)),
+        ("Share of Champions", formatting.percent(best["total_value"] / value if best and value else None)),
+    )
     about = f"{page.filters.place}, all orders up to the end of {answer['as_of']}"
     st.caption(f"{formatting.sentence(about)}; the days chosen on the left do not apply to segments.")
     _note(answer)
@@ -140,15 +137,12 @@ def _judge(page: Page, user: str) -> None:
 
 def _profile(found: Answer) -> None:
     former = found["previous_segment"]
-    segment, value, orders, recency = st.columns(4)
-    with segment:
-        components.card("Segment", found["segment_name"], former and f"before: {former}", calm=True)
-    with value:
-        components.card("Value so far", formatting.money(found["monetary"]))
-    with orders:
-        components.card("Orders", formatting.number(found["frequency"]))
-    with recency:
-        components.card("Last bought", formatting.days_ago(found["recency"]))
+    components.cards(
+        ("Segment", found["segment_name"], former and f"before: {former}"),
+        ("Value so far", formatting.money(found["monetary"])),
+        ("Orders", formatting.number(found["frequency"])),
+        ("Last bought", formatting.days_ago(found["recency"])),
+    )
     who = f"{found['user_id']}, {found['country']}, RFM {found['rfm_segment']}"
     st.caption(f"{formatting.plain(who)}, as of the end of {found['as_of']}.")
     _note(found)

@@ -58,14 +58,11 @@ def _all(lists: Sequence[Mapping[str, Any]], users: Mapping[str, Sequence[Mappin
         {**one, "counting": one["entries"] - one["expired"], "rules": [rule["id"] for rule in users[one["name"]]]}
         for one in lists
     ]
-    figures = (
-        ("Lists", len(rows)),
-        ("Values that count", sum(row["counting"] for row in rows)),
-        ("Expired", sum(row["expired"] for row in rows)),
+    components.cards(
+        ("Lists", formatting.number(len(rows))),
+        ("Values that count", formatting.number(sum(row["counting"] for row in rows))),
+        ("Expired", formatting.number(sum(row["expired"] for row in rows))),
     )
-    for place, (label, value) in zip(st.columns(len(figures)), figures, strict=True):
-        with place:
-            components.card(label, formatting.number(value))
     st.caption(
         "Rules of the kind On a list compare a value of every order with a list, such as its card with stolen cards. A "
         "change judges the next orders. Country and days on the left do not apply."

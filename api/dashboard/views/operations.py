@@ -71,21 +71,24 @@ def _figures(page: Page) -> None:
 def _cards(answer: Answer) -> None:
     workers, latency, disk = answer["workers"], answer["end_to_end"], answer["disk"]
     known = [topic["lag"] for topic in answer["topics"] or () if topic["lag"] is not None]
-    lag, quick, number, room = st.columns(4)
-    with lag:
-        components.card("Lag, records", formatting.number(sum(known) if known else None))
-    with quick:
-        p50, p99 = (latency and latency[name] for name in ("p50_seconds", "p99_seconds"))
-        half = f"p50 {formatting.milliseconds(p50)}"
-        help = "From the producer's send to the commit, over the events of the last minute"
-        components.card("Latency, p99", formatting.milliseconds(p99), half, help, calm=True)
-    with number:
-        components.card("Workers", formatting.number(None if workers is None else len(workers)))
-    with room:
-        share = Decimal(disk["free_bytes"]) / disk["total_bytes"]
-        free = f"{formatting.percent(share)} of {formatting.size(disk['total_bytes'])}"
-        help = "Of the disk under the data folder of the API's host"
-        components.card("Disk free", formatting.size(disk["free_bytes"]), free, help, calm=True)
+    p50, p99 = (latency and latency[name] for name in ("p50_seconds", "p99_seconds"))
+    share = Decimal(disk["free_bytes"]) / disk["total_bytes"]
+    components.cards(
+        ("Lag, records", formatting.number(sum(known) if known else None)),
+        (
+            "Latency, p99",
+            formatting.milliseconds(p99),
+            f"p50 {formatting.milliseconds(p50)}",
+            "From the producer's send to the commit, over the events of the last minute",
+        ),
+        ("Workers", formatting.number(None if workers is None else len(workers))),
+        (
+            "Disk free",
+            formatting.size(disk["free_bytes"]),
+            f"{formatting.percent(share)} of {formatting.size(disk['total_bytes'])}",
+            "Of the disk under the data folder of the API's host",
+        ),
+    )
 
 
 def _stream(topics: Sequence[Mapping[str, Any]], workers: Sequence[Mapping[str, Any]]) -> None:

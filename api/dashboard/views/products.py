@@ -81,12 +81,10 @@ def _show(products: Sequence[Mapping[str, Any]], group: str) -> None:
         f"{formatting.number(p['transaction_count'])} orders"
         for p in top
     ]
-    revenue, orders = st.columns(2)
-    with revenue:
-        total = sum((p["revenue"] for p in products), Decimal(0))
-        components.card("Revenue of those shown", formatting.money(total))
-    with orders:
-        components.card("Orders of those shown", formatting.number(sum(p["transaction_count"] for p in products)))
+    components.cards(
+        ("Revenue of those shown", formatting.money(sum((p["revenue"] for p in products), Decimal(0)))),
+        ("Orders of those shown", formatting.number(sum(p["transaction_count"] for p in products))),
+    )
     components.section(f"Top {len(top)} by revenue")
     figure = charts.ranking([p[field] for p in top], [p["revenue"] for p in top], hovers)
     charts.draw(figure, "top", "Best sellers by revenue", charts.ranking_height(len(top)))

@@ -102,15 +102,12 @@ def _kind_title(kind: str) -> str:
 
 def _cards(answer: Answer, rules: Sequence[Mapping[str, Any]]) -> None:
     states = [rule["state"] for rule in rules]
-    figures = (
+    components.cards(
         ("Active rules", formatting.number(states.count("active"))),
         ("In shadow", formatting.number(states.count("shadow"))),
         ("Review from", f"{answer['review_from']} points"),
         ("Block from", f"{answer['block_from']} points"),
     )
-    for place, (label, value) in zip(st.columns(len(figures)), figures, strict=True):
-        with place:
-            components.card(label, value)
     st.caption(
         f"Edition {answer['edition']}: every change makes the next one, and each order is judged by the newest. Rules "
         "in shadow raise nothing; what they would have raised is counted. The form for a new rule is "
@@ -242,15 +239,12 @@ def _show_test(found: Mapping[str, Any]) -> None:
     first, last = formatting.shown_time(found["from"]), formatting.shown_time(found["to"])
     components.section("What it would have raised", f"Orders of {first} to {last} UTC, judged as they came")
     labels = found["labels"]
-    figures = [
+    components.cards(
         ("Would be raised", formatting.number(found["orders"])),
         ("Their sum", formatting.money(Decimal(found["money"]))),
         ("Of all orders", _of_all(found)),
         ("Precision", _share(labels["precision"]) if labels else "no labels"),
-    ]
-    for place, (label, value) in zip(st.columns(len(figures)), figures, strict=True):
-        with place:
-            components.card(label, value)
+    )
     if found["warning"]:
         st.warning(formatting.sentence(found["warning"]), icon=":material/warning:")
     if not found["orders"]:

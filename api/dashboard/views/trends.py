@@ -62,11 +62,8 @@ def _show(page: Page, kind: str, rows: Sequence[Mapping[str, Any]], as_of: str) 
 
 
 def _newest(kind: str, row: Mapping[str, Any]) -> None:
-    revenue, orders, growth = st.columns(3)
-    with revenue:
-        components.card(f"Revenue of {row['period']}", formatting.money(row["revenue"]))
-    with orders:
-        components.card(f"Orders of {row['period']}", formatting.number(row["transactions"]))
-    with growth:
-        label = f"Growth against the {_ONE[kind]} before"
-        components.card(label, formatting.growth(row["revenue_growth_rate"]))
+    components.cards(
+        (f"Revenue of {row['period']}", formatting.money(row["revenue"])),
+        (f"Orders of {row['period']}", formatting.number(row["transactions"])),
+        (f"Growth against the {_ONE[kind]} before", formatting.growth(row["revenue_growth_rate"])),
+    )
