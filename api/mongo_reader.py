@@ -110,16 +110,12 @@ class Mongo:
             async with asyncio.timeout(self._seconds):
                 return await reading
         except (PyMongoError, TimeoutError) as error:
-            if _is_lost(error):
+            if isinstance(error, OperationFailure) and error.code in _LOST_CODES:
                 raise ReadingLostError from error
             if not _is_down(error):
                 raise
             logger.warning("mongodb is not available: %r", error)
             raise StoreDownError(NAME) from error
-
-
-def _is_lost(error: Exception) -> bool:
-    return isinstance(error, OperationFailure) and error.code in _LOST_CODES
 
 
 def _is_down(error: Exception) -> bool:

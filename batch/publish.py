@@ -98,7 +98,7 @@ class Publisher:
         rows = computed.frame.where(within_days(time, map(date.fromisoformat, changed)))
         expected = sum(_rows_of(new[day]) for day in changed)
         self._write(with_identity(mart, versioned(rows, number)), collection.name, expected)
-        total = sum((_total_of(new[day]) for day in changed), Decimal(0))
+        total = sum((Decimal(new[day].split(":")[1]) for day in changed), Decimal(0))
         _verify(collection, {"until": OPEN, "since": number}, mart, expected, total)
         self._expire(collection, time, [*changed, *gone], old)
         return Staged(mart, self._entry(computed), new, expected)
@@ -159,10 +159,6 @@ def digest(day: Row) -> str:
 
 def _rows_of(digest: str) -> int:
     return int(digest.split(":")[0])
-
-
-def _total_of(digest: str) -> Decimal:
-    return Decimal(digest.split(":")[1])
 
 
 def _verify(collection: Collection[Document], filter_: Document, mart: Mart, rows: int, total: Decimal) -> None:

@@ -1,6 +1,6 @@
 """Checks before the publish; each failure names rows or days, and the published run stays."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -71,7 +71,7 @@ def checked(mart: Mart, frame: DataFrame, expected: DayChecksum, seen: Mapping[s
     Computes the rows and reads them once, a fact's digests included. Raises QualityError with all problems.
     """
     days = _measured(mart, frame)
-    figures = {name: _sum(day[name] for day in days) for name in _figures(mart)}
+    figures = {name: sum(day[name] for day in days if day[name] is not None) for name in _figures(mart)}
     problems = [
         *_sum_problems(mart, figures, expected),
         *_row_problems(mart, frame, figures),
@@ -90,10 +90,6 @@ def _measured(mart: Mart, frame: DataFrame) -> list[Row]:
         return frame.agg(*figures).collect()
     day = f.to_date(mart.fact_time).alias("day")
     return frame.groupBy(day).agg(*figures, *row_hashes(mart)).collect()
-
-
-def _sum(values: Iterable[Any]) -> Any:
-    return sum(value for value in values if value is not None)
 
 
 def _figures(mart: Mart) -> dict[str, Column]:

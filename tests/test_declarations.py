@@ -13,8 +13,8 @@ from app.events.topics.declaration import Field, Retention, SourceTopic
 from app.fraud.measures import AS_SENT, MEASURINGS
 from app.fraud.rulebook import guide_rules
 from app.fraud.rules import KIND_NAMES, KINDS, ListedField, Trait
-from app.generator.malformed import malformed_kinds
-from app.generator.writer import forgiven_kinds
+from app.generator.malformed import MALFORMED, kinds_by_topic
+from app.generator.writer import FORGIVEN
 from app.ops.retention.retention import first_day_kept
 from app.reconcile.stream import edition_records as recount_rules
 from app.reconcile.stream import judged_again as recount_judge
@@ -22,7 +22,7 @@ from app.reconcile.stream import record_validation as recount
 from app.settings import AnomalySettings, Settings
 from app.sink.stateful_rules import STATEFUL_RULES, new_states
 from app.sink.tables import STORED_TOPICS
-from app.topics import ARCHIVED_TOPICS, SOURCE_TOPICS, SOURCES, TOPICS, TRANSACTIONS, USER_TOPICS
+from app.topics import ARCHIVED_TOPICS, SOURCES, TOPICS, TRANSACTIONS, USER_TOPICS
 from app.worker import create_app
 from batch.sources import LAKE_TABLES
 from tests.support.databases import Database, database
@@ -48,8 +48,8 @@ def test_every_list_of_topics_has_each_that_belongs_to_it() -> None:
         "retention": set(first_day_kept(settings, NOW)),
         "recount": set(recount.FIELDS),
         "identities of the recount": set(recount.IDENTITY),
-        "malformed events": {topic for topic in SOURCE_TOPICS if malformed_kinds(topic)},
-        "forgiven events": {topic for topic in SOURCE_TOPICS if forgiven_kinds(topic)},
+        "malformed events": {topic for topic, kinds in kinds_by_topic(MALFORMED).items() if kinds},
+        "forgiven events": {topic for topic, kinds in kinds_by_topic(FORGIVEN).items() if kinds},
     }
     assert {name: topics for name, topics in lists.items() if topics != set(SOURCES)} == {}
     assert set(LAKE_TABLES) == set(ARCHIVED_TOPICS)

@@ -4,8 +4,7 @@ The sums and the top products of each country, which every page of the dashboard
 served: a server without a suitable index sorts a country's products for each of these requests.
 """
 
-from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from api.mongo_reader import Find
 from api.responses import average
@@ -34,14 +33,6 @@ _ORDER: Final = (("revenue", -1), ("product_id", 1))
 _BEST: Final = 100
 
 
-class Category(NamedTuple):
-    """Sums of the products of one category."""
-
-    category: str
-    revenue: Decimal
-    transaction_count: int
-
-
 async def prepare(run: PublishedRun) -> None:
     """Computes the cached answers of every country and of all countries together."""
     for country in await run.sums(MART, _COUNTRIES, _names_of, ("countries",)):
@@ -49,21 +40,21 @@ async def prepare(run: PublishedRun) -> None:
         await _best(run, country)
 
 
-async def sums(run: PublishedRun, country: str | None = None) -> list[Category]:
-    """Returns the few sums per category, of one country or of all."""
-    return await run.sums(MART, [{"$match": {"country": country}}, _SUMS], _categories_of, country)
+async def sums(run: PublishedRun, country: str | None = None) -> list[Document]:
+    """Returns the few sums per category, which is their `_id`, of one country or of all."""
+    return await run.sums(MART, [{"$match": {"country": country}}, _SUMS], list[Document], country)
 
 
 async def categories(run: PublishedRun, category: str | None, country: str | None, limit: int) -> list[dict[str, Any]]:
     """Returns categories by revenue, of one country or of all."""
-    found = [each for each in await sums(run, country) if category in (None, each.category)]
-    ranked = sorted(found, key=lambda each: (-each.revenue, each.category))
+    found = [each for each in await sums(run, country) if category in (None, each["_id"])]
+    ranked = sorted(found, key=lambda each: (-each["revenue"], each["_id"]))
     return [
         {
-            "category": each.category,
-            "revenue": each.revenue,
-            "transaction_count": each.transaction_count,
-            "avg_transaction_value": average(each.revenue, each.transaction_count),
+            "category": each["_id"],
+            "revenue": each["revenue"],
+            "transaction_count": each["transaction_count"],
+            "avg_transaction_value": average(each["revenue"], each["transaction_count"]),
         }
         for each in ranked[:limit]
     ]
@@ -83,7 +74,3 @@ async def _best(run: PublishedRun, country: str | None) -> list[Document]:
 
 def _names_of(documents: list[Document]) -> list[str | None]:
     return [each["_id"] for each in documents]
-
-
-def _categories_of(documents: list[Document]) -> list[Category]:
-    return [Category(each["_id"], each["revenue"], each["transaction_count"]) for each in documents]

@@ -1,14 +1,21 @@
-"""`customer_segments`: customers, and sums per country and pair of scores, which all its figures are made of."""
+"""`customer_segments`: customers, and sums per country and pair of scores, which all its figures are made of.
+
+`segment_migrations`: numbers of customers by former and present segment.
+"""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from api.mongo_reader import Find
 from api.responses import average, ratio
 from api.run_reader import PublishedRun
 from app.published_run import Document
 
 MART: Final = "customer_segments"
+MIGRATIONS: Final = "segment_migrations"
+
+_ALL_MIGRATIONS: Final = Find({}, ("from", "to", "customers", "revenue"), (("from", 1), ("to", 1)))
 
 _CELLS: Final = [
     {
@@ -96,6 +103,11 @@ async def matrix(run: PublishedRun, country: str | None) -> list[dict[str, Any]]
         }
         for (recency, frequency, name), figures in sorted(sums.items())
     ]
+
+
+async def migrations(run: PublishedRun) -> list[Document]:
+    """Every pair of a former and a present segment with customers, also equal ones; revenue is their total value."""
+    return await run.find(MIGRATIONS, _ALL_MIGRATIONS)
 
 
 async def note(run: PublishedRun) -> str | None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api.dependencies import UsesServices
-from api.marts import migrations, segments
+from api.marts import segments
 from api.parameters import Country, no_parameters
 from api.parameters import Query as Parameters
 from api.problems import documented
@@ -116,7 +116,7 @@ async def list_migrations(request: Request, services: UsesServices) -> Response:
     """Customers by the segment they come from and the one they are in."""
 
     async def compute(run: PublishedRun) -> dict[str, Any]:
-        found = await migrations.migrations(run)
-        return {"migrations": found, "as_of": run.mart(migrations.MART).as_of}
+        found = await segments.migrations(run)
+        return {"migrations": found, "as_of": run.mart(segments.MIGRATIONS).as_of}
 
     return cacheable_response(request, await services.warehouse.ask("migrations", compute))

@@ -50,7 +50,6 @@ for _name, _texts in _JOBS.items():
 
 
 def _run(name: str, given: date | None, full: bool) -> None:
-
     from batch.nightly import Job, run_batch, yesterday
 
     settings, console = load_settings(), Console()

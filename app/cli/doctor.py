@@ -29,7 +29,6 @@ def doctor(
 
     Example: globalmart doctor --stores
     """
-
     console = Console()
     settings, problems = _settings()
     wanted = stores if stores is not None else settings is not None and _has_secrets(settings)
@@ -53,7 +52,6 @@ def doctor(
 
 
 def _settings() -> "tuple[Settings | None, list[str]]":
-
     try:
         return load_settings(), []
     except SettingsError as error:

@@ -42,13 +42,11 @@ def erase_user(
 
 
 def _print_json(done: "Erased") -> None:
-
     plain = orjson.dumps(done.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
     typer.echo(plain.decode())
 
 
 def _print(done: "Erased") -> None:
-
     console = Console(soft_wrap=True, highlight=False, markup=False)
     changed = "would change" if done.dry_run else "changed"
     for table, rows in sorted(done.rows.items()):

@@ -120,7 +120,6 @@ def init(
 
     Example: globalmart init
     """
-
     if example:
         typer.echo(env_example(), nl=False)
         return

@@ -22,7 +22,6 @@ def migrate(
 
     Example: globalmart migrate
     """
-
     settings = load_settings()
     _migrate_schema(settings)
     if topics:

@@ -40,19 +40,13 @@ def replay(
 
     Example: globalmart replay --from 2025-12-01 --to 2025-12-02
     """
-
-    _require_archived_topic(topic)
+    if topic not in ARCHIVED_TOPICS:
+        raise typer.BadParameter(f"--topic must be one of {', '.join(ARCHIVED_TOPICS)}")
     days = None if parquet else _days(first, last)
     settings = load_settings()
     with exits_while_locked():
         complete = _import(settings, days, parquet, topic, wait) if days is None or lake else _restore(settings, *days)
     raise typer.Exit(0 if complete else EXIT_DISAGREE)
-
-
-def _require_archived_topic(topic: str) -> None:
-
-    if topic not in ARCHIVED_TOPICS:
-        raise typer.BadParameter(f"--topic must be one of {', '.join(ARCHIVED_TOPICS)}")
 
 
 def _days(first: date | None, last: date | None) -> tuple[date, date]:

@@ -135,31 +135,26 @@ def set_command(
     _print_warnings(warnings)
 
 
-@rules.command()
-def activate(rule_id: RuleId, reason: Reason = "", as_json: Json = False) -> None:
-    """Let a rule count: its anomalies score, open cases and stop orders.
-
-    Example: globalmart rules activate spree --reason "precision 0.9 in shadow"
-    """
-    _change_state(rule_id, "active", reason, as_json)
-
-
-@rules.command()
-def shadow(rule_id: RuleId, reason: Reason = "", as_json: Json = False) -> None:
-    """Let a rule look at orders and note what it would raise, without any effect.
-
-    Example: globalmart rules shadow spree
-    """
-    _change_state(rule_id, "shadow", reason, as_json)
+#: The commands that change a rule's state: the state, what it is for, and options of an example.
+_STATES: Final[Mapping[str, tuple[State, str, str]]] = {
+    "activate": (
+        "active",
+        "Let a rule count: its anomalies score, open cases and stop orders.",
+        ' --reason "precision 0.9 in shadow"',
+    ),
+    "shadow": ("shadow", "Let a rule look at orders and note what it would raise, without any effect.", ""),
+    "pause": ("paused", "Let a rule look at no order.", ' --reason "too many travellers"'),
+}
 
 
-@rules.command()
-def pause(rule_id: RuleId, reason: Reason = "", as_json: Json = False) -> None:
-    """Let a rule look at no order.
+def _add(name: str, state: State, what: str, options: str) -> None:
+    @rules.command(name, help=f"{what}\n\nExample: globalmart rules {name} spree{options}")
+    def command(rule_id: RuleId, reason: Reason = "", as_json: Json = False) -> None:
+        _change_state(rule_id, state, reason, as_json)
 
-    Example: globalmart rules pause spree --reason "too many travellers"
-    """
-    _change_state(rule_id, "paused", reason, as_json)
+
+for _name, _texts in _STATES.items():
+    _add(_name, *_texts)
 
 
 @rules.command()

@@ -45,7 +45,6 @@ def _time(text: str) -> time:
 
 
 def _require_command(command: list[str]) -> None:
-
     known = {known.name for known in COMMANDS} - {"schedule"}
     if command[0] not in known:
         raise typer.BadParameter(

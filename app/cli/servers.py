@@ -59,7 +59,6 @@ def api(log_level: Annotated[str, typer.Option(help="debug, info, warning or err
 
 def _require_credentials(settings: Settings) -> None:
     """Raises SettingsError for a missing password or URL before the server starts."""
-
     for group, name in ((settings.postgres, "reader_password"), (settings.mongo, "url")):
         if getattr(group, name) is None:
             raise SettingsError(f"{group.variable(name)} is not set; `globalmart init` writes one into .env")
@@ -135,7 +134,6 @@ def worker(
 
     Example: globalmart worker --log-level warn
     """
-
     # Checked here, so that an error of the settings is printed before Faust starts and logs.
     postgres = load_settings().postgres
     if postgres.worker_password is None:

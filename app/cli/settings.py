@@ -35,7 +35,6 @@ _ADDRESS: Final = "webhook_url"
 
 def markdown_table() -> str:
     """Returns the table of variables of app/settings/README.md: variable, unit, default, old name, description."""
-
     secrets = secret_variables()
     lines = ["| variable | unit | default | old name | meaning |", "|---|---|---|---|---|"]
     for variable, field in documented_settings():
@@ -51,7 +50,6 @@ def markdown_table() -> str:
 
 
 def _print_effective() -> None:
-
     loaded = load_settings()
     table = Table("variable", "value", "unit", "set in", "meaning", box=None, header_style="bold")
     for name, group in Settings.GROUPS.items():
@@ -73,7 +71,6 @@ def _print_effective() -> None:
 
 
 def _shown(value: Any) -> str:
-
     if value is None:
         return "[dim]not set[/]"
     return "********" if isinstance(value, SecretStr) else escape(str(value))

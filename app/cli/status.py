@@ -22,7 +22,7 @@ from app.cli.exits import EXIT_INTERRUPTED
 from app.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from app.ops.status.collect import Run, Runs, Status, TopicState
+    from app.ops.status.collect import Run, Runs, Status
     from app.ops.status.postgres_state import Ledger
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
@@ -58,7 +58,8 @@ def _stream(status: "Status") -> Table:
     for topic in status.topics:
         counts = (topic.lag, topic.consumed, topic.stored, topic.duplicates, topic.dead_lettered)
         cells = ["-" if count is None else f"{count:,}" for count in counts]
-        table.add_row(topic.topic, _rate(topic), *cells, _ago(topic.watermark, status.taken_at))
+        rate = "-" if topic.rate is None else f"{topic.rate:,.0f}"
+        table.add_row(topic.topic, rate, *cells, _ago(topic.watermark, status.taken_at))
     return table
 
 
@@ -105,10 +106,6 @@ def _sizes(status: "Status") -> str:
     return ", ".join(parts)
 
 
-def _rate(topic: "TopicState") -> str:
-    return "-" if topic.rate is None else f"{topic.rate:,.0f}"
-
-
 def _ago(moment: datetime | None, now: datetime) -> str:
     """Returns the age of a time in its largest suitable unit."""
     if moment is None:
@@ -139,7 +136,6 @@ def status(
 
     Example: globalmart status --watch
     """
-
     from app.ops.status.collect import collect_status
 
     settings = load_settings()
@@ -156,7 +152,6 @@ def status(
 
 async def _watch(settings: Settings, over: float) -> NoReturn:
     """Refreshes the view in place, or prints each one if stdout is not a terminal; Ctrl-C ends it."""
-
     from app.ops.status.collect import collect_status
 
     console = Console()

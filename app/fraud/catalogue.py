@@ -89,7 +89,9 @@ async def rule(source: Source, rule_id: str, since: datetime) -> dict[str, Any] 
     if not versions:
         return None
     raised = await source.fetch(_RAISED, since, rule_id)
-    return versions[0] | _counts(raised[0] if raised else None) | {"versions": [_version(one) for one in versions]}
+    fields = ("version", "edition", "author", "reason", "changed_at", "definition")
+    shown = [{name: one[name] for name in fields} for one in versions]
+    return versions[0] | _counts(raised[0] if raised else None) | {"versions": shown}
 
 
 async def lists(source: Source, now: datetime) -> Sequence[asyncpg.Record]:
@@ -117,10 +119,6 @@ def _shown(row: asyncpg.Record) -> dict[str, Any]:
         **{name: row[name] for name in known},
         "definition": definition,
     }
-
-
-def _version(rule: dict[str, Any]) -> dict[str, Any]:
-    return {name: rule[name] for name in ("version", "edition", "author", "reason", "changed_at", "definition")}
 
 
 def _counts(row: asyncpg.Record | None) -> dict[str, Any]:

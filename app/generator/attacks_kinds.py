@@ -48,12 +48,7 @@ def _impossible_travel(campaign: Campaign) -> None:
     market = campaign.market
     victim = buyer = market.customer(campaign.fraction)
     for _ in range(campaign.between(4, 8)):
-        number = market.foreign()
-        buyer = victim._replace(
-            country=market.other_country(buyer.country),
-            device=market.fingerprints.device(victim.account, number),
-            ip=market.fingerprints.address(victim.account, number),
-        )
+        buyer = market.abroad(victim, buyer.country)
         campaign.order(buyer, cents=campaign.cents(40.0, 400.0))
         campaign.wait(2 * _MINUTE, 8 * _MINUTE)
 
@@ -76,12 +71,7 @@ def _account_takeover(campaign: Campaign) -> None:
     """Somebody else's account and stored card, from a new device in another country, for high amounts."""
     market = campaign.market
     victim = market.customer(campaign.fraction)
-    number = market.foreign()
-    thief = victim._replace(
-        country=market.other_country(victim.country),
-        device=market.fingerprints.device(victim.account, number),
-        ip=market.fingerprints.address(victim.account, number),
-    )
+    thief = market.abroad(victim, victim.country)
     for _ in range(campaign.between(1, 4)):
         campaign.order(thief, cents=campaign.cents(400.0, 3_500.0))
         campaign.wait(2 * _MINUTE, 10 * _MINUTE)

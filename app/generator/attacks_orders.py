@@ -76,6 +76,12 @@ class Market:
         """Returns the number of a card, device or address that is not the owner's."""
         return _FOREIGN + int(self.rng.random() * _FOREIGN_NUMBERS)
 
+    def abroad(self, owner: Buyer, left: int) -> Buyer:
+        """Returns the owner's account in another country than `left`, with another device and address."""
+        number, own = self.foreign(), self.fingerprints
+        device, ip = own.device(owner.account, number), own.address(owner.account, number)
+        return owner._replace(country=self.other_country(left), device=device, ip=ip)
+
     def _outsider(self, number: int) -> Buyer:
         account = len(self.shop.country_of) + number
         return self._buyer(account, account % len(self.shop.countries))

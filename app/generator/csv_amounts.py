@@ -12,6 +12,7 @@ from app.generator.csv_format import RowError
 EXACT: Final = Context(prec=400, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow], Emax=9999, Emin=-9999)
 POINT: Final = "."
 COMMA: Final = ","
+_NAMES: Final = {COMMA: "comma", POINT: "point"}
 AMOUNT: Final = "amount"
 NEGATIVE: Final = "negative amount"
 _LONGEST: Final = 60
@@ -149,12 +150,8 @@ def _misfit(body: str, decimal: str, asked: str | None) -> str:
         return "is no number: write one such as 1234.50"
     other = COMMA if decimal == POINT else POINT
     if other in body:
-        return f"does not fit --decimal {decimal}: its decimal sign seems to be the {_name(other)}"
+        return f"does not fit --decimal {decimal}: its decimal sign seems to be the {_NAMES[other]}"
     return f"is no number with --decimal {decimal}"
-
-
-def _name(sign: str) -> str:
-    return "comma" if sign == COMMA else "point"
 
 
 def _scientific(text: str) -> Decimal:

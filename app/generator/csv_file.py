@@ -108,7 +108,7 @@ class TextFile:
             raise _unreadable(self.name, error, self.lines_read) from error
 
     def _undecoded(self, text: str, bad: re.Match[str]) -> str:
-        start = f"{self.name}, line {self.lines_read} is not {_spoken(self.encoding)}"
+        start = f"{self.name}, line {self.lines_read} is not {encoding_name(self.encoding)}"
         if not self.encoding.startswith("utf"):
             return f"{start}: try another --encoding, for example utf-8"
         words = text[max(0, bad.start() - 12) : bad.end() + 12].strip()
@@ -200,7 +200,8 @@ def _encoding(name: str, head: bytes, asked: str | None) -> str:
     return "utf-8"
 
 
-def _spoken(encoding: str) -> str:
+def encoding_name(encoding: str) -> str:
+    """Returns what people call an encoding."""
     return "UTF-8" if encoding in ("utf-8", "utf-8-sig") else encoding
 
 

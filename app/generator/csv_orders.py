@@ -21,8 +21,18 @@ import orjson
 
 from app.events.decoding import Decoder
 from app.events.topics import transactions
+from app.generator.arrivals import DAY_US
 from app.generator.csv_amounts import EXACT, refuse_out_of_range
-from app.generator.csv_file import CellReader, Line, Row, TextFile, find_delimiter, open_text, separator_line
+from app.generator.csv_file import (
+    CellReader,
+    Line,
+    Row,
+    TextFile,
+    encoding_name,
+    find_delimiter,
+    open_text,
+    separator_line,
+)
 from app.generator.csv_format import WHITESPACE, CsvError, CsvFormat, ImportRequest, RowError, SameId
 from app.generator.csv_report import EXAMPLES, ImportReport, conclude
 from app.generator.csv_rows import EMPTY, Header, ParsedRow, RowReader, field_names
@@ -31,7 +41,6 @@ from app.generator.record import timestamp_text
 
 TIME: Final = "implausible time"
 CONFLICT: Final = "rows of one id that contradict each other"
-_DAY_US: Final = 86_400_000_000
 _LINES_SHOWN: Final = 6
 _NOTICE_SECONDS: Final = 10.0
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space"}
@@ -88,7 +97,7 @@ class Assembly:
         """Go through the rows of every id."""
         latest = self._spool.latest_us()
         if self._request.shift_end_us is not None and latest is not None:
-            self._shift_us = (self._request.shift_end_us - latest) // _DAY_US * _DAY_US
+            self._shift_us = (self._request.shift_end_us - latest) // DAY_US * DAY_US
         for (_, own_id), rows in groupby(self._spool.rows_by_key(), key=lambda found: (found.key, found.row.given_id)):
             if own_id and self._same_id is SameId.ADD:
                 self._added_up(own_id, rows)
@@ -209,7 +218,7 @@ class Assembly:
         if retention_us is not None and at_us < kafka_us - retention_us:
             raise RowError(
                 TIME,
-                f"{_readable(at_us)} is older than the {retention_us // _DAY_US} days orders are kept "
+                f"{_readable(at_us)} is older than the {retention_us // DAY_US} days orders are kept "
                 f"(GLOBALMART_STREAM_RETENTION_DAYS): leave it out, or --shift-to-now moves all dates",
             )
 
@@ -252,16 +261,8 @@ def _readable(at_us: int) -> str:
     return f"{timestamp_text(at_us)[:19].replace('T', ' ')} UTC"
 
 
-@dataclass(frozen=True, slots=True)
-class CsvImport:
-    """The orders of a file, on disk, and what was found; close the spool when they are sent."""
-
-    spool: Spool
-    report: ImportReport
-
-
-def read_orders(path: Path, layout: CsvFormat, request: ImportRequest) -> CsvImport:
-    """Return the orders of a file.
+def read_orders(path: Path, layout: CsvFormat, request: ImportRequest) -> tuple[Spool, ImportReport]:
+    """Return the orders of a file, on disk, and what was found; close the spool when they are sent.
 
     Raises CsvError for a file that is none, for columns that are missing, for unusable rows unless `skip_bad`, and
     wherever the sum of the orders would not be known to be the file's.
@@ -276,7 +277,7 @@ def read_orders(path: Path, layout: CsvFormat, request: ImportRequest) -> CsvImp
     except BaseException:
         spool.close()
         raise
-    return CsvImport(spool, report)
+    return spool, report
 
 
 def _read_rows(
@@ -345,6 +346,5 @@ def _name(delimiter: str) -> str:
 
 
 def _read_as(text: TextFile, delimiter: str) -> str:
-    encoding = "UTF-8" if text.encoding in ("utf-8", "utf-8-sig") else text.encoding
     packed = f" in {text.compression}" if text.compression else ""
-    return f"{encoding}{packed}, delimiter {delimiter}"
+    return f"{encoding_name(text.encoding)}{packed}, delimiter {delimiter}"

@@ -10,7 +10,7 @@ from app.generator.record import timestamp_text
 from app.generator.sender import DeliveryError, KafkaSender, Say, producer_config
 from app.kafka.admin import create_topics
 from app.security import librdkafka_options
-from app.settings import Settings
+from app.settings import GeneratorSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +129,16 @@ def run_job(
         )
     clock = WallClock(stop)
     begin_us = clock.now_us()
-    limits = _limits(job, bounds, begin_us, stop)
-    pacer = _pacer(job, settings, begin_us)
-    error = _play(job, sender, pacer, clock, limits, settings, progress)
+    limits = Limits(
+        stop.is_set,
+        end_us=job.end_us,
+        wall_end_us=FOREVER_US if bounds.seconds is None else begin_us + int(bounds.seconds * 1e6),
+        count=FOREVER_US if bounds.count is None else bounds.count,
+    )
+    generator = settings.generator
+    catch_up_max_us = int(generator.catch_up_max_seconds * 1_000_000)
+    pacer = Pacer(begin_us, job.start_us, job.speed or 1.0, generator.catch_up_factor, catch_up_max_us)
+    error = _play(job, sender, pacer, clock, limits, generator, progress)
     seconds = (clock.now_us() - begin_us) / 1_000_000
     return Outcome(limits.sent, seconds, pacer.skipped_us / 1_000_000, error)
 
@@ -142,10 +149,9 @@ def _play(
     pacer: Pacer,
     clock: WallClock,
     limits: Limits,
-    settings: Settings,
+    generator: GeneratorSettings,
     progress: Progress,
 ) -> str:
-    generator = settings.generator
     try:
         if job.speed is None:
             play_flat_out(
@@ -158,18 +164,3 @@ def _play(
     except DeliveryError as error:
         return str(error)
     return ""
-
-
-def _limits(job: Job, bounds: RunLimits, begin_us: int, stop: Event) -> Limits:
-    return Limits(
-        stop.is_set,
-        end_us=job.end_us,
-        wall_end_us=FOREVER_US if bounds.seconds is None else begin_us + int(bounds.seconds * 1e6),
-        count=FOREVER_US if bounds.count is None else bounds.count,
-    )
-
-
-def _pacer(job: Job, settings: Settings, begin_us: int) -> Pacer:
-    generator = settings.generator
-    catch_up_max_us = int(generator.catch_up_max_seconds * 1_000_000)
-    return Pacer(begin_us, job.start_us, job.speed or 1.0, generator.catch_up_factor, catch_up_max_us)

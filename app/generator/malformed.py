@@ -4,7 +4,7 @@ Each kind takes the finished fields, the key and the time limits, and returns th
 value to send. `MALFORMED` is the table of all kinds with the topics they can happen on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from random import Random
@@ -13,11 +13,11 @@ from typing import Final
 import orjson
 
 from app.events.topics.declaration import MAX_QUANTITY, Field
+from app.generator.arrivals import DAY_US
 from app.generator.record import JsonObject, encode, timestamp_text
 from app.topics import SOURCE_TOPICS, SOURCES
 
 Spoiled = tuple[bytes, bytes | None]
-_DAY_US: Final = 86_400_000_000
 
 _REQUIRED: Final = attrgetter("required")
 _TEXT: Final = attrgetter("is_text")
@@ -82,7 +82,7 @@ def _bad_timestamp(spoil: Spoil) -> Spoiled:
 
 
 def _future_timestamp(spoil: Spoil) -> Spoiled:
-    ahead_us = spoil.future_tolerance_us + 60_000_000 + spoil.rng.randrange(_DAY_US)
+    ahead_us = spoil.future_tolerance_us + 60_000_000 + spoil.rng.randrange(DAY_US)
     return spoil.with_field("timestamp", timestamp_text(spoil.record_us + ahead_us))
 
 
@@ -103,18 +103,6 @@ def _too_long(spoil: Spoil) -> Spoiled:
 
 def _invalid_utf8(spoil: Spoil) -> Spoiled:
     return spoil.key, encode(spoil.fields).replace(b'":"', b'":"\xff\xfe', 1)
-
-
-def _wrong_key(spoil: Spoil) -> Spoiled:
-    return b"not-" + spoil.key, encode(spoil.fields)
-
-
-def _empty_value(spoil: Spoil) -> Spoiled:
-    return spoil.key, b""
-
-
-def _no_value(spoil: Spoil) -> Spoiled:
-    return spoil.key, None
 
 
 def _not_a_number(spoil: Spoil) -> Spoiled:
@@ -153,9 +141,9 @@ MALFORMED: Final[dict[str, tuple[Spoiler, tuple[str, ...]]]] = {
     "nul_character": (_nul_character, _EVERYWHERE),
     "too_long": (_too_long, _EVERYWHERE),
     "invalid_utf8": (_invalid_utf8, _EVERYWHERE),
-    "wrong_key": (_wrong_key, _EVERYWHERE),
-    "empty_value": (_empty_value, _EVERYWHERE),
-    "no_value": (_no_value, _EVERYWHERE),
+    "wrong_key": (lambda spoil: (b"not-" + spoil.key, encode(spoil.fields)), _EVERYWHERE),
+    "empty_value": (lambda spoil: (spoil.key, b""), _EVERYWHERE),
+    "no_value": (lambda spoil: (spoil.key, None), _EVERYWHERE),
     "not_a_number": (_not_a_number, _topics(_NUMBER)),
     "negative_amount": (_negative_amount, _topics(_AMOUNT)),
     "huge_amount": (_huge_amount, _topics(_AMOUNT)),
@@ -164,6 +152,6 @@ MALFORMED: Final[dict[str, tuple[Spoiler, tuple[str, ...]]]] = {
 }
 
 
-def malformed_kinds(topic: str) -> tuple[str, ...]:
-    """Return the kinds that can happen on a topic."""
-    return tuple(kind for kind, (_, topics) in MALFORMED.items() if topic in topics)
+def kinds_by_topic(kinds: Mapping[str, tuple[object, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
+    """Returns the kinds that can happen on each topic."""
+    return {topic: tuple(kind for kind, (_, topics) in kinds.items() if topic in topics) for topic in SOURCE_TOPICS}

@@ -207,8 +207,10 @@ def _file_job(request: Request, settings: Settings, now: datetime, say: Say) -> 
     )
     refused_file = file.refused_file or settings.general.var_dir / "refused" / f"{path.name}.csv"
     shift_end_us = now_us if file.shift_to_now else None
-    found = read_orders(path, layout, ImportRequest(limits, file.skip_bad_rows, shift_end_us, refused_file, say))
-    imported = Imported(found.report, CsvSource(found.spool, limits.time.retention_us))
+    spool, report = read_orders(
+        path, layout, ImportRequest(limits, file.skip_bad_rows, shift_end_us, refused_file, say)
+    )
+    imported = Imported(report, CsvSource(spool, limits.time.retention_us))
     return csv_job(imported, file.speed, record_now=record_now)
 
 

@@ -6,13 +6,13 @@ from typing import Final
 
 import orjson
 
-from app.generator.malformed import MALFORMED, Spoil, malformed_kinds
+from app.generator.malformed import MALFORMED, Spoil, kinds_by_topic
 from app.generator.planned_event import Fault, PlannedEvent
 from app.generator.record import Counts, JsonObject, Record, encode, money, money_text, timestamp_text
 from app.topics import SOURCE_TOPICS, TRANSACTIONS
 
 Twist = Callable[[JsonObject, Random], None]
-_MALFORMED_KINDS: Final = {topic: malformed_kinds(topic) for topic in SOURCE_TOPICS}
+_MALFORMED_KINDS: Final = kinds_by_topic(MALFORMED)
 _AMOUNT: Final = "total_amount"
 
 
@@ -42,12 +42,7 @@ FORGIVEN: Final[dict[str, tuple[Twist, tuple[str, ...]]]] = {
 }
 
 
-def forgiven_kinds(topic: str) -> tuple[str, ...]:
-    """Returns the kinds that are possible on a topic."""
-    return tuple(kind for kind, (_, topics) in FORGIVEN.items() if topic in topics)
-
-
-_FORGIVEN_KINDS: Final = {topic: forgiven_kinds(topic) for topic in SOURCE_TOPICS}
+_FORGIVEN_KINDS: Final = kinds_by_topic(FORGIVEN)
 
 
 class Writer:

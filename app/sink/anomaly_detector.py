@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 
 from app.domain.money import decimal_from_cents
-from app.events.decoding import EPOCH
+from app.domain.timestamps import EPOCH, MICROSECOND
 from app.events.topics.transactions import TransactionRow
 from app.fraud.editions import load_rulebook, newest_edition
 from app.fraud.judging import Judge, Raised
@@ -184,7 +184,7 @@ class AnomalyDetector:
         self, connection: asyncpg.Connection, judge: Judge, partition: int, row: TransactionRow
     ) -> int:
         recent = [await count(connection, rule, partition, [row]) for rule in STATEFUL_RULES if rule.measure == RECENT]
-        timestamp_us = _microseconds(row.timestamp)
+        timestamp_us = (row.timestamp - EPOCH) // MICROSECOND
         orders, histories = Orders([row], [row], [timestamp_us], recent[0]), UserHistories()
         needed = judge.needed(orders, histories)
         traits = judge.rulebook.traits
@@ -373,7 +373,3 @@ def _reasons_json(verdict: Verdict) -> str:
             for raised, suppressed, counts in reasons
         ]
     ).decode()
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)

@@ -18,7 +18,7 @@ from app.sink.chunk_slice import CommitResult
 from app.sink.failures import Failure, classify
 from app.sink.partition_state import PartitionState
 from app.stream.backoff import Backoff
-from app.stream.partition_loader import KafkaOffsets
+from app.stream.partition_loader import KafkaOffsets, PartitionLoader
 from app.stream.record_metrics import record_result
 
 logger = get_logger(__name__)
@@ -54,16 +54,6 @@ class StreamApp(Protocol):
         """Stops the worker with an error."""
 
 
-class StateLoader(Protocol):
-    """Loads states from PostgreSQL; see `PartitionLoader`."""
-
-    async def open_partitions(self, kafka: KafkaOffsets, partitions: set[TP]) -> Mapping[TP, PartitionState]:
-        """Creates missing ledger rows and loads the states."""
-
-    async def load_state(self, connection: asyncpg.Connection, partition: TP) -> PartitionState | None:
-        """Loads one state; None when the ledger has no row for it."""
-
-
 class StateListener(Protocol):
     """Receives each state that becomes valid or invalid, so that the tables follow it."""
 
@@ -87,7 +77,7 @@ class PartitionManager:
     def __init__(
         self,
         app: StreamApp,
-        loader: StateLoader,
+        loader: PartitionLoader,
         listener: StateListener,
         metrics: WorkerMetrics,
         *,

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,10 +118,6 @@ def _begin(stack: EmbeddedStack, processes: Processes, settings: Settings, conso
     return start_monitoring(stack, settings, [processes.metrics_port], [processes.api_port])
 
 
-def _today() -> date:
-    return datetime.now(UTC).date()
-
-
 def _environment(stack: EmbeddedStack) -> Mapping[str, str]:
     """Returns this process's environment with every address and password replaced by the embedded servers'.
 
@@ -169,7 +165,8 @@ def _send_history(processes: Processes, settings: DemoSettings, progress: Progre
 
 def _start_batch(processes: Processes, settings: DemoSettings, console: Console) -> NightlyRun | None:
     """Publishes the history up to yesterday while the traffic runs; None without a history."""
-    return NightlyRun(processes, _today() - timedelta(days=1), console) if settings.history_days else None
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    return NightlyRun(processes, yesterday, console) if settings.history_days else None
 
 
 def _let_traffic_flow(

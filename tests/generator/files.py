@@ -61,12 +61,12 @@ def read(
 
 def read_file(path: Path, layout: CsvFormat = PLAIN, **request: Any) -> Found:
     """Import a file."""
-    found = read_orders(path, layout, ImportRequest(**{"limits": limits(), **request}))
-    with closing(CsvSource(found.spool)) as source:
+    spool, report = read_orders(path, layout, ImportRequest(**{"limits": limits(), **request}))
+    with closing(CsvSource(spool)) as source:
         records = list(source.records(1 << 60, 0, None))
-        assert (source.sent, source.total) == (found.report.orders, found.report.total)
-    balance(found.report)
-    return Found(found.report, records)
+        assert (source.sent, source.total) == (report.orders, report.total)
+    balance(report)
+    return Found(report, records)
 
 
 def balance(report: ImportReport) -> None:

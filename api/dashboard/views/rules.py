@@ -14,6 +14,7 @@ from api.dashboard.page import Page
 
 #: Where the id of a rule that was just made is kept until it is shown.
 _NEW: Final = "new rule"
+_VERBS: Final = {"active": "Activate", "shadow": "Run in shadow", "paused": "Pause"}
 _TESTED_DAYS: Final = timedelta(days=30)
 _RULES: Final = (
     components.Column("name", "Rule"),
@@ -176,8 +177,8 @@ def _change_state(page: Page, rule: Mapping[str, Any]) -> None:
         places = st.columns(len(rule_forms.STATES))
         pressed = [
             state
-            for place, (state, title) in zip(places, rule_forms.STATES.items(), strict=True)
-            if place.form_submit_button(_verb(title), disabled=state == rule["state"], width="stretch")
+            for place, state in zip(places, rule_forms.STATES, strict=True)
+            if place.form_submit_button(_VERBS[state], disabled=state == rule["state"], width="stretch")
         ]
     version = components.seen_version(form, rule["version"], pressed=bool(pressed))
     if not pressed:
@@ -195,10 +196,6 @@ def _warn(warning: str | None) -> None:
     """Shows what the API says of a rule that was just set."""
     if warning:
         st.toast(formatting.sentence(warning), icon=":material/warning:", duration="long")
-
-
-def _verb(title: str) -> str:
-    return {"Active": "Activate", "Shadow": "Run in shadow", "Paused": "Pause"}[title]
 
 
 def _new(page: Page) -> None:

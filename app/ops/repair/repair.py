@@ -102,7 +102,7 @@ class _Repairer:
             self.done.after.extend(before)
             return
         fine = {table.table for table in self.tables if not table.finer}
-        hours = {(d.partition, _hour_of(d.start)) for d in before if d.table in fine}
+        hours = {(d.partition, d.start.replace(minute=0, second=0, microsecond=0)) for d in before if d.table in fine}
         for partition, hour in sorted(hours):
             await self._hour(partition, hour)
         for partition in sorted({difference.partition for difference in before}):
@@ -179,7 +179,3 @@ class _Repairer:
     def _record_lock(self, locked: float) -> None:
         held = time.monotonic() - locked
         self.done.longest_lock_seconds = max(self.done.longest_lock_seconds, held)
-
-
-def _hour_of(instant: datetime) -> datetime:
-    return instant.replace(minute=0, second=0, microsecond=0)

@@ -162,15 +162,11 @@ class KafkaReplay:
             if stored.name == TRANSACTIONS:
                 self.done.anomalies += await self._detector.detect_again(self._connection, partition, kept)
         self.done.restored[stored.name] += len(kept)
-        self.done.days |= {_day(row.timestamp) for row in kept}
+        self.done.days |= {row.timestamp.replace(hour=0, minute=0, second=0, microsecond=0) for row in kept}
 
 
 def _attempt(record: Record) -> Attempt:
     return Attempt(record.key, record.value, record.time_ms, record.offset)
-
-
-def _day(instant: datetime) -> datetime:
-    return instant.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 async def replay_kafka(settings: Settings, first: date, last: date) -> tuple[KafkaReplayResult, list[Repair]]:
@@ -191,14 +187,10 @@ async def replay_batches(
     async with exclusive_owner(settings.postgres) as connection:
         importer = HistoryImporter(settings, connection, sender)
         for batch in batches:
-            await importer.send(batch, _now_ms())
+            await importer.send(batch, time.time_ns() // 1_000_000)
         deadline = time.monotonic() + wait_seconds
         while not await importer.consumed():
             if time.monotonic() > deadline:
                 return importer.done, False
             await asyncio.sleep(_POLL_SECONDS)
         return importer.done, True
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

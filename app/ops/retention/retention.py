@@ -7,7 +7,7 @@ equals the existing rows plus the deleted ones.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import asyncpg
 
@@ -94,14 +94,6 @@ async def _checksum(connection: asyncpg.Connection, source: LakeTable, day: date
     return int(row[0]), int(row[1])
 
 
-class Archived(Protocol):
-    """Checks whether a day of a table is archived."""
-
-    async def missing(self, connection: asyncpg.Connection, table: str, day: date) -> str:
-        """Returns why the day must not be deleted yet; empty if it may be."""
-        ...
-
-
 @dataclass(slots=True)
 class Deleted:
     """Number of rows deleted per table and day, and the days kept and why."""
@@ -132,7 +124,7 @@ async def delete_days(
     connection: asyncpg.Connection,
     table: str,
     before: date,
-    archive: Archived | None,
+    archive: Archive | None,
     *,
     pages: int,
     longest_transaction: timedelta,

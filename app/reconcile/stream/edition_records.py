@@ -195,7 +195,7 @@ def editions_of(
     thresholds: Iterable[Any], rules: Iterable[Any], entries: Iterable[Any], judged: Iterable[Any]
 ) -> Editions:
     """Builds the editions from rows of their tables, in the order of the columns that `READ` names."""
-    versions = [RuleVersion(row[0], row[1], row[2], row[3], _definition(row[4])) for row in rules]
+    versions = [RuleVersion(row[0], row[1], row[2], row[3], json.loads(row[4], parse_float=Decimal)) for row in rules]
     states: defaultdict[tuple[str, str], list[Entry]] = defaultdict(list)
     for name, value, edition, present, expires_us in entries:
         states[name, value].append(Entry(edition, present, expires_us))
@@ -234,7 +234,3 @@ def wrong_ranges(editions: Editions, next_offsets: Mapping[tuple[str, int], int]
                 wrong.append(f"{place}: edition {edition} begins beyond the ledger")
             before = edition
     return wrong
-
-
-def _definition(text: str) -> dict[str, Any]:
-    return dict(json.loads(text, parse_float=Decimal))

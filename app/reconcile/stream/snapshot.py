@@ -159,7 +159,8 @@ class Snapshot:
         if not keys:
             return {}
         columns = IDENTITY[topic]
-        rows = await self._connection.fetch(_winners_query(topic), *_arrays(columns, keys))
+        arrays = [[key[index] for key in keys] for index in range(len(columns))]
+        rows = await self._connection.fetch(_winners_query(topic), *arrays)
         positions = [COLUMNS[topic].index(column) for column in columns]
         found = map(_stored_row, rows)
         return {tuple(row.values[index] for index in positions): row for row in found}
@@ -178,10 +179,6 @@ def _winners_query(topic: str) -> str:
         f"FROM unnest({arrays}) AS wanted ({', '.join(columns)}) "
         f"JOIN {topic} AS stored ON {matches}"
     )
-
-
-def _arrays(columns: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [[key[index] for key in keys] for index in range(len(columns))]
 
 
 def _stored_row(row: Any) -> StoredRow:
