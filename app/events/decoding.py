@@ -12,13 +12,12 @@ from typing import Any, Final, Generic, Self
 
 import msgspec
 
+from app.domain.timestamps import EPOCH, MICROSECOND
 from app.errors import text_of
 from app.events.rejections import STAGE_DECODE, DeadLetter, Reason, RejectedRecord
 from app.events.rows import DecodedRecords, RowT, SourceRecord
 from app.events.topics.declaration import SourceTopic
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND_US: Final = 1_000_000
 _DAY_US: Final = 86_400 * _SECOND_US
 #: The calendar's first and last microsecond, which asyncpg writes as infinities.

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import asyncpg
 from pydantic import SecretStr
@@ -17,6 +17,7 @@ ANOMALIES_NUMBERED: Final = "globalmart_anomalies"
 #: What asyncpg raises when the server refuses, ends or loses a session; an internal error where it ended between two
 #: statements and the end was only half read.
 POSTGRES_FAILURES: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_Role = Literal["owner", "worker", "reader", "desk"]
 _DAY_SECONDS: Final = 86_400.0
 #: Limit of one statement of the desk, and of its wait for another change.
 _DESK_SECONDS: Final = 15.0
@@ -59,7 +60,7 @@ async def connect_owner(settings: PostgresSettings, application: str = "globalma
     """
     settings = settings.model_copy(update={"command_timeout_seconds": _DAY_SECONDS})
     with translate_errors(settings):
-        return await _connect(settings, settings.owner_user, settings.owner_password, "owner", application, {})
+        return await _connect(settings, "owner", application, {})
 
 
 async def connect_worker(settings: PostgresSettings, application: str) -> asyncpg.Connection:
@@ -70,9 +71,7 @@ async def connect_worker(settings: PostgresSettings, application: str) -> asyncp
         "jit": "off",
         **_TCP_SETTINGS,
     }
-    connection = await _connect(
-        settings, settings.worker_user, settings.worker_password, "worker", application, session
-    )
+    connection = await _connect(settings, "worker", application, session)
     if connection.get_server_version() >= _FIRST_WITH_TRANSACTION_TIMEOUT:
         limit_ms = int(settings.transaction_timeout_seconds * 1000)
         await connection.execute(f"SET transaction_timeout = {limit_ms}")
@@ -81,7 +80,7 @@ async def connect_worker(settings: PostgresSettings, application: str) -> asyncp
 
 async def connect_reader(settings: PostgresSettings, application: str) -> asyncpg.Connection:
     """Connects as the read-only role."""
-    return await _connect(settings, settings.reader_user, settings.reader_password, "reader", application, {})
+    return await _connect(settings, "reader", application, {})
 
 
 async def connect_desk(settings: PostgresSettings, application: str) -> asyncpg.Connection:
@@ -93,7 +92,7 @@ async def connect_desk(settings: PostgresSettings, application: str) -> asyncpg.
         "jit": "off",
         **_TCP_SETTINGS,
     }
-    return await _connect(settings, settings.desk_user, settings.desk_password, "desk", application, session)
+    return await _connect(settings, "desk", application, session)
 
 
 async def connect_auditor(settings: PostgresSettings, application: str) -> asyncpg.Connection:
@@ -104,7 +103,7 @@ async def connect_auditor(settings: PostgresSettings, application: str) -> async
     """
     session = {"default_transaction_read_only": "on", "idle_in_transaction_session_timeout": "0"}
     settings = settings.model_copy(update={"command_timeout_seconds": _DAY_SECONDS})
-    return await _connect(settings, settings.worker_user, settings.worker_password, "worker", application, session)
+    return await _connect(settings, "worker", application, session)
 
 
 def reader_pool(
@@ -126,8 +125,7 @@ def reader_pool(
         min_size=0,
         max_size=connections,
         reset=_no_reset,
-        **_arguments(settings, settings.reader_user, settings.reader_password, "reader", application, session)
-        | {"command_timeout": query_seconds},
+        **_arguments(settings, "reader", application, session) | {"command_timeout": query_seconds},
     )
 
 
@@ -136,14 +134,10 @@ async def _no_reset(_: asyncpg.Connection) -> None:
 
 
 async def _connect(
-    settings: PostgresSettings,
-    user: str,
-    password: SecretStr | None,
-    role: str,
-    application: str,
-    session: dict[str, str],
+    settings: PostgresSettings, role: _Role, application: str, session: dict[str, str]
 ) -> asyncpg.Connection:
-    arguments = _arguments(settings, user, password, role, application, session)
+    arguments = _arguments(settings, role, application, session)
+    user = arguments["user"]
     try:
         return await asyncpg.connect(**arguments, max_cached_statement_lifetime=0)
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError) as error:
@@ -166,7 +160,7 @@ async def _connect(
         ) from error
 
 
-def _login_fix(settings: PostgresSettings, role: str, refusal: str) -> str:
+def _login_fix(settings: PostgresSettings, role: _Role, refusal: str) -> str:
     """Returns the setting to correct, by PostgreSQL's message."""
     if "no encryption" in refusal:
         return (
@@ -180,14 +174,14 @@ def _login_fix(settings: PostgresSettings, role: str, refusal: str) -> str:
     return f"correct {names}, or let `globalmart migrate` set the passwords"
 
 
-def _arguments(
-    settings: PostgresSettings,
-    user: str,
-    password: SecretStr | None,
-    role: str,
-    application: str,
-    session: dict[str, str],
-) -> dict[str, Any]:
+def _arguments(settings: PostgresSettings, role: _Role, application: str, session: dict[str, str]) -> dict[str, Any]:
+    logins: dict[_Role, tuple[str, SecretStr | None]] = {
+        "owner": (settings.owner_user, settings.owner_password),
+        "worker": (settings.worker_user, settings.worker_password),
+        "reader": (settings.reader_user, settings.reader_password),
+        "desk": (settings.desk_user, settings.desk_password),
+    }
+    user, password = logins[role]
     if password is None:
         variable = settings.variable(f"{role}_password")
         raise SettingsError(f"{variable} is not set; `globalmart init` writes one into .env")

@@ -6,7 +6,7 @@ from typing import Final
 
 import asyncpg
 
-from app.events.decoding import EPOCH
+from app.domain.timestamps import EPOCH
 from app.events.rejections import DeadLetter
 
 OUTBOX_CHANNEL: Final = "globalmart_outbox"

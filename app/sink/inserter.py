@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
-from typing import Any, Final, Generic, Self, cast
+from typing import Any, Final, Generic, cast
 
 import asyncpg
 
@@ -28,17 +28,6 @@ class _Statements:
     insert: str
     duplicates: str
 
-    @classmethod
-    def staged(cls, stored: StoredTopic) -> Self:
-        return cls(stored.insert(stored.staged), stored.select_duplicates(stored.staged))
-
-    @classmethod
-    def from_arrays(cls, stored: StoredTopic) -> Self:
-        return cls(
-            stored.insert(stored.from_partitions(stored.insert_parameters + 1)),
-            stored.select_duplicates(stored.from_partitions(2)),
-        )
-
 
 class Inserter(Generic[RowT]):
     """Inserts the rows of one topic over a connection that has its stage, within its caller's transaction."""
@@ -46,8 +35,11 @@ class Inserter(Generic[RowT]):
     def __init__(self, stored: StoredTopic, pane: timedelta) -> None:
         self._stored = stored
         self._pane = pane
-        self._large = _Statements.staged(stored)
-        self._small = _Statements.from_arrays(stored)
+        self._large = _Statements(stored.insert(stored.staged), stored.select_duplicates(stored.staged))
+        self._small = _Statements(
+            stored.insert(stored.from_partitions(stored.insert_parameters + 1)),
+            stored.select_duplicates(stored.from_partitions(2)),
+        )
 
     async def prepare(self, connection: asyncpg.Connection) -> None:
         """Runs every statement without effect."""

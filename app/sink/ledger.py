@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
-from app.events.decoding import EPOCH, MICROSECOND
+from app.domain.timestamps import EPOCH, MICROSECOND
 
 #: The partition of statements that are only prepared: no row has it.
 NO_PARTITION: Final = -1

@@ -95,27 +95,9 @@ class OutboxStream:
 
 
 def anomaly_copy(row: asyncpg.Record) -> OutboxRecord:
-    """Converts the row to JSON with exact numbers; the key is `transaction_id:type`.
-
-    Score and action are those of the order's verdict, null for an anomaly of before there were any.
-    """
-    value = {
-        "transaction_id": row["transaction_id"],
-        "user_id": row["user_id"],
-        "anomaly_type": row["anomaly_type"],
-        "anomaly_score": orjson.Fragment(str(row["anomaly_score"])),
-        "amount": orjson.Fragment(str(row["amount"])),
-        "threshold": orjson.Fragment(str(row["threshold"])),
-        "event_time": row["event_time"],
-        "detected_at": row["detected_at"],
-        "description": row["description"],
-        "position": row["position"],
-        "rule_version": row["rule_version"],
-        "severity": row["severity"],
-        "suppressed": row["suppressed"],
-        "risk_score": row["risk_score"],
-        "action": row["action"],
-    }
+    """Converts the row's columns, in their order, to JSON with exact numbers; the key is `transaction_id:type`."""
+    exact = {name: orjson.Fragment(str(row[name])) for name in ("anomaly_score", "amount", "threshold")}
+    value = {**row, **exact}
     key = f"{row['transaction_id']}:{row['anomaly_type']}".encode()
     return OutboxRecord(key, orjson.dumps(value, option=orjson.OPT_UTC_Z), [])
 
@@ -138,12 +120,17 @@ def dead_letter_copy(row: asyncpg.Record) -> OutboxRecord:
     return OutboxRecord(key, b"" if key is value is None else value, encoded)
 
 
+#: The fields of an anomaly's copy, in their order. Score and action are those of the order's verdict, null for an
+#: anomaly of before there were any.
+_ANOMALY: Final = """
+    t.transaction_id, t.user_id, t.anomaly_type, t.anomaly_score, t.amount, t.threshold, t.event_time, t.detected_at,
+    t.description, t.position, t.rule_version, t.severity, t.suppressed, v.risk_score, v.action"""
 STREAMS: Final = (
     OutboxStream(
         ANOMALIES,
         "transaction_anomalies",
         anomaly_copy,
-        columns="t.*, v.risk_score, v.action",
+        columns=_ANOMALY,
         join="LEFT JOIN verdicts v USING (transaction_id)",
     ),
     OutboxStream(

@@ -18,8 +18,8 @@ from mode.utils.logging import get_logger
 
 from app.domain.names import name_or_unknown
 from app.domain.pseudonyms import ErasedUsers
+from app.domain.timestamps import EPOCH, MICROSECOND
 from app.errors import LedgerError
-from app.events.decoding import EPOCH, MICROSECOND
 from app.sink import ledger
 from app.sink.connection import SinkConnection
 from app.sink.erased_users import read_erased

@@ -64,10 +64,6 @@ class StateListener(Protocol):
         """The state is no longer valid here."""
 
 
-def _ignore(state: PartitionState, result: CommitResult[Any]) -> None:
-    """Most topics have no live table."""
-
-
 class PartitionManager:
     """Opens and drops partitions as Faust assigns them, and answers whether a chunk or a state is still valid.
 
@@ -141,8 +137,9 @@ class PartitionManager:
         """
         state.progress = result.progress
         record_result(self._metrics, topic, result)
-        if self._states.get(TP(topic, result.partition)) is state:
-            self._followers.get(topic, _ignore)(state, result)
+        follower = self._followers.get(topic)  # most topics have no live table
+        if follower is not None and self._states.get(TP(topic, result.partition)) is state:
+            follower(state, result)
 
     def record_failure(self, topic: str, error: str) -> None:
         """Counts a failed commit that will be retried."""

@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from app.events.decoding import EPOCH, MICROSECOND, TimeLimits
+from app.domain.timestamps import EPOCH, MICROSECOND
+from app.events.decoding import TimeLimits
 from app.generator.csv_format import CsvFormat, ImportLimits, ImportRequest
 from app.generator.csv_orders import read_orders
 from app.generator.csv_report import ImportReport

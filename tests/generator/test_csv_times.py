@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.events.decoding import EPOCH, MICROSECOND
+from app.domain.timestamps import EPOCH, MICROSECOND
 from app.generator.csv_format import CsvError, CsvFormat, RowError
 from app.generator.csv_times import FOLD, GAP, TimeReader
 from tests.generator.files import HEADER, read

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from app.events.decoding import EPOCH, MICROSECOND
+from app.domain.timestamps import EPOCH, MICROSECOND
 from app.events.rejections import STAGE_DECODE, DeadLetter, Reason
 from app.events.rows import DecodedRecords, RowT
 from app.events.topics.transactions import TransactionRow

@@ -7,7 +7,7 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from app.events.decoding import EPOCH, MICROSECOND
+from app.domain.timestamps import EPOCH, MICROSECOND
 from app.events.topics.cart_events import CartEventRow
 from app.events.topics.product_views import ProductViewRow
 from app.events.topics.system_metrics import SystemMetricRow

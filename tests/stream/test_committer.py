@@ -11,7 +11,7 @@ import pytest
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
-from app.events.decoding import EPOCH, MICROSECOND
+from app.domain.timestamps import EPOCH, MICROSECOND
 from app.events.rows import DecodedRecords
 from app.events.topics.transactions import TransactionRow
 from app.kafka.chunks import Chunk

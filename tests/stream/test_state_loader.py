@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from app.events.decoding import EPOCH, MICROSECOND
+from app.domain.timestamps import EPOCH, MICROSECOND
 from app.sink.anomaly_detector import AnomalyDetector
 from app.sink.ledger import Progress
 from app.sink.partition_state import PartitionState

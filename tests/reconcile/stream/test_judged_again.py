@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.events.decoding import EPOCH, MICROSECOND
+from app.domain.timestamps import EPOCH, MICROSECOND
 from app.events.topics.transactions import TransactionRow
 from app.fraud.rules import Amount, AnyRule, Listed, definition_of
 from app.reconcile.stream.edition_records import Editions, Entry, Judged, RuleVersion, editions_of, wrong_ranges

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import pytest
 
-from app.events.decoding import EPOCH, MICROSECOND, Decoder, TimeLimits
+from app.domain.timestamps import EPOCH, MICROSECOND
+from app.events.decoding import Decoder, TimeLimits
 from app.kafka.reader import Record as RecountRecord
 from app.reconcile.stream.record_validation import COLUMNS, RejectedError, Rules, validate
 from app.topics import SOURCE_TOPICS, SOURCES, TRANSACTIONS
