@@ -1,6 +1,6 @@
 """Computes all marts of a job from the lake and checks them, without MongoDB."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from app.settings import BatchSettings
 from app.topics import TRANSACTIONS
+from batch.extract import Report
 from batch.frames import read_events
 from batch.lake import Lake
 from batch.manifest import Manifest
@@ -16,8 +17,6 @@ from batch.mart import Mart, MartInputs
 from batch.night_size import NightSize
 from batch.publish import Computed
 from batch.quality import Bounds, checked, with_product
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

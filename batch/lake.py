@@ -7,6 +7,7 @@ the lake. The manifest is replaced atomically. A file that is older than a field
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -23,16 +24,16 @@ _MANIFEST: Final = "manifest.json"
 _PIECE_ROWS: Final = 50_000
 
 
+@dataclass(frozen=True, slots=True)
 class DayFile:
     """A file under construction; `name` is relative to the lake."""
 
-    def __init__(self, name: str, writer: pq.ParquetWriter) -> None:
-        self.name = name
-        self._writer = writer
+    name: str
+    writer: pq.ParquetWriter
 
     def write(self, rows: pa.Table) -> None:
         """Appends rows with the table's schema."""
-        self._writer.write_table(rows)
+        self.writer.write_table(rows)
 
 
 class Lake:

@@ -1,7 +1,7 @@
 """The composition root of the batch: one run from PostgreSQL's snapshot to the publish in MongoDB."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, timedelta
@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from app.settings import Settings
 from batch.adbc import batch_lock, require_lock
 from batch.compute import PreviousRun, compute
-from batch.extract import extract
+from batch.extract import Report, extract
 from batch.jdbc import JdbcReader
 from batch.lake import Lake
 from batch.manifest import Manifest
@@ -21,7 +21,7 @@ from batch.mart import Mart
 from batch.mart_catalogue import JOBS
 from batch.marts.customer_segments import CUSTOMER_SEGMENTS
 from batch.night_size import NightSize
-from batch.postgres_snapshot import open_snapshot
+from batch.postgres_snapshot import Reader, open_snapshot
 from batch.publish import Computed, Publisher, Staged, now_utc
 from batch.quality import Bounds, check_freshness
 from batch.run_errors import logged, translate_errors
@@ -40,8 +40,6 @@ from batch.warehouse_writer import (
     target,
 )
 from batch.writers import writer
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +148,11 @@ class _NightlyRun:
         self._run.record(snapshot=self.outcome.snapshot, extracted_rows=done.rows)
         return done.manifest, bounds
 
-    def _reader(self, spark: SparkSession | None) -> JdbcReader | None:
+    def _reader(self, spark: SparkSession | None) -> Reader | None:
         batch = self._settings.batch
         if spark is None or batch.reader == "adbc":
             return None
-        return JdbcReader(spark, self._settings.postgres, batch.readers, batch.arrow_batch_rows)
+        return JdbcReader(spark, self._settings.postgres, batch.readers, batch.arrow_batch_rows).tables
 
     def _compute_and_publish(self, spark: SparkSession, manifest: Manifest, bounds: Bounds) -> None:
         with self._stage("compute"):

@@ -1,10 +1,10 @@
 """A snapshot of PostgreSQL: everything is read in one REPEATABLE READ READ ONLY transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -14,13 +14,8 @@ from batch.adbc import connect
 from batch.manifest import DayChecksum
 from batch.sources import LakeTable
 
-
-class Reader(Protocol):
-    """Reads a snapshot's rows by other means than its own session."""
-
-    def tables(self, snapshot: "Snapshot", source: LakeTable, first: date, last: date) -> Iterator[pa.Table]:
-        """Yields the rows of the days `first` to `last`, inclusive, with the lake's schema."""
-        ...
+#: Reads a snapshot's rows by other means than its own session, as `Snapshot.tables`.
+Reader: TypeAlias = Callable[["Snapshot", LakeTable, date, date], Iterator[pa.Table]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +25,7 @@ class Snapshot:
     connection: Any
     taken_at: datetime
     id: str
-    reader: "Reader | None" = None
+    reader: Reader | None = None
 
     def day_checksums(self, source: LakeTable, as_of: date) -> dict[date, DayChecksum]:
         """Returns rows and checksum of every day up to and including `as_of`, computed by PostgreSQL."""
@@ -59,7 +54,7 @@ class Snapshot:
     def tables(self, source: LakeTable, first: date, last: date) -> Iterator[pa.Table]:
         """Yields the rows of the days `first` to `last`, inclusive, in pieces with the lake's schema."""
         if self.reader is not None:
-            yield from self.reader.tables(self, source, first, last)
+            yield from self.reader(self, source, first, last)
             return
         columns = ", ".join(source.columns)
         with self.connection.cursor() as cursor:

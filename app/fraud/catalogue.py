@@ -37,6 +37,8 @@ FROM (
     SELECT rule_id, true, count(*), count(*) FILTER (WHERE event_time > $1)
     FROM shadow_anomalies WHERE $2::TEXT IS NULL OR rule_id = $2 GROUP BY 1
 ) AS raised GROUP BY rule_id"""
+#: Who made a version, when and why.
+_CHANGE: Final = ("version", "edition", "author", "reason", "changed_at")
 _NOTHING: Final = {"raised_total": 0, "raised_24h": 0, "shadow_total": 0, "shadow_24h": 0}
 #: The newest state of each value.
 _PRESENT: Final = """
@@ -89,9 +91,8 @@ async def rule(source: Source, rule_id: str, since: datetime) -> dict[str, Any] 
     if not versions:
         return None
     raised = await source.fetch(_RAISED, since, rule_id)
-    fields = ("version", "edition", "author", "reason", "changed_at", "definition")
-    shown = [{name: one[name] for name in fields} for one in versions]
-    return versions[0] | _counts(raised[0] if raised else None) | {"versions": shown}
+    history = [{name: version[name] for name in (*_CHANGE, "definition")} for version in versions]
+    return versions[0] | _counts(raised[0] if raised else None) | {"versions": history}
 
 
 async def lists(source: Source, now: datetime) -> Sequence[asyncpg.Record]:
@@ -112,11 +113,10 @@ async def entries(source: Source, name: str, after: str, limit: int, search: str
 
 def _shown(row: asyncpg.Record) -> dict[str, Any]:
     definition = msgspec.json.decode(row["definition"])
-    known = ("version", "edition", "author", "reason", "changed_at")
     return {
         "id": row["rule_id"],
         **{name: definition[name] for name in ("name", "kind", "state", "severity", "weight")},
-        **{name: row[name] for name in known},
+        **{name: row[name] for name in _CHANGE},
         "definition": definition,
     }
 

@@ -6,7 +6,7 @@ one sees everything in it.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -26,6 +26,7 @@ from app.fraud.rulebook import (
     Thresholds,
     guide_rules,
     missing_lists,
+    require_lists,
 )
 from app.fraud.rules import AnyRule, ListName, State, definition_of, parse_rule
 from app.fraud.texts import MAX_NOTE, MAX_REASON, MAX_VALUE, checked_text
@@ -163,12 +164,12 @@ async def ensure_first_edition(connection: asyncpg.Connection, thresholds: Thres
     return True
 
 
+@dataclass(frozen=True, slots=True)
 class RuleDesk:
     """Changes rules and lists; each change is one transaction and makes one edition by `author`."""
 
-    def __init__(self, connection: asyncpg.Connection, author: str) -> None:
-        self._connection = connection
-        self._author = author
+    connection: asyncpg.Connection
+    author: str
 
     async def set_rule(self, rule: AnyRule, reason: str, expected_version: int | None = None) -> Rulebook:
         """Adds the rule, or changes the one of its id; returns the new rulebook.
@@ -176,14 +177,14 @@ class RuleDesk:
         With `expected_version` (0 for a new rule) raises VersionConflictError if the rule has another one now. Raises
         InvalidRuleError for a list that does not exist and for too many rules.
         """
-        async with self._connection.transaction():
+        async with self.connection.transaction():
             book = await self._locked()
             present = book.version_of(rule.id)
             version = 0 if present is None else present.version
             if expected_version is not None and version != expected_version:
                 raise VersionConflictError(_changed(rule.id, expected_version, version), version)
             await self._insert_rules(book, [rule], reason)
-            return await load_rulebook(self._connection, base=book)
+            return await load_rulebook(self.connection, base=book)
 
     async def set_rules(self, rules: Sequence[AnyRule], reason: str, *, create_lists: bool = False) -> RulesSet:
         """Adds or changes rules in one edition, all or none; if all are as they should be, no edition is made.
@@ -191,7 +192,7 @@ class RuleDesk:
         With `create_lists` the lists that they name are made, empty. Raises InvalidRuleError as `set_rule`, and for an
         id that is there twice.
         """
-        async with self._connection.transaction():
+        async with self.connection.transaction():
             book = await self._locked()
             present = {rule.id: book.version_of(rule.id) for rule in rules}
             ids = [rule.id for rule in rules]
@@ -208,7 +209,7 @@ class RuleDesk:
 
     async def set_state(self, rule_id: str, state: State, reason: str) -> Rulebook | None:
         """Changes the state of a rule; returns None if it has it already. Raises UnknownNameError."""
-        async with self._connection.transaction():
+        async with self.connection.transaction():
             book = await self._locked()
             present = book.version_of(rule_id)
             if present is None:
@@ -227,28 +228,27 @@ class RuleDesk:
         """
         if not 1 <= review_from <= block_from <= 100:
             raise InvalidRuleError("review_from and block_from must be 1 to 100, and review_from not above block_from")
-        async with self._connection.transaction():
+        async with self.connection.transaction():
             book = await self._locked()
-            version = await catalogue.thresholds_version(self._connection)
+            version = await catalogue.thresholds_version(self.connection)
             if expected_version not in (None, version):
                 found = f"the thresholds are at version {version}, not {expected_version}"
                 raise VersionConflictError(f"{found}: read them again, then change them", version)
             if (review_from, block_from) == (book.review_from, book.block_from):
                 return book
-            changed = Rulebook(book.edition, book.rules, book.lists, review_from, block_from)
-            edition = await self._next(changed, reason)
-            return await load_rulebook(self._connection, edition, book)
+            edition = await self._next(replace(book, review_from=review_from, block_from=block_from), reason)
+            return await load_rulebook(self.connection, edition, book)
 
     async def make_list(self, name: str, reason: str) -> Rulebook:
         """Makes an empty list; raises InvalidRuleError for a name that is not allowed, TakenNameError."""
         _check_list_name(name)
-        async with self._connection.transaction():
+        async with self.connection.transaction():
             book = await self._locked()
             if name in book.lists:
                 raise TakenNameError(f"there is a list {name} already; add values to it, or choose another name")
             edition = await self._next(book, reason)
-            await self._connection.execute(_INSERT_LIST, name, edition)
-            return await load_rulebook(self._connection, edition, book)
+            await self.connection.execute(_INSERT_LIST, name, edition)
+            return await load_rulebook(self.connection, edition, book)
 
     async def put_entries(
         self, name: str, entries: Sequence[ListEntry], reason: str, *, create: bool = False
@@ -273,7 +273,7 @@ class RuleDesk:
         unique = {checked_value(entry.value): entry for entry in entries}
         for entry in entries:
             checked_text("note", entry.note, MAX_NOTE)
-        async with self._connection.transaction():
+        async with self.connection.transaction():
             book = await self._locked()
             is_new = create and name not in book.lists
             if is_new:
@@ -290,15 +290,15 @@ class RuleDesk:
             if changed or is_new:
                 edition = await self._next(book, reason)
                 if is_new:
-                    await self._connection.execute(_INSERT_LIST, name, edition)
+                    await self.connection.execute(_INSERT_LIST, name, edition)
                 await self._insert_entries(name, edition, changed, present=present)
-                book = await load_rulebook(self._connection, edition, book)
+                book = await load_rulebook(self.connection, edition, book)
         added = max(len(book.lists[name]) - before, 0)
         return EntriesSet(book, len(changed), len(unique) - len(changed), added)
 
     async def _differing(self, name: str, unique: Mapping[str, ListEntry], *, present: bool) -> list[ListEntry]:
         """The entries that are not on the list as they should be; to remove, those that are on it."""
-        rows = await self._connection.fetch(_STATES, name, list(unique))
+        rows = await self.connection.fetch(_STATES, name, list(unique))
         on_it = {
             row["value"]: ListEntry(row["value"], row["expires_at"], row["note"]) for row in rows if row["present"]
         }
@@ -307,7 +307,7 @@ class RuleDesk:
         return [entry for value, entry in unique.items() if value in on_it]
 
     async def _insert_entries(self, name: str, edition: int, entries: Sequence[ListEntry], *, present: bool) -> None:
-        await self._connection.execute(
+        await self.connection.execute(
             _INSERT_ENTRIES,
             name,
             edition,
@@ -325,8 +325,7 @@ class RuleDesk:
         if any(_NUL.search(definition) for definition in definitions):
             raise InvalidRuleError("a NUL character cannot be stored: remove it")
         for rule in rules:
-            for name in missing_lists(rule, [*book.lists, *new_lists]):
-                raise InvalidRuleError(f"list: there is no list {name}; make it first, or correct the name")
+            require_lists(rule, [*book.lists, *new_lists])
         versions = {version.rule.id: version.version for version in book.rules}
         if len(versions.keys() | {rule.id for rule in rules}) > max(MAX_RULES, len(versions)):
             raise InvalidRuleError(
@@ -334,23 +333,22 @@ class RuleDesk:
             )
         edition = await self._next(book, reason)
         for name in new_lists:
-            await self._connection.execute(_INSERT_LIST, name, edition)
+            await self.connection.execute(_INSERT_LIST, name, edition)
         for rule, definition in zip(rules, definitions, strict=True):
             version = versions.get(rule.id, 0) + 1
-            await self._connection.execute(_INSERT_RULE, rule.id, version, edition, definition)
+            await self.connection.execute(_INSERT_RULE, rule.id, version, edition, definition)
         return edition
 
     async def _locked(self) -> Rulebook:
-        await self._connection.execute(_LOCK)
-        return await load_rulebook(self._connection)
+        await self.connection.execute(_LOCK)
+        return await load_rulebook(self.connection)
 
     async def _next(self, book: Rulebook, reason: str) -> int:
         """Inserts the edition after the newest one, with the thresholds of `book`."""
         checked_text("reason", reason, MAX_REASON)
-        edition = await newest_edition(self._connection) + 1
-        following = Rulebook(edition, review_from=book.review_from, block_from=book.block_from)
-        await _insert_edition(self._connection, following, self._author, reason)
-        return edition
+        following = replace(book, edition=await newest_edition(self.connection) + 1)
+        await _insert_edition(self.connection, following, self.author, reason)
+        return following.edition
 
 
 async def lock_editions(connection: asyncpg.Connection) -> None:
@@ -362,7 +360,7 @@ async def rewrite_lists(connection: asyncpg.Connection, author: str, reason: str
     """Makes an edition that lets every worker read all lists again; the caller's transaction has changed values."""
     await connection.execute(_LOCK)
     book = await load_rulebook(connection)
-    following = Rulebook(book.edition + 1, review_from=book.review_from, block_from=book.block_from)
+    following = replace(book, edition=book.edition + 1)
     await _insert_edition(connection, following, author, reason, rewrites_lists=True)
     return following.edition
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Final, Protocol
 
 from app.domain.anomalies import GUIDE_TITLES, HIGH_VALUE, RAPID_TRANSACTIONS, UNUSUAL_QUANTITY
+from app.fraud.rule_errors import InvalidRuleError
 from app.fraud.rules import Amount, AnyRule, Listed, Quantity, Rule, Velocity
 
 #: The measure that every worker keeps of every user; a velocity over it costs no history.
@@ -89,6 +90,12 @@ def is_of_the_minute(rule: Rule) -> bool:
 def missing_lists(rule: Rule, lists: Container[str]) -> tuple[str, ...]:
     """Returns the lists that a rule names and that do not exist."""
     return (rule.list,) if isinstance(rule, Listed) and rule.list not in lists else ()
+
+
+def require_lists(rule: Rule, lists: Container[str]) -> None:
+    """Raises InvalidRuleError if the rule names a list that does not exist."""
+    for name in missing_lists(rule, lists):
+        raise InvalidRuleError(f"list: there is no list {name}; make it first, or correct the name")
 
 
 def guide_rules(thresholds: Thresholds) -> tuple[AnyRule, ...]:

@@ -10,7 +10,7 @@ Words of all kinds: the user's *earlier orders* are those of the same partition 
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -38,7 +38,7 @@ ListedField = Literal["user_id", Trait]
 Names = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(min_length=1, max_length=1_000)]
 
 Read = TypeVar("Read")
-SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
+SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
 _CENT: Final = Decimal("0.01")
 #: A message of msgspec, with the place of the value.
 _AT: Final = re.compile(r"(?P<problem>.*) - at `\$?\.?(?P<field>[^`]*)`", re.DOTALL)
@@ -285,18 +285,7 @@ class Listed(Rule, tag="list", frozen=True):
 AnyRule: TypeAlias = (
     Amount | Quantity | Velocity | Spend | Distinct | CardTesting | NewCustomer | Deviation | NewCategory | Listed
 )
-KINDS: Final[tuple[type[Rule], ...]] = (
-    Amount,
-    Quantity,
-    Velocity,
-    Spend,
-    Distinct,
-    CardTesting,
-    NewCustomer,
-    Deviation,
-    NewCategory,
-    Listed,
-)
+KINDS: Final[tuple[type[Rule], ...]] = get_args(AnyRule)
 KIND_NAMES: Final = tuple(str(kind.__struct_config__.tag) for kind in KINDS)
 
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from app.events.topics.transactions import TransactionRow
 from app.fraud.judging import Raised
 from app.fraud.rulebook import Rulebook
-from app.fraud.rules import SEVERITIES, Listed, Severity
+from app.fraud.rules import SEVERITIES, Listed, Rule, Severity
 
 Action = Literal["allow", "review", "block"]
 MAX_SCORE: Final = 100
@@ -58,14 +58,22 @@ def reasons_of(
     suppressed: set[tuple[int, str]] = set()
     cooling = [one for one in raised if one.version.rule.cooldown_minutes]
     for one in sorted(cooling, key=lambda one: one.place):
-        row, rule = rows[one.place], one.version.rule
-        times = counted[row.user_id, rule.id]
-        after = row.timestamp - timedelta(minutes=rule.cooldown_minutes)
-        if any(after < time <= row.timestamp for time in times):
+        rule = one.version.rule
+        if is_repetition(rows[one.place], rule, counted):
             suppressed.add((one.place, rule.id))
-        else:
-            times.append(row.timestamp)
     return [Reason(one, (one.place, one.version.rule.id) in suppressed) for one in raised]
+
+
+def is_repetition(row: TransactionRow, rule: Rule, counted: Mapping[tuple[str, str], list[datetime]]) -> bool:
+    """Whether what the order raised repeats one that counted, within the rule's cool-down before the order's time.
+
+    If not, it counts: its time is added.
+    """
+    times, after = counted[row.user_id, rule.id], row.timestamp - timedelta(minutes=rule.cooldown_minutes)
+    if any(after < time <= row.timestamp for time in times):
+        return True
+    times.append(row.timestamp)
+    return False
 
 
 def verdicts_of(

@@ -50,8 +50,6 @@ class Known:
 class Tally:
     """What one rule raised; tallies of parts of the orders add up. Amounts are in cents."""
 
-    orders: int = 0
-    cents: int = 0
     suppressed: int = 0
     days: Counter[date] = field(default_factory=Counter)
     day_cents: Counter[date] = field(default_factory=Counter)
@@ -65,8 +63,6 @@ class Tally:
         """Counts an order that the rule raised."""
         row = finding.row
         day, country = row.timestamp.astimezone(UTC).date(), name_or_unknown(row.country)
-        self.orders += 1
-        self.cents += row.amount_cents
         self.suppressed += finding.suppressed
         self.days[day] += 1
         self.day_cents[day] += row.amount_cents
@@ -86,8 +82,6 @@ class Tally:
 
     def merge(self, other: "Tally") -> None:
         """Adds what another part of the orders raised."""
-        self.orders += other.orders
-        self.cents += other.cents
         self.suppressed += other.suppressed
         for name in ("days", "day_cents", "countries", "country_cents", "overlap", "labels"):
             getattr(self, name).update(getattr(other, name))
@@ -116,7 +110,7 @@ class Stored:
 
 def answer(rule_id: str, question: Question, tally: Tally, stored: Stored) -> dict[str, Any]:
     """Returns the answer for one rule; amounts, shares and measures are decimal texts, times ISO 8601."""
-    orders = stored.days.total()
+    orders, raised = stored.days.total(), tally.days.total()
     last_day = max(stored.days, default=None)
     share = share_of(tally.days[last_day], stored.days[last_day]) if last_day else None
     return {
@@ -125,9 +119,9 @@ def answer(rule_id: str, question: Question, tally: Tally, stored: Stored) -> di
         "to": _time(question.end),
         "lists": "now" if question.lists_now else "as they were",
         "orders_in_range": orders,
-        "orders": tally.orders,
-        "money": str(decimal_from_cents(tally.cents)),
-        "share": _text(share_of(tally.orders, orders)),
+        "orders": raised,
+        "money": str(decimal_from_cents(tally.day_cents.total())),
+        "share": _text(share_of(raised, orders)),
         "suppressed": tally.suppressed,
         "last_day": last_day
         and {

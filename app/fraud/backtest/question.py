@@ -10,7 +10,7 @@ import asyncpg
 from app.domain.timestamps import EPOCH, MICROSECOND
 from app.fraud.editions import load_rulebook
 from app.fraud.rule_errors import InvalidRuleError, UnknownNameError
-from app.fraud.rulebook import MINUTE_SECONDS, Rulebook, RuleVersion, is_of_the_minute, missing_lists
+from app.fraud.rulebook import MINUTE_SECONDS, Rulebook, RuleVersion, is_of_the_minute, require_lists
 from app.fraud.rules import AnyRule, Listed, State, parse_rule
 
 #: The version of a draft, which was never set.
@@ -100,8 +100,7 @@ async def prepare(connection: asyncpg.Connection, question: Question) -> Prepare
         raise InvalidRuleError("to: the end must be after the start; the range is [from, to)")
     book = await load_rulebook(connection)
     for draft in question.drafts:
-        for name in missing_lists(draft, book.lists):
-            raise InvalidRuleError(f"list: there is no list {name}; make it first, or correct the name")
+        require_lists(draft, book.lists)
     versions = await connection.fetch(_VERSIONS, list(question.rule_ids))
     unknown = set(question.rule_ids) - {row["rule_id"] for row in versions}
     if unknown:

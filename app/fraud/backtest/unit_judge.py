@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -18,7 +18,7 @@ from app.fraud.backtest.stored_orders import Unit, read_orders
 from app.fraud.judging import Judge, Raised
 from app.fraud.measures import Orders
 from app.fraud.rulebook import needs_history
-from app.fraud.verdicts import is_allowing
+from app.fraud.verdicts import is_allowing, is_repetition
 from tables.user_histories import PastOrder, UserHistories, UserHistory
 from tables.velocity import PartitionVelocity
 
@@ -101,7 +101,8 @@ class _Replaying:
         # The rules of another edition may need what those of this one do not.
         self._remembers = any(map(needs_history, prepared.rules))
         self._minutes = PartitionVelocity() if prepared.counts_minutes else None
-        self._repeats = _Repeats()
+        #: The times of anomalies that counted, by user and rule.
+        self._counted: defaultdict[tuple[str, str], list[datetime]] = defaultdict(list)
 
     def judge(self, judge: Judge, rows: Sequence[TransactionRow]) -> list[Finding]:
         """Judges the orders of the range; the others are only remembered."""
@@ -124,28 +125,12 @@ class _Replaying:
 
     def _judge(self, judge: Judge, orders: Orders) -> list[Finding]:
         raised = sorted(judge.judge(orders, self._histories), key=lambda one: one.place)
-        return [
-            Finding(orders.rows[one.place], self._partition, one, self._repeats.add(orders.rows[one.place], one))
-            for one in raised
-        ]
+        return [self._finding(orders.rows[one.place], one) for one in raised]
 
-
-class _Repeats:
-    """The times of anomalies that counted, by user and rule."""
-
-    def __init__(self) -> None:
-        self._counted: defaultdict[tuple[str, str], list[datetime]] = defaultdict(list)
-
-    def add(self, row: TransactionRow, raised: Raised) -> bool:
-        """Returns whether it repeats one that counted, within the rule's cool-down."""
-        minutes = raised.version.rule.cooldown_minutes
-        if not minutes or is_allowing(raised):
-            return False
-        times, after = self._counted[row.user_id, raised.version.rule.id], row.timestamp - timedelta(minutes=minutes)
-        if any(after < time <= row.timestamp for time in times):
-            return True
-        times.append(row.timestamp)
-        return False
+    def _finding(self, row: TransactionRow, raised: Raised) -> Finding:
+        rule = raised.version.rule
+        cools = bool(rule.cooldown_minutes) and not is_allowing(raised)
+        return Finding(row, self._partition, raised, cools and is_repetition(row, rule, self._counted))
 
 
 async def _merged(
